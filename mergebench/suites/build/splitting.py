@@ -32,9 +32,10 @@ def deal(
 
 def _balanced_order(pool: LabelledImages, generator: np.random.Generator) -> NDArray[np.int64]:
     """Order distinct images so that every run of consecutive ones is nearly class-balanced."""
-    flat = pool.images.reshape(len(pool.images), -1)
-    distinct = np.sort(np.unique(flat, axis=0, return_index=True)[1])
-    shuffled = generator.permutation(distinct)
+    first_index: dict[bytes, int] = {}
+    for index, image in enumerate(pool.images):
+        first_index.setdefault(image.tobytes(), index)
+    shuffled = generator.permutation(np.array(list(first_index.values())))
     labels = pool.labels[shuffled]
     rank_in_class = np.empty(len(labels), dtype=np.int64)
     for label in np.unique(labels):
