@@ -1,0 +1,1 @@
+"""Coordinates in which updates are merged."""

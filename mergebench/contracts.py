@@ -1,0 +1,186 @@
+"""What a plug-in implements: a merger, a merging space, a protection.
+
+A plug-in is a frozen keyword-only dataclass. Its fields are its hyper-parameters with the paper's
+defaults; its class attributes say what it is. The registry finds it by its `name`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, final
+
+import torch
+from torch import Tensor
+
+from mergebench.seeding import generator
+from mergebench.update import Dense, LowRank, SiteUpdate, Update
+
+if TYPE_CHECKING:
+    from mergebench.backbones import Backbone
+    from mergebench.suites import Task
+    from mergebench.train import Progress
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plugin:
+    """A named method with hyper-parameters; `repr` prints them all and serves as its identity.
+
+    `version` is raised whenever the same inputs may give other numbers than before.
+    """
+
+    name: ClassVar[str]
+    paper: ClassVar[str]
+    version: ClassVar[int] = 1
+
+    def options(self) -> dict[str, Any]:
+        """Return the hyper-parameters by name."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    def with_options(self, **options: Any) -> Self:
+        """Return a copy with some hyper-parameters changed."""
+        return replace(self, **options)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Site:
+    """One site during a merge, as a combination rule sees it.
+
+    `shape`: `(a, b)` of the representatives the rule is defined on; their smaller side is the `K`
+    from which rules derive ranks. It may exceed the shape of the tensors at hand, because a
+    rotation-invariant rule is evaluated in smaller coordinates that give the same result.
+    `matrix`: whether the representatives are matrices; other tensors come flattened to `(1, d)`.
+    """
+
+    name: str
+    shape: tuple[int, int]
+    seed: int = 0
+    matrix: bool = True
+    _memory: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def generator(self, purpose: str, task: int) -> torch.Generator:
+        """Return the generator of this (seed, purpose, task, site): equal calls, equal draws."""
+        return generator(self.seed, purpose, task, self.name)
+
+    def once(self, key: str, compute: Callable[[], Value]) -> Value:
+        """Return `compute()`, remembered for the next merge of the same representatives.
+
+        For what does not depend on the hyper-parameters that a search varies: sorted magnitudes,
+        spectra. The value must not be changed in place.
+        """
+        if key not in self._memory:
+            self._memory[key] = compute()
+        value: Value = self._memory[key]
+        return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merger(Plugin, ABC):
+    """A rule that combines the representatives of `T` updates, site by site.
+
+    `spaces` lists where the rule is defined; `grid` the structural hyper-parameters that a search
+    visits, in order. A rule that commutes with orthonormal bases on both sides
+    (`f(P X_i Q) = P f(X_i) Q`) sets `rotation_invariant` and is then evaluated in small
+    coordinates with the same result.
+    """
+
+    spaces: ClassVar[tuple[str, ...]] = ("full",)
+    grid: ClassVar[Mapping[str, tuple[float, ...]]] = {}
+
+    @property
+    def rotation_invariant(self) -> bool:
+        """Whether the rule commutes with orthonormal bases on both sides."""
+        return False
+
+    @abstractmethod
+    def combine(self, stack: Tensor, site: Site) -> Tensor:
+        """Combine `stack` `(T, a, b)` into one representative `(a, b)` of the same dtype.
+
+        The rule must not change `stack` in place.
+        """
+
+    @final
+    def merge(
+        self,
+        updates: Sequence[Update],
+        *,
+        space: Space,
+        seed: int = 0,
+        coefficients: Sequence[float] | None = None,
+    ) -> Update:
+        """Return the merged update `D` (before the merging coefficient `alpha`).
+
+        `coefficients`: one factor per update, applied before the rule; None means 1 for all.
+        Raises `InputError` when the updates do not agree in sites, shapes or dtypes.
+        """
+        from mergebench.merging import MergeProblem
+
+        problem = MergeProblem(updates, space=space, seed=seed, coefficients=coefficients)
+        return problem.merge(self)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Encoded:
+    """The representatives of `T` updates of one site, and the way back.
+
+    `stack`: `(T, a, b)`; a merged representative `f` `(a, b)` stands for `left @ f @ right`, with
+    `left` `(m, a)` and `right` `(b, n)`, None meaning the identity. `shape` is the shape on which
+    the rule is defined (see `Site`).
+    """
+
+    stack: Tensor
+    shape: tuple[int, int]
+    left: Tensor | None = None
+    right: Tensor | None = None
+
+    def decode(self, merged: Tensor) -> SiteUpdate:
+        """Return the change of the weight that `merged` `(a, b)` stands for, as it is cheapest."""
+        if self.left is None and self.right is None:
+            return Dense(delta=merged)
+        if self.left is None:
+            assert self.right is not None
+            return Dense(delta=merged @ self.right)
+        left = self.left.to(merged.dtype)
+        down = merged if self.right is None else merged @ self.right.to(merged.dtype)
+        rows, rank, columns = left.shape[0], left.shape[1], down.shape[1]
+        if rank * (rows + columns) < rows * columns:
+            return LowRank(up=left, down=down)
+        return Dense(delta=left @ down)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space(Plugin, ABC):
+    """Coordinates in which updates are merged; encoding and decoding lose nothing."""
+
+    needs_factors: ClassVar[bool] = False
+
+    @abstractmethod
+    def encode(self, updates: Sequence[SiteUpdate], *, rotation_invariant: bool) -> Encoded:
+        """Return the representatives of the updates of one site.
+
+        With `rotation_invariant` the space may choose any orthonormal bases in place of its own,
+        because the rule's result does not depend on them.
+        """
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Release:
+    """What a protection returns: the update at nominal scale 1, and how it came about."""
+
+    update: Update
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protection(Plugin, ABC):
+    """A way to produce an update that should work at its nominal scale and resist merging."""
+
+    @abstractmethod
+    def protect(self, backbone: Backbone, task: Task, *, seed: int, progress: Progress) -> Release:
+        """Fine-tune `backbone` on `task` and return the released update.
+
+        The backbone's weights are unchanged afterwards, bit for bit.
+        """

@@ -1,0 +1,158 @@
+"""Merging a set of updates under one or many rules, reusing what does not depend on the rule."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from mergebench.contracts import Encoded, Merger, Site, Space
+from mergebench.errors import InputError
+from mergebench.update import Dense, LowRank, SiteUpdate, Update
+
+
+class MergeProblem:
+    """`T` updates in one space, encoded once and merged under any number of rules.
+
+    `coefficients`: one factor per update, applied to its representatives before the rule.
+    Raises `InputError` when the updates do not agree in sites, shapes or dtypes, or when the space
+    needs low-rank factors and an update is dense.
+    """
+
+    def __init__(
+        self,
+        updates: Sequence[Update],
+        *,
+        space: Space,
+        seed: int = 0,
+        coefficients: Sequence[float] | None = None,
+    ) -> None:
+        if not updates:
+            raise InputError("nothing to merge: give at least one update")
+        if coefficients is not None and len(coefficients) != len(updates):
+            raise InputError(
+                f"{len(coefficients)} coefficients for {len(updates)} updates: give one each"
+            )
+        check_compatible(updates)
+        self.space = space
+        self.seed = seed
+        self._updates = tuple(updates)
+        self._coefficients = coefficients
+        self._encoded: dict[tuple[str, bool], Encoded] = {}
+        self._sites: dict[tuple[str, bool], Site] = {}
+
+    def merge(self, merger: Merger) -> Update:
+        """Return the merged update `D` of `merger`, one site after the other.
+
+        Raises `InputError` when the rule is not defined in this space and `ArithmeticError`, naming
+        the site, when its result is not finite.
+        """
+        if self.space.name not in merger.spaces:
+            raise InputError(
+                f"attack {merger.name} is not defined in space {self.space.name}; "
+                f"choose from: {', '.join(merger.spaces)}"
+            )
+        return Update(
+            sites={name: self._merge_site(name, merger) for name in self._updates[0].sites},
+            label=f"{merger!r}@{self.space.name}",
+        )
+
+    def _merge_site(self, name: str, merger: Merger) -> SiteUpdate:
+        encoded = self._encode(name, merger.rotation_invariant)
+        site = self._sites[name, merger.rotation_invariant]
+        merged = merger.combine(encoded.stack, site)
+        if merged.shape != encoded.stack.shape[1:]:
+            raise ValueError(
+                f"{merger.name} returned shape {tuple(merged.shape)} at site {name}; "
+                f"expected {tuple(encoded.stack.shape[1:])}"
+            )
+        if not bool(torch.isfinite(merged).all()):
+            raise ArithmeticError(f"{merger.name} gave a value that is not finite at site {name}")
+        first = self._updates[0].sites[name]
+        change = _cast(encoded.decode(merged), first.dtype)
+        if isinstance(change, Dense) and change.shape != first.shape:
+            return Dense(delta=change.delta.reshape(first.shape))
+        return change
+
+    def _encode(self, name: str, rotation_invariant: bool) -> Encoded:
+        """Return the site's representatives; small ones are kept, dense ones made again."""
+        known = self._encoded.get((name, rotation_invariant))
+        if known is not None:
+            return known
+        changes = [update.sites[name] for update in self._updates]
+        matrix = len(changes[0].shape) == 2
+        encoded = self._encode_changes(name, changes, matrix, rotation_invariant)
+        if self._coefficients is not None:
+            factors = torch.tensor(self._coefficients, dtype=encoded.stack.dtype)
+            encoded = replace(encoded, stack=encoded.stack * factors[:, None, None])
+        if (name, rotation_invariant) not in self._sites:
+            self._sites[name, rotation_invariant] = Site(
+                name=name, shape=encoded.shape, seed=self.seed, matrix=matrix
+            )
+        if encoded.left is not None or encoded.right is not None:
+            self._encoded[name, rotation_invariant] = encoded
+        return encoded
+
+    def _encode_changes(
+        self, name: str, changes: Sequence[SiteUpdate], matrix: bool, rotation_invariant: bool
+    ) -> Encoded:
+        if not matrix:
+            flat = torch.stack([change.dense().reshape(1, -1) for change in changes])
+            return Encoded(stack=flat, shape=(1, flat.shape[2]))
+        if self.space.needs_factors:
+            _require_factors(self._updates, name, self.space)
+        return self.space.encode(changes, rotation_invariant=rotation_invariant)
+
+
+def check_compatible(updates: Sequence[Update]) -> None:
+    """Raise `InputError` unless all updates change the same sites, shapes and dtypes alike."""
+    first = updates[0]
+    for other in updates[1:]:
+        _check_same_sites(first, other)
+        for site, change in first.sites.items():
+            theirs = other.sites[site]
+            if change.shape != theirs.shape:
+                raise InputError(
+                    f"site {site} has shape {_by(change.shape)} in {first.label} and "
+                    f"{_by(theirs.shape)} in {other.label}: merge adapters of one backbone"
+                )
+            if change.dtype != theirs.dtype:
+                raise InputError(
+                    f"site {site} is {change.dtype} in {first.label} and {theirs.dtype} in "
+                    f"{other.label}: convert them to one dtype"
+                )
+
+
+def _check_same_sites(first: Update, other: Update) -> None:
+    missing = [site for site in first.sites if site not in other.sites]
+    extra = [site for site in other.sites if site not in first.sites]
+    if not missing and not extra:
+        return
+    site, holder, lacker = (missing[0], first, other) if missing else (extra[0], other, first)
+    near = difflib.get_close_matches(site, list(lacker.sites), n=1)
+    hint = f" (nearest there: {near[0]})" if near else ""
+    raise InputError(
+        f"{lacker.label} has no site {site}, which {holder.label} changes{hint}; "
+        f"{len(missing)} missing, {len(extra)} extra: merge adapters with the same target modules"
+    )
+
+
+def _require_factors(updates: Sequence[Update], site: str, space: Space) -> None:
+    for update in updates:
+        if not isinstance(update.sites[site], LowRank):
+            raise InputError(
+                f"{update.label}: site {site} is dense, but space {space.name} needs low-rank "
+                "factors; use space full"
+            )
+
+
+def _cast(change: SiteUpdate, dtype: torch.dtype) -> SiteUpdate:
+    if isinstance(change, LowRank):
+        return LowRank(up=change.up.to(dtype), down=change.down.to(dtype))
+    return Dense(delta=change.delta.to(dtype))
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return "×".join(str(size) for size in shape)

@@ -1,0 +1,182 @@
+"""Plug-ins by name: a scan of `attacks/` and `protections/`, entry points, and single files.
+
+Nothing here names a concrete plug-in. A module that fails to import is remembered with its error
+and breaks no other; two plug-ins of one kind and name are an error.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Generic, TypeVar, get_type_hints
+
+from mergebench.contracts import Merger, Plugin, Protection, Space
+from mergebench.errors import InputError
+
+PluginT = TypeVar("PluginT", bound=Plugin)
+
+PACKAGES = ("attacks", "attacks.spaces", "protections")
+ENTRY_POINT_GROUPS = ("mergebench.attacks", "mergebench.protections")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found(Generic[PluginT]):
+    """A plug-in class and where it came from (module, entry point or file)."""
+
+    plugin: type[PluginT]
+    origin: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broken:
+    """A plug-in module that failed to import, and why."""
+
+    origin: str
+    error: str
+
+
+class Registry:
+    """The plug-ins of all kinds that were found, and those that could not be imported."""
+
+    def __init__(self) -> None:
+        self.broken: list[Broken] = []
+        self._found: dict[tuple[type[Plugin], str], Found[Any]] = {}
+
+    def add_module(self, module: ModuleType, origin: str) -> None:
+        """Register every concrete plug-in class that `module` itself defines."""
+        for _, member in sorted(inspect.getmembers(module, inspect.isclass)):
+            if member.__module__ == module.__name__ and not inspect.isabstract(member):
+                self._add_class(member, origin)
+
+    def add_file(self, path: Path) -> None:
+        """Register the plug-ins of one Python file; `InputError` if it cannot be imported."""
+        if not path.is_file():
+            raise InputError(f"--plugin {path}: no such file")
+        spec = importlib.util.spec_from_file_location(f"mergebench_plugin_{path.stem}", path)
+        if spec is None or spec.loader is None:
+            raise InputError(f"--plugin {path}: not a Python file (.py)")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            raise InputError(f"--plugin {path}: {type(error).__name__}: {error}") from error
+        self.add_module(module, str(path))
+
+    def scan(self) -> None:
+        """Register what the packages of this distribution and installed entry points offer."""
+        for package in PACKAGES:
+            for name in _module_names(package):
+                self._import(name, origin=name.replace(".", "/") + ".py")
+        for group in ENTRY_POINT_GROUPS:
+            for point in entry_points(group=group):
+                self._import(point.module, origin=f"entry point {group}: {point.name}")
+
+    def all(self, kind: type[PluginT]) -> list[Found[PluginT]]:
+        """Return the plug-ins of one kind, sorted by name."""
+        return [found for (of, _), found in sorted(self._found.items(), key=_by_name) if of is kind]
+
+    def get(self, kind: type[PluginT], name: str) -> type[PluginT]:
+        """Return the plug-in class called `name`; `InputError` with the nearest names otherwise."""
+        found = self._found.get((kind, name))
+        if found is not None:
+            plugin: type[PluginT] = found.plugin
+            return plugin
+        known = [entry.plugin.name for entry in self.all(kind)]
+        raise InputError(unknown_name(kind_name(kind), name, known))
+
+    def _import(self, name: str, *, origin: str) -> None:
+        try:
+            module = importlib.import_module(name)
+        except Exception as error:
+            self.broken.append(Broken(origin=origin, error=f"{type(error).__name__}: {error}"))
+            return
+        self.add_module(module, origin)
+
+    def _add_class(self, member: type, origin: str) -> None:
+        for kind in (Merger, Space, Protection):
+            if not issubclass(member, kind):
+                continue
+            known = self._found.get((kind, member.name))
+            if known is not None and known.plugin is not member:
+                raise InputError(
+                    f"two {kind_name(kind)}s are called {member.name}: "
+                    f"{known.origin} and {origin}; rename one"
+                )
+            self._found[kind, member.name] = Found(plugin=member, origin=origin)
+
+
+@cache
+def registry() -> Registry:
+    """Return the one registry of this process, scanned on first use."""
+    found = Registry()
+    found.scan()
+    return found
+
+
+def kind_name(kind: type[Plugin]) -> str:
+    """Return what users call a kind of plug-in."""
+    return {Merger: "attack", Space: "space", Protection: "protection"}[kind]
+
+
+def unknown_name(what: str, name: str, known: Sequence[str]) -> str:
+    """Return the one-line message for a name that is not in `known`, with the nearest ones."""
+    near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"unknown {what} {name!r}; {hint}choose from: {', '.join(known)}"
+
+
+def parse_options(plugin: type[PluginT], settings: Sequence[str]) -> dict[str, Any]:
+    """Return `key=value` settings as typed hyper-parameters of `plugin`.
+
+    Raises `InputError` naming the setting when the key is unknown or the value has another type.
+    """
+    types = get_type_hints(plugin)
+    names = [item.name for item in fields(plugin)]
+    options: dict[str, Any] = {}
+    for setting in settings:
+        key, separator, text = setting.partition("=")
+        if not separator:
+            raise InputError(f"--set {setting}: expected key=value")
+        if key not in names:
+            raise InputError(f"--set {setting}: " + unknown_name("option", key, names))
+        options[key] = _parse_value(setting, types[key], text)
+    return options
+
+
+def _parse_value(setting: str, kind: type, text: str) -> Any:
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise InputError(f"--set {setting}: expected true or false")
+        return text.lower() == "true"
+    if kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError as error:
+            raise InputError(f"--set {setting}: expected {kind.__name__}") from error
+    return text
+
+
+def _module_names(package: str) -> Iterator[str]:
+    try:
+        root = importlib.import_module(package)
+    except ModuleNotFoundError:
+        return
+    for info in pkgutil.iter_modules(root.__path__):
+        if not info.ispkg:
+            yield f"{package}.{info.name}"
+
+
+def _by_name(entry: tuple[tuple[type[Plugin], str], Found[Any]]) -> tuple[str, str]:
+    (kind, name), _ = entry
+    return kind.__name__, name

@@ -1,0 +1,146 @@
+"""What a provider releases: the change of each site's weight, low-rank or dense."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+
+from mergebench.errors import InputError
+
+FLOAT_DTYPES = (torch.float32, torch.float64)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LowRank:
+    """`ΔW = up @ down` of one site.
+
+    `up`: `(m, r)` float (LoRA's B with its scaling folded in); `down`: `(r, n)` float (LoRA's A).
+    """
+
+    up: Tensor
+    down: Tensor
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape `(m, n)` of the weight that is changed: outputs by inputs."""
+        return self.up.shape[0], self.down.shape[1]
+
+    @property
+    def rank(self) -> int:
+        """Number of factor columns, an upper bound of the rank of `ΔW`."""
+        return self.up.shape[1]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Element type of both factors."""
+        return self.up.dtype
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The stored tensors, in a fixed order."""
+        return self.up, self.down
+
+    def dense(self) -> Tensor:
+        """Return `ΔW`, `(m, n)`, in the factors' dtype."""
+        return self.up @ self.down
+
+    def scaled(self, scale: float) -> LowRank:
+        """Return the update `scale · ΔW`; only `up` is multiplied, as in the deployed adapter."""
+        return LowRank(up=self.up * scale, down=self.down)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dense:
+    """`ΔW` of one parameter as it is: `delta` of any shape, float."""
+
+    delta: Tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the parameter that is changed."""
+        return tuple(self.delta.shape)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Element type of the change."""
+        return self.delta.dtype
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The stored tensors, in a fixed order."""
+        return (self.delta,)
+
+    def dense(self) -> Tensor:
+        """Return `ΔW` itself (not a copy)."""
+        return self.delta
+
+    def scaled(self, scale: float) -> Dense:
+        """Return the update `scale · ΔW`."""
+        return Dense(delta=self.delta * scale)
+
+
+SiteUpdate = LowRank | Dense
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Update:
+    """The released change of a model: one `LowRank` or `Dense` per site, in a fixed order.
+
+    `label` says where it came from (a file, a task) and appears in error messages only.
+    Raises `InputError` naming the site when a tensor is not float32 or float64, when the factors
+    do not fit together, or when a value is not finite.
+    """
+
+    sites: Mapping[str, SiteUpdate]
+    label: str = "update"
+
+    def __post_init__(self) -> None:
+        for site, change in self.sites.items():
+            self._check(site, change)
+        object.__setattr__(self, "sites", MappingProxyType(dict(self.sites)))
+
+    def _check(self, site: str, change: SiteUpdate) -> None:
+        for tensor in change.tensors:
+            if tensor.dtype not in FLOAT_DTYPES:
+                raise InputError(
+                    f"{self.label}: site {site} has dtype {tensor.dtype}; "
+                    "expected float32 or float64: convert it"
+                )
+            if tensor.dtype != change.dtype:
+                raise InputError(f"{self.label}: site {site} mixes dtypes in its factors")
+            if not bool(torch.isfinite(tensor).all()):
+                raise InputError(
+                    f"{self.label}: site {site} holds a NaN or an infinity; export it again"
+                )
+        if isinstance(change, LowRank) and change.up.shape[1] != change.down.shape[0]:
+            raise InputError(
+                f"{self.label}: site {site} has factors of ranks {change.up.shape[1]} and "
+                f"{change.down.shape[0]}; they must be equal"
+            )
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of names, kinds, shapes, dtypes and bytes: the identity of the update."""
+        digest = hashlib.sha256()
+        for site, change in self.sites.items():
+            digest.update(f"{site}|{type(change).__name__}".encode())
+            for tensor in change.tensors:
+                digest.update(f"|{tuple(tensor.shape)}|{tensor.dtype}".encode())
+                digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def scaled(self, scale: float) -> Update:
+        """Return the update multiplied by `scale`, as deployed at that scale."""
+        sites = {site: change.scaled(scale) for site, change in self.sites.items()}
+        return Update(sites=sites, label=self.label)
+
+    def norm(self) -> float:
+        """Return the Frobenius norm over all sites, computed in float64."""
+        squares = (change.dense().double().square().sum() for change in self.sites.values())
+        return float(torch.stack(list(squares)).sum().sqrt()) if self.sites else 0.0
