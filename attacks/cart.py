@@ -1,0 +1,67 @@
+"""CART: low-rank parts of the updates, centred at their mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil, floor
+from typing import ClassVar, Literal
+
+from torch import Tensor
+
+from attacks.singular_vectors import truncated_sums
+from mergebench.contracts import Merger, Site
+from mergebench.errors import InputError
+
+RANK_FRACTION_GRID = (0.04, 0.08, 0.16, 0.32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cart(Merger):
+    """`D = μ + c Σ_i SVD_k(τ_i - μ)`, with `μ` the mean of the updates.
+
+    `form="trap2"`: `c = inner` and `k = ceil(rank_fraction · K)`, as in the Trap² benchmark, where
+    `alpha` scales the whole. `form="original"`: `c = lam` and
+    `k = max(1, floor(rank_fraction · K))`, as in the CART paper, where `lam` is what is tuned and
+    `alpha` is 1. Tensors that are not matrices are averaged.
+    """
+
+    name: ClassVar[str] = "cart"
+    paper: ClassVar[str] = "Choi et al., 2024, https://arxiv.org/abs/2412.12153"
+    spaces: ClassVar[tuple[str, ...]] = ("full", "knots", "core")
+    grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"rank_fraction": RANK_FRACTION_GRID}
+
+    rank_fraction: float = 0.04
+    form: Literal["trap2", "original"] = "trap2"
+    inner: float = 0.1
+    lam: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.rank_fraction <= 1:
+            raise InputError(f"rank_fraction is {self.rank_fraction}; give one above 0 and up to 1")
+        if self.form not in ("trap2", "original"):
+            raise InputError(f"form is {self.form!r}; choose from: trap2, original")
+
+    @property
+    def rotation_invariant(self) -> bool:
+        """Means and truncated SVDs commute with orthonormal bases."""
+        return True
+
+    def combine(self, stack: Tensor, site: Site) -> Tensor:
+        """Return the mean plus the scaled low-rank parts."""
+        if not site.matrix:
+            return stack.mean(dim=0)
+        mean = stack.double().mean(dim=0)
+        rank = self._rank(self.rank_fraction, site)
+        # One SVD per update serves the whole grid of ranks.
+        grid = {self._rank(fraction, site) for fraction in RANK_FRACTION_GRID}
+        ranks = sorted(grid) if rank in grid else [rank]
+        sums = site.once(
+            f"truncated residuals {ranks}", lambda: truncated_sums(stack.double() - mean, ranks)
+        )
+        scale = self.inner if self.form == "trap2" else self.lam
+        return (mean + scale * sums[rank]).to(stack.dtype)
+
+    def _rank(self, fraction: float, site: Site) -> int:
+        exact = fraction * min(site.shape)
+        return ceil(exact) if self.form == "trap2" else max(1, floor(exact))

@@ -1,0 +1,58 @@
+"""Merging the updates themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from attacks.spaces.factors import all_low_rank, by_update, stacked_down, stacked_up
+from mergebench.contracts import Encoded, Space
+from mergebench.update import LowRank, SiteUpdate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Full(Space):
+    """The weight space itself: the representatives are the dense updates `τ_i`, `(m, n)`.
+
+    For a rotation-invariant rule, low-rank updates are written exactly in coordinates of their
+    joint column and row spaces, `τ_i = Q_B M_i Q_Aᵀ`, in float64; a rule's `K` stays `min(m, n)`.
+    """
+
+    name: ClassVar[str] = "full"
+    paper: ClassVar[str] = "Ilharco et al., 2023, https://arxiv.org/abs/2212.04089"
+
+    def encode(self, updates: Sequence[SiteUpdate], *, rotation_invariant: bool) -> Encoded:
+        """Return the dense updates in their dtype, or their float64 core coordinates."""
+        if rotation_invariant and all_low_rank(updates):
+            return _core_coordinates(updates)
+        rows, columns = updates[0].shape
+        stack = torch.stack([update.dense() for update in updates])
+        return Encoded(stack=stack, shape=(rows, columns))
+
+
+def _core_coordinates(updates: Sequence[LowRank]) -> Encoded:
+    left, ups = _coordinates(stacked_up(updates))
+    right, downs = _coordinates(stacked_down(updates))
+    blocks = zip(by_update(ups, updates), by_update(downs, updates), strict=True)
+    return Encoded(
+        stack=torch.stack([up @ down.T for up, down in blocks]),
+        shape=updates[0].shape,
+        left=left,
+        right=None if right is None else right.T,
+    )
+
+
+def _coordinates(columns: Tensor) -> tuple[Tensor | None, Tensor]:
+    """Return an orthonormal basis of the columns and their coordinates in it.
+
+    The basis is None, meaning the identity, when it would not have fewer vectors than there are
+    rows.
+    """
+    if columns.shape[1] >= columns.shape[0]:
+        return None, columns
+    basis, coordinates = torch.linalg.qr(columns)
+    return basis, coordinates

@@ -1,0 +1,102 @@
+"""Making updates sparse: trimming by magnitude, dropping at random."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from mergebench.contracts import Site
+from mergebench.errors import InputError
+
+TOP_K_GRID = (100.0, 90.0, 80.0, 70.0, 60.0, 50.0, 40.0, 30.0, 20.0, 10.0)
+DROP_GRID = (1e-5, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99)
+
+
+def check_top_k(top_k: float) -> None:
+    """Raise `InputError` unless `top_k` lies in (0, 100]."""
+    if not 0 < top_k <= 100:
+        raise InputError(f"top_k is {top_k}; give a percentage above 0 and up to 100")
+
+
+def check_drop(drop: float) -> None:
+    """Raise `InputError` unless `drop` lies in [0, 1)."""
+    if not 0 <= drop < 1:
+        raise InputError(f"drop is {drop}; give a probability from 0 to below 1")
+
+
+def kept_count(size: int, top_k: float) -> int:
+    """Return how many of `size` entries `top_k` percent are, rounded down.
+
+    As in the reference, `top_k` up to 1 is a fraction: 0.5 means 50 %, and 1 means all.
+    """
+    fraction = top_k / 100 if top_k > 1 else top_k
+    return int(size * fraction)
+
+
+def trim_thresholds(rows: Tensor, top_ks: Sequence[float]) -> Tensor:
+    """Return the magnitude from which entries are kept, for each percentage and row.
+
+    `rows`: `(T, d)`. Returns `(len(top_ks), T)` of the same dtype: the `(d - k)`-th smallest
+    magnitude of the row, counted from 1, with `k` the kept count, and 0 where everything is kept.
+    One sort serves all percentages.
+    """
+    size = rows.shape[1]
+    dropped = [size - kept_count(size, top_k) for top_k in top_ks]
+    thresholds = rows.new_zeros(len(dropped), len(rows))
+    for index, row in enumerate(rows):
+        ordered = _sorted_magnitudes(row)
+        for point, count in enumerate(dropped):
+            if count > 0:
+                thresholds[point, index] = ordered[count - 1]
+    return thresholds
+
+
+def remembered_thresholds(rows: Tensor, top_k: float, site: Site, *, of: str) -> Tensor:
+    """Return the thresholds `(T,)` of one percentage, sorting once per site for a whole search.
+
+    `of` names what `rows` holds: equal names must mean equal rows at this site.
+    """
+    if top_k not in TOP_K_GRID:
+        return trim_thresholds(rows, [top_k])[0]
+    known = site.once(f"trim thresholds of {of}", lambda: trim_thresholds(rows, TOP_K_GRID))
+    return known[TOP_K_GRID.index(top_k)]
+
+
+def trim(rows: Tensor, thresholds: Tensor, *, inclusive: bool = True) -> Tensor:
+    """Keep the entries of each row that reach its threshold; the others become 0.
+
+    `rows`: `(T, d)`; `thresholds`: `(T,)`. Entries that equal the threshold are kept if
+    `inclusive`, so that a row with distinct magnitudes keeps `k + 1` of them; else `k`, or fewer
+    where magnitudes tie. Source: Yadav et al., 2023, section 3, step 1; counting as in the
+    reference code.
+    """
+    magnitudes, least = rows.abs(), thresholds[:, None]
+    kept = magnitudes >= least if inclusive else magnitudes > least
+    return rows * kept
+
+
+def drop_and_rescale(stack: Tensor, drop: float, site: Site) -> Tensor:
+    """Set each entry to 0 with probability `drop` and divide the others by `1 - drop`.
+
+    `stack`: `(T, a, b)`. The uniform numbers are float32, come from the site's generator of each
+    task and do not depend on `drop`, so that what a larger `drop` keeps is a subset. `drop = 0`
+    changes nothing. Source: Yu et al., 2024, equation 1.
+    """
+    if drop == 0:
+        return stack
+    kept = [
+        torch.rand(row.shape, generator=site.generator("dare", task), dtype=torch.float32) > drop
+        for task, row in enumerate(stack)
+    ]
+    return stack * torch.stack(kept) / (1 - drop)
+
+
+def _sorted_magnitudes(row: Tensor) -> Tensor:
+    magnitudes = row.abs()
+    if magnitudes.device.type == "cpu":
+        # NumPy's vectorised sort is several times faster than torch's on a CPU.
+        magnitudes.numpy().sort()
+        return magnitudes
+    return magnitudes.sort().values

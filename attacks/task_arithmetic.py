@@ -1,0 +1,31 @@
+"""Task arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from mergebench.contracts import Merger, Site
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskArithmetic(Merger):
+    """`D = Σ_i τ_i`, the sum of the updates; with `alpha = 1/T` it is their average.
+
+    A linear rule, so it is the same in every space. Tensors of any shape.
+    """
+
+    name: ClassVar[str] = "ta"
+    paper: ClassVar[str] = "Ilharco et al., 2023, https://arxiv.org/abs/2212.04089"
+    spaces: ClassVar[tuple[str, ...]] = ("full", "knots", "core")
+
+    @property
+    def rotation_invariant(self) -> bool:
+        """A sum commutes with every linear map."""
+        return True
+
+    def combine(self, stack: Tensor, site: Site) -> Tensor:
+        """Return the sum over the updates."""
+        return stack.sum(dim=0)

@@ -1,0 +1,44 @@
+"""TIES: trim, elect sign, disjoint merge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from attacks.consensus import Aggregation, disjoint_aggregate, elect_signs
+from attacks.sparsification import TOP_K_GRID, check_top_k, remembered_thresholds, trim
+from mergebench.contracts import Merger, Site
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ties(Merger):
+    """Trim each update to its largest entries, elect one sign per entry, average what agrees.
+
+    `top_k`: percent of the entries of one site that are kept per update; `inclusive`: whether an
+    entry at the threshold is kept, as in the TIES, KnOTS and Trap² codes (mergekit and PEFT keep
+    one fewer); `aggregation`: mean of the agreeing values, or their sum. Tensors of any shape,
+    each flattened and trimmed on its own.
+    """
+
+    name: ClassVar[str] = "ties"
+    paper: ClassVar[str] = "Yadav et al., 2023, https://arxiv.org/abs/2306.01708"
+    spaces: ClassVar[tuple[str, ...]] = ("full", "knots", "core")
+    grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"top_k": TOP_K_GRID}
+
+    top_k: float = 30.0
+    inclusive: bool = True
+    aggregation: Aggregation = "mean"
+
+    def __post_init__(self) -> None:
+        check_top_k(self.top_k)
+
+    def combine(self, stack: Tensor, site: Site) -> Tensor:
+        """Return the disjoint mean (or sum) of the trimmed updates."""
+        rows = stack.flatten(start_dim=1)
+        thresholds = remembered_thresholds(rows, self.top_k, site, of="updates")
+        trimmed = trim(rows, thresholds, inclusive=self.inclusive)
+        merged = disjoint_aggregate(trimmed, elect_signs(trimmed), self.aggregation)
+        return merged.reshape(stack.shape[1:])

@@ -1,0 +1,59 @@
+"""TSV-Merge: task singular vectors, orthogonalised between tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from attacks.singular_vectors import numerical_rank, polar_factor
+from mergebench.contracts import Merger, Site
+from mergebench.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TSV(Merger):
+    """`D = polar([U_1 ... U_T]) · diag(S_1 ... S_T) · polar([V_1; ...; V_T])`.
+
+    `(U_i, S_i, V_i)`: the leading `k` singular triples of `τ_i`, `k = int(K · (1/T))`, float64.
+    With `rank_mode="signal"` `k` is at most the numerical rank of `τ_i`. With `"reference"` it is
+    not, as in the public code: null vectors of low-rank updates, which are rounding noise, then
+    turn the signal's, and the result is not comparable between machines.
+    Tensors that are not matrices are averaged.
+    """
+
+    name: ClassVar[str] = "tsv"
+    paper: ClassVar[str] = "Gargiulo et al., 2025, https://arxiv.org/abs/2412.00081"
+    spaces: ClassVar[tuple[str, ...]] = ("full", "knots", "core")
+
+    rank_mode: Literal["signal", "reference"] = "signal"
+
+    def __post_init__(self) -> None:
+        if self.rank_mode not in ("signal", "reference"):
+            raise InputError(f"rank_mode is {self.rank_mode!r}; choose from: signal, reference")
+
+    @property
+    def rotation_invariant(self) -> bool:
+        """Whether no null vector is used; those depend on the coordinates."""
+        return self.rank_mode == "signal"
+
+    def combine(self, stack: Tensor, site: Site) -> Tensor:
+        """Return the merge of the orthogonalised singular triples."""
+        if not site.matrix:
+            return stack.mean(dim=0)
+        left, values, right = torch.linalg.svd(stack.double(), full_matrices=False)
+        most = int(min(site.shape) * (1 / len(stack)))
+        ranks = [self._rank(each, most, site, stack.dtype) for each in values]
+        if sum(ranks) == 0:
+            return torch.zeros_like(stack[0])
+        lefts = torch.cat([u[:, :k] for u, k in zip(left, ranks, strict=True)], dim=1)
+        scales = torch.cat([s[:k] for s, k in zip(values, ranks, strict=True)])
+        rights = torch.cat([v[:k] for v, k in zip(right, ranks, strict=True)])
+        return (polar_factor(lefts) * scales @ polar_factor(rights)).to(stack.dtype)
+
+    def _rank(self, values: Tensor, most: int, site: Site, dtype: torch.dtype) -> int:
+        if self.rank_mode == "reference":
+            return most
+        return min(most, numerical_rank(values, site.shape, dtype))
