@@ -1,0 +1,100 @@
+"""Reading of a packed suite; every file is verified against the manifest first."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors.torch import load
+from torch import Tensor
+
+from mergebench.errors import InputError
+from mergebench.suites.mini8.manifest import Manifest, SplitEntry, TaskEntry
+from mergebench.suites.sprites import unpack_sheet
+from mergebench.suites.suite import SPLIT_NAMES, Split, Suite, Task, tensor_sha256
+
+#: Where the embedded suite lies.
+FOLDER = Path(__file__).parent
+#: Labels of all splits: keys `<task>.<split>`, `(N,)` uint8.
+LABELS_FILE = "labels.safetensors"
+#: First 8 bytes of each image's SHA-256 before encoding: keys `<task>.<split>`, `(N,)` int64;
+#: the split `captioned` has those of the pretraining images.
+PIXEL_HASHES_FILE = "pixel_hashes.safetensors"
+
+
+def load_mini8(tasks: Sequence[str] | None = None, *, folder: Path = FOLDER) -> Suite:
+    """Load the embedded suite, or only `tasks` of it in its own order; 32 px images.
+
+    Raises `InputError` when a task is unknown, or a file is missing, damaged or decodes otherwise
+    than when it was packed.
+    """
+    manifest = read_manifest(folder)
+    known = [entry.name for entry in manifest.tasks]
+    wanted = known if tasks is None else list(tasks)
+    for name in wanted:
+        if name not in known:
+            raise InputError(f"unknown task {name!r} of suite {manifest.name}: {', '.join(known)}")
+    labels = load(read_verified(folder, manifest, LABELS_FILE))
+    loaded = tuple(
+        _load_task(folder, manifest, entry, labels)
+        for entry in manifest.tasks
+        if entry.name in wanted
+    )
+    return Suite(name=manifest.name, tasks=loaded, resolution=manifest.resolution)
+
+
+def read_manifest(folder: Path = FOLDER) -> Manifest:
+    """Parse `manifest.json` in `folder`; raises `InputError` when it is missing or malformed."""
+    path = folder / "manifest.json"
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: not found; reinstall the package or build the suite") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InputError(f"{path}: {place}: {first['msg']}; reinstall the package") from error
+
+
+def read_verified(folder: Path, manifest: Manifest, name: str) -> bytes:
+    """Read one file of the suite; raises `InputError` when its SHA-256 is not the manifest's."""
+    path = folder / name
+    if name not in manifest.files:
+        raise InputError(f"{folder / 'manifest.json'}: lists no file {name!r}")
+    if not path.exists():
+        raise InputError(f"{path}: not found; reinstall the package or build the suite")
+    content = path.read_bytes()
+    found, expected = hashlib.sha256(content).hexdigest(), manifest.files[name].sha256
+    if found != expected:
+        raise InputError(
+            f"{path}: SHA-256 is {found[:12]}..., the manifest has {expected[:12]}...; "
+            "reinstall the package"
+        )
+    return content
+
+
+def _load_task(
+    folder: Path, manifest: Manifest, entry: TaskEntry, labels: Mapping[str, Tensor]
+) -> Task:
+    splits: dict[str, Split] = {}
+    for name in SPLIT_NAMES:
+        content = read_verified(folder, manifest, entry.splits[name].file)
+        splits[name] = Split(
+            images=_decode(folder, content, entry.splits[name], manifest.resolution),
+            labels=labels[f"{entry.name}.{name}"].to(torch.int64),
+        )
+    return Task(name=entry.name, classes=entry.classes, templates=entry.templates, splits=splits)
+
+
+def _decode(folder: Path, content: bytes, entry: SplitEntry, side: int) -> Tensor:
+    tiles = torch.from_numpy(unpack_sheet(content, count=entry.count, side=side))
+    images = tiles.permute(0, 3, 1, 2).contiguous()
+    if tensor_sha256(images) != entry.pixels_sha256:
+        raise InputError(
+            f"{folder / entry.file}: decodes to other pixels than when it was packed; "
+            "use a Pillow wheel with its own libwebp (pip install --force-reinstall pillow)"
+        )
+    return images

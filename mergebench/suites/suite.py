@@ -1,0 +1,120 @@
+"""Tasks of image classification in memory, as every backbone and attack reads them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+SplitName = Literal["train", "val", "test"]
+#: The splits that every task of a suite has.
+SPLIT_NAMES: tuple[SplitName, ...] = ("train", "val", "test")
+
+
+def tensor_sha256(tensor: Tensor) -> str:
+    """SHA-256 (hexadecimal) of a tensor's values, dtype and shape; it may be on any device."""
+    values = tensor.detach().cpu().contiguous()
+    digest = hashlib.sha256(f"{values.dtype}{tuple(values.shape)}".encode())
+    digest.update(values.flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Images `(N, 3, H, W)` uint8 RGB and their labels `(N,)` int64.
+
+    Raises `ValueError` when shapes, dtypes or counts disagree.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+    def __post_init__(self) -> None:
+        """Check dtypes and shapes."""
+        if self.images.dtype != torch.uint8 or self.images.ndim != 4 or self.images.shape[1] != 3:
+            raise ValueError(
+                f"images must be (N, 3, H, W) uint8, not {tuple(self.images.shape)} "
+                f"{self.images.dtype}"
+            )
+        if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1]:
+            raise ValueError(
+                f"labels must be ({len(self.images)},) int64, not {tuple(self.labels.shape)} "
+                f"{self.labels.dtype}"
+            )
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.images)
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of pixels and labels."""
+        both = tensor_sha256(self.images) + tensor_sha256(self.labels)
+        return hashlib.sha256(both.encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One classification task.
+
+    `classes` are display names in label order; `templates` are prompts with one `{}` for the class
+    name; `splits` has the keys `train`, `val` and `test`. Raises `ValueError` when a label lies
+    outside the classes or a split is missing.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    templates: tuple[str, ...]
+    splits: Mapping[str, Split]
+
+    def __post_init__(self) -> None:
+        """Check the splits and the range of their labels."""
+        if tuple(self.splits) != SPLIT_NAMES:
+            raise ValueError(f"{self.name}: splits must be {SPLIT_NAMES}, not {(*self.splits,)}")
+        for name, split in self.splits.items():
+            if len(split) and not 0 <= split.labels.min() <= split.labels.max() < len(self.classes):
+                raise ValueError(f"{self.name}/{name}: a label is not among {self.classes}")
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of everything that a measurement on this task depends on."""
+        content = {
+            "name": self.name,
+            "classes": self.classes,
+            "templates": self.templates,
+            "splits": {name: split.sha256 for name, split in self.splits.items()},
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """Tasks in a fixed order, all at one `resolution` (side of an image in pixels)."""
+
+    name: str
+    tasks: tuple[Task, ...]
+    resolution: int
+
+    @property
+    def task_names(self) -> tuple[str, ...]:
+        """Names of the tasks in suite order."""
+        return tuple(task.name for task in self.tasks)
+
+    def task(self, name: str) -> Task:
+        """Return one task by name; raises `KeyError` with the known names."""
+        for task in self.tasks:
+            if task.name == name:
+                return task
+        raise KeyError(f"no task {name!r} in suite {self.name}: {', '.join(self.task_names)}")
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the suite's name, its order and all task contents; a subset has its own."""
+        content = [self.name, self.resolution, [task.sha256 for task in self.tasks]]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
