@@ -1,0 +1,179 @@
+"""Correct counts of a deployed update, `W0 + alpha D`, on the tasks of a suite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal, Self
+
+import torch
+from torch import Tensor, nn
+
+from mergebench.backbones import Backbone, text_head
+from mergebench.errors import InputError
+from mergebench.suites import Task
+from mergebench.update import LowRank, SiteUpdate, Update
+
+Counts = dict[str, int]
+"""Correctly classified images by task name."""
+
+Precision = Literal["fp32", "bf16"]
+"""Arithmetic of the tower: `bf16` is autocast, with weights, head and logits kept in float32."""
+
+
+class Deployment:
+    """A backbone that carries `W0 + alpha D` while the context is open.
+
+    Each `set` computes the weights from the saved `W0`, never from the last ones; leaving the
+    context, also by an exception, restores `W0` bit for bit. No copy of the model is made.
+    Raises `InputError` when `update` changes a parameter that the backbone lacks, or of another
+    shape.
+    """
+
+    def __init__(self, backbone: Backbone, update: Update) -> None:
+        self._targets = [
+            (_parameter(backbone, site, change, update.label), change)
+            for site, change in update.sites.items()
+        ]
+        self._saved: list[Tensor] = []
+
+    def __enter__(self) -> Self:
+        self._saved = [parameter.detach().clone() for parameter, _ in self._targets]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with torch.no_grad():
+            for (parameter, _), original in zip(self._targets, self._saved, strict=True):
+                parameter.copy_(original)
+
+    @torch.no_grad()
+    def set(self, alpha: float) -> None:
+        """Write `W0 + alpha D` into the weights."""
+        for (parameter, change), original in zip(self._targets, self._saved, strict=True):
+            if isinstance(change, LowRank):
+                torch.addmm(original, change.up, change.down, alpha=alpha, out=parameter)
+            else:
+                torch.add(original, change.dense(), alpha=alpha, out=parameter)
+
+
+@contextmanager
+def deployed(backbone: Backbone, update: Update, alpha: float = 1.0) -> Iterator[None]:
+    """Let the backbone carry `W0 + alpha D` inside the context, and `W0` again after it."""
+    with Deployment(backbone, update) as deployment:
+        deployment.set(alpha)
+        yield
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Pool:
+    """The images of one split of all tasks in one tensor, with each task's rows."""
+
+    images: Tensor
+    rows: Mapping[str, slice]
+    labels: Mapping[str, Tensor]
+
+
+class Evaluator:
+    """Counts correct predictions of a backbone, as its weights stand, on cached images.
+
+    Images are kept as uint8 on the backbone's device and normalised batch by batch; text heads are
+    computed once. `per_task` limits a split to a fixed class-balanced subset of that many images
+    per task, e.g. `{"val": 120}`.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        tasks: Sequence[Task],
+        *,
+        per_task: Mapping[str, int] | None = None,
+        batch_size: int = 256,
+        precision: Precision = "bf16",
+    ) -> None:
+        self.backbone = backbone
+        self.tasks = tuple(tasks)
+        self.precision = precision
+        self._batch_size = batch_size
+        self._per_task = dict(per_task or {})
+        self._heads = {
+            task.name: text_head(backbone, task.classes, task.templates) for task in tasks
+        }
+        self._pools: dict[str, _Pool] = {}
+
+    def sizes(self, split: str) -> Counts:
+        """Return the number of images that `correct` looks at, by task."""
+        return {name: len(labels) for name, labels in self._pool(split).labels.items()}
+
+    def correct(self, split: str) -> Counts:
+        """Return the correct counts of the current weights on one split, by task."""
+        return {name: int(hits.sum()) for name, hits in self.hits(split).items()}
+
+    @torch.inference_mode()
+    def hits(self, split: str) -> dict[str, Tensor]:
+        """Return for each task which images are classified correctly: `(N,)` bool."""
+        pool = self._pool(split)
+        features = torch.cat(
+            [self._features(batch) for batch in pool.images.split(self._batch_size)]
+        )
+        return {
+            name: (features[rows] @ self._heads[name].T).argmax(1).eq(pool.labels[name])
+            for name, rows in pool.rows.items()
+        }
+
+    def _features(self, images: Tensor) -> Tensor:
+        # An argmax over unit rows does not depend on the length of the feature vector.
+        pixels = self.backbone.preprocess(images)
+        device = pixels.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=self.precision == "bf16"):
+            features: Tensor = self.backbone.visual(pixels)
+        return features.float()
+
+    def _pool(self, split: str) -> _Pool:
+        if split not in self._pools:
+            images, rows, labels, start = [], {}, {}, 0
+            for task in self.tasks:
+                data = task.splits[split]
+                chosen = torch.arange(len(data.labels))
+                if split in self._per_task:
+                    chosen = class_balanced(data.labels, self._per_task[split])
+                images.append(data.images[chosen])
+                labels[task.name] = data.labels[chosen].to(self.backbone.device)
+                rows[task.name] = slice(start, start + len(chosen))
+                start += len(chosen)
+            pixels = torch.cat(images).to(self.backbone.device)
+            self._pools[split] = _Pool(images=pixels, rows=rows, labels=labels)
+        return self._pools[split]
+
+
+def class_balanced(labels: Tensor, count: int) -> Tensor:
+    """Return the indices, ascending, of `count` images spread evenly over the classes.
+
+    `labels`: `(N,)` int64. The first images of every class are taken in turns, so that a smaller
+    subset is part of a larger one; all indices are returned when `count >= N`.
+    """
+    turn = torch.zeros_like(labels)
+    for label in labels.unique():
+        members = labels == label
+        turn[members] = torch.arange(int(members.sum()), device=labels.device)
+    order = torch.argsort(turn, stable=True)
+    return order[:count].sort().values
+
+
+def _parameter(backbone: Backbone, site: str, change: SiteUpdate, label: str) -> nn.Parameter:
+    parameters = dict(backbone.visual.named_parameters())
+    parameter = parameters.get(f"{site}.weight", parameters.get(site))
+    if parameter is None:
+        raise InputError(f"{label}: backbone {backbone.name} has no site {site}")
+    if tuple(parameter.shape) != tuple(change.shape):
+        raise InputError(
+            f"{label}: site {site} has shape {tuple(change.shape)}, "
+            f"but {tuple(parameter.shape)} in backbone {backbone.name}"
+        )
+    return parameter

@@ -1,0 +1,203 @@
+"""The choice of alpha and of structural hyper-parameters for one merge, on validation images."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mergebench.contracts import Merger
+from mergebench.evaluate import Counts, Deployment, Evaluator
+from mergebench.merging import MergeProblem
+from mergebench.protocols import Protocol
+from mergebench.update import Update
+
+Stage = Literal["coarse", "full"]
+Options = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One evaluated point of a search: the structural options, alpha, and validation counts."""
+
+    options: Options
+    alpha: float
+    counts: Counts
+    stage: Stage = "full"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SearchResult:
+    """The chosen point, its merged update `D`, and every point that was evaluated, in order."""
+
+    chosen: Point
+    merged: Update
+    points: tuple[Point, ...]
+    sizes: Mapping[Stage, Counts]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """Mean over tasks of accuracy, each task divided by its norm.
+
+    `sizes`: images by task; `norms`: standalone accuracy by task as a fraction, 1 for no
+    normalisation. Raises ArithmeticError when a norm is 0, naming the task.
+    """
+
+    sizes: Counts
+    norms: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        for task in self.sizes:
+            if not self.norms[task] > 0:
+                raise ArithmeticError(f"standalone accuracy of {task} is 0: it cannot be a norm")
+
+    def __call__(self, counts: Counts) -> float:
+        """Return the score of `counts`; 1 means standalone accuracy on the average task."""
+        parts = [counts[task] / size / self.norms[task] for task, size in self.sizes.items()]
+        return sum(parts) / len(parts)
+
+
+def search(
+    problem: MergeProblem,
+    merger: Merger,
+    evaluator: Evaluator,
+    protocol: Protocol,
+    *,
+    norms: Mapping[str, float],
+    coarse: Evaluator | None = None,
+) -> SearchResult:
+    """Choose alpha and the structural hyper-parameters of `merger` as `protocol` says.
+
+    Each structural point is merged once, whatever the number of alphas. `norms`: standalone
+    validation accuracy by task (fractions), used if the protocol normalises. `coarse`: evaluator of
+    the smaller subset, needed if the protocol has a coarse stage. The backbone's weights are the
+    same before and after.
+    """
+    run = _Search(problem, merger, evaluator, protocol, norms)
+    if protocol.strategy == "coordinate":
+        chosen = run.coordinate()
+    elif coarse is None:
+        chosen = run.best(run.evaluate(run.joint_points(), evaluator, "full"))
+    else:
+        chosen = run.coarse_to_full(coarse)
+    sizes: dict[Stage, Counts] = {"full": evaluator.sizes("val")}
+    if coarse is not None:
+        sizes["coarse"] = coarse.sizes("val")
+    return SearchResult(
+        chosen=chosen, merged=run.merge(chosen.options), points=tuple(run.points), sizes=sizes
+    )
+
+
+def best_point(
+    points: Iterable[Point], score: Callable[[Counts], float], *, later_wins: bool
+) -> Point:
+    """Return the point with the highest score; of equals the last or the first."""
+    best: Point | None = None
+    best_score = float("-inf")
+    for point in points:
+        value = score(point.counts)
+        if best is None or value > best_score or (later_wins and value == best_score):
+            best, best_score = point, value
+    if best is None:
+        raise ValueError("no point to choose from")
+    return best
+
+
+class _Search:
+    """The state of one search: the merged update at hand and the points so far."""
+
+    def __init__(
+        self,
+        problem: MergeProblem,
+        merger: Merger,
+        evaluator: Evaluator,
+        protocol: Protocol,
+        norms: Mapping[str, float],
+    ) -> None:
+        self.problem = problem
+        self.merger = merger
+        self.evaluator = evaluator
+        self.protocol = protocol
+        self.norms = norms if protocol.normalised else dict.fromkeys(norms, 1.0)
+        self.points: list[Point] = []
+        self._merged: tuple[Options, Update] | None = None
+
+    @property
+    def grid(self) -> dict[str, tuple[float, ...]]:
+        return {
+            name: tuple(self.protocol.grids.get(name, values))
+            for name, values in self.merger.grid.items()
+        }
+
+    def merge(self, options: Options) -> Update:
+        """Return `D` for the options; the last one is remembered."""
+        if self._merged is None or self._merged[0] != options:
+            self._merged = (options, self.problem.merge(self.merger.with_options(**options)))
+        return self._merged[1]
+
+    def objective(self, evaluator: Evaluator) -> Objective:
+        return Objective(sizes=evaluator.sizes("val"), norms=self.norms)
+
+    def best(self, points: Iterable[Point]) -> Point:
+        score = self.objective(self.evaluator)
+        return best_point(points, score, later_wins=self.protocol.later_wins)
+
+    def evaluate(
+        self, candidates: Iterable[tuple[Options, float]], evaluator: Evaluator, stage: Stage
+    ) -> Iterator[Point]:
+        """Yield the evaluated candidates in order; runs of equal options share one merge."""
+        for options, group in itertools.groupby(candidates, key=lambda candidate: candidate[0]):
+            with Deployment(evaluator.backbone, self.merge(options)) as deployment:
+                for _, alpha in group:
+                    deployment.set(alpha)
+                    counts = evaluator.correct("val")
+                    point = Point(options=options, alpha=alpha, counts=counts, stage=stage)
+                    self.points.append(point)
+                    yield point
+
+    def sweep(self, candidates: Sequence[tuple[Options, float]]) -> Point:
+        """Evaluate candidates until `patience` of them in a row did not improve; the best one."""
+        score, patience = self.objective(self.evaluator), self.protocol.patience
+        seen: list[Point] = []
+        best_score, idle = 0.0, 0
+        points = self.evaluate(candidates, self.evaluator, "full")
+        for point in points:
+            seen.append(point)
+            value = score(point.counts)
+            improved = value >= best_score if self.protocol.later_wins else value > best_score
+            best_score, idle = (value, 0) if improved else (best_score, idle + 1)
+            if patience is not None and idle >= patience:
+                break
+        points.close()  # type: ignore[attr-defined]  # restores the weights now
+        return self.best(seen)
+
+    def coordinate(self) -> Point:
+        """Search alpha at the attack's defaults, then each hyper-parameter at the best so far."""
+        options: dict[str, Any] = {name: getattr(self.merger, name) for name in self.grid}
+        best = self.sweep([(options, alpha) for alpha in self.protocol.alphas])
+        for name, values in self.grid.items():
+            best = self.sweep([({**best.options, name: value}, best.alpha) for value in values])
+        return best
+
+    def joint_points(self) -> list[tuple[Options, float]]:
+        """Return every combination; alpha = 0 only once, since it undoes every merge."""
+        names, grids = list(self.grid), list(self.grid.values())
+        structures = [dict(zip(names, values, strict=True)) for values in itertools.product(*grids)]
+        return [
+            (options, alpha)
+            for index, options in enumerate(structures)
+            for alpha in self.protocol.alphas
+            if alpha != 0 or index == 0
+        ]
+
+    def coarse_to_full(self, coarse: Evaluator) -> Point:
+        """Evaluate all points on the coarse subset, and the best of them on all images."""
+        score = self.objective(coarse)
+        points = list(self.evaluate(self.joint_points(), coarse, "coarse"))
+        ranked = sorted(range(len(points)), key=lambda index: -score(points[index].counts))
+        finalists = set(ranked[: self.protocol.finalists])
+        finalists |= {index for index, point in enumerate(points) if point.alpha == 0}
+        chosen = [(points[index].options, points[index].alpha) for index in sorted(finalists)]
+        return self.best(self.evaluate(chosen, self.evaluator, "full"))
