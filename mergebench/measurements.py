@@ -1,0 +1,89 @@
+"""What an experiment measured, as tables and figures read it: integer counts and context."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+ZERO_SHOT = "zero_shot"
+UNPROTECTED = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standalone:
+    """Test accuracy of one model on one task: the zero-shot backbone or a released update.
+
+    `release` is `zero_shot` or a protection's name; `correct` of `size` test images.
+    """
+
+    seed: int
+    release: str
+    task: str
+    correct: int
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merged:
+    """Test counts of one merge: one attack in one space on the updates of all tasks.
+
+    `target` is the task whose update is protected by `protection`; with `none` all updates are
+    unprotected and `target` is None. `alpha` and `options` were chosen on validation; `points` is
+    the number of evaluated points; `correct` and `sizes` are by task.
+    """
+
+    seed: int
+    protection: str
+    target: str | None
+    attack: str
+    space: str
+    alpha: float
+    options: Mapping[str, Any]
+    points: int
+    correct: Mapping[str, int]
+    sizes: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleCurve:
+    """Correct test counts of one update on its own task at every deployed scale `s`."""
+
+    seed: int
+    release: str
+    task: str
+    scales: tuple[float, ...]
+    correct: tuple[int, ...]
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a caption states: how the numbers came about.
+
+    `command` reproduces them; `date` is the day (ISO) on which the newest of them was measured;
+    hashes identify the weights and the images; `notes` are further facts, one sentence each.
+    """
+
+    command: str
+    date: str
+    backbone: str
+    backbone_sha256: str
+    suite: str
+    suite_sha256: str
+    tasks: tuple[str, ...]
+    protocol: str
+    seeds: tuple[int, ...]
+    precision: str
+    versions: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurements:
+    """Everything that one table or figure shows."""
+
+    context: Context
+    standalone: tuple[Standalone, ...] = ()
+    merged: tuple[Merged, ...] = ()
+    curves: tuple[ScaleCurve, ...] = ()
