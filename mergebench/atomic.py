@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -38,6 +39,18 @@ def replacing(file: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def check_writable(folder: Path) -> None:
+    """Make `folder` if it is missing and try to write in it; `InputError` if that fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=TEMPORARY) as probe:
+            probe.write(b"probe")
+    except OSError as error:
+        raise InputError(
+            f"cannot write in {folder}: {error.strerror or error}; choose another directory"
+        ) from error
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -1,0 +1,151 @@
+"""One measurement: everything it depends on, what came out, and how it was run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Self
+
+from mergebench.contracts import Plugin
+from mergebench.evaluate import Counts
+from mergebench.search import Point
+
+FORMAT = 1
+"""Version of the record; part of every key, so that a new format starts anew."""
+
+PACKAGES = ("mergebench", "torch", "numpy", "open_clip_torch", "timm", "peft", "safetensors")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """A plug-in with its hyper-parameters, as a cell names it."""
+
+    name: str
+    version: int
+    options: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, plugin: Plugin) -> Self:
+        """Return the description of a plug-in."""
+        return cls(name=plugin.name, version=plugin.version, options=plugin.options())
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellInputs:
+    """All that determines the result of one measurement; its hash is the cell's `key`.
+
+    `tasks`: the evaluated tasks, in order. `updates`: SHA-256 of the released updates, in order.
+    `protocol`: its name and fields. Fields that do not apply are None or empty: zero-shot has no
+    protection, attack or updates, an unprotected merge has no target. Options and protocols hold
+    JSON values (numbers, strings, booleans, None, lists, mappings).
+    """
+
+    backbone: str
+    backbone_sha256: str
+    suite: str
+    suite_sha256: str
+    tasks: tuple[str, ...]
+    seed: int
+    precision: str
+    protection: Method | None = None
+    target: str | None = None
+    attack: Method | None = None
+    space: Method | None = None
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    updates: tuple[str, ...] = ()
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 of the canonical JSON of the inputs; equal inputs, equal keys."""
+        return sha256_of({"format": FORMAT, "inputs": self})
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellResults:
+    """Correctly classified test images at the chosen point, and all points of the search.
+
+    `correct`: by task; `sizes`: images by task, by split or search stage. `options` and `alpha`:
+    the chosen point, where there was a choice. `points` allow any selection rule to be replayed.
+    """
+
+    correct: Counts
+    sizes: Mapping[str, Counts]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    alpha: float | None = None
+    points: tuple[Point, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellRun:
+    """How a measurement was run; `seconds` of wall-clock time, `finished` in UTC (ISO 8601)."""
+
+    seconds: float
+    finished: str
+    versions: Mapping[str, str]
+
+    @classmethod
+    def now(cls, seconds: float) -> Self:
+        """Return the record of a run that ends now in this environment."""
+        finished = datetime.now(UTC).isoformat(timespec="seconds")
+        return cls(seconds=round(seconds, 3), finished=finished, versions=package_versions())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One measurement. Results depend on the inputs alone; the run is for the record."""
+
+    inputs: CellInputs
+    results: CellResults
+    run: CellRun
+
+    @property
+    def key(self) -> str:
+        """The content address: hash of the inputs."""
+        return self.inputs.key
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that numbers may depend on."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return versions
+
+
+def sha256_of(value: object) -> str:
+    """Return the hash of the canonical JSON of `value`: sorted keys, no spaces, as `plain`."""
+    text = json.dumps(plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def plain(value: object) -> Any:
+    """Return `value` in JSON's types; dataclasses become mappings, and 1.0 becomes 1.
+
+    Equal numbers thus look alike, as in RFC 8785. Raises `TypeError` for what JSON cannot hold.
+    """
+    if isinstance(value, str | int | None):
+        return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    if isinstance(value, Mapping):
+        return {_text(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if is_dataclass(value):
+        return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
+    raise TypeError(f"{value!r} cannot be part of a cell: only JSON values can")
+
+
+def _text(key: object) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"{key!r} cannot be a key in a cell: only text can")
+    return key
