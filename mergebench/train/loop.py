@@ -1,0 +1,173 @@
+"""The one fine-tuning loop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mergebench.backbones import Backbone
+from mergebench.contracts import Release
+from mergebench.errors import InputError
+from mergebench.progress import Progress, StepDone, Validated
+from mergebench.seeding import generator
+from mergebench.suites import Split, Task
+from mergebench.train.classifier import Classifier
+from mergebench.train.lora import LoraTower
+from mergebench.train.objective import Losses, Objective, Step
+from mergebench.train.recipe import Recipe
+from mergebench.train.record import init_drift, norm_ratios, probe_split, scale_curve
+from mergebench.train.selection import Candidate, Selection
+
+
+def train(
+    backbone: Backbone,
+    task: Task,
+    objective: Objective,
+    recipe: Recipe,
+    seed: int,
+    progress: Progress,
+) -> Release:
+    """Fine-tune a LoRA adapter of `backbone` on `task` and return the selected one.
+
+    The backbone is not changed and the global random state is left as it was. Equal arguments give
+    equal bits on one machine and thread count. Raises `InputError` when the loss stops being
+    finite.
+    """
+    run = _Run(backbone, task, objective, recipe, seed)
+    progress.start(f"{objective.name} {task.name}", recipe.steps)
+    try:
+        run.steps(progress)
+    finally:
+        progress.stop()
+    return run.release()
+
+
+class _Run:
+    """The state of one training run."""
+
+    def __init__(
+        self, backbone: Backbone, task: Task, objective: Objective, recipe: Recipe, seed: int
+    ) -> None:
+        self.backbone, self.task, self.objective = backbone, task, objective
+        self.recipe, self.seed = recipe, seed
+        self.tower = LoraTower(backbone, recipe, seed=seed, task=task.name)
+        self.classifier = Classifier(self.tower, task)
+        self.start = self.tower.update(task.name)
+        self.optimizer = torch.optim.AdamW(
+            self.tower.parameters,
+            lr=recipe.learning_rate,
+            betas=recipe.betas,
+            eps=recipe.eps,
+            weight_decay=recipe.weight_decay,
+            fused=True,
+        )
+        self.validation = task.splits["val"]
+        self.probe = probe_split(self.validation, recipe.probe_images, seed)
+        self.selection = Selection(
+            recipe=recipe, size=len(self.validation), seeks_failure=objective.seeks_failure
+        )
+        self.losses: list[Losses] = []
+        self.evaluations: list[dict[str, Any]] = []
+        self.seconds = 0.0
+
+    def steps(self, progress: Progress) -> None:
+        """Train until the last step or until patience runs out."""
+        recipe, began = self.recipe, time.perf_counter()
+        for index, (images, labels) in enumerate(self._batches(self.task.splits["train"])):
+            self.losses.append(self._step(index, images, labels))
+            self.seconds = time.perf_counter() - began
+            progress.step(
+                StepDone(
+                    step=index + 1,
+                    steps=recipe.steps,
+                    loss=self.losses[-1].nominal,
+                    off_nominal_loss=self.losses[-1].off_nominal,
+                    images_per_second=self._images_per_second(),
+                    seconds_left=self.seconds / (index + 1) * (recipe.steps - index - 1),
+                )
+            )
+            if (index + 1) % recipe.evaluate_every == 0 or index + 1 == recipe.steps:
+                progress.validated(self._evaluate(index + 1))
+                if self.selection.exhausted:
+                    break
+        self.seconds = time.perf_counter() - began
+
+    def release(self) -> Release:
+        """Return the selected adapter and the record of the run."""
+        chosen = self.selection.released
+        self.tower.load(chosen.update)
+        record = {
+            "task": self.task.name,
+            "seed": self.seed,
+            "objective": repr(self.objective),
+            "recipe": asdict(self.recipe),
+            "losses": [losses.nominal for losses in self.losses],
+            "off_nominal_losses": [losses.off_nominal for losses in self.losses],
+            "evaluations": self.evaluations,
+            "selected_step": chosen.step,
+            "validation": {"correct": chosen.correct, "images": len(self.validation)},
+            "scale_curve": scale_curve(self.classifier, self.probe),
+            "norm_ratio": norm_ratios(self.backbone, chosen.update),
+            "init_drift": init_drift(self.start, chosen.update),
+            "seconds": self.seconds,
+            "images_per_second": self._images_per_second(),
+        }
+        return Release(update=chosen.update, record=record)
+
+    def _batches(self, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield full batches: permutations of all images, one after the other, cut to size."""
+        draws = generator(self.seed, "order", self.task.name)
+        wanted = self.recipe.steps * self.recipe.batch_size
+        epochs = range(math.ceil(wanted / len(split)))
+        order = torch.cat([torch.randperm(len(split), generator=draws) for _ in epochs])[:wanted]
+        device = self.backbone.device
+        images, labels = split.images.to(device), split.labels.to(device)
+        for batch in order.to(device).split(self.recipe.batch_size):
+            yield images[batch], labels[batch]
+
+    def _step(self, index: int, images: Tensor, labels: Tensor) -> Losses:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.learning_rate_at(index)
+        losses = self.objective.backward(
+            Step(
+                classifier=self.classifier,
+                images=images,
+                labels=labels,
+                index=index,
+                steps=self.recipe.steps,
+                key=(self.seed, self.task.name),
+            )
+        )
+        if not math.isfinite(losses.nominal):
+            raise InputError(
+                f"{self.task.name}: the loss is {losses.nominal} at step {index + 1}; "
+                "lower the learning rate or the strength of the protection"
+            )
+        if self.recipe.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.tower.parameters, self.recipe.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return losses
+
+    def _evaluate(self, step: int) -> Validated:
+        correct = self.classifier.correct(self.validation)
+        probes = {
+            scale: self.classifier.correct(self.probe, scale) for scale in self.recipe.probe_scales
+        }
+        self.selection.offer(
+            Candidate(
+                step=step, update=self.tower.update(self.task.name), correct=correct, probes=probes
+            )
+        )
+        self.evaluations.append({"step": step, "correct": correct, "probes": list(probes.values())})
+        accuracies = {scale: count / len(self.probe) for scale, count in probes.items()}
+        return Validated(step=step, accuracies={1.0: correct / len(self.validation), **accuracies})
+
+    def _images_per_second(self) -> float:
+        return len(self.losses) * self.recipe.batch_size / max(self.seconds, 1e-9)

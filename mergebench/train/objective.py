@@ -1,0 +1,64 @@
+"""What a protection asks of a training step."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from mergebench.seeding import derived_seed, generator
+from mergebench.train.classifier import Classifier
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Step:
+    """One batch on its way through the objective.
+
+    `index`: from 0, of `steps`; `images`: `(N, 3, H, W)` uint8; `labels`: `(N,)` int64; `key`: what
+    every random draw of this step is derived from.
+    """
+
+    classifier: Classifier
+    images: Tensor
+    labels: Tensor
+    index: int
+    steps: int
+    key: tuple[object, ...] = ()
+
+    def losses(self, scale: float, part: slice = slice(None)) -> Tensor:
+        """Return the loss of each image of `part` under `W0 + scale BA`: `(n,)` float32, nats.
+
+        All calls of one step with equal `part` use the same dropout masks.
+        """
+        masks = derived_seed(*self.key, "dropout", self.index)
+        return self.classifier.losses(self.images[part], self.labels[part], scale, masks)
+
+    def generator(self, purpose: str) -> torch.Generator:
+        """Return the generator of this step for one purpose."""
+        return generator(*self.key, purpose, self.index)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Losses:
+    """Mean losses of one step in nats: at nominal scale and, if looked at, away from it."""
+
+    nominal: float
+    off_nominal: float | None = None
+
+
+class Objective(ABC):
+    """Accumulates the gradient of one training step into the adapter.
+
+    `seeks_failure`: whether the objective wants the update to fail away from its nominal scale, so
+    that checkpoint selection prefers that it does.
+    """
+
+    name: ClassVar[str]
+    seeks_failure: ClassVar[bool] = False
+
+    @abstractmethod
+    def backward(self, step: Step) -> Losses:
+        """Call `backward` on what is to be minimised and return the losses."""

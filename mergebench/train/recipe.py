@@ -1,0 +1,73 @@
+"""The hyper-parameters that protected and unprotected fine-tuning share."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from mergebench.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How an adapter is fine-tuned; the defaults suit the embedded backbones.
+
+    Adapter: `rank`, `lora_alpha` and `dropout` of LoRA (Hu et al., 2021). `shared_init` gives every
+    task of a seed the same initial factor A, as the Trap² reference does by seeding before each
+    adapter; off, each task draws its own.
+
+    Optimiser: AdamW with `learning_rate`, `weight_decay`, `betas`, `eps`; gradients clipped to the
+    global norm `clip_norm` (None: not clipped); `steps` steps of `batch_size` images;
+    `warmup_steps` of linear warm-up, then half a cosine down to zero.
+
+    Loss: cross entropy of `logit_scale` times cosine similarity (None: the backbone's own scale,
+    about 100 for CLIP; the Trap² reference applies it twice, which amounts to 10000).
+
+    Selection: validation accuracy at nominal scale every `evaluate_every` steps. Among the
+    evaluations within `tolerance` (a fraction) of the best, the one is released that predicts the
+    fewest of `probe_images` validation images correctly at `probe_scales`, if the objective seeks
+    failure there; then the most accurate; then the latest. Training stops early after `patience`
+    evaluations (None: never) that did not raise the best accuracy by more than `min_improvement`.
+
+    `precision`: arithmetic of the tower; "bf16" is autocast with weights, adapter and loss in
+    float32. Raises `InputError` for values outside their range.
+    """
+
+    rank: int = 16
+    lora_alpha: float = 16.0
+    dropout: float = 0.0
+    shared_init: bool = True
+    learning_rate: float = 5e-4
+    weight_decay: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.98)
+    eps: float = 1e-6
+    clip_norm: float | None = 1.0
+    batch_size: int = 64
+    steps: int = 600
+    warmup_steps: int = 50
+    logit_scale: float | None = None
+    evaluate_every: int = 100
+    tolerance: float = 0.01
+    patience: int | None = None
+    min_improvement: float = 0.001
+    probe_scales: tuple[float, ...] = (0.1, 0.3, 0.6, 1.5)
+    probe_images: int = 128
+    precision: Literal["bf16", "fp32"] = "bf16"
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for name in ("rank", "lora_alpha", "batch_size", "steps", "evaluate_every", "probe_images"):
+            if getattr(self, name) <= 0:
+                raise InputError(f"recipe: {name} is {getattr(self, name)}; it must be positive")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"recipe: dropout is {self.dropout}; it must be in [0, 1)")
+        if self.precision not in ("bf16", "fp32"):
+            raise InputError(f"recipe: precision is {self.precision!r}; choose bf16 or fp32")
+
+    def learning_rate_at(self, step: int) -> float:
+        """Return the learning rate of step `step` (from 0)."""
+        if step < self.warmup_steps:
+            return self.learning_rate * (step + 1) / self.warmup_steps
+        done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))

@@ -1,0 +1,52 @@
+"""What is measured on a released update and stored with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mergebench.backbones import Backbone
+from mergebench.seeding import generator
+from mergebench.suites import Split
+from mergebench.train.classifier import Classifier
+from mergebench.update import LowRank, Update
+
+CURVE_SCALES = tuple(round(0.05 * index, 2) for index in range(41))
+"""The scales 0, 0.05, ..., 2 of a scale curve."""
+
+
+def probe_split(split: Split, count: int, seed: int) -> Split:
+    """Return `count` images of `split` drawn without replacement, or all if there are fewer."""
+    order = torch.randperm(len(split), generator=generator(seed, "probe"))[:count]
+    return Split(images=split.images[order], labels=split.labels[order])
+
+
+def scale_curve(classifier: Classifier, split: Split) -> dict[str, Any]:
+    """Return correct counts of `W0 + s BA` on `split` for s = 0, 0.05, ..., 2."""
+    counts = [classifier.correct(split, scale) for scale in CURVE_SCALES]
+    return {"scales": list(CURVE_SCALES), "correct": counts, "images": len(split)}
+
+
+def norm_ratios(backbone: Backbone, update: Update) -> dict[str, Any]:
+    """Return `‖ΔW‖ / ‖W0‖` (Frobenius) of each site and over all sites together."""
+    weights = {site: _norm(linear.weight) for site, linear in backbone.sites.items()}
+    changes = {site: _norm(change.dense()) for site, change in update.sites.items()}
+    total = _norm(torch.tensor(list(changes.values()))) / _norm(torch.tensor([*weights.values()]))
+    return {"total": total, "sites": {site: changes[site] / weights[site] for site in changes}}
+
+
+def init_drift(start: Update, end: Update) -> float:
+    """Return `‖A - A0‖ / ‖A0‖` over all sites: how far A moved from its initial value."""
+    pairs = [
+        (before.down, after.down)
+        for before, after in zip(start.sites.values(), end.sites.values(), strict=True)
+        if isinstance(before, LowRank) and isinstance(after, LowRank)
+    ]
+    moved = torch.tensor([_norm(after - before) for before, after in pairs])
+    return _norm(moved) / _norm(torch.tensor([_norm(before) for before, _ in pairs]))
+
+
+def _norm(tensor: Tensor) -> float:
+    return float(tensor.detach().double().norm())

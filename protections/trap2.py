@@ -1,0 +1,106 @@
+"""Trap²: fine-tuning that works at nominal scale and fails at every other one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar, Literal
+
+import torch
+
+from mergebench.errors import InputError
+from mergebench.train import FineTuned, Losses, Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trap2(FineTuned):
+    """Minimises `L(W0 + ΔW) - λ E_s[w(s) L(W0 + s ΔW)]`.
+
+    `strength` is λ, calibrated to the logit scale of the loss. `s` is uniform on
+    `[scale_min, 1 - band]` and `[1 + band, scale_max]`; `weighting` is w(s): "inverse" 1/s,
+    "inverse_sqrt" 1/√s, or "one". The gradient of the scaled loss with respect to A and B carries a
+    factor s, which 1/s cancels.
+
+    Beyond the paper, off by default: `scales_per_step` divides the batch into that many groups with
+    one s each, which costs no more and averages over s (without dropout only); `cap` (nats, 0:
+    none) stops pushing an image whose scaled loss exceeds it; λ is 0 for the first `delay` of all
+    steps (a fraction; such steps cost one pass) and then rises linearly over the fraction `ramp`.
+    Raises `InputError` for values that leave no scale to draw or are not defined.
+    """
+
+    name: ClassVar[str] = "trap2"
+    paper: ClassVar[str] = "Trap², the objective of section 'Training' and its reference code"
+    seeks_failure: ClassVar[bool] = True
+
+    strength: float = 0.01
+    scale_min: float = 0.05
+    scale_max: float = 2.0
+    band: float = 0.05
+    weighting: Literal["inverse", "inverse_sqrt", "one"] = "inverse"
+    scales_per_step: int = 1
+    cap: float = 0.0
+    delay: float = 0.0
+    ramp: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not 0 < self.scale_min <= 1 - self.band <= 1 + self.band <= self.scale_max:
+            raise InputError(
+                f"trap2: scales [{self.scale_min}, {self.scale_max}] without the band "
+                f"1 ± {self.band} leave no scale on one side; widen them"
+            )
+        if self.weighting not in ("inverse", "inverse_sqrt", "one"):
+            raise InputError(f"trap2: weighting is {self.weighting!r}: inverse, inverse_sqrt, one")
+        if self.scales_per_step < 1:
+            raise InputError(f"trap2: scales_per_step is {self.scales_per_step}; it must be >= 1")
+        if self.scales_per_step > 1 and self.recipe.dropout > 0:
+            raise InputError(
+                "trap2: scales_per_step > 1 needs recipe.dropout 0, because the groups of a batch "
+                "cannot repeat the dropout masks of the whole"
+            )
+
+    def backward(self, step: Step) -> Losses:
+        """Accumulate the nominal gradient, then the trap's; the loop clips their sum."""
+        nominal = step.losses(1.0).mean()
+        nominal.backward()
+        strength = self.strength_at(step.index / step.steps)
+        if strength == 0:
+            return Losses(nominal=float(nominal.detach()))
+        images, draws = len(step.labels), step.generator("scale")
+        total = 0.0
+        for group in _groups(images, self.scales_per_step):
+            scale = self.draw_scale(draws)
+            losses = step.losses(scale, group)
+            capped = losses.clamp(max=self.cap) if self.cap > 0 else losses
+            (-strength * self.weight(scale) * capped.sum() / images).backward()
+            total += float(losses.detach().sum())
+        return Losses(nominal=float(nominal.detach()), off_nominal=total / images)
+
+    def strength_at(self, done: float) -> float:
+        """Return λ after the fraction `done` of the steps."""
+        if done < self.delay:
+            return 0.0
+        risen = (done - self.delay) / self.ramp if self.ramp > 0 else 1.0
+        return self.strength * min(1.0, risen)
+
+    def draw_scale(self, generator: torch.Generator) -> float:
+        """Return one s, uniform on the two intervals together."""
+        below, above = 1 - self.band - self.scale_min, self.scale_max - 1 - self.band
+        position = float(torch.rand((), generator=generator, dtype=torch.float64)) * (below + above)
+        return self.scale_min + position + (2 * self.band if position >= below else 0.0)
+
+    def weight(self, scale: float) -> float:
+        """Return w(s)."""
+        return {"inverse": 1 / scale, "inverse_sqrt": 1 / math.sqrt(scale), "one": 1.0}[
+            self.weighting
+        ]
+
+
+def _groups(size: int, count: int) -> Iterator[slice]:
+    """Yield `count` slices of nearly equal length that cover `range(size)`, none of them empty."""
+    bounds = [round(size * index / count) for index in range(count + 1)]
+    for start, stop in pairwise(bounds):
+        if stop > start:
+            yield slice(start, stop)
