@@ -5,4 +5,11 @@ from mergebench.backbones.backbone import Backbone
 from mergebench.backbones.heads import text_head
 from mergebench.backbones.loading import BACKBONES, load_backbone
 
-__all__ = ["BACKBONES", "Backbone", "SplitAttention", "load_backbone", "split_attention", "text_head"]
+__all__ = [
+    "BACKBONES",
+    "Backbone",
+    "SplitAttention",
+    "load_backbone",
+    "split_attention",
+    "text_head",
+]

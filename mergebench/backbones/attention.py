@@ -1,4 +1,4 @@
-"""Attention with separate query, key, value and output linears, equal to open_clip's fused module."""
+"""Attention with separate query, key, value and output linears, equal to the fused module."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class SplitAttention(nn.Module):
     """Multi-head self-attention whose four projections are plain `nn.Linear` sites.
 
     It computes the function of `nn.MultiheadAttention` with one input width and no dropout
-    (Vaswani et al., 2017, section 3.2.2) and can be called like it; the second result, the attention
-    weights, is always None. Adapters and per-site merging need `q_proj`, `k_proj` and `v_proj` as
-    modules of their own, which the packed `in_proj_weight` does not offer.
+    (Vaswani et al., 2017, section 3.2.2) and can be called like it; the second result, the
+    attention weights, is always None. Adapters and per-site merging need `q_proj`, `k_proj` and
+    `v_proj` as modules of their own, which the packed `in_proj_weight` does not offer.
 
     `width`: features per token; `heads`: number of heads, a divisor of `width`; `batch_first`:
     whether inputs are `(N, L, width)` rather than `(L, N, width)`.
@@ -88,10 +88,10 @@ def split_attention(model: nn.Module) -> None:
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-    """Return softmax(q k^T / sqrt(width of a head) + mask) v; all `(N, heads, L, width of a head)`.
+    """Return softmax(q k^T / sqrt(d) + mask) v, all `(N, heads, L, d)`.
 
-    The CPU kernel behind `scaled_dot_product_attention` has a slow backward pass (40 % of a training
-    step at 17 tokens), so short sequences on the CPU take the explicit products instead.
+    The CPU kernel behind `scaled_dot_product_attention` has a slow backward pass (40 % of a
+    training step at 17 tokens), so short sequences on the CPU take the explicit products instead.
     """
     if q.device.type == "cpu" and k.shape[-2] <= EXPLICIT_TOKENS:
         logits = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)

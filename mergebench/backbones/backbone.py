@@ -20,8 +20,8 @@ class Backbone:
 
     `model`: the open_clip model; `tokenize`: texts to its identifiers `(N, context)`; `resolution`:
     height and width of its input in pixels; `mean`, `std`: normalisation of the three channels of
-    an image in [0, 1]; `sha256`: identity of the weights (of the checkpoint's bytes where there is a
-    file). The towers are in evaluation mode and their parameters frozen.
+    an image in [0, 1]; `sha256`: identity of the weights (of the checkpoint's bytes where there is
+    a file). The towers are in evaluation mode and their parameters frozen.
     """
 
     name: str
@@ -98,4 +98,6 @@ class Backbone:
         """Return the text tower's embeddings `(len(texts), d)`, float32, not normalised."""
         encode: Callable[[Tensor], Tensor] = self.model.encode_text
         batches = [texts[i : i + _TEXT_BATCH] for i in range(0, len(texts), _TEXT_BATCH)]
-        return torch.cat([encode(self.tokenize(batch).to(self.device)).float() for batch in batches])
+        return torch.cat(
+            [encode(self.tokenize(batch).to(self.device)).float() for batch in batches]
+        )

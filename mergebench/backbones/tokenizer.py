@@ -20,7 +20,9 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-def vocabulary_of(captions: Iterable[str], size: int, always: Iterable[str] = ()) -> tuple[str, ...]:
+def vocabulary_of(
+    captions: Iterable[str], size: int, always: Iterable[str] = ()
+) -> tuple[str, ...]:
     """Return the words of a tokenizer with `size` identifiers, most frequent first.
 
     Words of the texts in `always` come before all others; ties are broken by spelling.
@@ -35,9 +37,9 @@ def vocabulary_of(captions: Iterable[str], size: int, always: Iterable[str] = ()
 class WordTokenizer:
     """Texts to identifiers: one per known word, then an end mark, then padding.
 
-    `vocabulary`: the words, at most `size - 3`; `size`: identifiers in all; `context_length`: tokens
-    per text, the end mark included; longer texts are cut. The end mark has the largest identifier,
-    because open_clip's text tower reads its embedding at the largest one.
+    `vocabulary`: the words, at most `size - 3`; `size`: identifiers in all; `context_length`:
+    tokens per text, the end mark included; longer texts are cut. The end mark has the largest
+    identifier, because open_clip's text tower reads its embedding at the largest one.
     """
 
     vocabulary: tuple[str, ...]
