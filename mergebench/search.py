@@ -34,7 +34,7 @@ class SearchResult:
     chosen: Point
     merged: Update
     points: tuple[Point, ...]
-    sizes: Mapping[Stage, Counts]
+    sizes: Mapping[str, Counts]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ def search(
         chosen = run.best(run.evaluate(run.joint_points(), evaluator, "full"))
     else:
         chosen = run.coarse_to_full(coarse)
-    sizes: dict[Stage, Counts] = {"full": evaluator.sizes("val")}
+    sizes: dict[str, Counts] = {"full": evaluator.sizes("val")}
     if coarse is not None:
         sizes["coarse"] = coarse.sizes("val")
     return SearchResult(

@@ -1,0 +1,60 @@
+"""What is used per backbone: the suite, the search subset, and the options of the protections.
+
+The options of the embedded backbones were found on validation images at nominal and off-nominal
+scales (see docs/embedded_suite.md); merged accuracy played no part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mergebench.backbones import BACKBONES
+from mergebench.errors import InputError
+from mergebench.evaluate import Precision
+from mergebench.registry import unknown_name
+from mergebench.train import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """The suite and the recipes that belong to one backbone.
+
+    `recipe` is shared by all protections; `protections` holds further options by protection name.
+    `search_per_task`: class-balanced validation images per task on which merges are tuned (None:
+    all). `precision`: arithmetic of the tower in every evaluation.
+    """
+
+    suite: str
+    recipe: Recipe
+    protections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    search_per_task: int | None = None
+    precision: Precision = "bf16"
+
+    def options(self, protection: str) -> dict[str, Any]:
+        """Return the options with which `protection` is used on this backbone."""
+        return {"recipe": self.recipe, **self.protections.get(protection, {})}
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "mini_vit": Setting(
+        suite="mini8",
+        recipe=Recipe(learning_rate=5e-4, steps=600),
+        protections={"trap2": {"strength": 0.1}},
+        search_per_task=120,
+    ),
+    "mini_convnext": Setting(
+        suite="mini8",
+        recipe=Recipe(learning_rate=5e-4, steps=600),
+        protections={"trap2": {"strength": 0.1}},
+        search_per_task=120,
+    ),
+}
+
+
+def get_setting(backbone: str) -> Setting:
+    """Return the setting of a backbone; `InputError` with the nearest names otherwise."""
+    if backbone not in SETTINGS:
+        raise InputError(unknown_name("backbone", backbone, [*BACKBONES]))
+    return SETTINGS[backbone]

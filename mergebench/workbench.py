@@ -1,0 +1,253 @@
+"""Measures what an experiment needs, or recalls it from the store if it was measured before."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mergebench.adapters import load_update, save_adapter
+from mergebench.atomic import replacing
+from mergebench.backbones import Backbone, load_backbone
+from mergebench.cell import Cell, CellInputs, CellResults, CellRun, Method, plain, sha256_of
+from mergebench.contracts import Merger, Protection, Space
+from mergebench.evaluate import Deployment, Evaluator, deployed
+from mergebench.measurements import UNPROTECTED
+from mergebench.merging import MergeProblem
+from mergebench.progress import Progress
+from mergebench.protocols import Protocol
+from mergebench.registry import registry
+from mergebench.search import Point, search
+from mergebench.settings import get_setting
+from mergebench.store import Store
+from mergebench.suites import Suite, load_suite
+from mergebench.update import Update
+
+SCALES = tuple(step / 20 for step in range(41))
+"""Deployed scales `s` of a scale curve: 0, 0.05, ..., 2."""
+
+
+class Workbench:
+    """One backbone on the tasks of its suite, with a store of what was measured.
+
+    Every method returns the stored result if there is one with the same inputs (contents, options
+    and versions), and measures and stores it otherwise.
+    """
+
+    def __init__(self, backbone: str, tasks: Sequence[str] | None, store: Path) -> None:
+        self.setting = get_setting(backbone)
+        self.suite: Suite = load_suite(self.setting.suite, tasks=tasks)
+        self.backbone: Backbone = load_backbone(backbone)
+        self.store = Store(store / "cells")
+        self._releases = store / "releases"
+        self._updates: dict[tuple[str, str, int], Update] = {}
+        self._evaluators: dict[tuple[tuple[str, ...], int | None], Evaluator] = {}
+
+    @property
+    def evaluator(self) -> Evaluator:
+        """Evaluates on all test images and on the search subset of the validation images."""
+        return self._evaluator(self.suite.task_names, self.setting.search_per_task)
+
+    def protection(self, name: str) -> Protection:
+        """Return the protection with this backbone's options."""
+        return registry().get(Protection, name)(**self.setting.options(name))
+
+    def release(self, protection: str, task: str, seed: int, progress: Progress) -> Update:
+        """Return the update that `protection` releases for `task`, trained on first use."""
+        known = self._updates.get((protection, task, seed))
+        if known is None:
+            folder = self._train_once(protection, task, seed, progress)
+            shapes = {
+                name: (site.out_features, site.in_features)
+                for name, site in self.backbone.sites.items()
+            }
+            known = load_update(folder, shapes, self.backbone.name)
+            self._updates[protection, task, seed] = known
+        return known
+
+    def zero_shot(self) -> Cell:
+        """Return the test counts of the backbone itself."""
+        return self._recall(self._inputs(seed=0), lambda: _test_counts(self.evaluator))
+
+    def standalone(self, protection: str, task: str, seed: int, progress: Progress) -> Cell:
+        """Return the test count of one update at its nominal scale, on its own task."""
+        update = self.release(protection, task, seed, progress)
+
+        def measure() -> CellResults:
+            with deployed(self.backbone, update):
+                return _test_counts(self._own_evaluator(task))
+
+        return self._recall(self._own_inputs(protection, task, seed, update, "standalone"), measure)
+
+    def scale_curve(self, protection: str, task: str, seed: int, progress: Progress) -> Cell:
+        """Return the test counts of one update on its own task, by deployed scale."""
+        update = self.release(protection, task, seed, progress)
+
+        def measure() -> CellResults:
+            evaluator = self._own_evaluator(task)
+            points = []
+            with Deployment(self.backbone, update) as deployment:
+                for scale in SCALES:
+                    deployment.set(scale)
+                    counts = evaluator.correct("test")
+                    points.append(Point(options={}, alpha=scale, counts=counts))
+            nominal = points[SCALES.index(1.0)].counts
+            sizes = {"test": evaluator.sizes("test")}
+            return CellResults(correct=nominal, sizes=sizes, alpha=1.0, points=tuple(points))
+
+        inputs = self._own_inputs(protection, task, seed, update, "scale_curve", scales=SCALES)
+        return self._recall(inputs, measure)
+
+    def norm(self, task: str, seed: int, progress: Progress) -> float:
+        """Return the accuracy of the task's unprotected update on the search subset, a fraction."""
+        update = self.release(UNPROTECTED, task, seed, progress)
+
+        def measure() -> CellResults:
+            evaluator = self._own_evaluator(task)
+            with deployed(self.backbone, update):
+                correct = evaluator.correct("val")
+            return CellResults(correct=correct, sizes={"val": evaluator.sizes("val")})
+
+        subset = self.setting.search_per_task
+        inputs = self._own_inputs(UNPROTECTED, task, seed, update, "norm", search_per_task=subset)
+        results = self._recall(inputs, measure).results
+        return results.correct[task] / results.sizes["val"][task]
+
+    def problem(
+        self, space: Space, protection: str, target: str | None, seed: int, progress: Progress
+    ) -> MergeProblem:
+        """Return the merge of all tasks' updates, the target's being protected."""
+        updates = [
+            self.release(protection if task == target else UNPROTECTED, task, seed, progress)
+            for task in self.suite.task_names
+        ]
+        return MergeProblem(updates, space=space, seed=seed)
+
+    def merged(
+        self,
+        merger: Merger,
+        problem: MergeProblem,
+        protocol: Protocol,
+        *,
+        protection: str,
+        target: str | None,
+        norms: Mapping[str, float],
+    ) -> Cell:
+        """Return the test counts of one merge at the point that `protocol` selects.
+
+        `norms`: standalone validation accuracy of the unprotected updates, by task.
+        """
+        inputs = self._inputs(
+            seed=problem.seed,
+            protection=Method.of(self.protection(protection)),
+            target=target,
+            attack=Method.of(merger),
+            space=Method.of(problem.space),
+            protocol={
+                **protocol.record(),
+                "search_per_task": self.setting.search_per_task,
+                "norms": norms,
+                "structures": merger.grid,
+            },
+            updates=tuple(update.sha256 for update in problem.updates),
+        )
+
+        def measure() -> CellResults:
+            found = search(
+                problem,
+                merger,
+                self.evaluator,
+                protocol,
+                norms=norms,
+                coarse=self._coarse(protocol),
+            )
+            with deployed(self.backbone, found.merged, found.chosen.alpha):
+                counts = _test_counts(self.evaluator)
+            return replace(
+                counts,
+                sizes={**counts.sizes, **found.sizes},
+                options=found.chosen.options,
+                alpha=found.chosen.alpha,
+                points=found.points,
+            )
+
+        return self._recall(inputs, measure)
+
+    def _train_once(self, protection: str, task: str, seed: int, progress: Progress) -> Path:
+        method = self.protection(protection)
+        content = {
+            "backbone": self.backbone.sha256,
+            "task": self.suite.task(task).sha256,
+            "protection": Method.of(method),
+            "seed": seed,
+        }
+        folder = self._releases / f"{task}-{protection}-{seed}-{sha256_of(content)[:16]}"
+        record = folder / "record.json"
+        if not record.is_file():  # written last: its presence says that the adapter is complete
+            progress.start(f"{protection} {task} (seed {seed})", 0)
+            release = method.protect(
+                self.backbone, self.suite.task(task), seed=seed, progress=progress
+            )
+            save_adapter(release.update, folder, base_model=self.backbone.name)
+            with replacing(record) as temporary:
+                text = json.dumps(plain({**content, **release.record}), indent=1, sort_keys=True)
+                temporary.write_text(text + "\n")
+        return folder
+
+    def _coarse(self, protocol: Protocol) -> Evaluator | None:
+        if protocol.coarse_per_task is None:
+            return None
+        return self._evaluator(self.suite.task_names, protocol.coarse_per_task)
+
+    def _own_evaluator(self, task: str) -> Evaluator:
+        return self._evaluator((task,), self.setting.search_per_task)
+
+    def _evaluator(self, tasks: tuple[str, ...], per_task: int | None) -> Evaluator:
+        """Return the evaluator of these tasks and of so many validation images; made once."""
+        if (tasks, per_task) not in self._evaluators:
+            self._evaluators[tasks, per_task] = Evaluator(
+                self.backbone,
+                [self.suite.task(task) for task in tasks],
+                per_task=None if per_task is None else {"val": per_task},
+                precision=self.setting.precision,
+            )
+        return self._evaluators[tasks, per_task]
+
+    def _own_inputs(
+        self, protection: str, task: str, seed: int, update: Update, what: str, **details: Any
+    ) -> CellInputs:
+        return self._inputs(
+            seed=seed,
+            protection=Method.of(self.protection(protection)),
+            target=task,
+            updates=(update.sha256,),
+            protocol={"name": what, **details},
+        )
+
+    def _inputs(self, **parts: Any) -> CellInputs:
+        return CellInputs(
+            backbone=self.backbone.name,
+            backbone_sha256=self.backbone.sha256,
+            suite=self.suite.name,
+            suite_sha256=self.suite.sha256,
+            tasks=self.suite.task_names,
+            precision=self.setting.precision,
+            **parts,
+        )
+
+    def _recall(self, inputs: CellInputs, measure: Callable[[], CellResults]) -> Cell:
+        known = self.store.get(inputs.key)
+        if known is not None:
+            return known
+        start = time.perf_counter()
+        results = measure()
+        cell = Cell(inputs=inputs, results=results, run=CellRun.now(time.perf_counter() - start))
+        self.store.put(cell)
+        return cell
+
+
+def _test_counts(evaluator: Evaluator) -> CellResults:
+    return CellResults(correct=evaluator.correct("test"), sizes={"test": evaluator.sizes("test")})
