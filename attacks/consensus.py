@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
+from mergebench.errors import InputError
+
 Aggregation = Literal["mean", "sum"]
+
+# Few enough columns that a task stack of them stays in a processor's cache; a multiple of what one
+# vectorised step of a sum takes, so that the order of summation is that of the whole.
+COLUMNS_AT_ONCE = 1 << 14
+
+
+def check_aggregation(aggregation: str) -> None:
+    """Raise `InputError` unless `aggregation` is one of those known."""
+    known = get_args(Aggregation)
+    if aggregation not in known:
+        raise InputError(f"aggregation is {aggregation!r}; choose from: {', '.join(known)}")
 
 
 def elect_signs(rows: Tensor) -> Tensor:
@@ -31,8 +44,15 @@ def disjoint_aggregate(rows: Tensor, positive: Tensor, aggregation: Aggregation)
     `rows`: `(T, d)`; `positive`: `(d,)` bool. Zero has neither sign; an entry without any value of
     the elected sign is 0. Source: Yadav et al., 2023, section 3, step 3.
     """
-    agreeing = torch.where(positive, rows > 0, rows < 0)
-    total = (rows * agreeing).sum(dim=0)
-    if aggregation == "sum":
-        return total
-    return total / agreeing.sum(dim=0).clamp(min=1)
+    size = rows.shape[1]
+    merged = rows.new_empty(size)
+    for start in range(0, size, COLUMNS_AT_ONCE):
+        part = slice(start, start + COLUMNS_AT_ONCE)
+        signs = torch.where(positive[part], 1, -1).to(rows.dtype)
+        # Turned to the elected sign, agreeing values are positive and the others are cut off.
+        agreeing = (rows[:, part] * signs).clamp_(min=0)
+        total = agreeing.sum(dim=0)
+        if aggregation == "mean":
+            total /= agreeing.sign_().sum(dim=0).clamp_(min=1)
+        merged[part] = total * signs
+    return merged

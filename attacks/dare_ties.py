@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from attacks.consensus import Aggregation, disjoint_aggregate, elect_signs
+from attacks.consensus import Aggregation, check_aggregation, disjoint_aggregate, elect_signs
 from attacks.sparsification import (
     DROP_GRID,
     TOP_K_GRID,
@@ -45,6 +45,7 @@ class DareTies(Merger):
     def __post_init__(self) -> None:
         check_drop(self.drop)
         check_top_k(self.top_k)
+        check_aggregation(self.aggregation)
 
     def combine(self, stack: Tensor, site: Site) -> Tensor:
         """Return the disjoint mean (or sum) of the dropped, rescaled and trimmed updates."""

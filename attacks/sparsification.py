@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import hardshrink
 
 from mergebench.contracts import Site
 from mergebench.errors import InputError
@@ -72,9 +73,12 @@ def trim(rows: Tensor, thresholds: Tensor, *, inclusive: bool = True) -> Tensor:
     where magnitudes tie. Source: Yadav et al., 2023, section 3, step 1; counting as in the
     reference code.
     """
-    magnitudes, least = rows.abs(), thresholds[:, None]
-    kept = magnitudes >= least if inclusive else magnitudes > least
-    return rows * kept
+    trimmed = torch.empty_like(rows)
+    for row, threshold, out in zip(rows, thresholds, trimmed, strict=True):
+        # Hard shrinking keeps what exceeds a limit: here the next number below the threshold.
+        limit = torch.nextafter(threshold, torch.zeros_like(threshold)) if inclusive else threshold
+        out.copy_(hardshrink(row, float(limit)))
+    return trimmed
 
 
 def drop_and_rescale(stack: Tensor, drop: float, site: Site) -> Tensor:
@@ -86,11 +90,12 @@ def drop_and_rescale(stack: Tensor, drop: float, site: Site) -> Tensor:
     """
     if drop == 0:
         return stack
-    kept = [
-        torch.rand(row.shape, generator=site.generator("dare", task), dtype=torch.float32) > drop
-        for task, row in enumerate(stack)
-    ]
-    return stack * torch.stack(kept) / (1 - drop)
+    dropped = torch.empty_like(stack)
+    for task, row in enumerate(stack):
+        uniform = torch.rand(row.shape, generator=site.generator("dare", task), dtype=torch.float32)
+        kept = (uniform > drop).to(stack.device)
+        torch.mul(row, kept, out=dropped[task]).div_(1 - drop)
+    return dropped
 
 
 def _sorted_magnitudes(row: Tensor) -> Tensor:

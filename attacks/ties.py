@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from attacks.consensus import Aggregation, disjoint_aggregate, elect_signs
+from attacks.consensus import Aggregation, check_aggregation, disjoint_aggregate, elect_signs
 from attacks.sparsification import TOP_K_GRID, check_top_k, remembered_thresholds, trim
 from mergebench.contracts import Merger, Site
 
@@ -34,6 +34,7 @@ class Ties(Merger):
 
     def __post_init__(self) -> None:
         check_top_k(self.top_k)
+        check_aggregation(self.aggregation)
 
     def combine(self, stack: Tensor, site: Site) -> Tensor:
         """Return the disjoint mean (or sum) of the trimmed updates."""

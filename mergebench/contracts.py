@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, final
 
 import torch
@@ -38,7 +38,7 @@ class Plugin:
 
     def options(self) -> dict[str, Any]:
         """Return the hyper-parameters by name."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {item.name: getattr(self, item.name) for item in fields(self)}
 
     def with_options(self, **options: Any) -> Self:
         """Return a copy with some hyper-parameters changed."""

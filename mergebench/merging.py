@@ -12,6 +12,9 @@ from mergebench.contracts import Encoded, Merger, Site, Space
 from mergebench.errors import InputError
 from mergebench.update import Dense, LowRank, SiteUpdate, Update
 
+# What a problem keeps of its encodings; those beyond it are made again at every merge.
+KEPT_BYTES = 1 << 30
+
 
 class MergeProblem:
     """`T` updates in one space, encoded once and merged under any number of rules.
@@ -38,10 +41,11 @@ class MergeProblem:
         check_compatible(updates)
         self.space = space
         self.seed = seed
-        self._updates = tuple(updates)
+        self.updates = tuple(updates)
         self._coefficients = coefficients
         self._encoded: dict[tuple[str, bool], Encoded] = {}
         self._sites: dict[tuple[str, bool], Site] = {}
+        self._kept_bytes = 0
 
     def merge(self, merger: Merger) -> Update:
         """Return the merged update `D` of `merger`, one site after the other.
@@ -55,7 +59,7 @@ class MergeProblem:
                 f"choose from: {', '.join(merger.spaces)}"
             )
         return Update(
-            sites={name: self._merge_site(name, merger) for name in self._updates[0].sites},
+            sites={name: self._merge_site(name, merger) for name in self.updates[0].sites},
             label=f"{merger!r}@{self.space.name}",
         )
 
@@ -70,18 +74,18 @@ class MergeProblem:
             )
         if not bool(torch.isfinite(merged).all()):
             raise ArithmeticError(f"{merger.name} gave a value that is not finite at site {name}")
-        first = self._updates[0].sites[name]
+        first = self.updates[0].sites[name]
         change = _cast(encoded.decode(merged), first.dtype)
         if isinstance(change, Dense) and change.shape != first.shape:
             return Dense(delta=change.delta.reshape(first.shape))
         return change
 
     def _encode(self, name: str, rotation_invariant: bool) -> Encoded:
-        """Return the site's representatives; small ones are kept, dense ones made again."""
+        """Return the site's representatives; dense updates as they are are made again."""
         known = self._encoded.get((name, rotation_invariant))
         if known is not None:
             return known
-        changes = [update.sites[name] for update in self._updates]
+        changes = [update.sites[name] for update in self.updates]
         matrix = len(changes[0].shape) == 2
         encoded = self._encode_changes(name, changes, matrix, rotation_invariant)
         if self._coefficients is not None:
@@ -91,9 +95,15 @@ class MergeProblem:
             self._sites[name, rotation_invariant] = Site(
                 name=name, shape=encoded.shape, seed=self.seed, matrix=matrix
             )
-        if encoded.left is not None or encoded.right is not None:
-            self._encoded[name, rotation_invariant] = encoded
+        self._keep(name, rotation_invariant, encoded)
         return encoded
+
+    def _keep(self, name: str, rotation_invariant: bool, encoded: Encoded) -> None:
+        bases = [basis for basis in (encoded.left, encoded.right) if basis is not None]
+        size = sum(tensor.nbytes for tensor in (encoded.stack, *bases))
+        if bases and self._kept_bytes + size <= KEPT_BYTES:
+            self._encoded[name, rotation_invariant] = encoded
+            self._kept_bytes += size
 
     def _encode_changes(
         self, name: str, changes: Sequence[SiteUpdate], matrix: bool, rotation_invariant: bool
@@ -102,7 +112,7 @@ class MergeProblem:
             flat = torch.stack([change.dense().reshape(1, -1) for change in changes])
             return Encoded(stack=flat, shape=(1, flat.shape[2]))
         if self.space.needs_factors:
-            _require_factors(self._updates, name, self.space)
+            _require_factors(self.updates, name, self.space)
         return self.space.encode(changes, rotation_invariant=rotation_invariant)
 
 

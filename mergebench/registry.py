@@ -16,9 +16,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.metadata import entry_points
+from math import isfinite
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from mergebench.contracts import Merger, Plugin, Protection, Space
 from mergebench.errors import InputError
@@ -52,11 +53,18 @@ class Registry:
         self.broken: list[Broken] = []
         self._found: dict[tuple[type[Plugin], str], Found[Any]] = {}
 
-    def add_module(self, module: ModuleType, origin: str) -> None:
-        """Register every concrete plug-in class that `module` itself defines."""
-        for _, member in sorted(inspect.getmembers(module, inspect.isclass)):
-            if member.__module__ == module.__name__ and not inspect.isabstract(member):
-                self._add_class(member, origin)
+    def add_module(self, module: ModuleType, origin: str) -> int:
+        """Register every concrete plug-in class that `module` itself defines; return how many."""
+        plugins = [
+            member
+            for _, member in sorted(inspect.getmembers(module, inspect.isclass))
+            if member.__module__ == module.__name__
+            and issubclass(member, Plugin)
+            and not inspect.isabstract(member)
+        ]
+        for plugin in plugins:
+            self._add_class(plugin, origin)
+        return len(plugins)
 
     def add_file(self, path: Path) -> None:
         """Register the plug-ins of one Python file; `InputError` if it cannot be imported."""
@@ -71,7 +79,8 @@ class Registry:
             spec.loader.exec_module(module)
         except Exception as error:
             raise InputError(f"--plugin {path}: {type(error).__name__}: {error}") from error
-        self.add_module(module, str(path))
+        if self.add_module(module, str(path)) == 0:
+            raise InputError(f"--plugin {path}: defines no attack, space or protection")
 
     def scan(self) -> None:
         """Register what the packages of this distribution and installed entry points offer."""
@@ -103,7 +112,9 @@ class Registry:
             return
         self.add_module(module, origin)
 
-    def _add_class(self, member: type, origin: str) -> None:
+    def _add_class(self, member: type[Plugin], origin: str) -> None:
+        if not hasattr(member, "name"):
+            raise InputError(f"{member.__name__} in {origin} has no name; set the class's `name`")
         for kind in (Merger, Space, Protection):
             if not issubclass(member, kind):
                 continue
@@ -154,16 +165,24 @@ def parse_options(plugin: type[PluginT], settings: Sequence[str]) -> dict[str, A
     return options
 
 
-def _parse_value(setting: str, kind: type, text: str) -> Any:
+def _parse_value(setting: str, kind: Any, text: str) -> Any:
     if kind is bool:
         if text.lower() not in ("true", "false"):
             raise InputError(f"--set {setting}: expected true or false")
         return text.lower() == "true"
+    if get_origin(kind) is Literal:
+        if text not in get_args(kind):
+            choices = ", ".join(get_args(kind))
+            raise InputError(f"--set {setting}: choose from: {choices}")
+        return text
     if kind in (int, float):
         try:
-            return kind(text)
+            value = kind(text)
         except ValueError as error:
             raise InputError(f"--set {setting}: expected {kind.__name__}") from error
+        if not isfinite(value):
+            raise InputError(f"--set {setting}: expected a finite number")
+        return value
     return text
 
 
