@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mergebench.suites.build.flags import COUNTRIES
 from mergebench.suites.build.packages import PackageCache
 from mergebench.suites.build.pins import pinned
 from mergebench.suites.build.rendering import (
@@ -49,8 +50,7 @@ _ICON_SETS = (
     ("streamline-plump-color", "CC-BY-4.0"),
 )
 
-# Country flags belong to the flags task; skin tones and hair colours would repeat each person;
-# openmoji's brand logos and sets of look-alike interface arrows carry no everyday name.
+# Country flags belong to the flags task; skin tones would repeat each person; kana have a task too.
 _SKIPPED = re.compile(
     r"^flags?-|-flag$|flag-for-|skin-tone|regional-indicator|hiragana|katakana|-keycap$|^u\d"
     r"|-(light|medium|medium-light|medium-dark|dark)$"
@@ -59,6 +59,8 @@ _SKIPPED = re.compile(
 _VARIANT = re.compile(r"(-(duo|flat|fill|filled|\d+|one|two|three))+$")
 # A title shared by more clip-art files than this names a collection, not a picture.
 _COLLECTION_SIZE = 12
+# Icons of one set that may share a caption.
+_USES_IN_A_SET = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,19 +105,41 @@ def _sources() -> tuple[Source, ...]:
 
 
 def _pictures(packages: PackageCache) -> Iterator[tuple[str, Pixels]]:
+    vocabulary = _vocabulary(packages)
     for name, _ in _ICON_SETS:
         folder = packages.path(pinned("npm", f"@iconify-json/{name}")) / "package"
-        yield from _icons(folder / "icons.json", _names_by_code(packages))
+        yield from _icons(folder / "icons.json", vocabulary if name == "fxemoji" else None)
     stamps = packages.path(pinned("debian", "tuxpaint-stamps-default"))
     yield from _stamps(stamps / "usr/share/tuxpaint/stamps")
     yield from _clip_art(packages.path(pinned("debian", "openclipart-svg")) / "usr/share")
 
 
-def _names_by_code(packages: PackageCache) -> dict[str, str]:
-    """Names without their hyphens ("loveletter") to the names with them, from the Noto set."""
+def _vocabulary(packages: PackageCache) -> frozenset[str]:
+    """Words of the Noto emoji names, whose hyphens are reliable."""
     folder = packages.path(pinned("npm", "@iconify-json/noto")) / "package"
-    return {name.replace("-", ""): name for name in json.loads(
-        (folder / "icons.json").read_text(encoding="utf-8"))["icons"]}
+    names = json.loads((folder / "icons.json").read_text(encoding="utf-8"))["icons"]
+    return frozenset(word for name in names for word in re.findall("[a-z]+", name)) | {"with", "up"}
+
+
+def split_words(name: str, vocabulary: frozenset[str]) -> str:
+    """Put hyphens into a name that lacks them, with as few words of `vocabulary` as possible.
+
+    Returns the name itself where no such reading exists.
+
+    >>> split_words("loveletter", frozenset({"love", "letter", "let"}))
+    'love-letter'
+    """
+    if name in vocabulary:
+        return name
+    fewest: list[list[str] | None] = [[]]
+    for end in range(1, len(name) + 1):
+        readings = [
+            [*head, name[start:end]]
+            for start, head in enumerate(fewest)
+            if head is not None and name[start:end] in vocabulary and end - start > 1
+        ]
+        fewest.append(min(readings, key=len) if readings else None)
+    return "-".join(fewest[-1] or [name])
 
 
 def clean_caption(name: str) -> str:
@@ -124,22 +148,34 @@ def clean_caption(name: str) -> str:
     >>> clean_caption("Pine-tree_02")
     'pine tree'
     """
-    words = re.findall(r"[a-z]+|\d+", re.sub(r"['’]s?\b", "", name.lower()))  # noqa: RUF001
+    words = re.findall(r"[a-z]+|\d+", re.sub(r"['’]s?\b", "", name.lower()))
     while words and words[-1].isdigit() and len(words) > 1 and words[0] not in {"keycap", "letter"}:
         words.pop()
     return " ".join(words)
 
 
-def _icons(path: Path, hyphenated: dict[str, str]) -> Iterator[tuple[str, Pixels]]:
+def _icons(path: Path, vocabulary: frozenset[str] | None) -> Iterator[tuple[str, Pixels]]:
     collection = json.loads(path.read_text(encoding="utf-8"))
     side = collection.get("height", 16)
+    uses: Counter[str] = Counter()
     for name, icon in sorted(collection["icons"].items()):
-        if _SKIPPED.search(name):
+        caption = _icon_caption(split_words(name, vocabulary) if vocabulary else name)
+        # The same icon in six sizes or five styles would only repeat itself.
+        if not caption or uses[caption] == _USES_IN_A_SET:
             continue
-        caption = clean_caption(_VARIANT.sub("", hyphenated.get(name, name)))
         picture = _drawn(iconify_svg(icon, side))
-        if caption and picture is not None:
+        if picture is not None:
+            uses[caption] += 1
             yield caption, picture
+
+
+def _icon_caption(name: str) -> str:
+    """Caption of an icon, or nothing for flags and for repetitions of a person."""
+    if _SKIPPED.search(name):
+        return ""
+    kept = name if name.startswith("keycap") else _VARIANT.sub("", name)
+    caption = clean_caption(kept)
+    return "" if caption in COUNTRIES.values() else caption
 
 
 def _drawn(svg: str) -> Pixels | None:

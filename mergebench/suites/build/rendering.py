@@ -22,15 +22,13 @@ def rasterise_svg(svg: str, size: int) -> Pixels:
 
     Raises `ValueError` when the document is not drawable.
     """
-    first = _decode_svg(svg, width=size)
-    if first.shape[0] <= size:
-        return first
-    return _decode_svg(svg, height=size)
+    wide = _decode_svg(svg, width=size)
+    return wide if wide.shape[0] <= size else _decode_svg(svg, height=size)
 
 
-def _decode_svg(svg: str, **extent: int) -> Pixels:
+def _decode_svg(svg: str, *, width: int | None = None, height: int | None = None) -> Pixels:
     # Text is never drawn: it would depend on the fonts of the machine.
-    png = resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=True, **extent)
+    png = resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=True, width=width, height=height)
     return np.asarray(Image.open(io.BytesIO(bytes(png))).convert("RGBA"))
 
 
@@ -112,7 +110,8 @@ def random_light(image: Pixels, generator: np.random.Generator, *, strength: flo
     y, x = np.mgrid[-0.5 : 0.5 : height * 1j, -0.5 : 0.5 : width * 1j]
     gain = (1 + brightness + slope_x * x + slope_y * y)[..., None] * (1 + balance)
     pixels = (image.astype(np.float64) - 128) * (1 + contrast) + 128
-    return np.clip(np.rint(pixels * gain), 0, 255).astype(np.uint8)
+    lit: Pixels = np.clip(np.rint(pixels * gain), 0, 255).astype(np.uint8)
+    return lit
 
 
 def random_blur(image: Pixels, generator: np.random.Generator, *, radius: float) -> Pixels:

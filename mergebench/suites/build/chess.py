@@ -1,0 +1,100 @@
+"""The twelve chess pieces on board squares, in piece sets that differ between the pools."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mergebench.suites.build.backdrops import (
+    PHOTO_SOURCE,
+    board_squares,
+    mixed,
+    photo_backdrops,
+)
+from mergebench.suites.build.chess_sets import (
+    PIECES,
+    eboard_sheet,
+    pychess_files,
+    pychess_font,
+    pychess_sheet,
+)
+from mergebench.suites.build.packages import PackageCache
+from mergebench.suites.build.pins import pinned
+from mergebench.suites.build.rendering import Pixels
+from mergebench.suites.build.scenes import Disturbance, Drawing, render_splits
+from mergebench.suites.build.task_images import Source, TaskImages
+
+_PYCHESS = pinned("debian", "pychess")
+_EBOARD = pinned("debian", "eboard")
+
+# Pool -> source of a set -> names. Sets that redraw one another or share an artist share a pool.
+_SETS = {
+    "train": {
+        "files": "alfonso alpha cburnett magnetic maya regular",
+        "font": "cheq kingdom leipzig line magnetic maroquin maya merida usual",
+        "eboard": "Alpha Altinov Book ChessBase Cmf Diagram Dyche1 Dyche2 Jumbo Kingdom Leipzig "
+        "Mayan OldClassicDark Primepov Rastapov SadGreen Slics Staunton Traveler Usual WCN classic "
+        "plastic",
+    },
+    "held out": {
+        "files": "freestaunton kosal metaltops",
+        "sheet": "celtic fantasy fantasy_alt spatial",
+        "font": "adventurer cases condal lucena mark",
+        "eboard": "Adventurer Berlin Chap Utretch Vision Yahoo",
+    },
+    "captioned": {
+        "files": "kilfiger pirat",
+        "sheet": "eyes",
+        "font": "harlequin medieval motif",
+        "eboard": "Dominical72 Ebony Enquil Harlequin Lcd",
+    },
+}
+
+_DISTURBANCE = Disturbance(
+    extent=(0.65, 1.0),
+    shift=0.08,
+    corner_shift=0.08,
+    rotation=15,
+    light=0.3,
+    blur=1.5,
+    noise=6,
+)
+
+
+def build(packages: PackageCache, generator: np.random.Generator) -> TaskImages:
+    """Render pieces on squares of random colours, a fifth of them over photos."""
+    backdrops = {
+        pool: mixed(photos, board_squares, 0.2)
+        for pool, photos in photo_backdrops(packages).items()
+    }
+    drawings = {pool: _variants(packages, names) for pool, names in _SETS.items()}
+    return TaskImages(
+        name="chess",
+        classes=PIECES,
+        templates=("a {} on a chess board", "the {} of a chess set", "a chess piece: {}"),
+        sources=(
+            Source.of(_PYCHESS, licence="GPL-3+", what="piece sets (SVG and chess fonts)"),
+            Source.of(_EBOARD, licence="GPL-2+", what="piece sets (PNG sheets)"),
+            PHOTO_SOURCE,
+        ),
+        note="rendered; piece sets and photos differ between train, val with test, and captioned.",
+        rendered=True,
+        splits=render_splits(drawings, backdrops, _DISTURBANCE, generator),
+    )
+
+
+def _variants(packages: PackageCache, names: dict[str, str]) -> list[list[Drawing]]:
+    """Return, for each piece, its drawing in every set of a pool."""
+    pieces = packages.path(_PYCHESS) / "usr/share/pychess/pieces"
+    sheets = packages.path(_EBOARD) / "usr/share/games/eboard"
+    read = {
+        "files": lambda name: pychess_files(pieces / name),
+        "sheet": lambda name: pychess_sheet(pieces / name / f"{name}.svg"),
+        "font": lambda name: pychess_font(pieces / "ttf" / f"{name}.ttf"),
+        "eboard": lambda name: eboard_sheet(sheets / f"{name}.png"),
+    }
+    sets = [read[kind](name) for kind, listed in names.items() for name in listed.split()]
+    return [[_constant(pieces[label]) for pieces in sets] for label in range(len(PIECES))]
+
+
+def _constant(piece: Pixels) -> Drawing:
+    return lambda generator: piece
