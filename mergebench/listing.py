@@ -1,0 +1,85 @@
+"""What `mergebench list` shows: plug-ins, backbones and suites, with where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from mergebench.backbones import BACKBONES
+from mergebench.contracts import Merger, Plugin, Protection, Space
+from mergebench.registry import registry
+from mergebench.settings import SETTINGS
+from mergebench.suites import SUITES, load_suite
+
+_KINDS: Mapping[str, type[Plugin]] = {
+    "attacks": Merger,
+    "spaces": Space,
+    "protections": Protection,
+}
+
+
+def print_list(kind: str, console: Console) -> None:
+    """Print the table of one kind, a key of `LISTS`."""
+    LISTS[kind](console)
+
+
+def _print_plugins(kind: type[Plugin], console: Console) -> None:
+    table = Table("name", "hyper-parameters", "paper", "from", expand=True)
+    for found in registry().all(kind):
+        plugin = found.plugin
+        name = plugin.name
+        if issubclass(plugin, Merger):
+            name += "\n" + "\n".join(f"  @{space}" for space in plugin.spaces)
+        options = "\n".join(_option(item) for item in fields(plugin))
+        table.add_row(name, options or "-", plugin.paper, found.origin)
+    console.print(table)
+    for broken in registry().broken:
+        console.print(f"not usable: {broken.origin}: {broken.error}", highlight=False)
+
+
+def _option(item: Field[object]) -> str:
+    """Return `name=default`; a nested recipe is only named."""
+    if item.default is not MISSING:
+        return f"{item.name}={item.default!r}"
+    if item.default_factory is not MISSING:
+        value = item.default_factory()
+        return f"{item.name}={type(value).__name__}()" if is_dataclass(value) else item.name
+    return f"{item.name} (required)"
+
+
+def _print_backbones(console: Console) -> None:
+    table = Table("name", "suite", "searched on", "precision", "recipe")
+    for name in BACKBONES:
+        setting = SETTINGS[name]
+        images = "all" if setting.search_per_task is None else str(setting.search_per_task)
+        recipe = setting.recipe
+        table.add_row(
+            name,
+            setting.suite,
+            f"{images} validation images per task",
+            setting.precision,
+            f"rank {recipe.rank}, learning rate {recipe.learning_rate:g}, {recipe.steps} steps",
+        )
+    console.print(table)
+
+
+def _print_suites(console: Console) -> None:
+    table = Table("suite", "task", "classes", "train", "val", "test")
+    for name in SUITES:
+        for task in load_suite(name).tasks:
+            sizes = (str(len(split)) for split in task.splits.values())
+            table.add_row(name, task.name, str(len(task.classes)), *sizes)
+    console.print(table)
+
+
+LISTS: Mapping[str, Callable[[Console], None]] = {
+    **{
+        name: (lambda console, kind=kind: _print_plugins(kind, console))
+        for name, kind in _KINDS.items()
+    },
+    "backbones": _print_backbones,
+    "suites": _print_suites,
+}
