@@ -36,15 +36,17 @@ def mini_convnext(pretrained: bool = False, **options: Any) -> ConvNeXt:
     options.pop("pretrained_cfg", None)
     options.pop("pretrained_cfg_overlay", None)
     shape: dict[str, Any] = {"depths": (1, 2, 4, 1), "dims": (48, 96, 192, 384), "patch_size": 2}
-    model = ConvNeXt(**shape, ls_init_value=0.1, **options)
-    for block in (block for stage in model.stages for block in stage.blocks):
-        width = block.conv_dw.in_channels
-        block.conv_dw = FloatConv2d(width, width, kernel_size=7, padding=3, groups=width)
+    model: Any = ConvNeXt(**shape, ls_init_value=0.1, **options)
+    for stage in model.stages:
+        for block in stage.blocks:
+            width = block.conv_dw.in_channels
+            block.conv_dw = FloatConv2d(width, width, kernel_size=7, padding=3, groups=width)
     model.default_cfg = {"pool_size": (2, 2)}  # tells open_clip that features are maps, not tokens
-    return model
+    result: ConvNeXt = model
+    return result
 
 
-def create_model(architecture: str, pretrained: str | None = None) -> nn.Module:
+def create_model(architecture: str, pretrained: str | None = None) -> open_clip.CLIP:
     """Return the open_clip model of that name on the CPU, float32, its attention split.
 
     `pretrained`: an open_clip tag or a checkpoint file; None for random weights. Both towers have
@@ -54,7 +56,7 @@ def create_model(architecture: str, pretrained: str | None = None) -> nn.Module:
     root = logging.getLogger()
     root.addFilter(_is_unexpected)
     try:
-        model: nn.Module = open_clip.create_model(architecture, pretrained=pretrained)
+        model = open_clip.create_model(architecture, pretrained=pretrained)
     finally:
         root.removeFilter(_is_unexpected)
     split_attention(model)

@@ -95,6 +95,7 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
     """
     if q.device.type == "cpu" and k.shape[-2] <= EXPLICIT_TOKENS:
         logits = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
-        return (logits if mask is None else logits + mask).softmax(-1).to(v.dtype) @ v
+        weights = (logits if mask is None else logits + mask).softmax(-1)
+        return torch.matmul(weights.to(v.dtype), v)
     mask = None if mask is None else mask.to(q.dtype)
     return functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)

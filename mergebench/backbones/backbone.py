@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from open_clip import CLIP
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -25,7 +26,7 @@ class Backbone:
     """
 
     name: str
-    model: nn.Module
+    model: CLIP
     tokenize: Callable[[Sequence[str]], Tensor]
     resolution: int
     mean: tuple[float, float, float]
@@ -38,7 +39,8 @@ class Backbone:
     @property
     def visual(self) -> nn.Module:
         """The vision tower: normalised `(N, 3, H, W)` float to `(N, d)` embeddings."""
-        return self.model.get_submodule("visual")
+        tower: nn.Module = self.model.visual
+        return tower
 
     @property
     def sites(self) -> dict[str, nn.Linear]:
@@ -61,13 +63,14 @@ class Backbone:
     @property
     def logit_scale(self) -> float:
         """The factor on cosine similarities that makes logits (not its logarithm)."""
-        scale: Tensor = self.model.get_parameter("logit_scale")
+        scale: Tensor = self.model.logit_scale
         return float(scale.detach().exp())
 
     @property
     def device(self) -> torch.device:
         """The device of the weights."""
-        return self.model.get_parameter("logit_scale").device
+        scale: Tensor = self.model.logit_scale
+        return scale.device
 
     def preprocess(self, images: Tensor) -> Tensor:
         """Normalise `(N, 3, H, W)` uint8 images to float32 at the tower's resolution and device.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import open_clip
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mergebench.backbones.architectures import EMBEDDED, create_model
 from mergebench.backbones.backbone import Backbone
@@ -52,7 +52,7 @@ Tokenize = Callable[[Sequence[str]], Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class _Weights:
-    model: nn.Module
+    model: open_clip.CLIP
     tokenize: Tokenize
     sha256: str
 
@@ -99,11 +99,11 @@ def resolution_of(architecture: str) -> int:
     return int(open_clip.get_model_config(architecture)["vision_cfg"]["image_size"])
 
 
-def word_tokenizer(model: nn.Module, vocabulary: tuple[str, ...]) -> WordTokenizer:
+def word_tokenizer(model: open_clip.CLIP, vocabulary: tuple[str, ...]) -> WordTokenizer:
     """Return the tokenizer over `vocabulary` that fits the text tower of `model`."""
-    size = int(model.get_submodule("token_embedding").get_parameter("weight").shape[0])
-    context = int(model.get_parameter("positional_embedding").shape[0])
-    return WordTokenizer(vocabulary=vocabulary, size=size, context_length=context)
+    return WordTokenizer(
+        vocabulary=vocabulary, size=model.vocab_size, context_length=model.context_length
+    )
 
 
 def _random_weights(source: BackboneSource) -> _Weights:
@@ -142,7 +142,7 @@ def _open_clip_tokenizer(source: BackboneSource) -> Tokenize:
     return tokenize
 
 
-def _state_sha256(model: nn.Module) -> str:
+def _state_sha256(model: open_clip.CLIP) -> str:
     """Return the SHA-256 over all names and values, the same however the file was written."""
     digest = hashlib.sha256()
     for name, value in model.state_dict().items():

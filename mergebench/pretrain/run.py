@@ -42,8 +42,9 @@ class Pretraining:
             self.model = create_model(self.source.architecture)
         self.model.train().to(memory_format=torch.channels_last)
         self.resolution = resolution_of(self.source.architecture)
-        size = word_tokenizer(self.model, ()).size
-        self.vocabulary = vocabulary_of(corpus.captions, size, corpus.task_captions())
+        self.vocabulary = vocabulary_of(
+            corpus.captions, self.model.vocab_size, corpus.task_captions()
+        )
         self.tokenizer = word_tokenizer(self.model, self.vocabulary)
         self.sampler = BatchSampler(corpus, self.tokenizer, options.batch, options.task_share)
         self.optimizer = torch.optim.AdamW(_parameter_groups(self.model, options), fused=True)
@@ -60,7 +61,7 @@ class Pretraining:
         self.optimizer.step()
         self.optimizer.zero_grad()
         with torch.no_grad():
-            self.model.get_parameter("logit_scale").clamp_(max=math.log(LARGEST_SCALE))
+            self.model.logit_scale.clamp_(max=math.log(LARGEST_SCALE))
         self.step += 1
         return float(loss.detach())
 
@@ -72,7 +73,7 @@ class Pretraining:
         with torch.autocast("cpu", torch.bfloat16):
             images = self.model.encode_image(pixels)
             texts = self.model.encode_text(batch.tokens)
-        scale = self.model.get_parameter("logit_scale").exp()
+        scale = self.model.logit_scale.exp()
         return unified_contrastive_loss(images, texts, batch.concepts, scale)
 
     def zero_shot(self) -> dict[str, tuple[int, int]]:
@@ -186,7 +187,7 @@ def _parameter_groups(model: nn.Module, options: PretrainOptions) -> list[dict[s
 
 def _progress(run: Pretraining, loss: float, seconds_per_step: float) -> str:
     options = run.options
-    scale = float(run.model.get_parameter("logit_scale").detach().exp())
+    scale = float(run.model.logit_scale.detach().exp())
     left = seconds_per_step * (options.steps - run.step) / 60
     return (
         f"{options.backbone} step {run.step}/{options.steps} loss {loss:.3f} scale {scale:.1f} "
