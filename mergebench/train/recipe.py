@@ -35,7 +35,7 @@ class Recipe:
     """
 
     rank: int = 16
-    lora_alpha: float = 16.0
+    lora_alpha: int = 16
     dropout: float = 0.0
     shared_init: bool = True
     learning_rate: float = 5e-4
