@@ -31,7 +31,7 @@ def build(packages: PackageCache, generator: np.random.Generator) -> TaskImages:
         sources=(
             Source.of(
                 PACKAGE,
-                licence="MNIST: CC BY-SA 3.0 (Yann LeCun, Corinna Cortes); package: MIT",
+                licence="CC BY-SA 3.0 as usually stated (Yann LeCun, Corinna Cortes); not under the package's ISC",
                 what="all images",
             ),
         ),

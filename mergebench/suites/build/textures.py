@@ -27,6 +27,8 @@ METAWORLD = Package(
     sha256="99e25d9baf97f2f1a19ca89c0d2ca9c6a2b396d9a9be81729de64eedc683f0d3",
 )
 
+_PACKAGE_LICENCE = "MIT (package; its files name no other)"
+
 #: Class name -> file, relative to the texture folder of its package.
 ROBOSUITE_FILES = {
     "bread": "bread.png",
@@ -84,8 +86,12 @@ def build(packages: PackageCache, generator: np.random.Generator) -> TaskImages:
         classes=tuple(files),
         templates=("a close-up of {}", "a photo of {} texture", "a surface of {}"),
         sources=(
-            Source.of(ROBOSUITE, licence="MIT", what=", ".join(ROBOSUITE_FILES.values())),
-            Source.of(METAWORLD, licence="MIT", what=", ".join(METAWORLD_FILES.values())),
+            Source.of(
+                ROBOSUITE, licence=_PACKAGE_LICENCE, what=", ".join(ROBOSUITE_FILES.values())
+            ),
+            Source.of(
+                METAWORLD, licence=_PACKAGE_LICENCE, what=", ".join(METAWORLD_FILES.values())
+            ),
             Source(
                 registry="pypi",
                 package="scikit-image",
