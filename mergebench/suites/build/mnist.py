@@ -31,7 +31,8 @@ def build(packages: PackageCache, generator: np.random.Generator) -> TaskImages:
         sources=(
             Source.of(
                 PACKAGE,
-                licence="CC BY-SA 3.0 as usually stated (Yann LeCun, Corinna Cortes); not under the package's ISC",
+                licence="CC BY-SA 3.0 as usually stated (Yann LeCun, Corinna Cortes); "
+                "not under the package's ISC",
                 what="all images",
             ),
         ),
