@@ -27,7 +27,9 @@ def print_list(kind: str, console: Console) -> None:
 
 
 def _print_plugins(kind: type[Plugin], console: Console) -> None:
-    table = Table("name", "hyper-parameters", "paper", "from", expand=True)
+    table = Table()
+    for heading in ("name", "hyper-parameters", "paper", "from"):
+        table.add_column(heading, overflow="fold")
     for found in registry().all(kind):
         plugin = found.plugin
         name = plugin.name
@@ -53,7 +55,10 @@ def _option(item: Field[object]) -> str:
 def _print_backbones(console: Console) -> None:
     table = Table("name", "suite", "searched on", "precision", "recipe")
     for name in BACKBONES:
-        setting = SETTINGS[name]
+        setting = SETTINGS.get(name)
+        if setting is None:
+            table.add_row(name, "none yet", "-", "-", "-")
+            continue
         images = "all" if setting.search_per_task is None else str(setting.search_per_task)
         recipe = setting.recipe
         table.add_row(

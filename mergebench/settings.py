@@ -54,7 +54,16 @@ SETTINGS: Mapping[str, Setting] = {
 
 
 def get_setting(backbone: str) -> Setting:
-    """Return the setting of a backbone; `InputError` with the nearest names otherwise."""
-    if backbone not in SETTINGS:
-        raise InputError(unknown_name("backbone", backbone, [*BACKBONES]))
-    return SETTINGS[backbone]
+    """Return the setting of a backbone.
+
+    Raises `InputError` with the nearest names for an unknown one, and for a backbone whose suite
+    this version does not have.
+    """
+    if backbone in SETTINGS:
+        return SETTINGS[backbone]
+    if backbone in BACKBONES:
+        raise InputError(
+            f"backbone {backbone} can be loaded, but its suite is not in this version; "
+            f"tables can be made for: {', '.join(SETTINGS)}"
+        )
+    raise InputError(unknown_name("backbone", backbone, [*BACKBONES]))
