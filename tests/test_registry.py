@@ -1,0 +1,165 @@
+"""Finding plug-ins by name, and telling what is wrong with those that cannot be found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from mergebench.contracts import Merger, Space
+from mergebench.errors import InputError
+from mergebench.registry import Registry, parse_options, registry
+
+PLUGIN = '''
+from dataclasses import dataclass
+
+from mergebench.contracts import Merger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Average(Merger):
+    """The mean of the updates."""
+
+    name = {name!r}
+    paper = "none"
+    weight: float = 1.0
+
+    def combine(self, stack, site):
+        return stack.mean(dim=0)
+'''
+
+
+def plugin_file(folder: Path, name: str, stem: str = "average") -> Path:
+    path = folder / f"{stem}.py"
+    path.write_text(PLUGIN.format(name=name))
+    return path
+
+
+def test_finds_the_attacks_and_spaces_of_this_distribution() -> None:
+    names = [found.plugin.name for found in registry().all(Merger)]
+    assert {"ta", "ties", "dare", "dare_ties", "tsv", "cart"} <= set(names)
+    assert names == sorted(names)
+    assert {"full", "knots", "core"} <= {found.plugin.name for found in registry().all(Space)}
+
+
+def test_origin_is_the_file() -> None:
+    origins = {found.plugin.name: found.origin for found in registry().all(Merger)}
+    assert origins["ties"] == "attacks/ties.py"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("tie", "ties"), ("tsc", "tsv"), ("dareties", "dare_ties")]
+)
+def test_wrong_name_gets_the_nearest(typed: str, meant: str) -> None:
+    with pytest.raises(InputError, match=rf"unknown attack '{typed}'; did you mean .*{meant}"):
+        registry().get(Merger, typed)
+
+
+def test_name_far_from_all_gets_the_list() -> None:
+    with pytest.raises(InputError, match="choose from: core, full, knots"):
+        registry().get(Space, "zzzzzz")
+
+
+def test_a_file_adds_its_attack(tmp_path: Path) -> None:
+    found = Registry()
+    found.add_file(plugin_file(tmp_path, "average"))
+    assert found.get(Merger, "average")().options() == {"weight": 1.0}
+    assert found.all(Merger)[0].origin == str(tmp_path / "average.py")
+
+
+def test_a_second_plugin_of_the_same_name_is_refused(tmp_path: Path) -> None:
+    found = Registry()
+    found.scan()
+    with pytest.raises(InputError, match=r"two attacks are called ties: attacks/ties.py and .*"):
+        found.add_file(plugin_file(tmp_path, "ties"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("import nothing_of_this_name", "ModuleNotFoundError"),
+        ("def (", "SyntaxError"),
+        ("x = 1", "defines no attack, space or protection"),
+    ],
+)
+def test_a_useless_file_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text(content)
+    with pytest.raises(InputError, match=message):
+        Registry().add_file(path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        Registry().add_file(tmp_path / "absent.py")
+
+
+def test_a_plugin_without_a_name_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "nameless.py"
+    path.write_text(PLUGIN.replace("name = {name!r}", ""))
+    with pytest.raises(InputError, match=r"Average in .* has no name"):
+        Registry().add_file(path)
+
+
+def test_a_module_that_fails_to_import_breaks_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = ModuleType("broken_attacks")
+    package.__path__ = [str(tmp_path)]
+    (tmp_path / "half.py").write_text("raise RuntimeError('no licence')")
+    plugin_file(tmp_path, "average")
+    monkeypatch.setitem(__import__("sys").modules, "broken_attacks", package)
+    monkeypatch.setattr("mergebench.registry.PACKAGES", ("broken_attacks",))
+    found = Registry()
+    found.scan()
+    assert [(b.origin, b.error) for b in found.broken] == [
+        ("broken_attacks/half.py", "RuntimeError: no licence")
+    ]
+    assert found.get(Merger, "average").name == "average"
+
+
+def test_settings_become_typed_options() -> None:
+    attack = registry().get(Merger, "ties")
+    settings = ["top_k=20", "inclusive=false", "aggregation=sum"]
+    assert parse_options(attack, settings) == {
+        "top_k": 20.0,
+        "inclusive": False,
+        "aggregation": "sum",
+    }
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("top_k", "expected key=value"),
+        ("topk=20", "did you mean top_k"),
+        ("top_k=many", "expected float"),
+        ("top_k=nan", "expected a finite number"),
+        ("inclusive=1", "expected true or false"),
+        ("aggregation=median", "choose from: mean, sum"),
+    ],
+)
+def test_wrong_settings_are_named(setting: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        parse_options(registry().get(Merger, "ties"), [setting])
+    assert str(error.value).startswith(f"--set {setting}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("ties", {"top_k": 0.0}),
+        ("ties", {"top_k": 101.0}),
+        ("ties", {"aggregation": "median"}),
+        ("dare", {"drop": 1.0}),
+        ("dare_ties", {"drop": -0.1}),
+        ("tsv", {"rank_mode": "noise"}),
+        ("cart", {"rank_fraction": 0.0}),
+        ("cart", {"form": "third"}),
+    ],
+)
+def test_values_out_of_range_are_refused(name: str, options: dict[str, object]) -> None:
+    key = next(iter(options))
+    with pytest.raises(InputError, match=key):
+        registry().get(Merger, name)(**options)
