@@ -14,7 +14,6 @@ from mergebench.suites.build.task_cache import built_task
 TASKS = (
     "mnist",
     "fashion",
-    "optdigits",
     "earth",
     "textures",
     "flags",
