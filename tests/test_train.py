@@ -22,10 +22,26 @@ from mergebench.backbones import Backbone
 from mergebench.errors import InputError
 from mergebench.progress import LiveBar, PlainLines, Silent
 from mergebench.suites import Task
-from mergebench.train import Classifier, FineTuned, LoraTower, Losses, Recipe, Step, train
+from mergebench.train import (
+    Classifier,
+    FineTuned,
+    LoraTower,
+    Losses,
+    Recipe,
+    Step,
+    record,
+    train,
+)
+from mergebench.train.record import CURVE_SCALES
 from mergebench.train.selection import Candidate, Selection
 from mergebench.update import LowRank, Update
 from protections.none import Unprotected
+
+
+@pytest.fixture(autouse=True)
+def _short_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure three scales in place of 41: most tests do not look at the curve."""
+    monkeypatch.setattr(record, "CURVE_SCALES", (0.0, 1.0, 2.0))
 
 
 @pytest.fixture(scope="module", params=["mini_vit", "mini_convnext"])
@@ -59,13 +75,13 @@ class _Diverging(FineTuned):
 
 def test_training_learns_and_leaves_the_backbone_as_it_was(backbone: Backbone, task: Task) -> None:
     before, state = weights_of(backbone), torch.get_rng_state()
-    recipe = replace(TINY, steps=30, learning_rate=5e-3, evaluate_every=10)
+    recipe = replace(TINY, steps=16, learning_rate=5e-3, evaluate_every=8)
     release = train(backbone, task, Unprotected(), recipe, 0, Silent())
     assert_unchanged(backbone, before)
     assert torch.equal(torch.get_rng_state(), state)
     assert tuple(release.update.sites) == tuple(backbone.sites)
     losses = release.record["losses"]
-    assert len(losses) == 30
+    assert len(losses) == 16
     assert losses[-1] < losses[0]
     assert release.record["validation"]["correct"] == 10
 
@@ -238,15 +254,19 @@ def test_patience_counts_evaluations_without_a_rise_above_the_margin() -> None:
     assert exhausted == [False, False, False, True, False]
 
 
+def test_a_curve_has_the_scales_of_the_paper() -> None:
+    assert tuple(index / 20 for index in range(41)) == CURVE_SCALES
+
+
 def test_the_record_holds_curve_norms_and_speed(task: Task) -> None:
     backbone = tiny_backbone()
-    record = train(backbone, task, Unprotected(), TINY, 0, Silent()).record
-    assert record["scale_curve"]["scales"][:2] == [0.0, 0.05]
-    assert len(record["scale_curve"]["correct"]) == 41
-    assert record["norm_ratio"]["sites"].keys() == backbone.sites.keys()
-    assert record["norm_ratio"]["total"] > 0
-    assert record["images_per_second"] > 0
-    assert [entry["step"] for entry in record["evaluations"]] == [3, 6]
+    found = train(backbone, task, Unprotected(), TINY, 0, Silent()).record
+    assert found["scale_curve"]["scales"] == [0.0, 1.0, 2.0]
+    assert len(found["scale_curve"]["correct"]) == 3
+    assert found["norm_ratio"]["sites"].keys() == backbone.sites.keys()
+    assert found["norm_ratio"]["total"] > 0
+    assert found["images_per_second"] > 0
+    assert [entry["step"] for entry in found["evaluations"]] == [3, 6]
 
 
 def test_plain_lines_and_live_bar_show_a_run(

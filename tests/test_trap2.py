@@ -14,9 +14,15 @@ from mergebench.backbones import Backbone
 from mergebench.errors import InputError
 from mergebench.progress import Silent
 from mergebench.suites import Task
-from mergebench.train import Classifier, LoraTower, Recipe, Step, train
+from mergebench.train import Classifier, LoraTower, Recipe, Step, record, train
 from protections.none import Unprotected
 from protections.trap2 import Trap2
+
+
+@pytest.fixture(autouse=True)
+def _short_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure three scales in place of 41: most tests do not look at the curve."""
+    monkeypatch.setattr(record, "CURVE_SCALES", (0.0, 1.0, 2.0))
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +55,12 @@ def step_of(backbone: Backbone, task: Task, recipe: Recipe) -> Step:
 def test_without_strength_it_is_plain_training_bit_for_bit(
     backbone: Backbone, task: Task, strength: float, dropout: float
 ) -> None:
-    recipe = replace(TINY, dropout=dropout, tolerance=0.0)
+    # One evaluation, because the two may prefer different ones.
+    recipe = replace(TINY, dropout=dropout, steps=4, evaluate_every=4)
     plain = train(backbone, task, Unprotected(), recipe, 1, Silent())
     trapped = train(backbone, task, Trap2(strength=strength), recipe, 1, Silent())
     assert trapped.record["losses"] == plain.record["losses"]
-    # Both select among the same candidates, but a trap may prefer another of them.
-    if trapped.record["selected_step"] == plain.record["selected_step"]:
-        assert trapped.update.sha256 == plain.update.sha256
+    assert trapped.update.sha256 == plain.update.sha256
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -146,11 +151,17 @@ def test_strength_waits_and_rises() -> None:
 
 
 def test_a_trap_raises_the_off_nominal_loss(backbone: Backbone, task: Task) -> None:
-    recipe = replace(TINY, steps=60, evaluate_every=60, learning_rate=5e-3)
-    trap = Trap2(strength=0.1, recipe=recipe, scales_per_step=2, cap=5.0)
-    record = trap.protect(backbone, task, seed=0, progress=Silent()).record
-    assert record["off_nominal_losses"][-1] > record["off_nominal_losses"][0] + 0.5
-    assert record["losses"][-1] < record["losses"][0]
+    def off_nominal_loss(strength: float) -> float:
+        step = step_of(backbone, task, TINY)
+        optimizer = torch.optim.Adam(step.classifier.tower.parameters, lr=3e-3)
+        trap = Trap2(strength=strength, scales_per_step=2, cap=5.0)
+        for index in range(12):
+            trap.backward(replace(step, index=index))
+            optimizer.step()
+            optimizer.zero_grad()
+        return sum(float(step.losses(scale).detach().mean()) for scale in (0.3, 0.6, 1.5))
+
+    assert off_nominal_loss(0.5) > off_nominal_loss(0.0) + 0.1
 
 
 @pytest.mark.parametrize(
