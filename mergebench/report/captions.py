@@ -1,0 +1,61 @@
+"""How numbers came about, as every written table and figure states it."""
+
+from __future__ import annotations
+
+from mergebench.measurements import Context
+from mergebench.report.latex import escape, typewriter
+
+SHORT_HASH = 12
+
+
+def facts(context: Context, *, hash_length: int = 64) -> tuple[tuple[str, str], ...]:
+    """Return `(what, value)` in the order in which captions list them."""
+    versions = ", ".join(f"{name} {context.versions[name]}" for name in sorted(context.versions))
+    suite = f"{context.suite} (sha256 {context.suite_sha256[:hash_length]})"
+    backbone = f"{context.backbone} (sha256 {context.backbone_sha256[:hash_length]})"
+    pairs = (
+        ("Command", context.command),
+        ("Date", context.date),
+        ("Seeds", ", ".join(map(str, context.seeds))),
+        ("Protocol", context.protocol),
+        ("Suite", suite),
+        ("Backbone", backbone),
+        ("Precision", context.precision),
+        ("Versions", versions),
+        *(("Note", note) for note in context.notes),
+    )
+    return tuple((what, " ".join(value.split())) for what, value in pairs if value)
+
+
+def markdown_caption(context: Context) -> str:
+    """Return the caption as a Markdown list."""
+    return "".join(
+        f"- {what}: `{value}`\n" if what == "Command" else f"- {what}: {value}\n"
+        for what, value in facts(context)
+    )
+
+
+def latex_caption(context: Context) -> str:
+    """Return the caption as LaTeX sentences with shortened hashes."""
+    return " ".join(
+        f"{what}: {typewriter(value) if what == 'Command' else escape(value.rstrip('.'))}."
+        for what, value in facts(context, hash_length=SHORT_HASH)
+    )
+
+
+def latex_comment(context: Context) -> str:
+    """Return the caption with full hashes as LaTeX comment lines."""
+    return "".join(f"% {what}: {value}\n" for what, value in facts(context))
+
+
+def plain_caption(context: Context) -> str:
+    """Return the caption as one line, for the metadata of images."""
+    return "; ".join(f"{what}: {value}" for what, value in facts(context))
+
+
+def headline(context: Context, *, merging: bool = True) -> str:
+    """Return the few facts that fit above a table in the terminal or below a figure."""
+    protocol = [f"protocol {context.protocol}"] if merging and context.protocol else []
+    numbers = ", ".join(map(str, context.seeds))
+    seeds = f"seed{'s' if len(context.seeds) > 1 else ''} {numbers}"
+    return " · ".join((context.backbone, context.suite, *protocol, seeds, context.date))

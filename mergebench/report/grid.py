@@ -1,0 +1,65 @@
+"""A table as cells: rows and grouped columns, before anyone decides how it is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mergebench.report.spread import Spread, cell_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A heading under the heading of a group; either may be empty. `short`: where space is dear."""
+
+    group: str = ""
+    name: str = ""
+    short: str = ""
+
+    @property
+    def heading(self) -> str:
+        """Return group and name on one line."""
+        return f"{self.group} {self.name}".strip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A label and one value per column, None where nothing was measured."""
+
+    label: str
+    values: tuple[Spread | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Rows of numbers under grouped columns; `digits` is the number of decimals shown."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    digits: int = 1
+
+    def __post_init__(self) -> None:
+        """Check that every row has a value or None for every column."""
+        for row in self.rows:
+            if len(row.values) != len(self.columns):
+                raise ValueError(
+                    f"row {row.label}: {len(row.values)} values, {len(self.columns)} columns"
+                )
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether some cell was not measured."""
+        return any(value is None for row in self.rows for value in row.values)
+
+
+def markdown_table(grid: Grid) -> str:
+    """Return a pipe table with right-aligned numbers."""
+    lines = [
+        ["", *(column.heading for column in grid.columns)],
+        ["---", *("---:" for _ in grid.columns)],
+        *([row.label, *(cell_text(v, grid.digits) for v in row.values)] for row in grid.rows),
+    ]
+    return "".join(f"| {' | '.join(map(_escape, line))} |\n" for line in lines)
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", r"\|")

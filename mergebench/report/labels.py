@@ -1,0 +1,65 @@
+"""What readers call attacks, spaces and releases, and the order in which they are shown."""
+
+from __future__ import annotations
+
+from mergebench.measurements import UNPROTECTED, ZERO_SHOT
+
+RELEASE_FORM = "lora"
+"""The column `release` of the CSV files: in which form providers release their updates."""
+
+ATTACKS = {
+    "ta": "TA",
+    "ties": "TIES",
+    "dare": "DARE",
+    "dare_ties": "TIES+DARE",
+    "tsv": "TSV",
+    "cart": "CART",
+}
+SPACES = {"full": "Full", "knots": "KnOTS", "core": "Core"}
+PROTECTIONS = {UNPROTECTED: "unprotected", "trap2": "Trap²"}
+
+
+def attack_label(attack: str) -> str:
+    """Return the paper's name of an attack; unknown ones keep their own."""
+    return ATTACKS.get(attack, attack)
+
+
+def space_label(space: str) -> str:
+    """Return the paper's name of a merging space; unknown ones keep their own."""
+    return SPACES.get(space, space)
+
+
+def protection_label(protection: str) -> str:
+    """Return what a row of merges is called."""
+    return PROTECTIONS.get(protection, protection)
+
+
+def release_label(release: str) -> str:
+    """Return what a row of standalone models is called."""
+    standalone = {ZERO_SHOT: "zero-shot", UNPROTECTED: "fine-tuned"}
+    return standalone.get(release, protection_label(release))
+
+
+def protection_key(protection: str) -> str:
+    """Return a protection's name in the CSV of Table 2."""
+    return "unprotected" if protection == UNPROTECTED else protection
+
+
+def release_key(release: str) -> str:
+    """Return a standalone row's name in the CSV of Table 1."""
+    return "fine_tuned" if release == UNPROTECTED else release
+
+
+def attack_order(column: tuple[str, str]) -> tuple[int, str, int, str]:
+    """Sort key of `(attack, space)`: the paper's order, then unknown ones by name."""
+    attack, space = column
+    return _place(attack, ATTACKS), attack, _place(space, SPACES), space
+
+
+def release_order(release: str) -> tuple[int, str]:
+    """Sort key of releases and protections: zero-shot, unprotected, Trap², others by name."""
+    return _place(release, {ZERO_SHOT: "", **PROTECTIONS}), release
+
+
+def _place(name: str, known: dict[str, str]) -> int:
+    return list(known).index(name) if name in known else len(known)

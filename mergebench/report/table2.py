@@ -1,0 +1,185 @@
+"""Table 2: what merging leaves of the target's task, by attack and space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+
+from mergebench.measurements import UNPROTECTED, ZERO_SHOT, Measurements, Merged
+from mergebench.report.labels import attack_order, release_order
+from mergebench.report.spread import Spread, half_width_95, percent, spread
+from mergebench.report.table1 import shown_tasks
+
+AttackInSpace = tuple[str, str]
+ViewOrder = tuple[tuple[int, str], tuple[int, str, int, str], int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetView:
+    """One merge seen from one target: accuracies in percent on it, on the others and on all.
+
+    The unprotected merge of a seed is seen from every target. `others` is None with one task.
+    """
+
+    target: str
+    merged: Merged
+    accuracy: float
+    others: float | None
+    overall: float
+
+    @property
+    def correct(self) -> int:
+        """Return the correct answers on the target's task."""
+        return self.merged.correct[self.target]
+
+    @property
+    def size(self) -> int:
+        """Return the number of test images of the target's task."""
+        return self.merged.sizes[self.target]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergedCell:
+    """One number of the table and what else is known of it, in percent, averaged over targets.
+
+    `target`: accuracy on the target's task (reading A); `others`: mean over the other tasks;
+    `overall`: mean over all tasks (reading B). `alpha`: mean over the merges. `half_width`: of the
+    95 % interval of `target.mean` from the finite test sets, in points. `correct` of `total` sum
+    the target's counts over targets and seeds.
+    """
+
+    target: Spread
+    others: Spread | None
+    overall: Spread
+    alpha: float
+    half_width: float
+    correct: int
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table2:
+    """Cells by protection and column, over `targets` of `tasks`; None where one is incomplete.
+
+    `zero_shot` is the backbone's mean accuracy on the targets' tasks, None if not measured.
+    """
+
+    tasks: tuple[str, ...]
+    targets: tuple[str, ...]
+    columns: tuple[AttackInSpace, ...]
+    protections: tuple[str, ...]
+    cells: Mapping[tuple[str, AttackInSpace], MergedCell | None]
+    views: tuple[TargetView, ...]
+    zero_shot: float | None
+
+
+def table2(measurements: Measurements) -> Table2:
+    """Summarise the merges.
+
+    The targets are the tasks of which a protected update was merged; the unprotected row and
+    zero-shot are averaged over the same tasks, so that rows can be compared. Without a protected
+    merge they are all tasks. A seed counts in a cell if all targets were measured with it. Raises
+    `ValueError` if a merge was measured twice or merges are of different tasks.
+    """
+    merges = measurements.merged
+    tasks = shown_tasks(measurements, (task for one in merges for task in one.correct))
+    for one in merges:
+        if set(one.correct) != set(tasks) or set(one.sizes) != set(tasks):
+            raise ValueError(f"a merge by {one.attack}@{one.space} has counts of other tasks")
+    protected = {one.target for one in merges if one.target is not None}
+    targets = tuple(task for task in tasks if task in protected) or tasks
+    columns = tuple(sorted({(one.attack, one.space) for one in merges}, key=attack_order))
+    protections = tuple(sorted({one.protection for one in merges}, key=release_order))
+    views = _views(merges, tasks, targets)
+    return Table2(
+        tasks=tasks,
+        targets=targets,
+        columns=columns,
+        protections=protections,
+        cells={
+            (protection, column): _cell(
+                [view for view in views if _place(view.merged) == (protection, column)], targets
+            )
+            for protection in protections
+            for column in columns
+        },
+        views=views,
+        zero_shot=_zero_shot(measurements, targets),
+    )
+
+
+def _views(
+    merges: Iterable[Merged], tasks: tuple[str, ...], targets: tuple[str, ...]
+) -> tuple[TargetView, ...]:
+    views: dict[ViewOrder, TargetView] = {}
+    for merged in merges:
+        for target in targets if merged.target is None else (merged.target,):
+            protection, column = _place(merged)
+            order = release_order(protection), attack_order(column)
+            place = (*order, tasks.index(target), merged.seed)
+            if place in views:
+                raise ValueError(
+                    f"two measurements of {merged.attack}@{merged.space}, {protection}, "
+                    f"target {target}, seed {merged.seed}"
+                )
+            views[place] = _view(merged, target, tasks)
+    return tuple(views[place] for place in sorted(views))
+
+
+def _view(merged: Merged, target: str, tasks: tuple[str, ...]) -> TargetView:
+    accuracies = {task: percent(merged.correct[task], merged.sizes[task]) for task in tasks}
+    others = [accuracies[task] for task in tasks if task != target]
+    return TargetView(
+        target=target,
+        merged=merged,
+        accuracy=accuracies[target],
+        others=fmean(others) if others else None,
+        overall=fmean(accuracies.values()),
+    )
+
+
+def _cell(views: list[TargetView], targets: tuple[str, ...]) -> MergedCell | None:
+    by_seed: dict[int, list[TargetView]] = {}
+    for view in views:
+        by_seed.setdefault(view.merged.seed, []).append(view)
+    complete = {seed: seen for seed, seen in by_seed.items() if len(seen) == len(targets)}
+    target = spread({s: fmean(v.accuracy for v in seen) for s, seen in complete.items()})
+    overall = spread({s: fmean(v.overall for v in seen) for s, seen in complete.items()})
+    if target is None or overall is None:
+        return None
+    others = {s: [v.others for v in seen if v.others is not None] for s, seen in complete.items()}
+    counted = [view for seen in complete.values() for view in seen]
+    return MergedCell(
+        target=target,
+        others=spread({seed: fmean(values) for seed, values in others.items() if values}),
+        overall=overall,
+        alpha=fmean(view.merged.alpha for view in counted),
+        half_width=_half_width(counted, targets),
+        correct=sum(view.correct for view in counted),
+        total=sum(view.size for view in counted),
+    )
+
+
+def _half_width(views: list[TargetView], targets: tuple[str, ...]) -> float:
+    """All seeds are tested on the same images, so more seeds make the interval no smaller."""
+    by_target = [[view for view in views if view.target == target] for target in targets]
+    return half_width_95((fmean(v.accuracy for v in seen), seen[0].size) for seen in by_target)
+
+
+def _zero_shot(measurements: Measurements, targets: tuple[str, ...]) -> float | None:
+    zero_shot = [one for one in measurements.standalone if one.release == ZERO_SHOT]
+    zero_shot.sort(key=lambda one: one.seed, reverse=True)
+    accuracies = {one.task: percent(one.correct, one.size) for one in zero_shot}
+    if not targets or any(target not in accuracies for target in targets):
+        return None
+    return fmean(accuracies[target] for target in targets)
+
+
+def _place(merged: Merged) -> tuple[str, AttackInSpace]:
+    return merged.protection, (merged.attack, merged.space)
+
+
+def is_protected(protection: str) -> bool:
+    """Return whether merges of this row contain a protected update."""
+    return protection != UNPROTECTED

@@ -1,0 +1,135 @@
+"""Table 2 as files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mergebench.measurements import Context, Measurements
+from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
+from mergebench.report.grid import markdown_table
+from mergebench.report.labels import RELEASE_FORM, protection_key
+from mergebench.report.latex import escape, latex_table
+from mergebench.report.spread import fixed
+from mergebench.report.table2 import MergedCell, Table2, table2
+from mergebench.report.table2_text import (
+    SUBJECT,
+    accuracy_grid,
+    alpha_grid,
+    coefficient,
+    collateral_grid,
+    reading,
+)
+from mergebench.report.writing import write_csv, write_text
+
+CSV_DIGITS = 2
+PAPER_COLUMNS = (
+    *("backbone", "release", "protection", "attack", "space"),
+    *("accuracy", "zero_shot"),
+)
+
+
+def write_table2(measurements: Measurements, folder: Path, stem: str = "table2") -> list[Path]:
+    """Write Table 2 as Markdown, CSV and LaTeX, and every merge as `<stem>_targets.csv`.
+
+    Returns the files. Raises `InputError` when one cannot be written.
+    """
+    table = table2(measurements)
+    context = measurements.context
+    return [
+        write_text(folder / f"{stem}.md", _markdown(table, context)),
+        _write_cells(folder / f"{stem}.csv", table, context),
+        write_text(folder / f"{stem}.tex", _latex(table, context, stem)),
+        _write_targets(folder / f"{stem}_targets.csv", table, context),
+    ]
+
+
+def _markdown(table: Table2, context: Context) -> str:
+    sentences = "".join(f"- {sentence}\n" for sentence in reading(table, context.protocol))
+    return (
+        f"# Table 2: accuracy on the target after merging, protocol `{context.protocol}`\n\n"
+        f"{markdown_table(accuracy_grid(table))}\n"
+        f"{sentences}\n"
+        "## The other tasks\n\n"
+        "Mean test accuracy in percent over the tasks other than the target, and over all tasks, "
+        "of the same merges.\n\n"
+        f"{markdown_table(collateral_grid(table))}\n"
+        "## The chosen merging coefficient\n\n"
+        "α chosen on validation, mean over targets and seeds.\n\n"
+        f"{markdown_table(alpha_grid(table))}\n"
+        "## How it came about\n\n"
+        f"{markdown_caption(context)}"
+    )
+
+
+def _latex(table: Table2, context: Context, stem: str) -> str:
+    letters = "F, K, C: the spaces Full, KnOTS and Core."
+    sentences = " ".join((SUBJECT, letters, *coefficient(context.protocol)))
+    caption = f"{escape(sentences)} {latex_caption(context)}"
+    grid = accuracy_grid(table)
+    return latex_comment(context) + latex_table(
+        grid, caption=caption, label=f"tab:{context.backbone}-{stem}"
+    )
+
+
+def _write_cells(file: Path, table: Table2, context: Context) -> Path:
+    header = [
+        *PAPER_COLUMNS,
+        *("others_accuracy", "all_accuracy", "accuracy_std", "half_width_95"),
+        *("alpha_mean", "targets", "seeds", "correct", "total", "protocol"),
+    ]
+    rows = [
+        [
+            *(context.backbone, RELEASE_FORM, protection_key(name), *column),
+            *_numbers(cell, table),
+            context.protocol,
+        ]
+        for (name, column), cell in table.cells.items()
+        if cell is not None
+    ]
+    return write_csv(file, header, rows)
+
+
+def _numbers(cell: MergedCell, table: Table2) -> list[object]:
+    return [
+        fixed(cell.target.mean, CSV_DIGITS),
+        fixed(table.zero_shot, CSV_DIGITS),
+        fixed(cell.others.mean if cell.others else None, CSV_DIGITS),
+        fixed(cell.overall.mean, CSV_DIGITS),
+        fixed(cell.target.std, CSV_DIGITS),
+        fixed(cell.half_width, CSV_DIGITS),
+        fixed(cell.alpha, 4),
+        len(table.targets),
+        " ".join(map(str, cell.target.seeds)),
+        cell.correct,
+        cell.total,
+    ]
+
+
+def _write_targets(file: Path, table: Table2, context: Context) -> Path:
+    header = [
+        *("backbone", "release", "protection", "attack", "space", "target", "seed"),
+        *("accuracy", "others_accuracy", "all_accuracy", "correct", "total"),
+        *("alpha", "options", "points", "protocol"),
+        *(f"{task}_correct" for task in table.tasks),
+    ]
+    rows = []
+    for view in table.views:
+        merged = view.merged
+        rows.append(
+            [
+                *(context.backbone, RELEASE_FORM, protection_key(merged.protection)),
+                *(merged.attack, merged.space, view.target, merged.seed),
+                *(fixed(x, CSV_DIGITS) for x in (view.accuracy, view.others, view.overall)),
+                *(view.correct, view.size),
+                *(f"{merged.alpha:g}", _options(merged.options), merged.points, context.protocol),
+                *(merged.correct[task] for task in table.tasks),
+            ]
+        )
+    return write_csv(file, header, rows)
+
+
+def _options(options: Mapping[str, Any]) -> str:
+    """Return `key=value` settings as `mergebench merge --set` takes them."""
+    return " ".join(f"{name}={options[name]}" for name in sorted(options))

@@ -1,0 +1,174 @@
+"""Table 2 for readers: the grids that are shown, and in words how to read them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from statistics import fmean
+
+from mergebench.measurements import UNPROTECTED
+from mergebench.protocols import PROTOCOLS
+from mergebench.report.grid import Column, Grid, Row
+from mergebench.report.labels import attack_label, protection_label, space_label
+from mergebench.report.spread import Spread
+from mergebench.report.table2 import MergedCell, Table2, is_protected
+
+SUBJECT = (
+    "Test accuracy in percent on the target's task after merging the updates of all tasks, the "
+    "target's protected and the others not, averaged over the choices of target. Unprotected: "
+    "one merge of unprotected updates, mean over the same tasks. Zero-shot: the backbone without "
+    "any update."
+)
+
+
+def columns(table: Table2) -> tuple[Column, ...]:
+    """Return the columns grouped by attack; an attack in Full space only needs no space named."""
+    shown = []
+    for attack, members in groupby(table.columns, key=lambda column: column[0]):
+        spaces = [space for _, space in members]
+        for space in spaces:
+            name = "" if spaces == ["full"] else space_label(space)
+            short = name[0] if space in ("full", "knots", "core") and name else ""
+            shown.append(Column(group=attack_label(attack), name=name, short=short))
+    return tuple(shown)
+
+
+def accuracy_grid(table: Table2) -> Grid:
+    """Return the table as the paper lays it out: zero-shot, unprotected, each protection."""
+    rows = []
+    if table.zero_shot is not None:
+        zero_shot = Spread(mean=table.zero_shot, std=None, seeds=())
+        rows.append(Row(label="zero-shot", values=(zero_shot,) * len(table.columns)))
+    rows += [
+        _row(table, protection, protection_label(protection), lambda cell: cell.target)
+        for protection in table.protections
+    ]
+    return Grid(columns=columns(table), rows=tuple(rows))
+
+
+def collateral_grid(table: Table2) -> Grid:
+    """Return what merging leaves of the other tasks, and of all: what a merger gains or loses."""
+    rows = []
+    for protection in table.protections:
+        label = protection_label(protection)
+        if is_protected(protection):
+            rows.append(_row(table, protection, f"{label}, other tasks", lambda cell: cell.others))
+        rows.append(_row(table, protection, f"{label}, all tasks", lambda cell: cell.overall))
+    return Grid(columns=columns(table), rows=tuple(rows))
+
+
+def alpha_grid(table: Table2) -> Grid:
+    """Return the chosen merging coefficients, mean over targets and seeds."""
+
+    def alpha(cell: MergedCell) -> Spread:
+        return Spread(mean=cell.alpha, std=None, seeds=cell.target.seeds)
+
+    rows = (_row(table, name, protection_label(name), alpha) for name in table.protections)
+    return Grid(columns=columns(table), rows=tuple(rows), digits=2)
+
+
+def _row(
+    table: Table2, protection: str, label: str, value: Callable[[MergedCell], Spread | None]
+) -> Row:
+    cells = [table.cells[protection, column] for column in table.columns]
+    return Row(label=label, values=tuple(None if cell is None else value(cell) for cell in cells))
+
+
+def reading(table: Table2, protocol: str) -> list[str]:
+    """Return the sentences that say what the numbers are and are not, and sum them up."""
+    return [
+        sentence
+        for sentences in (
+            _what(table),
+            coefficient(protocol),
+            _floors(table, protocol),
+            _summary(table),
+        )
+        for sentence in sentences
+    ]
+
+
+def _what(table: Table2) -> Iterator[str]:
+    yield SUBJECT
+    if table.targets != table.tasks:
+        names = ", ".join(table.targets)
+        yield f"Only these of the {len(table.tasks)} merged tasks are targets here: {names}."
+    cells = [cell for cell in table.cells.values() if cell is not None]
+    if any(cell.target.std is not None for cell in cells):
+        yield "± is the sample standard deviation over seeds."
+    if cells:
+        widest = max(cell.half_width for cell in cells)
+        yield (
+            f"The finite test sets leave a cell a 95 % interval of at most ±{widest:.1f} points "
+            "(normal approximation)."
+        )
+    if len(cells) < len(table.cells):
+        yield "– marks cells that were not measured for all targets."
+
+
+def coefficient(protocol: str) -> Iterator[str]:
+    """Yield what the range of α under a protocol means for the claim; nothing if it is unknown."""
+    if protocol not in PROTOCOLS:
+        return
+    lowest = min(PROTOCOLS[protocol].alphas)
+    if lowest > 0:
+        yield (
+            f"Under the {protocol} protocol the merging coefficient α is at least {lowest:g} and "
+            "cannot be 0: the merger cannot walk back to the unmerged backbone, so a trapped merge "
+            "can fall far below zero-shot."
+        )
+    else:
+        yield (
+            f"Under the {protocol} protocol the merging coefficient α can be 0, which gives the "
+            "unmerged backbone back: the claim here is then that merging gains nothing over "
+            "zero-shot, not that the merge collapses. α is chosen by validation accuracy over all "
+            "tasks, so the target's accuracy can still lie below zero-shot."
+        )
+
+
+def _floors(table: Table2, protocol: str) -> Iterator[str]:
+    if protocol not in PROTOCOLS:
+        return
+    lowest = min(PROTOCOLS[protocol].alphas)
+    for protection in table.protections:
+        merges = {
+            id(view.merged): view.merged.alpha
+            for view in table.views
+            if view.merged.protection == protection
+        }
+        floor = sum(alpha == lowest for alpha in merges.values())
+        yield (
+            f"The smallest α of the grid, {lowest:g}, was chosen in {floor} of {len(merges)} "
+            f"{_merges(protection)}."
+        )
+
+
+def _merges(protection: str) -> str:
+    label = protection_label(protection)
+    return f"merges with a {label} target" if is_protected(protection) else f"{label} merges"
+
+
+def _summary(table: Table2) -> Iterator[str]:
+    if UNPROTECTED not in table.protections:
+        return
+    for protection in filter(is_protected, table.protections):
+        pairs = [
+            (plain.target.mean, guarded.target.mean)
+            for plain, guarded in (
+                (table.cells[UNPROTECTED, column], table.cells[protection, column])
+                for column in table.columns
+            )
+            if plain is not None and guarded is not None
+        ]
+        if not pairs:
+            continue
+        plain_mean, guarded_mean = (fmean(side) for side in zip(*pairs, strict=True))
+        below = sum(guarded < plain for plain, guarded in pairs)
+        zero_shot = "" if table.zero_shot is None else f"zero-shot {table.zero_shot:.1f}, "
+        yield (
+            f"Mean over columns: {zero_shot}unprotected {plain_mean:.1f}, "
+            f"{protection_label(protection)} {guarded_mean:.1f} "
+            f"({guarded_mean - plain_mean:+z.1f} against unprotected); "
+            f"{protection_label(protection)} is below unprotected in {below} of {len(pairs)} "
+            "columns."
+        )

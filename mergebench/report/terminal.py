@@ -1,0 +1,90 @@
+"""The tables in the terminal, turned so that they stay narrow: one row per task or column."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mergebench.measurements import UNPROTECTED, Measurements
+from mergebench.report.captions import headline
+from mergebench.report.labels import (
+    attack_label,
+    protection_label,
+    release_label,
+    space_label,
+)
+from mergebench.report.spread import MISSING, cell_text, fixed
+from mergebench.report.table1 import table1
+from mergebench.report.table2 import AttackInSpace, MergedCell, Table2, is_protected, table2
+from mergebench.report.table2_text import reading
+
+
+def print_table1(measurements: Measurements, console: Console) -> None:
+    """Print Table 1 with one row per task and one column per release."""
+    table = table1(measurements)
+    shown = _table("task")
+    for row in table.rows:
+        shown.add_column(release_label(row.release), justify="right", no_wrap=True)
+    for task in table.tasks:
+        shown.add_row(task, *(cell_text(row.tasks[task]) for row in table.rows))
+    shown.add_section()
+    shown.add_row("average", *(cell_text(row.average) for row in table.rows), style="bold")
+    console.print(Text(f"Table 1 · {headline(measurements.context, merging=False)}", style="bold"))
+    console.print(shown)
+
+
+def print_table2(measurements: Measurements, console: Console) -> None:
+    """Print Table 2 with one row per attack and space, and how to read it.
+
+    Per protection: accuracy on the target, its difference to unprotected, mean of the other tasks.
+    """
+    table = table2(measurements)
+    shown = _table("attack", "space")
+    accuracies = []
+    for protection in table.protections:
+        label = protection_label(protection)
+        details = ("", " − unprotected", " others") if is_protected(protection) else ("",)
+        for detail in details:
+            shown.add_column(f"{label}{detail}", justify="right", overflow="fold")
+            accuracies.append(not detail)
+    if table.zero_shot is not None:
+        zero_shot = fixed(table.zero_shot, 1)
+        shown.add_row(
+            "zero-shot", "", *(zero_shot if of_target else "" for of_target in accuracies)
+        )
+        shown.add_section()
+    attack = None
+    for column in table.columns:
+        if attack not in (None, column[0]):
+            shown.add_section()
+        name = "" if column[0] == attack else attack_label(column[0])
+        attack = column[0]
+        numbers = (text for one in table.protections for text in _numbers(table, one, column))
+        shown.add_row(name, space_label(column[1]), *numbers)
+    console.print(Text(f"Table 2 · {headline(measurements.context)}", style="bold"))
+    console.print(shown)
+    for sentence in reading(table, measurements.context.protocol):
+        console.print(Text(sentence, style="dim"))
+
+
+def _table(*headings: str) -> Table:
+    table = Table(header_style="")
+    for heading in headings:
+        table.add_column(heading, no_wrap=True)
+    return table
+
+
+def _numbers(table: Table2, protection: str, column: AttackInSpace) -> list[str]:
+    cell = table.cells[protection, column]
+    target = cell_text(cell.target if cell else None)
+    if not is_protected(protection):
+        return [target]
+    plain = table.cells.get((UNPROTECTED, column))
+    return [target, _difference(cell, plain), cell_text(cell.others if cell else None)]
+
+
+def _difference(cell: MergedCell | None, plain: MergedCell | None) -> str:
+    if cell is None or plain is None:
+        return MISSING
+    return f"{cell.target.mean - plain.target.mean:+z.1f}"
