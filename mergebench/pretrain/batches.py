@@ -30,7 +30,8 @@ class BatchSampler:
     """Draws batches of which a fixed share shows task images, each task equally often.
 
     Two pairs of a batch are positives of each other if they share a concept: the caption of a
-    general pair, the class of a task's image whatever the template.
+    general pair, the class of a task's image whatever the template. A general caption that equals
+    the name of a task's class is the same concept.
     """
 
     def __init__(self, corpus: Corpus, tokenizer: WordTokenizer, batch: int, task_share: float):
@@ -40,12 +41,13 @@ class BatchSampler:
         self._general_concepts = torch.tensor([distinct[text] for text in corpus.captions])
         self._general_tokens = tokenizer(list(distinct))
         self._task_tokens = []
-        self._first_concepts = []
-        concepts = len(distinct)
+        self._task_concepts = []
+        unnamed = len(distinct)
         for task in corpus.tasks:
             self._task_tokens.append(torch.stack([tokenizer(texts) for texts in task.captions()]))
-            self._first_concepts.append(concepts)
-            concepts += len(task.classes)
+            numbers = [distinct.get(name, unnamed + i) for i, name in enumerate(task.classes)]
+            self._task_concepts.append(torch.tensor(numbers))
+            unnamed += len(task.classes)
         self._task_count = round(batch * task_share)
         self._general_count = batch - self._task_count
 
@@ -62,7 +64,7 @@ class BatchSampler:
             template = torch.randint(len(task.templates), (count,), generator=generator)
             labels = task.labels[chosen]
             images.append(task.images[chosen])
-            concepts.append(self._first_concepts[index] + labels)
+            concepts.append(self._task_concepts[index][labels])
             tokens.append(self._task_tokens[index][labels, template])
         extent = torch.full((self._general_count + self._task_count,), TASK_EXTENT)
         strength = torch.full_like(extent, TASK_STRENGTH)
