@@ -52,6 +52,7 @@ class Registry:
     def __init__(self) -> None:
         self.broken: list[Broken] = []
         self._found: dict[tuple[type[Plugin], str], Found[Any]] = {}
+        self._files: set[Path] = set()
 
     def add_module(self, module: ModuleType, origin: str) -> int:
         """Register every concrete plug-in class that `module` itself defines; return how many."""
@@ -67,7 +68,12 @@ class Registry:
         return len(plugins)
 
     def add_file(self, path: Path) -> None:
-        """Register the plug-ins of one Python file; `InputError` if it cannot be imported."""
+        """Register the plug-ins of one Python file; `InputError` if it cannot be imported.
+
+        A file that was added before is not imported again.
+        """
+        if path.resolve() in self._files:
+            return
         if not path.is_file():
             raise InputError(f"--plugin {path}: no such file")
         spec = importlib.util.spec_from_file_location(f"mergebench_plugin_{path.stem}", path)
@@ -81,6 +87,7 @@ class Registry:
             raise InputError(f"--plugin {path}: {type(error).__name__}: {error}") from error
         if self.add_module(module, str(path)) == 0:
             raise InputError(f"--plugin {path}: defines no attack, space or protection")
+        self._files.add(path.resolve())
 
     def scan(self) -> None:
         """Register what the packages of this distribution and installed entry points offer."""
