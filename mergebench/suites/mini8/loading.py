@@ -12,6 +12,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from mergebench.errors import InputError
+from mergebench.registry import unknown_name
 from mergebench.suites.mini8.manifest import Manifest, SplitEntry, TaskEntry
 from mergebench.suites.sprites import unpack_sheet
 from mergebench.suites.suite import SPLIT_NAMES, Split, Suite, Task, tensor_sha256
@@ -36,7 +37,7 @@ def load_mini8(tasks: Sequence[str] | None = None, *, folder: Path = FOLDER) -> 
     wanted = known if tasks is None else list(tasks)
     for name in wanted:
         if name not in known:
-            raise InputError(f"unknown task {name!r} of suite {manifest.name}: {', '.join(known)}")
+            raise InputError(unknown_name("task", name, known))
     labels = load(read_verified(folder, manifest, LABELS_FILE))
     loaded = tuple(
         _load_task(folder, manifest, entry, labels)
