@@ -8,11 +8,12 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rich.console import Console
 
 from mergebench.adapters import load_update, save_dense
+from mergebench.atomic import check_writable
 from mergebench.backbones import load_backbone
 from mergebench.contracts import Merger, Protection, Space
 from mergebench.errors import InputError
@@ -26,6 +27,7 @@ from mergebench.experiment import (
 )
 from mergebench.listing import LISTS, print_list
 from mergebench.measurements import UNPROTECTED
+from mergebench.merging import merge
 from mergebench.monitor import Monitor
 from mergebench.pretrain import PretrainOptions, pretrain
 from mergebench.protocols import get_protocol
@@ -38,7 +40,6 @@ from mergebench.report import (
     write_table2,
 )
 from mergebench.settings import get_setting
-from mergebench.suites import load_suite
 
 DEFAULT_BACKBONE = "mini_vit"
 DEFAULT_STORE = Path("runs")
@@ -46,7 +47,13 @@ DEFAULT_RESULTS = Path("results")
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong with the command, as every other error is said."""
+    """Says in one line what is wrong with the command, as every other error is said.
+
+    Options are not abbreviated, so that captions state one command in one way.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
         print(f"mergebench: {message}; see {self.prog} --help", file=sys.stderr)
@@ -60,20 +67,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(words)
-    options.command = _command(options.verb, words)
+    options.command = _command(words)
     run: Callable[[argparse.Namespace], None] = options.run
     try:
         run(options)
     except InputError as error:
-        print(f"mergebench: {error}", file=sys.stderr)
+        _complain(str(error))
         return 2
     except JobError as error:
-        print(f"mergebench: {error}; what was measured before is kept", file=sys.stderr)
+        _complain(f"{error}; what was measured before is kept")
         return 1
     except KeyboardInterrupt:
-        print("mergebench: interrupted; what was measured is kept", file=sys.stderr)
+        _complain("interrupted; what was measured is kept")
         return 130
     return 0
+
+
+def _complain(text: str) -> None:
+    """Print one line, whatever a library or plug-in put into its message."""
+    print("mergebench:", " ".join(text.splitlines()), file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_measuring_verbs(verbs)
     _add_merge_verb(verbs)
     listing = verbs.add_parser("list", help="show the plug-ins, backbones and suites there are")
-    listing.add_argument("kind", choices=LISTS, metavar="KIND", help=" | ".join(LISTS))
+    listing.add_argument("kind", metavar="KIND", help=" | ".join(LISTS))
     listing.add_argument("--plugin", type=Path, action="append", default=[], metavar="FILE.py")
     listing.set_defaults(run=_list)
     data = verbs.add_parser("data", help="rebuild the embedded suite")
@@ -101,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_measuring_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
-    common = argparse.ArgumentParser(add_help=False)
+    common = _Parser(add_help=False)
     common.add_argument("--backbone", default=DEFAULT_BACKBONE)
     common.add_argument("--protocol", default="paper", help="paper (default) or clean")
     common.add_argument("--tasks", default="", help="task names, separated by spaces or commas")
@@ -122,23 +134,29 @@ def _add_measuring_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _add_merge_verb(verbs: argparse._SubParsersAction[_Parser]) -> None:
-    merge = verbs.add_parser("merge", help="merge adapters into one update")
-    merge.add_argument("adapters", nargs="+", metavar="ADAPTER", help="PEFT folder or safetensors")
-    merge.add_argument("--backbone", required=True)
-    merge.add_argument("--attack", required=True, metavar="NAME[@SPACE]")
-    merge.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings")
-    merge.add_argument("--alpha", default="1", help="merging coefficient that D is multiplied by")
-    merge.add_argument("--seed", type=int, default=0, help="for attacks that draw at random")
-    merge.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors")
-    merge.add_argument("--plugin", type=Path, action="append", default=[], metavar="FILE.py")
-    merge.set_defaults(run=_merge)
+    adapters = verbs.add_parser("merge", help="merge adapters into one update")
+    adapters.add_argument(
+        "adapters", nargs="+", metavar="ADAPTER", help="PEFT folder or safetensors"
+    )
+    adapters.add_argument("--backbone", required=True)
+    adapters.add_argument("--attack", required=True, metavar="NAME[@SPACE]")
+    adapters.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings"
+    )
+    adapters.add_argument(
+        "--alpha", default="1", help="merging coefficient that D is multiplied by"
+    )
+    adapters.add_argument("--seed", type=int, default=0, help="for attacks that draw at random")
+    adapters.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors")
+    adapters.add_argument("--plugin", type=Path, action="append", default=[], metavar="FILE.py")
+    adapters.set_defaults(run=_merge)
 
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split())
 
 
-def _command(verb: str, words: Sequence[str]) -> str:
+def _command(words: Sequence[str]) -> str:
     """Return the command for a caption; what does not change the numbers is left out."""
     kept, skip = [], False
     for word in words:
@@ -163,19 +181,21 @@ def _experiment(options: argparse.Namespace) -> Experiment:
     protections = tuple(name for name in _names(options.protections) if name != UNPROTECTED)
     for name in protections:
         registry().get(Protection, name)
-    tasks = _names(options.tasks) or None
-    load_suite(setting.suite, tasks=tasks)
-    return Experiment(
+    experiment = Experiment(
         backbone=options.backbone,
+        setting=setting,
         protocol=get_protocol(options.protocol),
         seeds=tuple(range(options.seed, options.seed + options.seeds)),
         store=options.store,
         command=options.command,
-        tasks=tasks,
+        tasks=_names(options.tasks) or None,
         attacks=names,
         protections=protections,
         plugins=tuple(options.plugin),
     )
+    check_writable(options.results / options.backbone)
+    experiment.workbench()
+    return experiment
 
 
 def _table1(options: argparse.Namespace) -> None:
@@ -212,13 +232,16 @@ def _merge(options: argparse.Namespace) -> None:
     merger = registry().get(Merger, attack)
     merger_options = parse_options(merger, options.settings)
     alpha = _number(options.alpha)
-    backbone = load_backbone(options.backbone)
+    backbone = load_backbone(options.backbone, weights="random")  # only the shapes matter
     shapes = {name: (site.out_features, site.in_features) for name, site in backbone.sites.items()}
     updates = [load_update(adapter, shapes, backbone.name) for adapter in options.adapters]
     configured = merger(**merger_options)
-    merged = configured.merge(
-        updates, space=registry().get(Space, space)(), seed=options.seed
-    ).scaled(alpha)
+    try:
+        merged = merge(
+            configured, updates, space=registry().get(Space, space)(), seed=options.seed
+        ).scaled(alpha)
+    except ArithmeticError as error:
+        raise InputError(f"{error}: the updates or alpha are too large for float32") from error
     about = {
         "backbone": backbone.name,
         "attack": f"{configured!r}@{space}",
@@ -248,9 +271,10 @@ def _list(options: argparse.Namespace) -> None:
 
 
 def _data(options: argparse.Namespace) -> None:
-    from mergebench.suites.build.suite_builder import SUITE_FOLDER, build_suite
+    from mergebench.suites.build.suite_builder import build_suite
+    from mergebench.suites.mini8 import FOLDER
 
-    build_suite(SUITE_FOLDER, options.cache)
+    build_suite(FOLDER, options.cache)
 
 
 def _pretrain(options: argparse.Namespace) -> None:

@@ -20,10 +20,11 @@ from mergebench.measurements import (
     ScaleCurve,
     Standalone,
 )
-from mergebench.monitor import CellDone, Monitor, ReportingProgress
+from mergebench.monitor import CellDone, CellStarted, Monitor, ReportingProgress
 from mergebench.progress import Silent
 from mergebench.protocols import Protocol
 from mergebench.registry import registry
+from mergebench.settings import Setting
 from mergebench.workbench import SCALES, Workbench
 
 TABLE2 = (
@@ -38,11 +39,13 @@ TABLE2 = (
 class Experiment:
     """One backbone, its suite's tasks, and what is measured on them.
 
-    `tasks` None: all tasks of the suite. `attacks`: `attack@space` names. `protections` without
-    `none`, which every experiment includes. `command` is what a caption states.
+    `setting`: the suite and the recipes of the backbone. `tasks` None: all tasks of the suite.
+    `attacks`: `attack@space` names. `protections` without `none`, which every experiment includes.
+    `command` is what a caption states.
     """
 
     backbone: str
+    setting: Setting
     protocol: Protocol
     seeds: tuple[int, ...]
     store: Path
@@ -54,7 +57,7 @@ class Experiment:
 
     def workbench(self) -> Workbench:
         """Return the workbench of this experiment; one per process."""
-        return _workbench(self.backbone, self.tasks, self.store, self.plugins)
+        return _workbench(self.backbone, self.setting, self.tasks, self.store, self.plugins)
 
     def releases(self) -> list[tuple[str, str, int]]:
         """Return (protection, task, seed) of every update that is needed, the slow ones first."""
@@ -90,17 +93,19 @@ class ReleaseJob:
     @property
     def label(self) -> str:
         """What is trained."""
-        return f"{self.protection} {self.task} (seed {self.seed})"
+        return f"{self.task} {self.protection}, seed {self.seed}"
 
     def run(self, report: Report) -> None:
         """Train and measure."""
+        report(CellStarted(label=self.label))
         bench, progress = self.experiment.workbench(), ReportingProgress(report)
+        measured = bench.measured
         bench.standalone(self.protection, self.task, self.seed, progress)
         if self.protection == UNPROTECTED:
             bench.norm(self.task, self.seed, progress)
         if self.with_curve:
             bench.scale_curve(self.protection, self.task, self.seed, progress)
-        report(CellDone(label=self.label))
+        report(CellDone(label=self.label, recalled=bench.measured == measured))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,18 +121,27 @@ class MergeJob:
 
     @property
     def label(self) -> str:
-        """What is merged."""
-        return f"{self.space}: {self.protection} {self.target or 'all'} (seed {self.seed})"
+        """What is merged, and in which space."""
+        return f"{self.space} merges of {self._updates}"
+
+    @property
+    def _updates(self) -> str:
+        whose = f"{self.target} {self.protection}" if self.target else "all unprotected"
+        return f"{whose}, seed {self.seed}"
 
     def run(self, report: Report) -> None:
         """Merge, search and measure, one attack after the other."""
-        for cell in self.cells():
-            assert cell.inputs.attack is not None
-            results = cell.results
+        bench, cells = self.experiment.workbench(), self.cells()
+        for attack in self.attacks:
+            label = f"{attack}@{self.space}, {self._updates}"
+            report(CellStarted(label=label))
+            measured = bench.measured
+            results = next(cells).results
             report(
                 CellDone(
-                    label=f"{cell.inputs.attack.name}@{self.label}: alpha {results.alpha:g}, "
-                    f"{len(results.points)} points"
+                    label=label,
+                    recalled=bench.measured == measured,
+                    outcome=f"alpha {results.alpha:g} of {len(results.points)} points",
                 )
             )
 
@@ -235,11 +249,15 @@ def _run(
 
 @lru_cache(maxsize=1)
 def _workbench(
-    backbone: str, tasks: tuple[str, ...] | None, store: Path, plugins: tuple[Path, ...]
+    backbone: str,
+    setting: Setting,
+    tasks: tuple[str, ...] | None,
+    store: Path,
+    plugins: tuple[Path, ...],
 ) -> Workbench:
     for plugin in plugins:
         registry().add_file(plugin)
-    return Workbench(backbone, tasks, store)
+    return Workbench(backbone, setting, tasks, store)
 
 
 def _zero_shot_rows(experiment: Experiment, cell: Cell) -> list[Standalone]:

@@ -32,6 +32,10 @@ class Setting:
     search_per_task: int | None = None
     precision: Precision = "bf16"
 
+    def __hash__(self) -> int:
+        """Leave out `protections`: a mapping has no hash, and equal settings still hash alike."""
+        return hash((self.suite, self.recipe, self.search_per_task, self.precision))
+
     def options(self, protection: str) -> dict[str, Any]:
         """Return the options with which `protection` is used on this backbone."""
         return {"recipe": self.recipe, **self.protections.get(protection, {})}

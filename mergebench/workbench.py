@@ -21,7 +21,7 @@ from mergebench.progress import Progress
 from mergebench.protocols import Protocol
 from mergebench.registry import registry
 from mergebench.search import Point, search
-from mergebench.settings import get_setting
+from mergebench.settings import Setting
 from mergebench.store import Store
 from mergebench.suites import Suite, load_suite
 from mergebench.update import Update
@@ -34,14 +34,19 @@ class Workbench:
     """One backbone on the tasks of its suite, with a store of what was measured.
 
     Every method returns the stored result if there is one with the same inputs (contents, options
-    and versions), and measures and stores it otherwise.
+    and versions), and measures and stores it otherwise. `measured` counts the cells and trained
+    updates that were not there. Raises `InputError` for an unknown backbone or task and for a store
+    that cannot be written.
     """
 
-    def __init__(self, backbone: str, tasks: Sequence[str] | None, store: Path) -> None:
-        self.setting = get_setting(backbone)
+    def __init__(
+        self, backbone: str, setting: Setting, tasks: Sequence[str] | None, store: Path
+    ) -> None:
+        self.setting = setting
+        self.measured = 0
+        self.store = Store(store / "cells")
         self.suite: Suite = load_suite(self.setting.suite, tasks=tasks)
         self.backbone: Backbone = load_backbone(backbone)
-        self.store = Store(store / "cells")
         self._releases = store / "releases"
         self._updates: dict[tuple[str, str, int], Update] = {}
         self._evaluators: dict[tuple[tuple[str, ...], int | None], Evaluator] = {}
@@ -187,7 +192,6 @@ class Workbench:
         folder = self._releases / f"{task}-{protection}-{seed}-{sha256_of(content)[:16]}"
         record = folder / "record.json"
         if not record.is_file():  # written last: its presence says that the adapter is complete
-            progress.start(f"{protection} {task} (seed {seed})", 0)
             release = method.protect(
                 self.backbone, self.suite.task(task), seed=seed, progress=progress
             )
@@ -195,6 +199,7 @@ class Workbench:
             with replacing(record) as temporary:
                 text = json.dumps(plain({**content, **release.record}), indent=1, sort_keys=True)
                 temporary.write_text(text + "\n")
+            self.measured += 1
         return folder
 
     def _coarse(self, protocol: Protocol) -> Evaluator | None:
@@ -246,6 +251,7 @@ class Workbench:
         results = measure()
         cell = Cell(inputs=inputs, results=results, run=CellRun.now(time.perf_counter() - start))
         self.store.put(cell)
+        self.measured += 1
         return cell
 
 
