@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import partial
 
 from rich.console import Console
 from rich.table import Table
 
 from mergebench.backbones import BACKBONES
 from mergebench.contracts import Merger, Plugin, Protection, Space
-from mergebench.registry import registry
+from mergebench.errors import InputError
+from mergebench.registry import registry, unknown_name
 from mergebench.settings import SETTINGS
 from mergebench.suites import SUITES, load_suite
 
@@ -22,21 +24,21 @@ _KINDS: Mapping[str, type[Plugin]] = {
 
 
 def print_list(kind: str, console: Console) -> None:
-    """Print the table of one kind, a key of `LISTS`."""
+    """Print the table of one kind, a key of `LISTS`; `InputError` with the nearest otherwise."""
+    if kind not in LISTS:
+        raise InputError(unknown_name("kind", kind, list(LISTS)))
     LISTS[kind](console)
 
 
 def _print_plugins(kind: type[Plugin], console: Console) -> None:
-    table = Table()
-    for heading in ("name", "hyper-parameters", "paper", "from"):
-        table.add_column(heading, overflow="fold")
+    table = Table("name", "hyper-parameters", "paper, where from")
     for found in registry().all(kind):
         plugin = found.plugin
         name = plugin.name
         if issubclass(plugin, Merger):
             name += "\n" + "\n".join(f"  @{space}" for space in plugin.spaces)
         options = "\n".join(_option(item) for item in fields(plugin))
-        table.add_row(name, options or "-", plugin.paper, found.origin)
+        table.add_row(name, options or "-", f"{plugin.paper}\n{found.origin}")
     console.print(table)
     for broken in registry().broken:
         console.print(f"not usable: {broken.origin}: {broken.error}", highlight=False)
@@ -81,10 +83,7 @@ def _print_suites(console: Console) -> None:
 
 
 LISTS: Mapping[str, Callable[[Console], None]] = {
-    **{
-        name: (lambda console, kind=kind: _print_plugins(kind, console))
-        for name, kind in _KINDS.items()
-    },
+    **{name: partial(_print_plugins, kind) for name, kind in _KINDS.items()},
     "backbones": _print_backbones,
     "suites": _print_suites,
 }
