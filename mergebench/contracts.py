@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -101,25 +101,6 @@ class Merger(Plugin, ABC):
 
         The rule must not change `stack` in place.
         """
-
-    @final
-    def merge(
-        self,
-        updates: Sequence[Update],
-        *,
-        space: Space,
-        seed: int = 0,
-        coefficients: Sequence[float] | None = None,
-    ) -> Update:
-        """Return the merged update `D` (before the merging coefficient `alpha`).
-
-        `coefficients`: one factor per update, applied before the rule; None means 1 for all.
-        Raises `InputError` when the updates do not agree in sites, shapes or dtypes.
-        """
-        from mergebench.merging import MergeProblem
-
-        problem = MergeProblem(updates, space=space, seed=seed, coefficients=coefficients)
-        return problem.merge(self)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -16,6 +16,23 @@ from mergebench.update import Dense, LowRank, SiteUpdate, Update
 KEPT_BYTES = 1 << 30
 
 
+def merge(
+    merger: Merger,
+    updates: Sequence[Update],
+    *,
+    space: Space,
+    seed: int = 0,
+    coefficients: Sequence[float] | None = None,
+) -> Update:
+    """Return the merged update `D` of one rule, before the merging coefficient `alpha`.
+
+    For several rules on the same updates, a `MergeProblem` shares what they have in common; errors
+    and parameters are the same.
+    """
+    problem = MergeProblem(updates, space=space, seed=seed, coefficients=coefficients)
+    return problem.merge(merger)
+
+
 class MergeProblem:
     """`T` updates in one space, encoded once and merged under any number of rules.
 

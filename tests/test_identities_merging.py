@@ -12,6 +12,7 @@ from attacks.spaces.knots import KnOTS
 from attacks.sparsification import TOP_K_GRID, drop_and_rescale, trim, trim_thresholds
 from mergebench.contracts import Site
 from mergebench.merging import MergeProblem
+from mergebench.merging import merge as merge_updates
 from mergebench.update import Dense, LowRank
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}
@@ -80,7 +81,7 @@ def test_folding_singular_values_into_knots_changes_only_the_trimming(dtype: tor
 
     def merged(fold: bool, top_k: float) -> Tensor:
         space = KnOTS(fold_singular_values=fold)
-        return attack("ties", top_k=top_k).merge(given, space=space).sites[SITE].dense()
+        return merge_updates(attack("ties", top_k=top_k), given, space=space).sites[SITE].dense()
 
     assert distance(merged(True, 100.0), merged(False, 100.0)) < TOLERANCE[dtype]
     assert distance(merged(True, 30.0), merged(False, 30.0)) > 0.1
@@ -88,8 +89,8 @@ def test_folding_singular_values_into_knots_changes_only_the_trimming(dtype: tor
 
 def test_the_absolute_knots_threshold_drops_tiny_updates(dtype: torch.dtype) -> None:
     tiny = as_updates([change.scaled(1e-8) for change in tasks(dtype)])
-    absolute = attack("ta").merge(tiny, space=KnOTS())
-    relative = attack("ta").merge(tiny, space=KnOTS(threshold=1e-6, relative=True))
+    absolute = merge_updates(attack("ta"), tiny, space=KnOTS())
+    relative = merge_updates(attack("ta"), tiny, space=KnOTS(threshold=1e-6, relative=True))
     assert absolute.norm() == 0
     assert distance(relative.sites[SITE].dense(), total(tasks(dtype)) * 1e-8) < TOLERANCE[dtype]
 
@@ -284,8 +285,10 @@ def test_the_order_of_tasks_does_not_matter(dtype: torch.dtype, name: str, space
 def test_equal_coefficients_scale_the_merge(dtype: torch.dtype, name: str, space: str) -> None:
     given = as_updates(tasks(dtype))
     kind = type(problem(tasks(dtype), space).space)()
-    plain = attack(name).merge(given, space=kind).sites[SITE].dense()
-    halved = attack(name).merge(given, space=kind, coefficients=[0.5] * 4).sites[SITE].dense()
+    plain = merge_updates(attack(name), given, space=kind).sites[SITE].dense()
+    halved = (
+        merge_updates(attack(name), given, space=kind, coefficients=[0.5] * 4).sites[SITE].dense()
+    )
     assert distance(halved, 0.5 * plain) < TOLERANCE[dtype]
 
 
