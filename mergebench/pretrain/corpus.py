@@ -43,7 +43,10 @@ class CaptionedTask:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Corpus:
-    """General pairs (`images` `(N, 4, 40, 40)` uint8 RGBA, one caption each) and the tasks."""
+    """General pairs (`images` `(N, 4, 40, 40)` uint8 RGBA, one caption each) and the tasks.
+
+    Stickers are general pairs: like pictures they have transparent surroundings.
+    """
 
     images: Tensor
     captions: tuple[str, ...]
@@ -58,9 +61,9 @@ def read_corpus(folder: Path, captions_per_task: int, seed: int) -> Corpus:
     """Read `pretraining.safetensors` and `pretraining.json` as the suite's builder writes them.
 
     The first holds `images` `(N, 4, 40, 40)` uint8 RGBA; the second per image its caption (of a
-    task image: the class) and its source ("general" or a task), and the tasks' classes and
-    templates. Of each task a random tenth is held out and at most `captions_per_task` of the others
-    are kept. Raises InputError if a file is missing.
+    task image: the class) and its source ("general", "sticker" or a task), and the tasks' classes
+    and templates. Of each task a random tenth is held out and at most `captions_per_task` of the
+    others are kept. Raises InputError if a file is missing.
     """
     file, description = folder / "pretraining.safetensors", folder / "pretraining.json"
     if not file.is_file() or not description.is_file():
@@ -71,7 +74,7 @@ def read_corpus(folder: Path, captions_per_task: int, seed: int) -> Corpus:
     for place, source in enumerate(described["source"]):
         places.setdefault(source, []).append(place)
     captions = described["captions"]
-    general = places.pop("general")
+    general = places.pop("general") + places.pop("sticker", [])
     tasks = []
     for name in sorted(places):
         prompts = described["tasks"][name]
