@@ -6,26 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from mergebench.cell import Cell
 from mergebench.contracts import Merger, Space
 from mergebench.errors import InputError
-from mergebench.executors import Job, Report, execute
-from mergebench.measurements import (
-    UNPROTECTED,
-    ZERO_SHOT,
-    Context,
-    Measurements,
-    Merged,
-    ScaleCurve,
-    Standalone,
-)
+from mergebench.executors import Report, execute
+from mergebench.measurements import UNPROTECTED, Context, Measurements
 from mergebench.monitor import CellDone, CellStarted, Monitor, ReportingProgress
 from mergebench.progress import Silent
 from mergebench.protocols import Protocol
 from mergebench.registry import registry
+from mergebench.rows import merged_row, scale_curve, standalone_row, zero_shot_rows
 from mergebench.settings import Setting
-from mergebench.workbench import SCALES, Workbench
+from mergebench.workbench import NotMeasuredError, Workbench
 
 TABLE2 = (
     *("ta@full", "ties@full", "ties@knots", "ties@core"),
@@ -100,12 +94,19 @@ class ReleaseJob:
         report(CellStarted(label=self.label))
         bench, progress = self.experiment.workbench(), ReportingProgress(report)
         measured = bench.measured
-        bench.standalone(self.protection, self.task, self.seed, progress)
+        results = bench.standalone(self.protection, self.task, self.seed, progress).results
         if self.protection == UNPROTECTED:
             bench.norm(self.task, self.seed, progress)
         if self.with_curve:
             bench.scale_curve(self.protection, self.task, self.seed, progress)
-        report(CellDone(label=self.label, recalled=bench.measured == measured))
+        accuracy = results.correct[self.task] / results.sizes["test"][self.task]
+        report(
+            CellDone(
+                label=self.label,
+                recalled=bench.measured == measured,
+                outcome=f"test accuracy {100 * accuracy:.1f}",
+            )
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,15 +176,15 @@ def measure_standalone(
     _run(jobs, monitor, "adapters", len(jobs), processes)
     bench = experiment.workbench()
     zero_shot = bench.zero_shot()
-    cells, rows, lines = [zero_shot], _zero_shot_rows(experiment, zero_shot), []
+    cells, rows, lines = [zero_shot], zero_shot_rows(zero_shot, experiment.seeds), []
     for protection, task, seed in experiment.releases():
         cell = bench.standalone(protection, task, seed, Silent())
         cells.append(cell)
-        rows.append(_standalone_row(cell, protection, task))
+        rows.append(standalone_row(cell, protection, task))
         if curves:
             curve = bench.scale_curve(protection, task, seed, Silent())
             cells.append(curve)
-            lines.append(_curve(curve, protection, task))
+            lines.append(scale_curve(curve, protection, task))
     context = _context(experiment, cells)
     return Measurements(context=context, standalone=tuple(rows), curves=tuple(lines))
 
@@ -196,7 +197,7 @@ def measure_merges(experiment: Experiment, monitor: Monitor, *, processes: int) 
     cells = [cell for job in jobs for cell in job.cells()]
     order = {name: place for place, name in enumerate(experiment.attacks)}
     rows = sorted(
-        (_merged_row(cell) for cell in cells),
+        (merged_row(cell) for cell in cells),
         key=lambda row: (row.seed, order[f"{row.attack}@{row.space}"]),
     )
     context = _context(experiment, [*cells, experiment.workbench().zero_shot()])
@@ -240,11 +241,30 @@ def check_attack(name: str) -> tuple[str, str]:
 
 
 def _run(
-    jobs: Sequence[Job[None]], monitor: Monitor, what: str, cells: int, processes: int
+    jobs: Sequence[ReleaseJob] | Sequence[MergeJob],
+    monitor: Monitor,
+    what: str,
+    cells: int,
+    processes: int,
 ) -> None:
+    """Do the jobs; those that are in the store occupy no process."""
     with monitor.stage(what, cells):
-        for _ in execute(jobs, processes=processes, on_event=monitor.event):
+        missing = [job for job in jobs if not _recalled(job, monitor)]
+        for _ in execute(missing, processes=processes, on_event=monitor.event):
             pass
+
+
+def _recalled(job: ReleaseJob | MergeJob, monitor: Monitor) -> bool:
+    """Whether all that the job measures is in the store; it is shown as done then."""
+    events: list[Any] = []
+    try:
+        with job.experiment.workbench().recalling_only():
+            job.run(events.append)
+    except NotMeasuredError:
+        return False
+    for event in events:
+        monitor.event(0, event)
+    return True
 
 
 @lru_cache(maxsize=1)
@@ -258,61 +278,6 @@ def _workbench(
     for plugin in plugins:
         registry().add_file(plugin)
     return Workbench(backbone, setting, tasks, store)
-
-
-def _zero_shot_rows(experiment: Experiment, cell: Cell) -> list[Standalone]:
-    return [
-        Standalone(
-            seed=seed,
-            release=ZERO_SHOT,
-            task=task,
-            correct=cell.results.correct[task],
-            size=cell.results.sizes["test"][task],
-        )
-        for seed in experiment.seeds
-        for task in cell.inputs.tasks
-    ]
-
-
-def _standalone_row(cell: Cell, protection: str, task: str) -> Standalone:
-    return Standalone(
-        seed=cell.inputs.seed,
-        release=protection,
-        task=task,
-        correct=cell.results.correct[task],
-        size=cell.results.sizes["test"][task],
-    )
-
-
-def _curve(cell: Cell, protection: str, task: str) -> ScaleCurve:
-    return ScaleCurve(
-        seed=cell.inputs.seed,
-        release=protection,
-        task=task,
-        scales=SCALES,
-        correct=tuple(point.counts[task] for point in cell.results.points),
-        size=cell.results.sizes["test"][task],
-    )
-
-
-def _merged_row(cell: Cell) -> Merged:
-    inputs, results = cell.inputs, cell.results
-    assert inputs.attack is not None
-    assert inputs.space is not None
-    assert inputs.protection is not None
-    assert results.alpha is not None
-    return Merged(
-        seed=inputs.seed,
-        protection=inputs.protection.name,
-        target=inputs.target,
-        attack=inputs.attack.name,
-        space=inputs.space.name,
-        alpha=results.alpha,
-        options=results.options,
-        points=len(results.points),
-        correct=results.correct,
-        sizes=results.sizes["test"],
-    )
 
 
 def _context(experiment: Experiment, cells: Sequence[Cell]) -> Context:

@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as RichBar
+from rich.table import Column
 
 from mergebench.executors import Report
 from mergebench.progress import StepDone, Validated
@@ -37,12 +38,14 @@ class CellDone:
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How far the training run of a job is; `validated` after an evaluation."""
+    """How far the training run of a job is: its last step and its last evaluation.
 
-    step: int
-    steps: int
-    state: str
-    validated: bool
+    `new_accuracies`: whether the evaluation is what happened now.
+    """
+
+    step: StepDone
+    accuracies: Validated | None
+    new_accuracies: bool
 
 
 class ReportingProgress:
@@ -50,31 +53,36 @@ class ReportingProgress:
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        self._last: StepDone | None = None
+        self._step: StepDone | None = None
+        self._accuracies: Validated | None = None
         self._sent = 0.0
 
     def start(self, label: str, steps: int) -> None:
         """Forget the run before; the job's own label says whose events follow."""
-        self._last = None
+        self._step = self._accuracies = None
 
     def step(self, event: StepDone) -> None:
         """Send at most about one step a second."""
-        self._last = event
+        self._step = event
         if time.monotonic() - self._sent > _STEP_S:
-            self._sent = time.monotonic()
-            self._report(
-                Training(step=event.step, steps=event.steps, state=str(event), validated=False)
-            )
+            self._send(new_accuracies=False)
 
     def validated(self, event: Validated) -> None:
         """Send every evaluation, with the losses of its step."""
-        steps, losses = (self._last.steps, f"{self._last} | ") if self._last else (event.step, "")
-        self._report(
-            Training(step=event.step, steps=steps, state=f"{losses}{event}", validated=True)
-        )
+        self._accuracies = event
+        self._send(new_accuracies=True)
 
     def stop(self) -> None:
         """Send nothing."""
+
+    def _send(self, *, new_accuracies: bool) -> None:
+        if self._step is not None:
+            self._sent = time.monotonic()
+            self._report(
+                Training(
+                    step=self._step, accuracies=self._accuracies, new_accuracies=new_accuracies
+                )
+            )
 
 
 @dataclass(kw_only=True)
@@ -101,13 +109,16 @@ class _Stage:
     def done(self) -> int:
         return self.measured + self.recalled
 
-    def seconds_left(self) -> float | None:
-        """Estimate from the cells that had to be measured; None before there is a base for it."""
+    def count(self) -> str:
+        return f"{self.what} {self.done}/{self.cells}"
+
+    def time_left(self) -> str:
+        """Estimate from what had to be measured so far; empty when there is no base for it."""
         work = self.measured + sum(running.fraction for running in self.running.values())
-        if work == 0:
-            return None
-        left = self.cells - self.recalled - work
-        return (time.monotonic() - self.began) / work * left
+        if work == 0 or self.done == self.cells:
+            return ""
+        left = (time.monotonic() - self.began) / work * (self.cells - self.recalled - work)
+        return f"{duration(left)} left"
 
     def summary(self) -> str:
         seconds = time.monotonic() - self.began
@@ -138,7 +149,8 @@ class Monitor:
         self._stage = _Stage(what=what, cells=cells)
         if self._console.is_terminal:
             with _new_bars(self._console) as self._bars:
-                self._total = self._bars.add_task(what, total=cells, count="", time="", state="")
+                self._total = self._add_row(what, cells)
+                self._update_total()
                 try:
                     yield
                 finally:
@@ -158,49 +170,50 @@ class Monitor:
         self._update_total()
 
     def _started(self, index: int, label: str) -> None:
-        running = _Running(label=label)
-        if self._bars is not None:
-            running.row = self._bars.add_task(f"  {label}", total=None, count="", time="", state="")
-        self._stage.running[index] = running
+        row = None if self._bars is None else self._add_row(f"  {label}", None)
+        self._stage.running[index] = _Running(label=label, row=row)
 
     def _done(self, index: int, event: CellDone) -> None:
-        running = self._stage.running.pop(index, None)
-        if self._bars is not None and running is not None and running.row is not None:
+        running = self._stage.running.pop(index)
+        if self._bars is not None and running.row is not None:
             self._bars.remove_task(running.row)
         if event.recalled:
             self._stage.recalled += 1
             return
         self._stage.measured += 1
         if self._bars is None:
+            parts = (self._stage.count(), self._stage.time_left())
             outcome = f": {event.outcome}" if event.outcome else ""
-            self._print(f"{self._count()}, {self._time_left()}: {event.label}{outcome}")
+            self._print(f"{', '.join(filter(None, parts))}: {event.label}{outcome}")
 
     def _trained(self, index: int, event: Training) -> None:
-        running = self._stage.running[index]
-        running.fraction = event.step / event.steps
-        count = f"{event.step}/{event.steps}"
+        running, step = self._stage.running[index], event.step
+        running.fraction = step.step / step.steps
+        count = f"{step.step}/{step.steps}"
+        accuracies = f" | {event.accuracies}" if event.accuracies else ""
         if self._bars is not None and running.row is not None:
             self._bars.update(
-                running.row, completed=event.step, total=event.steps, count=count, state=event.state
+                running.row,
+                completed=step.step,
+                total=step.steps,
+                count=count,
+                time=f"{duration(step.seconds_left)} left",
+                state=f"{step.losses}{accuracies} | {step.images_per_second:.0f} images/s",
             )
-        elif event.validated and time.monotonic() - self._last_line > _LINE_S:
-            self._print(f"{running.label}: step {count}: {event.state}")
+        elif event.new_accuracies and time.monotonic() - self._last_line > _LINE_S:
+            self._print(f"{running.label}: step {count}: {step}{accuracies}")
 
     def _update_total(self) -> None:
         if self._bars is not None:
+            stage = self._stage
+            count = f"{stage.done}/{stage.cells}"
             self._bars.update(
-                self._total,
-                completed=self._stage.done,
-                count=f"{self._stage.done}/{self._stage.cells}",
-                time=self._time_left(),
+                self._total, completed=stage.done, count=count, time=stage.time_left()
             )
 
-    def _count(self) -> str:
-        return f"{self._stage.what} {self._stage.done}/{self._stage.cells}"
-
-    def _time_left(self) -> str:
-        seconds = self._stage.seconds_left()
-        return "" if seconds is None else f"{duration(seconds)} left"
+    def _add_row(self, label: str, total: int | None) -> TaskID:
+        assert self._bars is not None
+        return self._bars.add_task(label, total=total, count="", time="", state="")
 
     def _print(self, text: str) -> None:
         self._last_line = time.monotonic()
@@ -219,11 +232,13 @@ def duration(seconds: float) -> str:
 
 
 def _new_bars(console: Console) -> RichBar:
+    """Return bars whose last column gives way when the terminal is narrow."""
+    rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
     columns: Sequence[TextColumn | BarColumn] = (
         TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=12),
         TextColumn("{task.fields[count]}"),
         TextColumn("{task.fields[time]}"),
-        TextColumn("{task.fields[state]}", style="dim", markup=False),
+        TextColumn("{task.fields[state]}", style="dim", markup=False, table_column=rest),
     )
-    return RichBar(*columns, console=console, transient=True, refresh_per_second=4)
+    return RichBar(*columns, console=console, transient=True, refresh_per_second=4, expand=True)

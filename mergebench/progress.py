@@ -23,11 +23,16 @@ class StepDone:
     images_per_second: float
     seconds_left: float
 
+    @property
+    def losses(self) -> str:
+        """Both losses as text."""
+        off = "" if self.off_nominal_loss is None else f", off-nominal {self.off_nominal_loss:.2f}"
+        return f"loss {self.loss:.3f}{off}"
+
     def __str__(self) -> str:
         """Return the line that both displays show."""
-        off = "" if self.off_nominal_loss is None else f", off-nominal {self.off_nominal_loss:.2f}"
         rate = f"{self.images_per_second:.0f} images/s, {self.seconds_left:.0f} s left"
-        return f"loss {self.loss:.3f}{off}, {rate}"
+        return f"{self.losses}, {rate}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,10 @@ SCALES = tuple(step / 20 for step in range(41))
 """Deployed scales `s` of a scale curve: 0, 0.05, ..., 2."""
 
 
+class NotMeasuredError(Exception):
+    """What was asked for is not in the store, while nothing may be measured."""
+
+
 class Workbench:
     """One backbone on the tasks of its suite, with a store of what was measured.
 
@@ -44,12 +49,22 @@ class Workbench:
     ) -> None:
         self.setting = setting
         self.measured = 0
+        self._measures = True
         self.store = Store(store / "cells")
         self.suite: Suite = load_suite(self.setting.suite, tasks=tasks)
         self.backbone: Backbone = load_backbone(backbone)
         self._releases = store / "releases"
         self._updates: dict[tuple[str, str, int], Update] = {}
         self._evaluators: dict[tuple[tuple[str, ...], int | None], Evaluator] = {}
+
+    @contextmanager
+    def recalling_only(self) -> Iterator[None]:
+        """Raise `NotMeasuredError` inside the context for what is not in the store."""
+        self._measures = False
+        try:
+            yield
+        finally:
+            self._measures = True
 
     @property
     def evaluator(self) -> Evaluator:
@@ -192,6 +207,7 @@ class Workbench:
         folder = self._releases / f"{task}-{protection}-{seed}-{sha256_of(content)[:16]}"
         record = folder / "record.json"
         if not record.is_file():  # written last: its presence says that the adapter is complete
+            self._begin_measuring()
             release = method.protect(
                 self.backbone, self.suite.task(task), seed=seed, progress=progress
             )
@@ -199,7 +215,6 @@ class Workbench:
             with replacing(record) as temporary:
                 text = json.dumps(plain({**content, **release.record}), indent=1, sort_keys=True)
                 temporary.write_text(text + "\n")
-            self.measured += 1
         return folder
 
     def _coarse(self, protocol: Protocol) -> Evaluator | None:
@@ -247,12 +262,17 @@ class Workbench:
         known = self.store.get(inputs.key)
         if known is not None:
             return known
+        self._begin_measuring()
         start = time.perf_counter()
         results = measure()
         cell = Cell(inputs=inputs, results=results, run=CellRun.now(time.perf_counter() - start))
         self.store.put(cell)
-        self.measured += 1
         return cell
+
+    def _begin_measuring(self) -> None:
+        if not self._measures:
+            raise NotMeasuredError
+        self.measured += 1
 
 
 def _test_counts(evaluator: Evaluator) -> CellResults:
