@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from mergebench.suites.build.build_cache import built_corpus, built_task
 from mergebench.suites.build.corpus import Corpus
 from mergebench.suites.build.idx import read_idx
 from mergebench.suites.build.images import pad_to_side
 from mergebench.suites.build.packages import Package, PackageCache
 from mergebench.suites.build.pretraining import write_pretraining
-from mergebench.suites.build.task_cache import built_task
 from mergebench.suites.build.task_images import SPLITS, LabelledImages, Source, TaskImages
 
 
@@ -61,20 +61,40 @@ def test_finished_task_is_not_built_again(tmp_path: Path, monkeypatch: pytest.Mo
         assert np.array_equal(first.splits[name].labels, second.splits[name].labels)
 
 
-def test_pretraining_corpus_holds_general_pictures_then_captioned_ones(tmp_path: Path) -> None:
+def test_finished_corpus_is_not_built_again(tmp_path: Path) -> None:
+    calls = []
+
+    def build(packages: PackageCache) -> Corpus:
+        calls.append(packages)
+        images = np.arange(2 * 4 * 40 * 40).reshape(2, 4, 40, 40).astype(np.uint8)
+        package = Package(registry="npm", name="p", version="1", sha256="")
+        source = Source.of(package, licence="MIT", what="all")
+        return Corpus(images=images, captions=("sun", "moon"), sources=(source,))
+
+    packages = PackageCache(tmp_path)
+    first, second = (built_corpus("pictures", build, packages, tmp_path) for _ in range(2))
+    assert len(calls) == 1
+    assert (first.captions, first.sources) == (second.captions, second.sources)
+    assert np.array_equal(first.images, second.images)
+
+
+def test_pretraining_holds_pictures_then_stickers_then_captioned_images(tmp_path: Path) -> None:
     task = drawn_task(np.random.default_rng(0))
-    general = np.zeros((3, 4, 40, 40), dtype=np.uint8)
-    corpus = Corpus(images=general, captions=("sun", "moon", "sun"), sources=())
-    write_pretraining(tmp_path, corpus, [task])
+    blank = np.zeros((3, 4, 40, 40), dtype=np.uint8)
+    general = Corpus(images=blank, captions=("sun", "moon", "sun"), sources=())
+    stickers = Corpus(images=blank[:1] + 9, captions=("letter a",), sources=())
+    write_pretraining(tmp_path, general, stickers, [task])
     images = load_file(tmp_path / "pretraining.safetensors")["images"]
     described = json.loads((tmp_path / "pretraining.json").read_text(encoding="utf-8"))
-    assert images.shape == (7, 4, 40, 40)
-    assert described["captions"] == ["sun", "moon", "sun", "cat", "dog", "cat", "dog"]
-    assert described["source"] == ["general"] * 3 + ["drawn"] * 4
-    middle = images[3:, :3, 4:36, 4:36].transpose(0, 2, 3, 1)
+    assert images.shape == (8, 4, 40, 40)
+    assert (images[:3] == 0).all()
+    assert (images[3] == 9).all()
+    assert described["captions"] == ["sun", "moon", "sun", "letter a", "cat", "dog", "cat", "dog"]
+    assert described["source"] == ["general"] * 3 + ["sticker"] + ["drawn"] * 4
+    middle = images[4:, :3, 4:36, 4:36].transpose(0, 2, 3, 1)
     assert np.array_equal(middle, task.splits["captioned"].images)
-    assert (images[3:, 3] == 255).all()
-    assert np.array_equal(images[3:, :, 0], images[3:, :, 4])
+    assert (images[4:, 3] == 255).all()
+    assert np.array_equal(images[4:, :, 0], images[4:, :, 4])
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress], ids=["plain", "gzip"])

@@ -27,7 +27,7 @@ _PYCHESS = pinned("debian", "pychess")
 _EBOARD = pinned("debian", "eboard")
 
 # Pool -> source of a set -> names. Sets that redraw one another or share an artist share a pool.
-_SETS = {
+SETS = {
     "train": {
         "files": "alfonso alpha cburnett magnetic maya regular",
         "font": "cheq kingdom leipzig line magnetic maroquin maya merida usual",
@@ -66,7 +66,7 @@ def build(packages: PackageCache, generator: np.random.Generator) -> TaskImages:
         pool: mixed(photos, board_squares, 0.2)
         for pool, photos in photo_backdrops(packages).items()
     }
-    drawings = {pool: _variants(packages, names) for pool, names in _SETS.items()}
+    drawings = {pool: variants(packages, names) for pool, names in SETS.items()}
     return TaskImages(
         name="chess",
         classes=PIECES,
@@ -82,7 +82,7 @@ def build(packages: PackageCache, generator: np.random.Generator) -> TaskImages:
     )
 
 
-def _variants(packages: PackageCache, names: dict[str, str]) -> list[list[Drawing]]:
+def variants(packages: PackageCache, names: dict[str, str]) -> list[list[Drawing]]:
     """Return, for each piece, its drawing in every set of a pool."""
     pieces = packages.path(_PYCHESS) / "usr/share/pychess/pieces"
     sheets = packages.path(_EBOARD) / "usr/share/games/eboard"

@@ -65,7 +65,7 @@ _USES_IN_A_SET = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Corpus:
-    """Pictures `(N, 4, 40, 40)` uint8 RGBA, one lower-case caption each, and their sources."""
+    """Images `(N, 4, 40, 40)` uint8 RGBA, one lower-case caption each, and their sources."""
 
     images: NDArray[np.uint8]
     captions: tuple[str, ...]

@@ -99,7 +99,7 @@ _DISTURBANCE = Disturbance(
 def build(packages: PackageCache, generator: np.random.Generator) -> TaskImages:
     """Render the flags of each pool's vendors with perspective, light, blur and noise."""
     drawings = {
-        pool: [_variants(packages, pool, code, name) for code, name in COUNTRIES.items()]
+        pool: [variants(packages, pool, code, name) for code, name in COUNTRIES.items()]
         for pool in _VENDORS
     }
     return TaskImages(
@@ -121,8 +121,9 @@ def _sources() -> tuple[Source, ...]:
     )
 
 
-def _variants(packages: PackageCache, pool: str, code: str, name: str) -> list[Drawing]:
-    variants = []
+def variants(packages: PackageCache, pool: str, code: str, name: str) -> list[Drawing]:
+    """Return the drawings of a country's flag by every vendor of a pool."""
+    drawings = []
     for icon_set, _, patterns in _VENDORS[pool]:
         folder = packages.path(pinned("npm", f"@iconify-json/{icon_set}")) / "package"
         icons, side = _icons(folder / "icons.json")
@@ -130,8 +131,8 @@ def _variants(packages: PackageCache, pool: str, code: str, name: str) -> list[D
             icon_name = pattern.format(code=code, name=name.replace(" ", "-"))
             icon = icons[_RENAMED.get((icon_set, icon_name), icon_name)]
             flag = crop_to_ink(rasterise_svg(iconify_svg(icon, side), _DRAWING_SIDE))
-            variants.append(_constant(flag))
-    return variants
+            drawings.append(_constant(flag))
+    return drawings
 
 
 def _icons(path: Path) -> tuple[dict[str, dict[str, Any]], int]:

@@ -42,17 +42,20 @@ def drawings(
     Each call of a drawing takes a random font of the package, character and ink. Raises
     `ValueError` when no font of a package has all characters.
     """
-    fonts = [_fonts_of(packages, name, "".join(classes)) for name in families]
+    fonts = [fonts_of(packages, name, "".join(classes)) for name in families]
     return [[_drawing(paths, characters) for paths in fonts] for characters in classes]
 
 
-def _fonts_of(packages: PackageCache, family: str, characters: str) -> list[Path]:
+def fonts_of(packages: PackageCache, family: str, characters: str) -> list[Path]:
+    """Return up to four fonts of a package, each with all `characters`; `ValueError` if none."""
     folder = packages.path(pinned("debian", f"fonts-{family}"))
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
     complete = [
         path
         for path in paths
-        if path.is_file() and not path.is_symlink() and _has_all(path, characters)
+        if path.is_file()
+        and not path.is_symlink()
+        and known_characters(path, characters) == characters
     ]
     if not complete:
         raise ValueError(f"no font of package fonts-{family} has all of {characters!r}")
@@ -60,15 +63,20 @@ def _fonts_of(packages: PackageCache, family: str, characters: str) -> list[Path
     return [complete[int(step)] for step in steps]
 
 
-def _has_all(path: Path, characters: str) -> bool:
+def known_characters(path: Path, characters: str) -> str:
+    """Return those of `characters` that a font can draw."""
     with TTFont(path, fontNumber=0, lazy=True) as tables:
         known = tables.getBestCmap() or {}
-    if not all(ord(character) in known for character in characters):
-        return False
-    # Some fonts map characters to blank glyphs, and some have glyphs that FreeType rejects.
     font = _font(path)
+    return "".join(
+        character for character in characters if ord(character) in known and _inked(font, character)
+    )
+
+
+def _inked(font: ImageFont.FreeTypeFont, character: str) -> bool:
+    # Some fonts map characters to blank glyphs, and some have glyphs that FreeType rejects.
     try:
-        return all(font.getmask(character).getbbox() is not None for character in characters)
+        return font.getmask(character).getbbox() is not None
     except OSError:
         return False
 

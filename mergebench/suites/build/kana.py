@@ -12,17 +12,17 @@ from mergebench.suites.build.packages import PackageCache
 from mergebench.suites.build.scenes import Disturbance, render_splits
 from mergebench.suites.build.task_images import TaskImages
 
-_HIRAGANA = (
+HIRAGANA = (
     "あいうえおかきくけこさしすせそたちつてとなにぬねのはひふへほまみむめもやゆよらりるれろわをん"
 )
-_NAMES = re.findall(
+NAMES = re.findall(
     r"\w+",
     "a i u e o ka ki ku ke ko sa shi su se so ta chi tsu te to na ni nu ne no "
     "ha hi fu he ho ma mi mu me mo ya yu yo ra ri ru re ro wa wo n",
 )
 
 # Fonts that derive from one another (M+; IPA; the brushes of Aoyagi) share a pool.
-_FONTS: dict[str, FontFamilies] = {
+FONTS: dict[str, FontFamilies] = {
     "train": {
         "aoyagi-kouzan-t": "public domain",
         "aoyagi-soseki": "public domain",
@@ -75,12 +75,12 @@ _DISTURBANCE = Disturbance(
 def build(packages: PackageCache, generator: np.random.Generator) -> TaskImages:
     """Render hiragana in random inks on paper or faded photos, half of them light on dark."""
     grounds = {pool: paper(photos) for pool, photos in photo_backdrops(packages).items()}
-    pools = {pool: drawings(packages, fonts, _HIRAGANA) for pool, fonts in _FONTS.items()}
+    pools = {pool: drawings(packages, fonts, HIRAGANA) for pool, fonts in FONTS.items()}
     return TaskImages(
         name="kana",
-        classes=tuple(f"hiragana {name}" for name in _NAMES),
+        classes=tuple(f"hiragana {name}" for name in NAMES),
         templates=("the {}", "the japanese character {}", "{}"),
-        sources=(*font_sources(_FONTS), PHOTO_SOURCE),
+        sources=(*font_sources(FONTS), PHOTO_SOURCE),
         note="rendered; font packages and photos differ between train, val with test, "
         "and captioned.",
         rendered=True,

