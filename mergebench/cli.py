@@ -241,12 +241,14 @@ def _merge(options: argparse.Namespace) -> None:
             configured, updates, space=registry().get(Space, space)(), seed=options.seed
         ).scaled(alpha)
     except ArithmeticError as error:
-        raise InputError(f"{error}: the updates or alpha are too large for float32") from error
+        raise InputError(f"{error}; the updates are too large for their dtype") from error
     about = {
         "backbone": backbone.name,
-        "attack": f"{configured!r}@{space}",
-        "alpha": options.alpha,
-        "adapters": " ".join(options.adapters),
+        "attack": f"{attack}@{space}",
+        "options": configured.options(),
+        "alpha": alpha,
+        "seed": options.seed,
+        "adapters": options.adapters,
     }
     save_dense(merged, options.out, about)
     print(
