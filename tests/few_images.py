@@ -8,7 +8,7 @@ from typing import ClassVar
 from mergebench.contracts import Merger
 from mergebench.suites import SUITES, Split, Suite, Task, load_mini8
 
-SIZES = {"train": 64, "val": 30, "test": 40}
+SIZES = {"train": 64, "val": 16, "test": 24}
 
 
 def load_few(tasks=None) -> Suite:
