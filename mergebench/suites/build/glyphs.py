@@ -66,11 +66,9 @@ def fonts_of(packages: PackageCache, family: str, characters: str) -> list[Path]
 def known_characters(path: Path, characters: str) -> str:
     """Return those of `characters` that a font can draw."""
     with TTFont(path, fontNumber=0, lazy=True) as tables:
-        known = tables.getBestCmap() or {}
-    font = _font(path)
-    return "".join(
-        character for character in characters if ord(character) in known and _inked(font, character)
-    )
+        table = tables.getBestCmap() or {}
+    mapped = [character for character in characters if ord(character) in table]
+    return "".join(character for character in mapped if _inked(_font(path), character))
 
 
 def _inked(font: ImageFont.FreeTypeFont, character: str) -> bool:
