@@ -32,8 +32,8 @@ class PretrainOptions:
     weight_decay: float = 0.1
     warmup: int = 400
     gradient_norm: float = 1.0
-    captions_per_task: int = 250
-    task_share: float = 0.25
+    captions_per_task: int = 120
+    task_share: float = 0.2
     seed: int = 0
     save_every: int = 100
     measure_every: int = 500
