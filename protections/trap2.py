@@ -24,9 +24,10 @@ class Trap2(FineTuned):
     factor s, which 1/s cancels.
 
     Beyond the paper, off by default: `scales_per_step` divides the batch into that many groups with
-    one s each, which averages over s at the price of smaller products (without dropout only); `cap` (nats, 0:
-    none) stops pushing an image whose scaled loss exceeds it; λ is 0 for the first `delay` of all
-    steps (a fraction; such steps cost one pass) and then rises linearly over the fraction `ramp`.
+    one s each, which averages over s at the price of smaller products (without dropout only); `cap`
+    (nats, 0: none) stops pushing an image whose scaled loss exceeds it; λ is 0 for the first
+    `delay` of all steps (a fraction; such steps cost one pass) and then rises linearly over the
+    fraction `ramp`.
     Raises `InputError` for values that leave no scale to draw or are not defined.
     """
 

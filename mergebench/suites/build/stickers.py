@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mergebench.suites.build import chess, flags, kana, letters
+from mergebench.suites.build.chess_sets import PIECES
 from mergebench.suites.build.corpus import SIDE, Corpus
 from mergebench.suites.build.glyphs import fonts_of, glyph, known_characters
 from mergebench.suites.build.packages import PackageCache
@@ -154,7 +155,7 @@ def _pictures(
     countries = [
         flags.variants(packages, "captioned", code, name) for code, name in flags.COUNTRIES.items()
     ]
-    names = (*chess.PIECES, *flags.COUNTRIES.values())
+    names = (*PIECES, *flags.COUNTRIES.values())
     for name, variants in zip(names, (*pieces, *countries), strict=True):
         for variant in variants:
             for _ in range(_PICTURE_REPETITIONS):
