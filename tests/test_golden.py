@@ -24,7 +24,7 @@ from mergebench.suites import load_suite
 from mergebench.update import LowRank, Update
 
 GOLDEN = Path(__file__).parent / "golden" / "mini_vit.json"
-TASKS = ("mnist", "textures", "flags")
+TASKS = ("mnist", "flags")
 MERGES = (("ta", "full", 0.3), ("ta", "full", 0.5), ("ties", "core", 0.3), ("ties", "core", 0.5))
 RANK = 4
 
