@@ -20,14 +20,42 @@ from mergebench.suites.build.chess_sets import (
 from mergebench.suites.build.packages import PackageCache
 from mergebench.suites.build.pins import pinned
 from mergebench.suites.build.rendering import Pixels
-from mergebench.suites.build.scenes import Disturbance, Drawing, render_splits
-from mergebench.suites.build.task_images import Source, TaskImages
+from mergebench.suites.build.scenes import (
+    LARGE_SIZES,
+    Backdrop,
+    Disturbance,
+    Drawing,
+    render_splits,
+)
+from mergebench.suites.build.task_images import LabelledImages, Source, TaskImages
 
 _PYCHESS = pinned("debian", "pychess")
 _EBOARD = pinned("debian", "eboard")
 
 # Pool -> source of a set -> names. Sets that redraw one another or share an artist share a pool.
 SETS = {
+    "train": {
+        "files": "alfonso cburnett magnetic maya regular freestaunton kosal",
+        "sheet": "celtic fantasy fantasy_alt spatial",
+        "font": "adventurer cases cheq kingdom leipzig line magnetic maroquin maya merida",
+        "eboard": "Adventurer Altinov Book ChessBase Cmf Diagram Dyche1 Dyche2 Jumbo Kingdom "
+        "Leipzig Mayan OldClassicDark Primepov Rastapov SadGreen Slics Staunton Traveler WCN "
+        "classic plastic",
+    },
+    "held out": {
+        "files": "alpha metaltops",
+        "font": "condal lucena mark usual",
+        "eboard": "Alpha Berlin Chap Utretch Usual Vision Yahoo",
+    },
+    "captioned": {
+        "files": "kilfiger pirat",
+        "sheet": "eyes",
+        "font": "harlequin medieval motif",
+        "eboard": "Dominical72 Ebony Enquil Harlequin Lcd",
+    },
+}
+# The pools and the view of the first rendering, whose captioned images pretraining has seen.
+_FIRST_SETS = {
     "train": {
         "files": "alfonso alpha cburnett magnetic maya regular",
         "font": "cheq kingdom leipzig line magnetic maroquin maya merida usual",
@@ -41,15 +69,19 @@ SETS = {
         "font": "adventurer cases condal lucena mark",
         "eboard": "Adventurer Berlin Chap Utretch Vision Yahoo",
     },
-    "captioned": {
-        "files": "kilfiger pirat",
-        "sheet": "eyes",
-        "font": "harlequin medieval motif",
-        "eboard": "Dominical72 Ebony Enquil Harlequin Lcd",
-    },
+    "captioned": SETS["captioned"],
 }
 
 _DISTURBANCE = Disturbance(
+    extent=(0.75, 1.0),
+    shift=0.04,
+    corner_shift=0.05,
+    rotation=8,
+    light=0.3,
+    blur=0.8,
+    noise=5,
+)
+_FIRST_DISTURBANCE = Disturbance(
     extent=(0.65, 1.0),
     shift=0.08,
     corner_shift=0.08,
@@ -66,7 +98,8 @@ def build(packages: PackageCache, generator: np.random.Generator) -> TaskImages:
         pool: mixed(photos, board_squares, 0.2)
         for pool, photos in photo_backdrops(packages).items()
     }
-    drawings = {pool: variants(packages, names) for pool, names in SETS.items()}
+    held = {pool: SETS[pool] for pool in ("train", "held out")}
+    drawings = {pool: variants(packages, names) for pool, names in held.items()}
     return TaskImages(
         name="chess",
         classes=PIECES,
@@ -76,10 +109,21 @@ def build(packages: PackageCache, generator: np.random.Generator) -> TaskImages:
             Source.of(_EBOARD, licence="GPL-2+", what="piece sets (PNG sheets)"),
             PHOTO_SOURCE,
         ),
-        note="rendered; piece sets and photos differ between train, val with test, and captioned.",
+        note="rendered; piece sets and photos differ between train, val with test, and captioned; "
+        "captioned images are under stronger disturbance.",
         rendered=True,
-        splits=render_splits(drawings, backdrops, _DISTURBANCE, generator),
+        splits={
+            **render_splits(drawings, backdrops, _DISTURBANCE, generator, LARGE_SIZES),
+            "captioned": _first_captioned(packages, backdrops),
+        },
     )
+
+
+def _first_captioned(packages: PackageCache, backdrops: dict[str, Backdrop]) -> LabelledImages:
+    """Repeat the first rendering for the images that pretraining has seen."""
+    drawings = {pool: variants(packages, names) for pool, names in _FIRST_SETS.items()}
+    first = render_splits(drawings, backdrops, _FIRST_DISTURBANCE, np.random.default_rng([0]))
+    return first["captioned"]
 
 
 def variants(packages: PackageCache, names: dict[str, str]) -> list[list[Drawing]]:

@@ -34,6 +34,15 @@ def font_sources(pools: dict[str, FontFamilies]) -> tuple[Source, ...]:
     )
 
 
+def pools_of(families: FontFamilies, held_out: str) -> dict[str, FontFamilies]:
+    """Deal font families to the pools `train` and `held out`, which are the names listed."""
+    names = held_out.split()
+    return {
+        "train": {name: licence for name, licence in families.items() if name not in names},
+        "held out": {name: licence for name, licence in families.items() if name in names},
+    }
+
+
 def drawings(
     packages: PackageCache, families: FontFamilies, classes: Sequence[str]
 ) -> list[list[Drawing]]:

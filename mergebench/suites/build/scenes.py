@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -25,6 +26,8 @@ SCENE_SIDE = 2 * SIDE
 
 #: Images per split of a rendered task.
 SIZES = {"train": 2000, "val": 320, "test": 1000, "captioned": 600}
+#: The same for glyphs and pieces, whose training fonts and sets are many; without `captioned`.
+LARGE_SIZES = {"train": 4000, "val": 320, "test": 1000}
 
 #: Draws one variant of a class as RGBA of any size.
 Drawing = Callable[[np.random.Generator], Pixels]
@@ -106,13 +109,15 @@ def render_splits(
     backdrops: Mapping[str, Backdrop],
     disturbance: Disturbance,
     generator: np.random.Generator,
+    sizes: Mapping[str, int] = MappingProxyType(SIZES),
 ) -> dict[str, LabelledImages]:
-    """Render all splits of a task from the pools `train`, `held out` and `captioned`.
+    """Render the splits that `sizes` names from the pools `train`, `held out` and `captioned`.
 
     Validation and test are drawn alike from `held out`, so that the one predicts the other.
     """
-    pools = {"train": "train", "val": "held out", "test": "held out", "captioned": "captioned"}
-    return {
-        split: render_split(drawings[pool], backdrops[pool], SIZES[split], disturbance, generator)
-        for split, pool in pools.items()
-    }
+    pools = {"val": "held out", "test": "held out"}
+    splits = {}
+    for split, size in sizes.items():
+        pool = pools.get(split, split)
+        splits[split] = render_split(drawings[pool], backdrops[pool], size, disturbance, generator)
+    return splits

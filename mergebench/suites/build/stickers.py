@@ -98,10 +98,10 @@ def _characters(
     """Draw every character of every font in a random ink and size."""
     latin, kana_captions = _latin_and_digits(), _kana()
     draw = partial(_glyphs, generator=generator)
-    for name in letters.FONTS["captioned"]:
+    for name in letters.CAPTIONED_FONTS:
         for path in fonts_of(packages, name, "".join(latin)):
             yield from draw(path, latin)
-    for name in kana.FONTS["captioned"]:
+    for name in kana.CAPTIONED_FONTS:
         for path in fonts_of(packages, name, kana.HIRAGANA):
             for _ in range(_KANA_REPETITIONS):
                 yield from draw(path, kana_captions)
