@@ -94,7 +94,7 @@ class Evaluator:
         tasks: Sequence[Task],
         *,
         per_task: Mapping[str, int] | None = None,
-        batch_size: int = 256,
+        batch_size: int = 128,
         precision: Precision = "bf16",
     ) -> None:
         self.backbone = backbone

@@ -25,9 +25,9 @@ class Trap2(FineTuned):
 
     Beyond the paper, off by default: `scales_per_step` divides the batch into that many groups with
     one s each, which averages over s at the price of smaller products (without dropout only); `cap`
-    (nats, 0: none) stops pushing an image whose scaled loss exceeds it; λ is 0 for the first
-    `delay` of all steps (a fraction; such steps cost one pass) and then rises linearly over the
-    fraction `ramp`.
+    (nats, 0: none) stops pushing an image whose scaled loss exceeds it; λ is 0 before the fraction
+    `delay` of all steps and from `until` on (such steps cost one pass), and rises linearly over the
+    fraction `ramp` after `delay`.
     Raises `InputError` for values that leave no scale to draw or are not defined.
     """
 
@@ -35,7 +35,6 @@ class Trap2(FineTuned):
     paper: ClassVar[str] = (
         "Jang et al., ICML 2026, Making Models Unmergeable via Scaling-Sensitive Loss Landscape"
     )
-    seeks_failure: ClassVar[bool] = True
 
     strength: float = 0.01
     scale_min: float = 0.05
@@ -46,6 +45,7 @@ class Trap2(FineTuned):
     cap: float = 0.0
     delay: float = 0.0
     ramp: float = 0.0
+    until: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -63,6 +63,11 @@ class Trap2(FineTuned):
                 "trap2: scales_per_step > 1 needs recipe.dropout 0, because the groups of a batch "
                 "cannot repeat the dropout masks of the whole"
             )
+
+    @property
+    def seeks_failure(self) -> bool:
+        """Whether there is a trap to look for."""
+        return self.strength > 0
 
     def backward(self, step: Step) -> Losses:
         """Accumulate the nominal gradient, then the trap's; the loop clips their sum."""
@@ -83,7 +88,7 @@ class Trap2(FineTuned):
 
     def strength_at(self, done: float) -> float:
         """Return λ after the fraction `done` of the steps."""
-        if done < self.delay:
+        if not self.delay <= done < self.until:
             return 0.0
         risen = (done - self.delay) / self.ramp if self.ramp > 0 else 1.0
         return self.strength * min(1.0, risen)

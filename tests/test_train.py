@@ -231,22 +231,28 @@ def candidate(step: int, correct: int, probe: int = 0) -> Candidate:
 
 
 def test_selection_prefers_accuracy_then_the_latest() -> None:
-    selection = Selection(recipe=Recipe(tolerance=0.02), size=100, seeks_failure=False)
+    selection = Selection(recipe=Recipe(), size=100, probe_size=50, seeks_failure=False)
     for step, correct in enumerate((80, 90, 89, 90, 70)):
         selection.offer(candidate(step, correct, probe=step))
     assert selection.released.step == 3
 
 
-def test_selection_of_a_trap_prefers_failure_among_the_nearly_best() -> None:
-    selection = Selection(recipe=Recipe(tolerance=0.02), size=100, seeks_failure=True)
-    for step, (correct, probe) in enumerate([(85, 0), (90, 60), (88, 10), (89, 10), (87, 1)]):
+def test_selection_of_a_trap_prefers_the_widest_margin() -> None:
+    selection = Selection(recipe=Recipe(), size=100, probe_size=50, seeks_failure=True)
+    # Margins in points: 85, -30, 69, 81, 85.
+    for step, (correct, probe) in enumerate([(85, 0), (90, 60), (89, 10), (91, 5), (87, 1)]):
         selection.offer(candidate(step, correct, probe))
-    assert selection.released.step == 3
+    assert selection.released.step == 4
+
+
+def test_nothing_is_released_before_an_offer() -> None:
+    with pytest.raises(ValueError, match="nothing was offered"):
+        _ = Selection(recipe=Recipe(), size=1, probe_size=1, seeks_failure=False).released
 
 
 def test_patience_counts_evaluations_without_a_rise_above_the_margin() -> None:
     recipe = Recipe(patience=2, min_improvement=0.01)
-    selection = Selection(recipe=recipe, size=100, seeks_failure=False)
+    selection = Selection(recipe=recipe, size=100, probe_size=50, seeks_failure=False)
     exhausted = []
     for step, correct in enumerate((50, 52, 53, 53, 60)):
         selection.offer(candidate(step, correct))

@@ -150,6 +150,11 @@ def test_strength_waits_and_rises() -> None:
     assert Trap2(strength=0.2).strength_at(0.0) == 0.2
 
 
+def test_strength_ends() -> None:
+    trap = Trap2(strength=0.2, until=0.8)
+    assert [trap.strength_at(done) for done in (0.79, 0.8, 0.99)] == [0.2, 0.0, 0.0]
+
+
 def test_a_trap_raises_the_off_nominal_loss(backbone: Backbone, task: Task) -> None:
     def off_nominal_loss(strength: float) -> float:
         step = step_of(backbone, task, TINY)

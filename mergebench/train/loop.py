@@ -70,7 +70,10 @@ class _Run:
         self.validation = task.splits["val"]
         self.probe = probe_split(self.validation, recipe.probe_images, seed)
         self.selection = Selection(
-            recipe=recipe, size=len(self.validation), seeks_failure=objective.seeks_failure
+            recipe=recipe,
+            size=len(self.validation),
+            probe_size=len(self.probe),
+            seeks_failure=objective.seeks_failure,
         )
         self.losses: list[Losses] = []
         self.evaluations: list[dict[str, Any]] = []

@@ -50,14 +50,14 @@ class Losses:
 
 
 class Objective(ABC):
-    """Accumulates the gradient of one training step into the adapter.
-
-    `seeks_failure`: whether the objective wants the update to fail away from its nominal scale, so
-    that checkpoint selection prefers that it does.
-    """
+    """Accumulates the gradient of one training step into the adapter."""
 
     name: ClassVar[str]
-    seeks_failure: ClassVar[bool] = False
+
+    @property
+    def seeks_failure(self) -> bool:
+        """Whether the update is to fail away from nominal scale; selection then prefers it."""
+        return False
 
     @abstractmethod
     def backward(self, step: Step) -> Losses:

@@ -24,11 +24,11 @@ class Recipe:
     Loss: cross entropy of `logit_scale` times cosine similarity (None: the backbone's own scale,
     about 100 for CLIP; the Trap² reference applies it twice, which amounts to 10000).
 
-    Selection: validation accuracy at nominal scale every `evaluate_every` steps. Among the
-    evaluations within `tolerance` (a fraction) of the best, the one is released that predicts the
-    fewest of `probe_images` validation images correctly at `probe_scales`, if the objective seeks
-    failure there; then the most accurate; then the latest. Training stops early after `patience`
-    evaluations (None: never) that did not raise the best accuracy by more than `min_improvement`.
+    Selection: validation accuracy at nominal scale every `evaluate_every` steps. The most accurate
+    evaluation is released; if the objective seeks failure, the one whose accuracy exceeds that of
+    `probe_images` validation images at `probe_scales` the most (their mean); of equals the latest.
+    Training stops early after `patience` evaluations (None: never) that did not raise the best
+    accuracy by more than `min_improvement`.
 
     `precision`: arithmetic of the tower; "bf16" is autocast with weights, adapter and loss in
     float32. Raises `InputError` for values outside their range.
@@ -48,7 +48,6 @@ class Recipe:
     warmup_steps: int = 50
     logit_scale: float | None = None
     evaluate_every: int = 100
-    tolerance: float = 0.01
     patience: int | None = None
     min_improvement: float = 0.001
     probe_scales: tuple[float, ...] = (0.1, 0.3, 0.6, 1.5)

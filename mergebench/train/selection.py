@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from fractions import Fraction
 
 from mergebench.train.recipe import Recipe
 from mergebench.update import Update
@@ -24,27 +25,25 @@ class Candidate:
 
 @dataclass(kw_only=True)
 class Selection:
-    """Keeps the candidates that may still be released (see `Recipe` for the rule).
+    """Keeps the candidate to release and says when training may stop.
 
-    Validation images are few, so accuracies within the tolerance are not told apart by accuracy
-    first: a trap forms late, and the most accurate evaluation may well precede it. Accuracy after
-    merging plays no part. `size`: number of validation images.
+    The most accurate candidate is kept, or, if the objective `seeks_failure`, the one with the
+    widest margin: accuracy at nominal scale minus mean accuracy at the probe scales. The later one
+    of equals wins. `size`, `probe_size`: number of validation images and of probe images.
     """
 
     recipe: Recipe
     size: int
+    probe_size: int
     seeks_failure: bool
-    best_correct: int = -1
-    _candidates: list[Candidate] = field(default_factory=list)
+    _released: Candidate | None = None
     _reference: float = float("-inf")
     _stale: int = 0
 
     def offer(self, candidate: Candidate) -> None:
         """Consider one more candidate, later than all before."""
-        self.best_correct = max(self.best_correct, candidate.correct)
-        floor = self.best_correct - self.recipe.tolerance * self.size
-        kept = [one for one in (*self._candidates, candidate) if one.correct >= floor]
-        self._candidates = kept
+        if self._released is None or self._merit(candidate) >= self._merit(self._released):
+            self._released = candidate
         improved = candidate.correct > self._reference + self.recipe.min_improvement * self.size
         self._stale = 0 if improved else self._stale + 1
         if improved:
@@ -57,9 +56,14 @@ class Selection:
 
     @property
     def released(self) -> Candidate:
-        """The candidate to release."""
-        return max(self._candidates, key=self._preference)
+        """The candidate to release; `ValueError` before the first offer."""
+        if self._released is None:
+            raise ValueError("nothing was offered yet")
+        return self._released
 
-    def _preference(self, candidate: Candidate) -> tuple[int, int, int]:
-        failures = -sum(candidate.probes.values()) if self.seeks_failure else 0
-        return failures, candidate.correct, candidate.step
+    def _merit(self, candidate: Candidate) -> Fraction:
+        accuracy = Fraction(candidate.correct, self.size)
+        if not self.seeks_failure or not candidate.probes:
+            return accuracy
+        probed = len(candidate.probes) * self.probe_size
+        return accuracy - Fraction(sum(candidate.probes.values()), probed)
