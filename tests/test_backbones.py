@@ -77,12 +77,7 @@ def test_split_tower_equals_fused_tower(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "first", "count", "targets"),
     [
-        (
-            "mini_vit",
-            "transformer.resblocks.0.attn.q_proj",
-            16,
-            ("q_proj", "k_proj", "v_proj", "out_proj"),
-        ),
+        ("mini_vit", "transformer.resblocks.0.mlp.c_fc", 8, ("c_fc", "c_proj")),
         ("mini_convnext", "trunk.stages.0.blocks.0.mlp.fc1", 16, ("fc1", "fc2")),
     ],
 )

@@ -22,7 +22,7 @@ from mergebench.seeding import generator
 from mergebench.suites.mini8 import read_manifest
 from mergebench.update import LowRank, Update
 
-SITE = "transformer.resblocks.0.attn.q_proj"
+SITE = "transformer.resblocks.0.mlp.c_fc"
 A_KEY, B_KEY = (f"base_model.model.{SITE}.lora_{factor}.weight" for factor in "AB")
 
 

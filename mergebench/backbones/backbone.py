@@ -11,7 +11,6 @@ from open_clip import CLIP
 from torch import Tensor, nn
 from torch.nn import functional
 
-_SITE = re.compile(r"attn\.(q_proj|k_proj|v_proj|out_proj)$|mlp\.(fc1|fc2)$")
 _TEXT_BATCH = 512
 
 
@@ -22,7 +21,8 @@ class Backbone:
     `model`: the open_clip model; `tokenize`: texts to its identifiers `(N, context)`; `resolution`:
     height and width of its input in pixels; `mean`, `std`: normalisation of the three channels of
     an image in [0, 1]; `sha256`: identity of the weights (of the checkpoint's bytes where there is
-    a file). The towers are in evaluation mode and their parameters frozen.
+    a file); `site_pattern`: regular expression found in the module paths of the sites. The towers
+    are in evaluation mode and their parameters frozen.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Backbone:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     sha256: str
+    site_pattern: str
 
     def __post_init__(self) -> None:
         self.model.eval().requires_grad_(False)
@@ -46,13 +47,12 @@ class Backbone:
     def sites(self) -> dict[str, nn.Linear]:
         """The sites by module path in the tower, in module order.
 
-        They are the four attention projections of every block of a ViT, and `mlp.fc1` and `mlp.fc2`
-        of every block of a ConvNeXt.
+        They are the linears whose path matches `site_pattern`.
         """
         return {
             path: module
             for path, module in self.visual.named_modules()
-            if isinstance(module, nn.Linear) and _SITE.search(path)
+            if isinstance(module, nn.Linear) and re.search(self.site_pattern, path)
         }
 
     @property

@@ -86,6 +86,7 @@ class Pretraining:
             mean=self.source.mean,
             std=self.source.std,
             sha256="unfinished",
+            site_pattern=self.source.sites,
         )
         counts = {}
         for task in self.corpus.tasks:
