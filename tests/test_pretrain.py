@@ -38,7 +38,6 @@ def corpus_folder(tmp_path: Path) -> Path:
 
 def _options(corpus: Path, out: Path, **changes: object) -> PretrainOptions:
     values = {"backbone": "mini_vit", "steps": 2, "batch": 6, "warmup": 1, "captions_per_task": 12}
-    values |= {"noise_steps": 1, "noise_warmup": 0}
     return PretrainOptions(corpus=corpus, out=out, **{**values, **changes})
 
 
@@ -95,7 +94,7 @@ def test_loss_does_not_push_apart_pairs_of_one_concept() -> None:
 
 
 def test_resumed_run_equals_uninterrupted_run(corpus_folder: Path, tmp_path: Path) -> None:
-    options = _options(corpus_folder, tmp_path / "out", steps=1)  # the second step is noisy
+    options = _options(corpus_folder, tmp_path / "out")
     corpus = read_corpus(corpus_folder, options.captions_per_task, options.seed)
     straight = Pretraining(options, corpus)
     losses = [straight.advance(), straight.advance()]
@@ -131,23 +130,7 @@ def test_only_embedded_backbones_can_be_pretrained(tmp_path: Path) -> None:
         _options(tmp_path, tmp_path, steps=0)
 
 
-def test_learning_rate_warms_up_and_decays_to_zero_twice(tmp_path: Path) -> None:
-    first = {"steps": 110, "warmup": 10, "learning_rate": 1.0}
-    second = {"noise_steps": 42, "noise_warmup": 2, "noise_learning_rate": 0.4}
-    options = _options(tmp_path, tmp_path, **first, **second)
-    rates = [options.learning_rate_at(step) for step in (0, 9, 10, 60, 110, 112, 132, 152)]
-    assert rates == pytest.approx([0.1, 1, 1, 0.5, 0.2, 0.4, 0.2, 0])
-
-
-def test_noise_is_drawn_in_noisy_steps_and_taken_back(corpus_folder: Path, tmp_path: Path) -> None:
-    options = _options(corpus_folder, tmp_path, steps=1, noise_steps=2)
-    run = Pretraining(options, read_corpus(corpus_folder, 12, seed=0))
-    weight = run.model.visual.get_submodule("transformer.resblocks.0.mlp.c_fc").weight
-    clean = weight.detach().clone()
-    with run._noise():
-        assert torch.equal(weight, clean)
-    run.step = 1
-    with run._noise():
-        ratio = float((weight - clean).norm() / clean.norm())
-    assert 0 < ratio < 1.05 * options.noise
-    assert torch.equal(weight, clean)
+def test_learning_rate_warms_up_and_decays_to_zero(tmp_path: Path) -> None:
+    options = _options(tmp_path, tmp_path, steps=110, warmup=10, learning_rate=1.0)
+    rates = [options.learning_rate_at(step) for step in (0, 9, 10, 60, 110)]
+    assert rates == pytest.approx([0.1, 1, 1, 0.5, 0])

@@ -20,11 +20,6 @@ class PretrainOptions:
     `captions_per_task`: captioned images used per task; `task_share`: share of a batch that shows
     task images; `warmup`: steps of linear warm-up before half a cosine down to zero;
     `gradient_norm`: bound on the norm of a step's gradient; `save_every`, `measure_every`: steps.
-
-    `steps` are followed by `noise_steps` at a peak of `noise_learning_rate` (after `noise_warmup`),
-    in which every linear of the vision tower carries Gaussian noise of a random strength up to
-    `noise` times the root mean square of its weights. They flatten the minimum: the updates of
-    other tasks are such a noise to a task in a merge.
     Raises InputError for a backbone that is not embedded and for counts below 1.
     """
 
@@ -37,10 +32,6 @@ class PretrainOptions:
     weight_decay: float = 0.1
     warmup: int = 400
     gradient_norm: float = 1.0
-    noise: float = 0.6
-    noise_steps: int = 900
-    noise_learning_rate: float = 4e-4
-    noise_warmup: int = 50
     captions_per_task: int = 120
     task_share: float = 0.2
     seed: int = 0
@@ -59,21 +50,9 @@ class PretrainOptions:
         """Return the options that influence the weights, by name."""
         return {key: value for key, value in asdict(self).items() if key not in _NO_INFLUENCE}
 
-    @property
-    def total_steps(self) -> int:
-        """Steps with and without noise."""
-        return self.steps + self.noise_steps
-
     def learning_rate_at(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0."""
-        if step < self.steps:
-            return _cosine(step, self.steps, self.warmup, self.learning_rate)
-        noisy = step - self.steps
-        return _cosine(noisy, self.noise_steps, self.noise_warmup, self.noise_learning_rate)
-
-
-def _cosine(step: int, steps: int, warmup: int, peak: float) -> float:
-    """Rise linearly to `peak` over `warmup` steps, then fall along half a cosine to zero."""
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+        if step < self.warmup:
+            return self.learning_rate * (step + 1) / self.warmup
+        done = (step - self.warmup) / max(1, self.steps - self.warmup)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))

@@ -7,8 +7,6 @@ import ctypes
 import json
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +55,8 @@ class Pretraining:
         """Do one step; return its loss."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.options.learning_rate_at(self.step)
-        with self._noise():
-            loss = self._loss()
-            loss.backward()
+        loss = self._loss()
+        loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.options.gradient_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -67,25 +64,6 @@ class Pretraining:
             self.model.logit_scale.clamp_(max=math.log(LARGEST_SCALE))
         self.step += 1
         return float(loss.detach())
-
-    @contextmanager
-    def _noise(self) -> Iterator[None]:
-        """Let the linears of the vision tower carry noise inside the context, in noisy steps."""
-        if self.step < self.options.steps:
-            yield
-            return
-        draws = generator(self.options.seed, "noise", self.step)
-        strength = self.options.noise * float(torch.rand((), generator=draws))
-        weights = [m.weight for m in self.model.visual.modules() if isinstance(m, nn.Linear)]
-        clean = [weight.detach().clone() for weight in weights]
-        with torch.no_grad():
-            for weight in weights:
-                noise = torch.randn(weight.shape, generator=draws)
-                weight.add_(noise * (strength * weight.square().mean().sqrt()))
-        yield
-        with torch.no_grad():
-            for weight, original in zip(weights, clean, strict=True):
-                weight.copy_(original)
 
     def _loss(self) -> Tensor:
         batch = self.sampler.draw(self.resolution, self.generator)
@@ -168,9 +146,9 @@ def pretrain(options: PretrainOptions) -> Path:
     if file.is_file():
         run.restore(file)
     started, first = time.monotonic(), run.step
-    while run.step < options.total_steps:
+    while run.step < options.steps:
         loss = run.advance()
-        last = run.step == options.total_steps
+        last = run.step == options.steps
         if last or run.step % options.save_every == 0:
             run.save(file)
             seconds = (time.monotonic() - started) / (run.step - first)
@@ -211,8 +189,8 @@ def _parameter_groups(model: nn.Module, options: PretrainOptions) -> list[dict[s
 def _progress(run: Pretraining, loss: float, seconds_per_step: float) -> str:
     options = run.options
     scale = float(run.model.logit_scale.detach().exp())
-    left = seconds_per_step * (options.total_steps - run.step) / 60
+    left = seconds_per_step * (options.steps - run.step) / 60
     return (
-        f"{options.backbone} step {run.step}/{options.total_steps} loss {loss:.3f} "
-        f"scale {scale:.1f} {options.batch / seconds_per_step:.0f} images/s, {left:.0f} min left"
+        f"{options.backbone} step {run.step}/{options.steps} loss {loss:.3f} scale {scale:.1f} "
+        f"{options.batch / seconds_per_step:.0f} images/s, {left:.0f} min left"
     )
