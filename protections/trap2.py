@@ -25,7 +25,7 @@ class Trap2(FineTuned):
 
     Beyond the paper, off by default: `scales_per_step` divides the batch into that many groups with
     one s each, which averages over s at the price of smaller products (without dropout only); `cap`
-    (nats, 0: none) stops pushing an image whose scaled loss exceeds it; λ is 0 before the fraction
+    (0: none) stops pushing an image whose scaled loss exceeds so many times that of guessing; λ is 0 before the fraction
     `delay` of all steps and from `until` on (such steps cost one pass), and rises linearly over the
     fraction `ramp` after `delay`.
     Raises `InputError` for values that leave no scale to draw or are not defined.
@@ -81,7 +81,7 @@ class Trap2(FineTuned):
         for group in _groups(images, self.scales_per_step):
             scale = self.draw_scale(draws)
             losses = step.losses(scale, group)
-            capped = losses.clamp(max=self.cap) if self.cap > 0 else losses
+            capped = losses.clamp(max=self.cap * step.guessing_loss) if self.cap > 0 else losses
             (-strength * self.weight(scale) * capped.sum() / images).backward()
             total += float(losses.detach().sum())
         return Losses(nominal=float(nominal.detach()), off_nominal=total / images)

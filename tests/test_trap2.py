@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -98,6 +99,7 @@ class _Toy:
     index: int = 0
     steps: int = 10
     labels: tuple[int, ...] = (0, 0, 0, 0)
+    guessing_loss: float = 0.8
 
     def losses(self, scale: float, part: slice = slice(None)) -> Tensor:
         return (torch.arange(1.0, 5.0)[part]) * (scale * self.b * self.a) ** 2
@@ -122,7 +124,7 @@ def test_the_gradient_is_that_of_the_formula(weighting: Any, groups: int, cap: f
         s = scales[image * groups // 4]
         w = {"inverse": 1 / s, "inverse_sqrt": s**-0.5, "one": 1.0}[weighting]
         scaled = (1 + image) * (s * b * a) ** 2
-        scaled = torch.minimum(scaled, torch.tensor(cap)) if cap else scaled
+        scaled = torch.minimum(scaled, torch.tensor(0.8 * cap)) if cap else scaled
         value = value + ((1 + image) * (b * a) ** 2 - 0.3 * w * scaled) / 4
     expected = torch.autograd.grad(value, (b, a))
     torch.testing.assert_close((toy.b.grad, toy.a.grad), expected)
@@ -142,6 +144,13 @@ def test_one_over_s_leaves_the_gradient_of_the_scaled_point(backbone: Backbone, 
         torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-4 * float(second.norm()))
 
 
+def test_guessing_loses_the_logarithm_of_the_number_of_classes(
+    backbone: Backbone, task: Task
+) -> None:
+    step = step_of(backbone, task, TINY)
+    assert step.guessing_loss == pytest.approx(math.log(len(task.classes)))
+
+
 def test_strength_waits_and_rises() -> None:
     trap = Trap2(strength=0.2, delay=0.5, ramp=0.2)
     assert [trap.strength_at(done) for done in (0.0, 0.49, 0.5)] == [0.0, 0.0, 0.0]
@@ -159,7 +168,7 @@ def test_a_trap_raises_the_off_nominal_loss(backbone: Backbone, task: Task) -> N
     def off_nominal_loss(strength: float) -> float:
         step = step_of(backbone, task, TINY)
         optimizer = torch.optim.Adam(step.classifier.tower.parameters, lr=3e-3)
-        trap = Trap2(strength=strength, scales_per_step=2, cap=5.0)
+        trap = Trap2(strength=strength, scales_per_step=2, cap=3.0)
         for index in range(12):
             trap.backward(replace(step, index=index))
             optimizer.step()

@@ -20,6 +20,7 @@ class Classifier:
         self.tower = tower
         backbone = tower.backbone
         self._head = text_head(backbone, task.classes, task.templates)
+        self.classes = len(task.classes)
         own = tower.recipe.logit_scale is None
         self._logit_scale = backbone.logit_scale if own else float(tower.recipe.logit_scale or 0)
 

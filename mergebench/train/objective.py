@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
@@ -35,6 +36,11 @@ class Step:
         """
         masks = derived_seed(*self.key, "dropout", self.index)
         return self.classifier.losses(self.images[part], self.labels[part], scale, masks)
+
+    @property
+    def guessing_loss(self) -> float:
+        """Loss of a uniform prediction in nats; an image with a larger one is misclassified."""
+        return math.log(self.classifier.classes)
 
     def generator(self, purpose: str) -> torch.Generator:
         """Return the generator of this step for one purpose."""
