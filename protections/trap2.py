@@ -25,9 +25,9 @@ class Trap2(FineTuned):
 
     Beyond the paper, off by default: `scales_per_step` divides the batch into that many groups with
     one s each, which averages over s at the price of smaller products (without dropout only); `cap`
-    (0: none) stops pushing an image whose scaled loss exceeds so many times that of guessing; λ is 0 before the fraction
-    `delay` of all steps and from `until` on (such steps cost one pass), and rises linearly over the
-    fraction `ramp` after `delay`.
+    (0: none) stops pushing an image whose scaled loss exceeds that many times the loss of guessing;
+    λ is 0 before the fraction `delay` of all steps and from `until` on (such steps cost one pass),
+    and rises linearly over the fraction `ramp` after `delay`.
     Raises `InputError` for values that leave no scale to draw or are not defined.
     """
 
