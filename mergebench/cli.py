@@ -18,13 +18,7 @@ from mergebench.backbones import load_backbone
 from mergebench.contracts import Merger, Protection, Space
 from mergebench.errors import InputError
 from mergebench.executors import JobError
-from mergebench.experiment import (
-    TABLE2,
-    Experiment,
-    check_attack,
-    measure_merges,
-    measure_standalone,
-)
+from mergebench.experiment import TABLE2, Experiment, check_attack
 from mergebench.listing import LISTS, print_list
 from mergebench.measurements import UNPROTECTED
 from mergebench.merging import merge
@@ -39,6 +33,7 @@ from mergebench.report import (
     write_table1,
     write_table2,
 )
+from mergebench.runner import measure_merges, measure_standalone
 from mergebench.settings import get_setting
 
 DEFAULT_BACKBONE = "mini_vit"

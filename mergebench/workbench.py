@@ -175,26 +175,27 @@ class Workbench:
             updates=tuple(update.sha256 for update in problem.updates),
         )
 
-        def measure() -> CellResults:
-            found = search(
-                problem,
-                merger,
-                self.evaluator,
-                protocol,
-                norms=norms,
-                coarse=self._coarse(protocol),
-            )
-            with deployed(self.backbone, found.merged, found.chosen.alpha):
-                counts = _test_counts(self.evaluator)
-            return replace(
-                counts,
-                sizes={**counts.sizes, **found.sizes},
-                options=found.chosen.options,
-                alpha=found.chosen.alpha,
-                points=found.points,
-            )
+        return self._recall(inputs, lambda: self._search(merger, problem, protocol, norms))
 
-        return self._recall(inputs, measure)
+    def _search(
+        self,
+        merger: Merger,
+        problem: MergeProblem,
+        protocol: Protocol,
+        norms: Mapping[str, float],
+    ) -> CellResults:
+        found = search(
+            problem, merger, self.evaluator, protocol, norms=norms, coarse=self._coarse(protocol)
+        )
+        with deployed(self.backbone, found.merged, found.chosen.alpha):
+            counts = _test_counts(self.evaluator)
+        return replace(
+            counts,
+            sizes={**counts.sizes, **found.sizes},
+            options=found.chosen.options,
+            alpha=found.chosen.alpha,
+            points=found.points,
+        )
 
     def _train_once(self, protection: str, task: str, seed: int, progress: Progress) -> Path:
         method = self.protection(protection)

@@ -14,13 +14,14 @@ from rich.console import Console
 from mergebench import experiment as experiment_module
 from mergebench.contracts import Merger, Space
 from mergebench.evaluate import Evaluator, deployed
-from mergebench.experiment import Experiment, measure_merges, measure_standalone
+from mergebench.experiment import Experiment
 from mergebench.measurements import Measurements
 from mergebench.merging import MergeProblem
 from mergebench.monitor import Monitor
 from mergebench.progress import Silent
 from mergebench.registry import registry
 from mergebench.report import write_figure2, write_table1, write_table2
+from mergebench.runner import measure_merges, measure_standalone
 from mergebench.workbench import SCALES, Workbench
 
 ATTACKS = ("ta@full", "ties@core", "tsv@knots", "weighted_sum@full")

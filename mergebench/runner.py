@@ -1,0 +1,129 @@
+"""Runs an experiment: what is missing on several processes, the rest from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mergebench.cell import Cell
+from mergebench.executors import execute
+from mergebench.experiment import Experiment, check_attack
+from mergebench.jobs import MergeJob, ReleaseJob
+from mergebench.measurements import Context, Measurements
+from mergebench.monitor import Monitor
+from mergebench.progress import Silent
+from mergebench.rows import merged_row, scale_curve, standalone_row, zero_shot_rows
+from mergebench.workbench import NotMeasuredError
+
+
+def measure_standalone(
+    experiment: Experiment, monitor: Monitor, *, processes: int, curves: bool = False
+) -> Measurements:
+    """Return the standalone accuracies (and scale curves), training what is missing."""
+    jobs = [
+        ReleaseJob(
+            experiment=experiment, protection=protection, task=task, seed=seed, with_curve=curves
+        )
+        for protection, task, seed in experiment.releases()
+    ]
+    _run(jobs, monitor, "adapters", len(jobs), processes)
+    bench = experiment.workbench()
+    zero_shot = bench.zero_shot()
+    cells, rows, lines = [zero_shot], zero_shot_rows(zero_shot, experiment.seeds), []
+    for protection, task, seed in experiment.releases():
+        cell = bench.standalone(protection, task, seed, Silent())
+        cells.append(cell)
+        rows.append(standalone_row(cell, protection, task))
+        if curves:
+            curve = bench.scale_curve(protection, task, seed, Silent())
+            cells.append(curve)
+            lines.append(scale_curve(curve, protection, task))
+    context = _context(experiment, cells)
+    return Measurements(context=context, standalone=tuple(rows), curves=tuple(lines))
+
+
+def measure_merges(experiment: Experiment, monitor: Monitor, *, processes: int) -> Measurements:
+    """Return the merged accuracies of all attacks, measuring what is missing."""
+    alone = measure_standalone(experiment, monitor, processes=processes)
+    jobs = _merge_jobs(experiment)
+    _run(jobs, monitor, "merges", sum(len(job.attacks) for job in jobs), processes)
+    cells = [cell for job in jobs for cell in job.cells()]
+    order = {name: place for place, name in enumerate(experiment.attacks)}
+    rows = sorted(
+        (merged_row(cell) for cell in cells),
+        key=lambda row: (row.seed, order[f"{row.attack}@{row.space}"]),
+    )
+    context = _context(experiment, [*cells, experiment.workbench().zero_shot()])
+    return Measurements(context=context, standalone=alone.standalone, merged=tuple(rows))
+
+
+def _merge_jobs(experiment: Experiment) -> list[MergeJob]:
+    by_space: dict[str, list[str]] = {}
+    for name in experiment.attacks:
+        attack, space = check_attack(name)
+        by_space.setdefault(space, []).append(attack)
+    return [
+        MergeJob(
+            experiment=experiment,
+            space=space,
+            attacks=tuple(attacks),
+            protection=protection,
+            target=target,
+            seed=seed,
+        )
+        for protection, target, seed in experiment.merges()
+        for space, attacks in by_space.items()
+    ]
+
+
+def _run(
+    jobs: Sequence[ReleaseJob] | Sequence[MergeJob],
+    monitor: Monitor,
+    what: str,
+    cells: int,
+    processes: int,
+) -> None:
+    """Do the jobs; those that are in the store occupy no process."""
+    with monitor.stage(what, cells):
+        missing = [job for job in jobs if not _recalled(job, monitor)]
+        for _ in execute(missing, processes=processes, on_event=monitor.event):
+            pass
+
+
+def _recalled(job: ReleaseJob | MergeJob, monitor: Monitor) -> bool:
+    """Whether all that the job measures is in the store; it is shown as done then."""
+    events: list[Any] = []
+    try:
+        with job.experiment.workbench().recalling_only():
+            job.run(events.append)
+    except NotMeasuredError:
+        return False
+    for event in events:
+        monitor.event(0, event)
+    return True
+
+
+def _context(experiment: Experiment, cells: Sequence[Cell]) -> Context:
+    newest = max(cells, key=lambda cell: cell.run.finished)
+    bench = experiment.workbench()
+    notes = []
+    if bench.setting.search_per_task is not None:
+        notes.append(
+            f"Merges are tuned on {bench.setting.search_per_task} class-balanced validation "
+            "images per task."
+        )
+    versions: Mapping[str, str] = newest.run.versions
+    return Context(
+        command=experiment.command,
+        date=newest.run.finished[:10],
+        backbone=bench.backbone.name,
+        backbone_sha256=bench.backbone.sha256,
+        suite=bench.suite.name,
+        suite_sha256=bench.suite.sha256,
+        tasks=bench.suite.task_names,
+        protocol=experiment.protocol.name,
+        seeds=experiment.seeds,
+        precision=bench.setting.precision,
+        versions=versions,
+        notes=tuple(notes),
+    )
