@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+import torch
 from rich.console import Console
 
 from mergebench.adapters import load_update, save_dense
@@ -25,7 +27,7 @@ from mergebench.merging import merge
 from mergebench.monitor import Monitor
 from mergebench.pretrain import PretrainOptions, pretrain
 from mergebench.protocols import get_protocol
-from mergebench.registry import parse_options, registry
+from mergebench.registry import parse_options, registry, unknown_name
 from mergebench.report import (
     print_table1,
     print_table2,
@@ -51,6 +53,9 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
+        wrong = re.search(r"invalid choice: '(.+)' \(choose from (.+)\)", message)
+        if wrong:
+            message = unknown_name("word", wrong[1], re.findall(r"[\w-]+", wrong[2]))
         print(f"mergebench: {message}; see {self.prog} --help", file=sys.stderr)
         raise SystemExit(2)
 
@@ -236,7 +241,7 @@ def _merge(options: argparse.Namespace) -> None:
             configured, updates, space=registry().get(Space, space)(), seed=options.seed
         ).scaled(alpha)
     except ArithmeticError as error:
-        raise InputError(f"{error}; the updates are too large for their dtype") from error
+        raise InputError(f"{error}; alpha or the updates are too large for float32") from error
     about = {
         "backbone": backbone.name,
         "attack": f"{attack}@{space}",
@@ -256,8 +261,8 @@ def _number(text: str) -> float:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not math.isfinite(number):
-        raise InputError(f"--alpha {text}: expected a finite number")
+    if not math.isfinite(number) or abs(number) > torch.finfo(torch.float32).max:
+        raise InputError(f"--alpha {text}: expected a finite number within float32")
     return number
 
 

@@ -232,7 +232,7 @@ def test_table2_is_measured_once_and_captioned_without_what_changes_nothing(
         (["table1", "--jobs", "two"], "invalid int value: 'two'"),
         (["table1", "--plugin", "absent.py"], "--plugin absent.py: no such file"),
         (["list", "atacks"], "unknown kind 'atacks'; did you mean attacks"),
-        (["tabel2"], "invalid choice: 'tabel2'"),
+        (["tabel2"], "unknown word 'tabel2'; did you mean table2"),
         ([], "required: VERB"),
     ],
 )
@@ -275,6 +275,7 @@ def merge_complaint(tmp_path, complaint, adapters) -> Callable[..., str]:
         (["--attack", "ta@coer"], "unknown space 'coer'; did you mean core"),
         (["--alpha", "much"], "--alpha much: expected a finite number"),
         (["--alpha", "nan"], "--alpha nan: expected a finite number"),
+        (["--alpha", "1e39"], "--alpha 1e39: expected a finite number within float32"),
         (["--set", "top_k"], "--set top_k: expected key=value"),
         (["--set", "topk=20"], "--set topk=20: unknown option 'topk'"),
         (["--attack", "ties", "--set", "topk=20"], "did you mean top_k"),
