@@ -8,9 +8,10 @@ BACKBONE ?= mini_vit
 PROTOCOL ?= paper
 SEED     ?= 0
 SEEDS    ?= 1
-JOBS     ?= $(shell nproc)
+JOBS     ?= $(shell getconf _NPROCESSORS_ONLN)
 TASKS    ?=
 ATTACKS  ?=
+PROTECTIONS ?=
 STORE    ?= runs
 # torch and torchvision must be builds of one release; a plain `pip install torch` may not be.
 TORCH    ?= torch==2.14.1 torchvision==0.29.1
@@ -19,16 +20,19 @@ INSTALLED = $(VENV)/.installed
 MERGEBENCH = $(VENV)/bin/mergebench
 OPTIONS = --backbone $(BACKBONE) --protocol $(PROTOCOL) --seed $(SEED) --seeds $(SEEDS) \
           --jobs $(JOBS) --store $(STORE) $(if $(TASKS),--tasks "$(TASKS)") \
-          $(if $(ATTACKS),--attacks "$(ATTACKS)")
+          $(if $(ATTACKS),--attacks "$(ATTACKS)") \
+          $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
 .PHONY: help install table1 table2 figure2 test test-slow lint data pretrain clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  variables: BACKBONE=$(BACKBONE) PROTOCOL=$(PROTOCOL) SEED=$(SEED) SEEDS=$(SEEDS)" \
-	      "JOBS=$(JOBS) STORE=$(STORE) TASKS=... ATTACKS=..."
+	      "JOBS=$(JOBS) STORE=$(STORE) TASKS=... ATTACKS=... PROTECTIONS=..."
 
 $(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 ..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet $(TORCH)
 	$(VENV)/bin/pip install --quiet --editable ".[dev]"
@@ -64,5 +68,5 @@ data: $(INSTALLED)  ## rebuild the embedded suite and the pretraining pairs from
 pretrain: $(INSTALLED)  ## pretrain the embedded backbone BACKBONE from what `make data` built
 	$(MERGEBENCH) pretrain --backbone $(BACKBONE)
 
-clean:  ## remove the virtual environment, caches and runs (not results/)
-	rm -rf $(VENV) $(STORE) .mypy_cache .pytest_cache .ruff_cache *.egg-info
+clean:  ## remove the virtual environment, caches and what was measured (not results/)
+	rm -rf $(VENV) $(STORE)/cells $(STORE)/releases .mypy_cache .pytest_cache .ruff_cache *.egg-info

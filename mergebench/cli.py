@@ -178,7 +178,9 @@ def _experiment(options: argparse.Namespace) -> Experiment:
         raise InputError("--seeds and --jobs must be at least 1")
     attacks = _names(options.attacks) or TABLE2
     names = tuple(dict.fromkeys("@".join(check_attack(name)) for name in attacks))
-    protections = tuple(name for name in _names(options.protections) if name != UNPROTECTED)
+    protections = tuple(
+        name for name in dict.fromkeys(_names(options.protections)) if name != UNPROTECTED
+    )
     for name in protections:
         registry().get(Protection, name)
     experiment = Experiment(
@@ -237,11 +239,9 @@ def _merge(options: argparse.Namespace) -> None:
     updates = [load_update(adapter, shapes, backbone.name) for adapter in options.adapters]
     configured = merger(**merger_options)
     try:
-        merged = merge(
-            configured, updates, space=registry().get(Space, space)(), seed=options.seed
-        ).scaled(alpha)
+        merged = merge(configured, updates, space=registry().get(Space, space)(), seed=options.seed)
     except ArithmeticError as error:
-        raise InputError(f"{error}; alpha or the updates are too large for float32") from error
+        raise InputError(f"{error}; the updates are too large for their dtype") from error
     about = {
         "backbone": backbone.name,
         "attack": f"{attack}@{space}",
@@ -250,7 +250,7 @@ def _merge(options: argparse.Namespace) -> None:
         "seed": options.seed,
         "adapters": options.adapters,
     }
-    save_dense(merged, options.out, about)
+    save_dense(merged.scaled(alpha), options.out, about)
     print(
         f"{len(updates)} updates merged by {configured!r}@{space}, alpha {alpha:g}: {options.out}"
     )

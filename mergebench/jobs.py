@@ -16,6 +16,32 @@ from mergebench.registry import registry
 
 
 @dataclass(frozen=True, kw_only=True)
+class ZeroShotJob:
+    """Measure the backbone itself; a job, so that it has one thread like every other cell."""
+
+    experiment: Experiment
+
+    @property
+    def label(self) -> str:
+        """What is measured."""
+        return "zero-shot"
+
+    def run(self, report: Report) -> None:
+        """Measure."""
+        report(CellStarted(label=self.label))
+        bench = self.experiment.workbench()
+        measured, results = bench.measured, bench.zero_shot().results
+        right, images = sum(results.correct.values()), sum(results.sizes["test"].values())
+        report(
+            CellDone(
+                label=self.label,
+                recalled=bench.measured == measured,
+                outcome=f"test accuracy {100 * right / images:.1f}",
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReleaseJob:
     """Train one update, if it is not there, and measure it on its own task."""
 

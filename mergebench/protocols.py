@@ -73,8 +73,8 @@ CLEAN = Protocol(
 )
 """The attacker that we would defend against: alpha may be 0 or small, and all is searched jointly.
 
-An attacker who may choose alpha = 0 can always fall back on the unmerged model, so a merge under
-this protocol is never worse than zero-shot on validation.
+An attacker who may choose alpha = 0 can always fall back on the unmerged model, so the objective, a
+mean over tasks, is never below zero-shot on validation; a single task can be.
 """
 
 PROTOCOLS = {protocol.name: protocol for protocol in (PAPER, CLEAN)}

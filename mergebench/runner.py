@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mergebench.cell import Cell
 from mergebench.executors import execute
 from mergebench.experiment import Experiment, check_attack
-from mergebench.jobs import MergeJob, ReleaseJob
+from mergebench.jobs import MergeJob, ReleaseJob, ZeroShotJob
 from mergebench.measurements import Context, Measurements
 from mergebench.monitor import Monitor
 from mergebench.progress import Silent
 from mergebench.rows import merged_row, scale_curve, standalone_row, zero_shot_rows
 from mergebench.workbench import NotMeasuredError
 
+Job = ReleaseJob | ZeroShotJob | MergeJob
+
 
 def measure_standalone(
     experiment: Experiment, monitor: Monitor, *, processes: int, curves: bool = False
 ) -> Measurements:
     """Return the standalone accuracies (and scale curves), training what is missing."""
+    _run([ZeroShotJob(experiment=experiment)], monitor, "zero-shot", 1, processes)
     jobs = [
         ReleaseJob(
             experiment=experiment, protection=protection, task=task, seed=seed, with_curve=curves
@@ -77,7 +80,7 @@ def _merge_jobs(experiment: Experiment) -> list[MergeJob]:
 
 
 def _run(
-    jobs: Sequence[ReleaseJob] | Sequence[MergeJob],
+    jobs: Sequence[Job],
     monitor: Monitor,
     what: str,
     cells: int,
@@ -90,7 +93,7 @@ def _run(
             pass
 
 
-def _recalled(job: ReleaseJob | MergeJob, monitor: Monitor) -> bool:
+def _recalled(job: Job, monitor: Monitor) -> bool:
     """Whether all that the job measures is in the store; it is shown as done then."""
     events: list[Any] = []
     try:
@@ -106,12 +109,6 @@ def _recalled(job: ReleaseJob | MergeJob, monitor: Monitor) -> bool:
 def _context(experiment: Experiment, cells: Sequence[Cell]) -> Context:
     newest = max(cells, key=lambda cell: cell.run.finished)
     bench = experiment.workbench()
-    notes = []
-    if bench.setting.search_per_task is not None:
-        notes.append(
-            f"Merges are tuned on {bench.setting.search_per_task} class-balanced validation "
-            "images per task."
-        )
     versions: Mapping[str, str] = newest.run.versions
     return Context(
         command=experiment.command,
@@ -125,5 +122,28 @@ def _context(experiment: Experiment, cells: Sequence[Cell]) -> Context:
         seeds=experiment.seeds,
         precision=bench.setting.precision,
         versions=versions,
-        notes=tuple(notes),
+        notes=tuple(_notes(experiment, cells)),
     )
+
+
+def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
+    """Yield what else the numbers depend on: recipe, options, search subset, mixed versions."""
+    setting = experiment.setting
+    recipe = setting.recipe
+    yield (
+        f"Adapters: LoRA of rank {recipe.rank}, learning rate {recipe.learning_rate:g}, "
+        f"{recipe.steps} steps of {recipe.batch_size} images."
+    )
+    for name in experiment.protections:
+        options = setting.protections.get(name, {})
+        if options:
+            shown = ", ".join(f"{key} {value}" for key, value in options.items())
+            yield f"Options of {name}: {shown}."
+    if setting.search_per_task is not None:
+        yield (
+            f"Merges are tuned on {setting.search_per_task} class-balanced validation images "
+            "per task."
+        )
+    versions = {tuple(sorted(cell.run.versions.items())) for cell in cells}
+    if len(versions) > 1:
+        yield f"The cells were measured with {len(versions)} sets of package versions."

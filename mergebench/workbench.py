@@ -201,6 +201,7 @@ class Workbench:
         method = self.protection(protection)
         content = {
             "backbone": self.backbone.sha256,
+            "sites": [*self.backbone.sites],
             "task": self.suite.task(task).sha256,
             "protection": Method.of(method),
             "seed": seed,

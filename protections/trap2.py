@@ -56,6 +56,14 @@ class Trap2(FineTuned):
             )
         if self.weighting not in ("inverse", "inverse_sqrt", "one"):
             raise InputError(f"trap2: weighting is {self.weighting!r}: inverse, inverse_sqrt, one")
+        for name in ("strength", "cap", "delay", "ramp"):
+            if getattr(self, name) < 0:
+                raise InputError(f"trap2: {name} is {getattr(self, name)}; it must not be negative")
+        if not self.delay < self.until <= 1:
+            raise InputError(
+                f"trap2: delay {self.delay} and until {self.until} leave no step; "
+                "0 <= delay < until <= 1 is needed"
+            )
         if self.scales_per_step < 1:
             raise InputError(f"trap2: scales_per_step is {self.scales_per_step}; it must be >= 1")
         if self.scales_per_step > 1 and self.recipe.dropout > 0:

@@ -85,7 +85,11 @@ def test_rows_of_a_cold_run(first):
     ]
     context = measurements.context
     assert (context.tasks, context.protocol, context.precision) == (TASKS, "paper", "fp32")
-    assert context.notes == ("Merges are tuned on 12 class-balanced validation images per task.",)
+    assert context.notes == (
+        "Adapters: LoRA of rank 4, learning rate 0.002, 8 steps of 16 images.",
+        "Options of trap2: strength 0.05.",
+        "Merges are tuned on 12 class-balanced validation images per task.",
+    )
 
 
 def test_a_cold_run_says_what_it_measured(first):

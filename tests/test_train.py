@@ -217,6 +217,9 @@ def test_the_logit_scale_is_the_backbones_unless_given(task: Task) -> None:
     ("options", "message"),
     [
         ({"rank": 0}, "rank is 0"),
+        ({"learning_rate": 0.0}, r"learning_rate is 0\.0"),
+        ({"warmup_steps": -1}, "warmup_steps is -1"),
+        ({"patience": 0}, "patience 0"),
         ({"dropout": 1.0}, "dropout is 1.0"),
         ({"precision": "fp16"}, "choose bf16 or fp32"),
     ],

@@ -185,6 +185,10 @@ def test_a_trap_raises_the_off_nominal_loss(backbone: Backbone, task: Task) -> N
         ({"scale_max": 1.0}, "leave no scale"),
         ({"weighting": "square"}, "weighting"),
         ({"scales_per_step": 0}, "scales_per_step"),
+        ({"strength": -0.1}, "strength is -0.1; it must not be negative"),
+        ({"cap": -1.0}, "cap is -1.0; it must not be negative"),
+        ({"delay": 0.6, "until": 0.5}, "leave no step"),
+        ({"until": 1.5}, "leave no step"),
         ({"scales_per_step": 2, "recipe": Recipe(dropout=0.1)}, r"needs recipe\.dropout 0"),
     ],
 )

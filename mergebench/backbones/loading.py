@@ -54,8 +54,8 @@ BACKBONES: dict[str, BackboneSource] = {
 """Every backbone by its name on the command line.
 
 The sites are the paper's: the four attention projections of a ViT and the two linears of a
-ConvNeXt's MLP. `mini_vit` has the MLP's instead: with its attention, which is 192 wide, updates of
-other tasks destroy more than a merge gains (docs/embedded_suite.md).
+ConvNeXt's MLP. `mini_vit` has the MLP's instead: merging updates of its narrow attention gains less
+(docs/embedded_suite.md).
 """
 
 Tokenize = Callable[[Sequence[str]], Tensor]

@@ -21,8 +21,8 @@ class Classifier:
         backbone = tower.backbone
         self._head = text_head(backbone, task.classes, task.templates)
         self.classes = len(task.classes)
-        own = tower.recipe.logit_scale is None
-        self._logit_scale = backbone.logit_scale if own else float(tower.recipe.logit_scale or 0)
+        chosen = tower.recipe.logit_scale
+        self._logit_scale = backbone.logit_scale if chosen is None else chosen
 
     def losses(self, images: Tensor, labels: Tensor, scale: float, dropout_seed: int) -> Tensor:
         """Return the cross entropy of each image in nats, `(N,)` float32, with LoRA's dropout.

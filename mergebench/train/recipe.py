@@ -56,9 +56,15 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name in ("rank", "lora_alpha", "batch_size", "steps", "evaluate_every", "probe_images"):
+        positive = ("rank", "lora_alpha", "batch_size", "steps", "evaluate_every", "probe_images")
+        for name in (*positive, "learning_rate"):
             if getattr(self, name) <= 0:
                 raise InputError(f"recipe: {name} is {getattr(self, name)}; it must be positive")
+        if self.warmup_steps < 0 or (self.patience is not None and self.patience < 1):
+            raise InputError(
+                f"recipe: warmup_steps is {self.warmup_steps} and patience {self.patience}; "
+                "they must be at least 0 and 1"
+            )
         if not 0 <= self.dropout < 1:
             raise InputError(f"recipe: dropout is {self.dropout}; it must be in [0, 1)")
         if self.precision not in ("bf16", "fp32"):
