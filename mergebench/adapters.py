@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mergebench.adapter_config import CONFIG_NAME, AdapterConfig, read_config
 from mergebench.atomic import replacing
-from mergebench.errors import InputError
+from mergebench.errors import InputError, shape_text
 from mergebench.update import FLOAT_DTYPES, Dense, LowRank, SiteUpdate, Update
 
 WEIGHTS_NAME = "adapter_model.safetensors"
@@ -228,8 +228,8 @@ def _checked(
     """Return `tensor` in float32, or float64 if it is; check its shape and dtype."""
     if tuple(tensor.shape) != shape:
         raise InputError(
-            f"{file}: {name} has shape {_by(tuple(tensor.shape))}; backbone {backbone} expects "
-            f"{_by(shape)}: give an adapter for {backbone}"
+            f"{file}: {name} has shape {shape_text(tensor.shape)}; backbone {backbone} "
+            f"expects {shape_text(shape)}: give an adapter for {backbone}"
         )
     if tensor.dtype in (torch.float16, torch.bfloat16):
         return tensor.to(torch.float32)
@@ -274,7 +274,3 @@ def _write_tensors(
             save_file(contents, temporary, header)
         except SafetensorError as error:
             raise InputError(f"cannot write {file}: {' '.join(str(error).split())}") from error
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return "×".join(str(size) for size in shape)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 
 from mergebench.contracts import Encoded, Merger, Site, Space
-from mergebench.errors import InputError
+from mergebench.errors import InputError, shape_text
 from mergebench.update import Dense, LowRank, SiteUpdate, Update
 
 # What a problem keeps of its encodings; those beyond it are made again at every merge.
@@ -142,8 +142,8 @@ def check_compatible(updates: Sequence[Update]) -> None:
             theirs = other.sites[site]
             if change.shape != theirs.shape:
                 raise InputError(
-                    f"site {site} has shape {_by(change.shape)} in {first.label} and "
-                    f"{_by(theirs.shape)} in {other.label}: merge adapters of one backbone"
+                    f"site {site} has shape {shape_text(change.shape)} in {first.label} and "
+                    f"{shape_text(theirs.shape)} in {other.label}: merge adapters of one backbone"
                 )
             if change.dtype != theirs.dtype:
                 raise InputError(
@@ -179,7 +179,3 @@ def _cast(change: SiteUpdate, dtype: torch.dtype) -> SiteUpdate:
     if isinstance(change, LowRank):
         return LowRank(up=change.up.to(dtype), down=change.down.to(dtype))
     return Dense(delta=change.delta.to(dtype))
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return "×".join(str(size) for size in shape)

@@ -1,15 +1,10 @@
-"""How a training run is shown: a live bar on a terminal, plain lines elsewhere."""
+"""What a training run tells while it goes on; `monitor` shows it."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, TextIO
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
-from rich.progress import Progress as RichBar
+from typing import Protocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +25,7 @@ class StepDone:
         return f"loss {self.loss:.3f}{off}"
 
     def __str__(self) -> str:
-        """Return the line that both displays show."""
+        """Return the state of the run in one line."""
         rate = f"{self.images_per_second:.0f} images/s, {self.seconds_left:.0f} s left"
         return f"{self.losses}, {rate}"
 
@@ -77,74 +72,3 @@ class Silent:
 
     def stop(self) -> None:
         """Ignore the end."""
-
-
-class PlainLines:
-    """Prints one line per evaluation."""
-
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream
-        self._label = ""
-        self._last: StepDone | None = None
-
-    def start(self, label: str, steps: int) -> None:
-        """Remember whose lines follow."""
-        self._label, self._last = label, None
-
-    def step(self, event: StepDone) -> None:
-        """Keep the step for the next line."""
-        self._last = event
-
-    def validated(self, event: Validated) -> None:
-        """Print the last step and the accuracies."""
-        steps = self._last.steps if self._last else event.step
-        line = f"{self._label} {event.step}/{steps}: {self._last or ''} | {event}"
-        print(line, file=self._stream or sys.stdout, flush=True)
-
-    def stop(self) -> None:
-        """Forget the run."""
-        self._last = None
-
-
-class LiveBar:
-    """Shows a bar with losses, accuracies, speed and time left on a terminal."""
-
-    def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console()
-        self._bar: RichBar | None = None
-        self._task = TaskID(0)
-
-    def start(self, label: str, steps: int) -> None:
-        """Open the bar."""
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[state]}"),
-            TextColumn("[dim]{task.fields[accuracies]}"),
-        )
-        self._bar = RichBar(*columns, console=self._console)
-        self._task = self._bar.add_task(label, total=steps, state="", accuracies="")
-        self._bar.start()
-
-    def step(self, event: StepDone) -> None:
-        """Move the bar."""
-        if self._bar is not None:
-            self._bar.update(self._task, completed=event.step, state=str(event))
-
-    def validated(self, event: Validated) -> None:
-        """Show the accuracies."""
-        if self._bar is not None:
-            self._bar.update(self._task, accuracies=str(event))
-
-    def stop(self) -> None:
-        """Close the bar and leave its last state on the screen."""
-        if self._bar is not None:
-            self._bar.stop()
-        self._bar = None
-
-
-def default_progress() -> Progress:
-    """Return a live bar on a terminal and plain lines elsewhere."""
-    console = Console()
-    return LiveBar(console) if console.is_terminal else PlainLines()

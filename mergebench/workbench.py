@@ -25,10 +25,8 @@ from mergebench.search import Point, search
 from mergebench.settings import Setting
 from mergebench.store import Store
 from mergebench.suites import Suite, load_suite
+from mergebench.train.record import CURVE_SCALES
 from mergebench.update import Update
-
-SCALES = tuple(step / 20 for step in range(41))
-"""Deployed scales `s` of a scale curve: 0, 0.05, ..., 2."""
 
 
 class NotMeasuredError(Exception):
@@ -110,15 +108,16 @@ class Workbench:
             evaluator = self._own_evaluator(task)
             points = []
             with Deployment(self.backbone, update) as deployment:
-                for scale in SCALES:
+                for scale in CURVE_SCALES:
                     deployment.set(scale)
                     counts = evaluator.correct("test")
                     points.append(Point(options={}, alpha=scale, counts=counts))
-            nominal = points[SCALES.index(1.0)].counts
+            nominal = points[CURVE_SCALES.index(1.0)].counts
             sizes = {"test": evaluator.sizes("test")}
             return CellResults(correct=nominal, sizes=sizes, alpha=1.0, points=tuple(points))
 
-        inputs = self._own_inputs(protection, task, seed, update, "scale_curve", scales=SCALES)
+        scales = {"scales": CURVE_SCALES}
+        inputs = self._own_inputs(protection, task, seed, update, "scale_curve", **scales)
         return self._recall(inputs, measure)
 
     def norm(self, task: str, seed: int, progress: Progress) -> float:

@@ -22,7 +22,7 @@ from mergebench.progress import Silent
 from mergebench.registry import registry
 from mergebench.report import write_figure2, write_table1, write_table2
 from mergebench.runner import measure_merges, measure_standalone
-from mergebench.workbench import SCALES, Workbench
+from mergebench.workbench import Workbench
 
 ATTACKS = ("ta@full", "ties@core", "tsv@knots", "weighted_sum@full")
 
@@ -150,7 +150,7 @@ def test_tables_and_figure_are_written_with_the_same_bytes(tmp_path, store, firs
         written.append({file.name: file.read_bytes() for file in files})
     assert written[0] == written[1]
     assert {"table1.csv", "table2.md", "table2.csv", "table2.tex"} <= written[0].keys()
-    assert [len(curve.correct) for curve in curves.curves] == [len(SCALES)] * 4
+    assert [len(curve.correct) for curve in curves.curves] == [41] * 4
 
 
 def test_merges_of_one_problem_share_their_encoding(monkeypatch, bench):

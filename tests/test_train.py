@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from io import StringIO
 
 import pytest
 import torch
-from rich.console import Console
 from torch import Tensor
 from training import (
     TINY,
@@ -20,7 +18,7 @@ from training import (
 
 from mergebench.backbones import Backbone
 from mergebench.errors import InputError
-from mergebench.progress import LiveBar, PlainLines, Silent
+from mergebench.progress import Silent
 from mergebench.suites import Task
 from mergebench.train import (
     Classifier,
@@ -32,7 +30,6 @@ from mergebench.train import (
     record,
     train,
 )
-from mergebench.train.record import CURVE_SCALES
 from mergebench.train.selection import Candidate, Selection
 from mergebench.update import LowRank, Update
 from protections.none import Unprotected
@@ -263,10 +260,6 @@ def test_patience_counts_evaluations_without_a_rise_above_the_margin() -> None:
     assert exhausted == [False, False, False, True, False]
 
 
-def test_a_curve_has_the_scales_of_the_paper() -> None:
-    assert tuple(index / 20 for index in range(41)) == CURVE_SCALES
-
-
 def test_the_record_holds_curve_norms_and_speed(task: Task) -> None:
     backbone = tiny_backbone()
     found = train(backbone, task, Unprotected(), TINY, 0, Silent()).record
@@ -276,20 +269,3 @@ def test_the_record_holds_curve_norms_and_speed(task: Task) -> None:
     assert found["norm_ratio"]["total"] > 0
     assert found["images_per_second"] > 0
     assert [entry["step"] for entry in found["evaluations"]] == [3, 6]
-
-
-def test_plain_lines_and_live_bar_show_a_run(
-    task: Task, capsys: pytest.CaptureFixture[str]
-) -> None:
-    backbone = tiny_backbone()
-    train(backbone, task, Unprotected(), TINY, 0, PlainLines())
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2
-    assert lines[0].startswith("none stripes 3/6: loss ")
-    assert "images/s" in lines[0]
-    assert "s=1 " in lines[0]
-    terminal = StringIO()
-    console = Console(file=terminal, force_terminal=True, width=160)
-    train(backbone, task, Unprotected(), TINY, 0, LiveBar(console))
-    assert "6/6" in terminal.getvalue()
-    assert "s=1 " in terminal.getvalue()

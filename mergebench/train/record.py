@@ -13,7 +13,7 @@ from mergebench.suites import Split
 from mergebench.train.classifier import Classifier
 from mergebench.update import LowRank, Update
 
-CURVE_SCALES = tuple(round(0.05 * index, 2) for index in range(41))
+CURVE_SCALES = tuple(step / 20 for step in range(41))
 """The scales 0, 0.05, ..., 2 of a scale curve."""
 
 
