@@ -25,7 +25,7 @@ from mergebench.listing import LISTS, print_list
 from mergebench.measurements import UNPROTECTED
 from mergebench.merging import merge
 from mergebench.monitor import Monitor
-from mergebench.pretrain import PretrainOptions, pretrain
+from mergebench.pretrain import COMMITTED, PretrainOptions, pretrain
 from mergebench.protocols import get_protocol
 from mergebench.registry import parse_options, registry, unknown_name
 from mergebench.report import (
@@ -281,4 +281,9 @@ def _data(options: argparse.Namespace) -> None:
 
 def _pretrain(options: argparse.Namespace) -> None:
     out = options.out or Path("runs") / "pretraining" / options.backbone
-    print(pretrain(PretrainOptions(backbone=options.backbone, corpus=options.cache, out=out)))
+    committed = COMMITTED.get(options.backbone, {})
+    print(
+        pretrain(
+            PretrainOptions(backbone=options.backbone, corpus=options.cache, out=out, **committed)
+        )
+    )

@@ -73,11 +73,15 @@ def deployed(backbone: Backbone, update: Update, alpha: float = 1.0) -> Iterator
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Pool:
-    """The images of one split of all tasks in one tensor, with each task's rows."""
+    """The images of one split of all tasks in one tensor, with each task's first row.
+
+    `ranks`: the place of each image in its task's class-balanced order.
+    """
 
     images: Tensor
-    rows: Mapping[str, slice]
+    starts: Counts
     labels: Mapping[str, Tensor]
+    ranks: Mapping[str, Tensor]
 
 
 class Evaluator:
@@ -116,15 +120,21 @@ class Evaluator:
         return {name: int(hits.sum()) for name, hits in self.hits(split).items()}
 
     @torch.inference_mode()
-    def hits(self, split: str) -> dict[str, Tensor]:
-        """Return for each task which images are classified correctly: `(N,)` bool."""
+    def hits(self, split: str, ranks: range | None = None) -> dict[str, Tensor]:
+        """Return for each task which images are classified correctly: `(N,)` bool.
+
+        `ranks`: look only at the images at these places of a class-balanced order (see
+        `class_balanced`), which are returned in the order of the split.
+        """
         pool = self._pool(split)
+        chosen = {name: _places(own, ranks) for name, own in pool.ranks.items()}
+        rows = torch.cat([pool.starts[name] + places for name, places in chosen.items()])
         features = torch.cat(
-            [self._features(batch) for batch in pool.images.split(self._batch_size)]
-        )
+            [self._features(pool.images[batch]) for batch in rows.split(self._batch_size)]
+        ).split([len(places) for places in chosen.values()])
         return {
-            name: (features[rows] @ self._heads[name].T).argmax(1).eq(pool.labels[name])
-            for name, rows in pool.rows.items()
+            name: (own @ self._heads[name].T).argmax(1).eq(pool.labels[name][places])
+            for own, (name, places) in zip(features, chosen.items(), strict=True)
         }
 
     def _features(self, images: Tensor) -> Tensor:
@@ -137,7 +147,7 @@ class Evaluator:
 
     def _pool(self, split: str) -> _Pool:
         if split not in self._pools:
-            images, rows, labels, start = [], {}, {}, 0
+            images, starts, labels, ranks, start = [], {}, {}, {}, 0
             for task in self.tasks:
                 data = task.splits[split]
                 chosen = torch.arange(len(data.labels))
@@ -145,10 +155,11 @@ class Evaluator:
                     chosen = class_balanced(data.labels, self._per_task[split])
                 images.append(data.images[chosen])
                 labels[task.name] = data.labels[chosen].to(self.backbone.device)
-                rows[task.name] = slice(start, start + len(chosen))
+                ranks[task.name] = _ranks(labels[task.name])
+                starts[task.name] = start
                 start += len(chosen)
             pixels = torch.cat(images).to(self.backbone.device)
-            self._pools[split] = _Pool(images=pixels, rows=rows, labels=labels)
+            self._pools[split] = _Pool(images=pixels, starts=starts, labels=labels, ranks=ranks)
         return self._pools[split]
 
 
@@ -158,12 +169,29 @@ def class_balanced(labels: Tensor, count: int) -> Tensor:
     `labels`: `(N,)` int64. The first images of every class are taken in turns, so that a smaller
     subset is part of a larger one; all indices are returned when `count >= N`.
     """
+    return _class_balanced_order(labels)[:count].sort().values
+
+
+def _class_balanced_order(labels: Tensor) -> Tensor:
     turn = torch.zeros_like(labels)
     for label in labels.unique():
         members = labels == label
         turn[members] = torch.arange(int(members.sum()), device=labels.device)
-    order = torch.argsort(turn, stable=True)
-    return order[:count].sort().values
+    return torch.argsort(turn, stable=True)
+
+
+def _ranks(labels: Tensor) -> Tensor:
+    ranks = torch.empty_like(labels)
+    order = _class_balanced_order(labels)
+    ranks[order] = torch.arange(len(labels), device=labels.device)
+    return ranks
+
+
+def _places(own: Tensor, ranks: range | None) -> Tensor:
+    """Return the indices, ascending, of the images whose rank is in `ranks`; None means all."""
+    if ranks is None:
+        return torch.arange(len(own), device=own.device)
+    return ((own >= ranks.start) & (own < ranks.stop)).nonzero().flatten()
 
 
 def _parameter(backbone: Backbone, site: str, change: SiteUpdate, label: str) -> nn.Parameter:

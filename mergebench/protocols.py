@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from mergebench.errors import InputError
+from mergebench.racing import Race
 from mergebench.registry import unknown_name
 
 Strategy = Literal["coordinate", "joint"]
@@ -25,9 +26,8 @@ class Protocol:
     are visited in the given order, and a sweep stops after `patience` values without improvement
     (None: never). A later value that ties with the best so far wins if `later_wins`. The objective
     is the mean over tasks of validation accuracy, each divided by the task's standalone accuracy if
-    `normalised`. `grids` overrides attacks' own grids by hyper-parameter name. With
-    `coarse_per_task`, all points are first evaluated on a class-balanced subset of that many
-    validation images per task, and only the best `finalists` (and alpha = 0) on all of them.
+    `normalised`. `grids` overrides attacks' own grids by hyper-parameter name. With a `race` (joint
+    strategy only), points that are clearly beaten on some validation images do not see the others.
     """
 
     name: str
@@ -37,8 +37,7 @@ class Protocol:
     later_wins: bool
     normalised: bool
     grids: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    coarse_per_task: int | None = None
-    finalists: int = 8
+    race: Race | None = None
 
     def record(self) -> dict[str, Any]:
         """Return all fields, for the record of a cell."""
@@ -69,7 +68,7 @@ CLEAN = Protocol(
     later_wins=False,
     normalised=True,
     grids={"top_k": (100, 50, 20, 10), "drop": (1e-5, 0.5, 0.9)},
-    coarse_per_task=25,
+    race=Race(),
 )
 """The attacker that we would defend against: alpha may be 0 or small, and all is searched jointly.
 
@@ -77,7 +76,10 @@ An attacker who may choose alpha = 0 can always fall back on the unmerged model,
 mean over tasks, is never below zero-shot on validation; a single task can be.
 """
 
-PROTOCOLS = {protocol.name: protocol for protocol in (PAPER, CLEAN)}
+CLEAN_EXHAUSTIVE = replace(CLEAN, name="clean-exhaustive", race=None)
+"""`clean` without the race: every point sees every image. It is what racing is checked against."""
+
+PROTOCOLS = {protocol.name: protocol for protocol in (PAPER, CLEAN, CLEAN_EXHAUSTIVE)}
 
 
 def get_protocol(name: str) -> Protocol:

@@ -13,6 +13,7 @@ from mergebench.measurements import Context, Measurements
 from mergebench.monitor import Monitor
 from mergebench.progress import Silent
 from mergebench.rows import merged_row, scale_curve, standalone_row, zero_shot_rows
+from mergebench.search import FULL
 from mergebench.workbench import NotMeasuredError
 
 Job = ReleaseJob | ZeroShotJob | MergeJob
@@ -144,6 +145,24 @@ def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
             f"Merges are tuned on {setting.search_per_task} class-balanced validation images "
             "per task."
         )
+    if experiment.protocol.race is not None:
+        seen, exhaustive = searched_images(cells)
+        yield (
+            f"The searches looked at {seen} validation images, where exhaustive ones would have "
+            f"looked at {exhaustive} ({100 * seen / max(1, exhaustive):.0f} %)."
+        )
     versions = {tuple(sorted(cell.run.versions.items())) for cell in cells}
     if len(versions) > 1:
         yield f"The cells were measured with {len(versions)} sets of package versions."
+
+
+def searched_images(cells: Sequence[Cell]) -> tuple[int, int]:
+    """Return how many images the searches of the cells looked at, and all points times all images.
+
+    The second is what the same searches cost without a race.
+    """
+    seen = exhaustive = 0
+    for results in (cell.results for cell in cells if cell.inputs.attack is not None):
+        seen += sum(sum(results.sizes[point.stage].values()) for point in results.points)
+        exhaustive += len(results.points) * sum(results.sizes[FULL].values())
+    return seen, exhaustive

@@ -5,26 +5,32 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from mergebench.contracts import Merger
 from mergebench.evaluate import Counts, Deployment, Evaluator
 from mergebench.merging import MergeProblem
 from mergebench.protocols import Protocol
+from mergebench.racing import Entrant, Hits, Race, Track
 from mergebench.update import Update
 
-Stage = Literal["coarse", "full"]
 Options = Mapping[str, Any]
+
+FULL = "full"
+"""The stage of points that saw all validation images."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """One evaluated point of a search: the structural options, alpha, and validation counts."""
+    """One evaluated point of a search: the structural options, alpha, and validation counts.
+
+    `stage`: "full", or on how many images a race gave it up (a key of the search's sizes).
+    """
 
     options: Options
     alpha: float
     counts: Counts
-    stage: Stage = "full"
+    stage: str = FULL
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,27 +72,22 @@ def search(
     protocol: Protocol,
     *,
     norms: Mapping[str, float],
-    coarse: Evaluator | None = None,
 ) -> SearchResult:
     """Choose alpha and the structural hyper-parameters of `merger` as `protocol` says.
 
     Each structural point is merged once, whatever the number of alphas. `norms`: standalone
-    validation accuracy by task (fractions), used if the protocol normalises. `coarse`: evaluator of
-    the smaller subset, needed if the protocol has a coarse stage. The backbone's weights are the
-    same before and after.
+    validation accuracy by task (fractions), used if the protocol normalises. The backbone's weights
+    are the same before and after.
     """
     run = _Search(problem, merger, evaluator, protocol, norms)
     if protocol.strategy == "coordinate":
         chosen = run.coordinate()
-    elif coarse is None:
-        chosen = run.best(run.evaluate(run.joint_points(), evaluator, "full"))
+    elif protocol.race is not None:
+        chosen = run.race(protocol.race)
     else:
-        chosen = run.coarse_to_full(coarse)
-    sizes: dict[str, Counts] = {"full": evaluator.sizes("val")}
-    if coarse is not None:
-        sizes["coarse"] = coarse.sizes("val")
+        chosen = run.best(run.evaluate(run.joint_points()))
     return SearchResult(
-        chosen=chosen, merged=run.merge(chosen.options), points=tuple(run.points), sizes=sizes
+        chosen=chosen, merged=run.merge(chosen.options), points=tuple(run.points), sizes=run.sizes
     )
 
 
@@ -122,6 +123,7 @@ class _Search:
         self.protocol = protocol
         self.norms = norms if protocol.normalised else dict.fromkeys(norms, 1.0)
         self.points: list[Point] = []
+        self.sizes: dict[str, Counts] = {FULL: evaluator.sizes("val")}
         self._merged: tuple[Options, Update] | None = None
 
     @property
@@ -137,32 +139,30 @@ class _Search:
             self._merged = (options, self.problem.merge(self.merger.with_options(**options)))
         return self._merged[1]
 
-    def objective(self, evaluator: Evaluator) -> Objective:
-        return Objective(sizes=evaluator.sizes("val"), norms=self.norms)
+    @property
+    def objective(self) -> Objective:
+        return Objective(sizes=self.sizes[FULL], norms=self.norms)
 
     def best(self, points: Iterable[Point]) -> Point:
-        score = self.objective(self.evaluator)
-        return best_point(points, score, later_wins=self.protocol.later_wins)
+        return best_point(points, self.objective, later_wins=self.protocol.later_wins)
 
-    def evaluate(
-        self, candidates: Iterable[tuple[Options, float]], evaluator: Evaluator, stage: Stage
-    ) -> Iterator[Point]:
+    def evaluate(self, candidates: Iterable[tuple[Options, float]]) -> Iterator[Point]:
         """Yield the evaluated candidates in order; runs of equal options share one merge."""
         for options, group in itertools.groupby(candidates, key=lambda candidate: candidate[0]):
-            with Deployment(evaluator.backbone, self.merge(options)) as deployment:
+            with Deployment(self.evaluator.backbone, self.merge(options)) as deployment:
                 for _, alpha in group:
                     deployment.set(alpha)
-                    counts = evaluator.correct("val")
-                    point = Point(options=options, alpha=alpha, counts=counts, stage=stage)
+                    counts = self.evaluator.correct("val")
+                    point = Point(options=options, alpha=alpha, counts=counts)
                     self.points.append(point)
                     yield point
 
     def sweep(self, candidates: Sequence[tuple[Options, float]]) -> Point:
         """Evaluate candidates until `patience` of them in a row did not improve; the best one."""
-        score, patience = self.objective(self.evaluator), self.protocol.patience
+        score, patience = self.objective, self.protocol.patience
         seen: list[Point] = []
         best_score, idle = 0.0, 0
-        points = self.evaluate(candidates, self.evaluator, "full")
+        points = self.evaluate(candidates)
         for point in points:
             seen.append(point)
             value = score(point.counts)
@@ -192,12 +192,30 @@ class _Search:
             if alpha != 0 or index == 0
         ]
 
-    def coarse_to_full(self, coarse: Evaluator) -> Point:
-        """Evaluate all points on the coarse subset, and the best of them on all images."""
-        score = self.objective(coarse)
-        points = list(self.evaluate(self.joint_points(), coarse, "coarse"))
-        ranked = sorted(range(len(points)), key=lambda index: -score(points[index].counts))
-        finalists = set(ranked[: self.protocol.finalists])
-        finalists |= {index for index, point in enumerate(points) if point.alpha == 0}
-        chosen = [(points[index].options, points[index].alpha) for index in sorted(finalists)]
-        return self.best(self.evaluate(chosen, self.evaluator, "full"))
+    def race(self, rules: Race) -> Point:
+        """Race the alphas of one structure after the other against each other and the best so far.
+
+        Each structure is merged once. The chosen point is among those that saw all images.
+        """
+        track = Track(sizes=self.sizes[FULL], norms=self.norms, race=rules)
+        champion: Entrant | None = None
+        for options, group in itertools.groupby(self.joint_points(), key=lambda point: point[0]):
+            entrants = [Entrant(options=options, alpha=alpha) for _, alpha in group]
+            with Deployment(self.evaluator.backbone, self.merge(options)) as deployment:
+
+                def look(entrant: Entrant, ranks: range, to: Deployment = deployment) -> Hits:
+                    to.set(entrant.alpha)
+                    return self.evaluator.hits("val", ranks)
+
+                champion = track.run(entrants, champion, look)
+            self.points += [self._raced(entrant) for entrant in entrants]
+        return self.best(point for point in self.points if point.stage == FULL)
+
+    def _raced(self, entrant: Entrant) -> Point:
+        """Return the point of an entrant whose race is over; its stage says what it saw."""
+        seen = {task: len(hits) for task, hits in entrant.hits.items()}
+        stage = FULL if seen == self.sizes[FULL] else f"first {max(seen.values())}"
+        self.sizes.setdefault(stage, seen)
+        return Point(
+            options=entrant.options, alpha=entrant.alpha, counts=entrant.counts, stage=stage
+        )

@@ -43,7 +43,8 @@ class Setting:
         return {"recipe": self.recipe, **self.protections.get(protection, {})}
 
 
-_MINI_RECIPE = Recipe(learning_rate=2e-3, steps=600)
+_VIT_RECIPE = Recipe(learning_rate=2e-3, steps=400)
+_CONVNEXT_RECIPE = Recipe(learning_rate=1e-3, steps=600)
 _MINI_TRAP: Mapping[str, Any] = {
     "strength": 0.2,
     "scale_max": 1.36,
@@ -56,13 +57,13 @@ _MINI_TRAP: Mapping[str, Any] = {
 SETTINGS: Mapping[str, Setting] = {
     "mini_vit": Setting(
         suite="mini8",
-        recipe=_MINI_RECIPE,
+        recipe=_VIT_RECIPE,
         protections={"trap2": _MINI_TRAP},
         search_per_task=64,
     ),
     "mini_convnext": Setting(
         suite="mini8",
-        recipe=_MINI_RECIPE,
+        recipe=_CONVNEXT_RECIPE,
         protections={"trap2": _MINI_TRAP},
         search_per_task=64,
     ),

@@ -183,9 +183,7 @@ class Workbench:
         protocol: Protocol,
         norms: Mapping[str, float],
     ) -> CellResults:
-        found = search(
-            problem, merger, self.evaluator, protocol, norms=norms, coarse=self._coarse(protocol)
-        )
+        found = search(problem, merger, self.evaluator, protocol, norms=norms)
         with deployed(self.backbone, found.merged, found.chosen.alpha):
             counts = _test_counts(self.evaluator)
         return replace(
@@ -217,11 +215,6 @@ class Workbench:
                 text = json.dumps(plain({**content, **release.record}), indent=1, sort_keys=True)
                 temporary.write_text(text + "\n")
         return folder
-
-    def _coarse(self, protocol: Protocol) -> Evaluator | None:
-        if protocol.coarse_per_task is None:
-            return None
-        return self._evaluator(self.suite.task_names, protocol.coarse_per_task)
 
     def _own_evaluator(self, task: str) -> Evaluator:
         return self._evaluator((task,), self.setting.search_per_task)

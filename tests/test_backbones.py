@@ -13,6 +13,7 @@ from mergebench.backbones import SplitAttention, load_backbone, split_attention,
 from mergebench.backbones.architectures import EMBEDDED, create_model
 from mergebench.backbones.attention import EXPLICIT_TOKENS
 from mergebench.backbones.checkpoint import EMBEDDED_FOLDER, read_checkpoint, write_checkpoint
+from mergebench.backbones.convolutional_stem import ConvolutionalStem
 from mergebench.backbones.tokenizer import UNKNOWN, WordTokenizer, vocabulary_of, words_of
 from mergebench.errors import InputError
 from mergebench.seeding import generator
@@ -72,6 +73,15 @@ def test_split_tower_equals_fused_tower(name: str) -> None:
     assert not any(isinstance(module, nn.MultiheadAttention) for module in model.modules())
     torch.testing.assert_close(model.encode_image(images), expected[0], rtol=0, atol=1e-5)
     torch.testing.assert_close(model.encode_text(texts), expected[1], rtol=0, atol=1e-5)
+
+
+def test_the_stem_gives_the_patch_grid() -> None:
+    tower = load_backbone("mini_vit", weights="random").visual
+    assert isinstance(tower.conv1, ConvolutionalStem)
+    assert tower.conv1(torch.zeros(2, 3, 32, 32)).shape == (2, 256, *tower.grid_size)
+    patches = nn.Conv2d(3, 16, kernel_size=8, stride=8)
+    images = torch.zeros(1, 3, 64, 64)
+    assert ConvolutionalStem(16)(images).shape == patches(images).shape
 
 
 @pytest.mark.parametrize(
@@ -155,8 +165,8 @@ def test_damaged_or_missing_checkpoint_is_refused(tmp_path: Path) -> None:
     model = create_model("mini_vit")
     file = write_checkpoint(tmp_path, "mini_vit", model.state_dict(), ("a", "b"), {"steps": 0})
     backbone = load_backbone("mini_vit", weights=tmp_path)
-    weight = model.state_dict()["visual.conv1.weight"].half().float()
-    assert torch.equal(backbone.model.state_dict()["visual.conv1.weight"], weight)
+    weight = model.state_dict()["visual.conv1.0.weight"].half().float()
+    assert torch.equal(backbone.model.state_dict()["visual.conv1.0.weight"], weight)
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)

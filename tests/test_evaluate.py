@@ -119,6 +119,23 @@ def test_a_subset_applies_to_its_split_only(backbone):
     assert evaluator.sizes("test") == {"one": 23}
 
 
+def test_hits_by_rank_are_those_of_the_whole_split():
+    trained = load_backbone("mini_vit")
+    tasks = [first_images(task, 60) for task in load_suite("mini8", ("mnist", "flags")).tasks]
+    evaluator = Evaluator(trained, tasks, batch_size=32)
+    hits, parts = evaluator.hits("val"), [range(8), range(8, 27), range(27, 60)]
+    for task in tasks:
+        labels = task.splits["val"].labels
+        found = torch.empty_like(hits[task.name])
+        seen = torch.tensor([], dtype=torch.int64)
+        for part in parts:
+            upto = class_balanced(labels, part.stop)
+            new = upto[~torch.isin(upto, seen)]
+            found[new] = evaluator.hits("val", part)[task.name]
+            seen = upto
+        assert torch.equal(found, hits[task.name])
+
+
 def test_class_balanced_subsets_are_balanced_nested_and_repeatable():
     labels = torch.tensor([0] * 50 + [1] * 30 + [2] * 3)
     small, large = class_balanced(labels, 9), class_balanced(labels, 30)

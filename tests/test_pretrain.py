@@ -10,8 +10,10 @@ import torch
 from safetensors.torch import save_file
 
 from mergebench.backbones import load_backbone, text_head
+from mergebench.backbones.architectures import EMBEDDED
+from mergebench.backbones.checkpoint import EMBEDDED_FOLDER
 from mergebench.errors import InputError
-from mergebench.pretrain import PretrainOptions, pretrain
+from mergebench.pretrain import COMMITTED, PretrainOptions, pretrain
 from mergebench.pretrain.augment import augment
 from mergebench.pretrain.corpus import BORDER, read_corpus
 from mergebench.pretrain.loss import unified_contrastive_loss
@@ -51,6 +53,17 @@ def test_corpus_holds_out_a_tenth_and_keeps_at_most_the_asked_number(corpus_fold
     for image in task.held_out:
         assert not (inner == image).flatten(1).all(1).any()
     assert len(read_corpus(corpus_folder, 100, seed=0).tasks[0].images) == 18
+
+
+def test_corpus_keeps_at_most_the_asked_number_of_stickers(corpus_folder: Path) -> None:
+    file = corpus_folder / "pretraining.json"
+    described = json.loads(file.read_text())
+    described["source"][1:6] = ["sticker"] * 5  # "a house", "a red tree", "sun", "moon", "moon"
+    file.write_text(json.dumps(described))
+    captions = {most: read_corpus(corpus_folder, 12, 0, most).captions for most in (None, 1, 0)}
+    assert captions[None] == ("a tree", "a house", "a red tree", "sun", "moon", "moon")
+    assert captions[1] == ("a tree", "a house", "a red tree", "sun", "moon")
+    assert captions[0] == ("a tree",)
 
 
 def test_missing_corpus_is_named(tmp_path: Path) -> None:
@@ -128,6 +141,18 @@ def test_only_embedded_backbones_can_be_pretrained(tmp_path: Path) -> None:
         _options(tmp_path, tmp_path, backbone="vit_b32")
     with pytest.raises(InputError, match="steps must be at least 1, got 0"):
         _options(tmp_path, tmp_path, steps=0)
+
+
+@pytest.mark.parametrize("backbone", EMBEDDED)
+def test_pretraining_has_the_options_of_the_committed_checkpoint(
+    backbone: str, tmp_path: Path
+) -> None:
+    record = json.loads((EMBEDDED_FOLDER / f"{backbone}.json").read_text())["training"]
+    record.pop("zero_shot_on_held_out_captioned")
+    options = PretrainOptions(
+        backbone=backbone, corpus=tmp_path, out=tmp_path, **COMMITTED[backbone]
+    )
+    assert options.influential() == record
 
 
 def test_learning_rate_warms_up_and_decays_to_zero(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import pytest
@@ -12,8 +12,9 @@ from attacks.spaces.full import Full
 from mergebench.backbones import load_backbone
 from mergebench.contracts import Merger
 from mergebench.merging import MergeProblem
-from mergebench.protocols import CLEAN, PAPER, PROTOCOLS, get_protocol
+from mergebench.protocols import CLEAN, CLEAN_EXHAUSTIVE, PAPER, PROTOCOLS, get_protocol
 from mergebench.search import Objective, best_point, search
+from mergebench.seeding import generator
 from mergebench.update import Dense, Update
 
 SIZES = {"one": 1000, "two": 1000}
@@ -39,7 +40,7 @@ class Landscape:
     """Stands for an evaluator: the counts are a given function of the deployed change."""
 
     def __init__(self, backbone, count) -> None:
-        self.backbone, self.count, self.calls = backbone, count, []
+        self.backbone, self.count, self.calls, self.looks = backbone, count, [], 0
         self.site = next(iter(backbone.sites))
         self.base = backbone.sites[self.site].weight[0, 0].item()
 
@@ -48,6 +49,15 @@ class Landscape:
         deployed = self.backbone.sites[self.site].weight[0, 0].item() - self.base
         self.calls.append(deployed)
         return {"one": self.count(deployed), "two": self.count(deployed)}
+
+    def hits(self, split: str, ranks: range) -> dict[str, torch.Tensor]:
+        """Return hits of which the first `count` in a fixed random order are true."""
+        found = {}
+        for task, count in self.correct(split).items():
+            order = torch.randperm(SIZES[task], generator=generator(task))
+            found[task] = (order < count)[ranks.start : ranks.stop]
+            self.looks += len(found[task])
+        return found
 
     def sizes(self, split: str) -> dict[str, int]:
         return dict(SIZES)
@@ -104,32 +114,31 @@ def test_alpha_never_causes_a_second_merge(backbone):
 
 
 def test_joint_search_tries_every_combination_and_zero_once(backbone):
-    protocol = replace(CLEAN, coarse_per_task=None)
-    found, _ = run(backbone, peak_at(8.0), protocol)
+    found, _ = run(backbone, peak_at(8.0), CLEAN_EXHAUSTIVE)
     zeros = [point for point in found.points if point.alpha == 0]
     assert len(zeros) == 1
     assert len(found.points) == 4 * (len(CLEAN.alphas) - 1) + 1
     assert found.chosen.alpha * found.chosen.options["factor"] == pytest.approx(8.0)
 
 
-def test_the_coarse_stage_passes_on_the_best_and_the_unmerged_model(backbone):
-    coarse = Landscape(backbone, peak_at(8.0))
-    found, landscape = run(backbone, peak_at(8.0), CLEAN, coarse=coarse)
-    full = [point for point in found.points if point.stage == "full"]
-    assert len(full) == len(landscape.calls) <= CLEAN.finalists + 1
-    assert any(point.alpha == 0 for point in full)
-    assert found.chosen in full
-    assert found.chosen.alpha * found.chosen.options["factor"] == pytest.approx(8.0)
+@pytest.mark.parametrize("place", [0.0, 1.0, 8.0])
+def test_a_race_chooses_what_exhaustive_search_chooses_from_fewer_images(backbone, place):
+    exhaustive, landscape = run(backbone, peak_at(place), CLEAN_EXHAUSTIVE)
+    raced, short = run(backbone, peak_at(place), CLEAN)
+    assert raced.chosen == exhaustive.chosen
+    assert len(raced.points) == len(exhaustive.points)
+    images = sum(sum(raced.sizes[point.stage].values()) for point in raced.points)
+    assert images == short.looks < 0.4 * len(landscape.calls) * sum(SIZES.values())
+    assert len(Scaled.merges) <= 1 + len(Scaled.grid["factor"])
 
 
 def test_a_merge_that_only_hurts_is_refused_under_clean(backbone):
-    coarse = Landscape(backbone, lambda deployed: 500 if deployed == 0 else 100)
-    found, _ = run(backbone, lambda d: 500 if d == 0 else 100, CLEAN, coarse=coarse)
+    found, _ = run(backbone, lambda d: 500 if d == 0 else 100, CLEAN)
     assert found.chosen.alpha == 0
 
 
 def test_the_merged_update_belongs_to_the_chosen_structure(backbone):
-    found, _ = run(backbone, peak_at(8.0), replace(CLEAN, coarse_per_task=None))
+    found, _ = run(backbone, peak_at(8.0), CLEAN_EXHAUSTIVE)
     change = next(iter(found.merged.sites.values())).dense()
     assert change[0, 0].item() == found.chosen.options["factor"]
 

@@ -12,6 +12,7 @@ from timm.models import ConvNeXt, is_model, register_model
 from torch import Tensor, nn
 
 from mergebench.backbones.attention import split_attention
+from mergebench.backbones.convolutional_stem import ConvolutionalStem
 
 EMBEDDED = ("mini_vit", "mini_convnext")
 
@@ -50,7 +51,8 @@ def create_model(architecture: str, pretrained: str | None = None) -> open_clip.
     """Return the open_clip model of that name on the CPU, float32, its attention split.
 
     `pretrained`: an open_clip tag or a checkpoint file; None for random weights. Both towers have
-    `SplitAttention` in place of the fused module (see there).
+    `SplitAttention` in place of the fused module (see there); `mini_vit` has a `ConvolutionalStem`
+    in place of linear patches.
     """
     _register()
     root = logging.getLogger()
@@ -60,6 +62,8 @@ def create_model(architecture: str, pretrained: str | None = None) -> open_clip.
     finally:
         root.removeFilter(_is_unexpected)
     split_attention(model)
+    if architecture == "mini_vit":
+        model.visual.conv1 = ConvolutionalStem(model.visual.conv1.out_channels)
     return model
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,13 +58,16 @@ class Corpus:
         return [text for task in self.tasks for texts in task.captions() for text in texts]
 
 
-def read_corpus(folder: Path, captions_per_task: int, seed: int) -> Corpus:
+def read_corpus(
+    folder: Path, captions_per_task: int, seed: int, stickers_per_caption: int | None = None
+) -> Corpus:
     """Read `pretraining.safetensors` and `pretraining.json` as the suite's builder writes them.
 
     The first holds `images` `(N, 4, 40, 40)` uint8 RGBA; the second per image its caption (of a
     task image: the class) and its source ("general", "sticker" or a task), and the tasks' classes
     and templates. Of each task a random tenth is held out and at most `captions_per_task` of the
-    others are kept. Raises InputError if a file is missing.
+    others are kept; of the stickers with one caption the first `stickers_per_caption` (None: all).
+    Raises InputError if a file is missing.
     """
     file, description = folder / "pretraining.safetensors", folder / "pretraining.json"
     if not file.is_file() or not description.is_file():
@@ -74,7 +78,8 @@ def read_corpus(folder: Path, captions_per_task: int, seed: int) -> Corpus:
     for place, source in enumerate(described["source"]):
         places.setdefault(source, []).append(place)
     captions = described["captions"]
-    general = places.pop("general") + places.pop("sticker", [])
+    stickers = _first_per_caption(places.pop("sticker", []), captions, stickers_per_caption)
+    general = places.pop("general") + stickers
     tasks = []
     for name in sorted(places):
         prompts = described["tasks"][name]
@@ -87,6 +92,19 @@ def read_corpus(folder: Path, captions_per_task: int, seed: int) -> Corpus:
         captions=tuple(captions[place] for place in general),
         tasks=tuple(tasks),
     )
+
+
+def _first_per_caption(
+    places: Sequence[int], captions: Sequence[str], most: int | None
+) -> list[int]:
+    """Return the places in order, of each caption only the first `most`."""
+    uses: Counter[str] = Counter()
+    kept = []
+    for place in places:
+        uses[captions[place]] += 1
+        if most is None or uses[captions[place]] <= most:
+            kept.append(place)
+    return kept
 
 
 def _captioned_task(

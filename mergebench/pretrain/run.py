@@ -141,7 +141,9 @@ def pretrain(options: PretrainOptions) -> Path:
     """
     keep_freed_memory()
     file = options.out / f"{options.backbone}.state.pt"
-    corpus = read_corpus(options.corpus, options.captions_per_task, options.seed)
+    corpus = read_corpus(
+        options.corpus, options.captions_per_task, options.seed, options.stickers_per_caption
+    )
     run = Pretraining(options, corpus)
     if file.is_file():
         run.restore(file)
