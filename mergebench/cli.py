@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_measuring_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
     common = _Parser(add_help=False)
     common.add_argument("--backbone", default=DEFAULT_BACKBONE)
-    common.add_argument("--protocol", default="paper", help="paper (default) or clean")
+    common.add_argument("--protocol", default="paper", help="paper | clean | clean-exhaustive")
     common.add_argument("--tasks", default="", help="task names, separated by spaces or commas")
     common.add_argument("--attacks", default="", help="attack[@space] names, likewise")
     common.add_argument("--protections", default="trap2", help="protection names, likewise")

@@ -43,15 +43,14 @@ class Setting:
         return {"recipe": self.recipe, **self.protections.get(protection, {})}
 
 
-_VIT_RECIPE = Recipe(learning_rate=2e-3, steps=400)
+_VIT_RECIPE = Recipe(learning_rate=2e-3, steps=450)
 _CONVNEXT_RECIPE = Recipe(learning_rate=1e-3, steps=600)
 _MINI_TRAP: Mapping[str, Any] = {
-    "strength": 0.2,
+    "strength": 0.35,
     "scale_max": 1.36,
     "band": 0.35,
     "cap": 1.0,
-    "delay": 0.1,
-    "until": 0.6,
+    "until": 0.45,
 }
 
 SETTINGS: Mapping[str, Setting] = {

@@ -87,7 +87,7 @@ def test_the_stem_gives_the_patch_grid() -> None:
 @pytest.mark.parametrize(
     ("name", "first", "count", "targets"),
     [
-        ("mini_vit", "transformer.resblocks.0.mlp.c_fc", 8, ("c_fc", "c_proj")),
+        ("mini_vit", "transformer.resblocks.0.mlp.c_fc", 6, ("c_fc", "c_proj")),
         ("mini_convnext", "trunk.stages.0.blocks.0.mlp.fc1", 16, ("fc1", "fc2")),
     ],
 )

@@ -30,14 +30,14 @@ RANK = 4
 
 
 def synthetic_update(backbone: Backbone, task: str) -> Update:
-    """Return a random adapter whose change of each site has 3/5 of the norm of its weight."""
+    """Return a random adapter whose change of each site has twice the norm of its weight."""
     sites = {}
     for name, site in backbone.sites.items():
         draws = generator(0, "golden", task, name)
         up = torch.randn(site.out_features, RANK, generator=draws)
         down = torch.randn(RANK, site.in_features, generator=draws)
         ratio = float(site.weight.norm() / (up @ down).norm())
-        sites[name] = LowRank(up=0.6 * ratio * up, down=down)
+        sites[name] = LowRank(up=2 * ratio * up, down=down)
     return Update(sites=sites, label=task)
 
 

@@ -9,8 +9,8 @@ class ConvolutionalStem(nn.Sequential):
     """Maps `(N, 3, S, S)` to `(N, width, S/8, S/8)`, as the 8x8 patch embedding of a ViT does.
 
     Three 3x3 convolutions of stride 2, each normalised over its map, then a 1x1 projection. A tower
-    of four blocks learns better and smoother features from it than from linear patches, so that
-    fine-tuning moves it less. `width`: a multiple of 4. Source: Xiao et al., 2021, Early
+    of three blocks generalises better from it than from linear patches, and an update of one task
+    harms the others less. `width`: a multiple of 4. Source: Xiao et al., 2021, Early
     convolutions help transformers see better, section 4.
     """
 
