@@ -1,9 +1,9 @@
 """What is used per backbone: the suite, the search subset, and the options of the protections.
 
-The recipe and the options of Trap² were chosen for `mini_vit` on validation images, at nominal and
-off-nominal scales (docs/embedded_suite.md), and taken over for `mini_convnext`. Accuracy of merges
-with a protected update played no part. `search_per_task` is what keeps a cold table 2 within twenty
-minutes on two cores.
+The recipes and the options of Trap² were chosen on validation images, the options on `mini_vit` at
+nominal and off-nominal scales and taken over for `mini_convnext` (docs/embedded_suite.md). Accuracy
+of merges with a protected update played no part. `search_per_task` is what keeps a cold table 2
+within twenty minutes on two cores.
 """
 
 from __future__ import annotations
