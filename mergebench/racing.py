@@ -99,7 +99,8 @@ class Track:
         the `n_t` images seen of task `t`, of `N_t`, and neither is better, the lead exceeds
         `sqrt(2 ln(1 / risk) Σ_t w_t² d_t (1 - n_t / N_t))` with a probability of at most `risk`,
         where `w_t` is the weight of one image. Source: Serfling, 1974, Probability inequalities for
-        the sum in sampling without replacement, for the signs of the differing pairs.
+        the sum in sampling without replacement, for the signs of the differing pairs; it has
+        `1 - (n_t - 1) / N_t`, from which an image is left out here to make the last round exact.
         """
         lead = doubt = 0.0
         for task, seen in entrant.hits.items():
