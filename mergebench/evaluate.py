@@ -6,21 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
-from mergebench.backbones import Backbone, text_head
+from mergebench.backbones import Backbone, Body, Precision, StemOutputs, autocast, text_head
 from mergebench.errors import InputError
 from mergebench.suites import Task
 from mergebench.update import LowRank, SiteUpdate, Update
 
 Counts = dict[str, int]
 """Correctly classified images by task name."""
-
-Precision = Literal["fp32", "bf16"]
-"""Arithmetic of the tower: `bf16` is autocast, with weights, head and logits kept in float32."""
 
 
 class Deployment:
@@ -73,12 +70,12 @@ def deployed(backbone: Backbone, update: Update, alpha: float = 1.0) -> Iterator
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Pool:
-    """The images of one split of all tasks in one tensor, with each task's first row.
+    """The images of one split of all tasks in one sequence, with each task's first row.
 
     `ranks`: the place of each image in its task's class-balanced order.
     """
 
-    images: Tensor
+    images: StemOutputs
     starts: Counts
     labels: Mapping[str, Tensor]
     ranks: Mapping[str, Tensor]
@@ -87,9 +84,9 @@ class _Pool:
 class Evaluator:
     """Counts correct predictions of a backbone, as its weights stand, on cached images.
 
-    Images are kept as uint8 on the backbone's device and normalised batch by batch; text heads are
-    computed once. `per_task` limits a split to a fixed class-balanced subset of that many images
-    per task, e.g. `{"val": 120}`.
+    Images are kept as uint8 on the backbone's device, with what the tower computes ahead of its
+    blocks if that is small (`StemOutputs`); text heads are computed once. `per_task` limits a split
+    to a fixed class-balanced subset of that many images per task, e.g. `{"val": 120}`.
     """
 
     def __init__(
@@ -105,6 +102,7 @@ class Evaluator:
         self.tasks = tuple(tasks)
         self.precision = precision
         self._batch_size = batch_size
+        self._body = Body(backbone.visual)
         self._per_task = dict(per_task or {})
         self._heads = {
             task.name: text_head(backbone, task.classes, task.templates) for task in tasks
@@ -130,19 +128,17 @@ class Evaluator:
         chosen = {name: _places(own, ranks) for name, own in pool.ranks.items()}
         rows = torch.cat([pool.starts[name] + places for name, places in chosen.items()])
         features = torch.cat(
-            [self._features(pool.images[batch]) for batch in rows.split(self._batch_size)]
+            [self._features(pool.images.of(batch)) for batch in rows.split(self._batch_size)]
         ).split([len(places) for places in chosen.values()])
         return {
             name: (own @ self._heads[name].T).argmax(1).eq(pool.labels[name][places])
             for own, (name, places) in zip(features, chosen.items(), strict=True)
         }
 
-    def _features(self, images: Tensor) -> Tensor:
+    def _features(self, hidden: Tensor) -> Tensor:
         # An argmax over unit rows does not depend on the length of the feature vector.
-        pixels = self.backbone.preprocess(images)
-        device = pixels.device.type
-        with torch.autocast(device, torch.bfloat16, enabled=self.precision == "bf16"):
-            features: Tensor = self.backbone.visual(pixels)
+        with autocast(hidden.device, self.precision):
+            features: Tensor = self._body(hidden)
         return features.float()
 
     def _pool(self, split: str) -> _Pool:
@@ -158,8 +154,8 @@ class Evaluator:
                 ranks[task.name] = _ranks(labels[task.name])
                 starts[task.name] = start
                 start += len(chosen)
-            pixels = torch.cat(images).to(self.backbone.device)
-            self._pools[split] = _Pool(images=pixels, starts=starts, labels=labels, ranks=ranks)
+            outputs = StemOutputs(self.backbone, torch.cat(images), precision=self.precision)
+            self._pools[split] = _Pool(images=outputs, starts=starts, labels=labels, ranks=ranks)
         return self._pools[split]
 
 

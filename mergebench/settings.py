@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mergebench.backbones import BACKBONES
+from mergebench.backbones import BACKBONES, Precision
 from mergebench.errors import InputError
-from mergebench.evaluate import Precision
 from mergebench.registry import unknown_name
 from mergebench.train import Recipe
 

@@ -17,6 +17,7 @@ from training import (
 )
 
 from mergebench.backbones import Backbone
+from mergebench.backbones.stem import stem
 from mergebench.errors import InputError
 from mergebench.progress import Silent
 from mergebench.suites import Task
@@ -113,9 +114,10 @@ def test_summed_weights_compute_what_pefts_layers_compute(backbone: Backbone, sc
     recipe = replace(TINY, precision="fp32", lora_alpha=6, dropout=1e-9)
     tower = randomised(LoraTower(backbone, recipe, seed=0, task="any"))
     pixels = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    hidden = stem(backbone.visual, pixels)
     gradients = []
     outputs = []
-    for output in (tower.embed(pixels, scale), tower.embed_training(pixels, scale, 0)):
+    for output in (tower.embed(hidden, scale), tower.embed_training(hidden, scale, 0)):
         gradients.append(torch.autograd.grad(output.square().sum(), tower.parameters))
         outputs.append(output.detach())
     torch.testing.assert_close(outputs[0], outputs[1], rtol=1e-4, atol=1e-5)
@@ -127,7 +129,8 @@ def test_the_released_update_deploys_to_the_trained_function(backbone: Backbone)
     recipe = replace(TINY, precision="fp32", lora_alpha=6)
     tower = randomised(LoraTower(backbone, recipe, seed=0, task="any"))
     pixels = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-    expected = tower.embed(pixels, 0.7).detach()
+    hidden = stem(backbone.visual, pixels)
+    expected = tower.embed(hidden, 0.7).detach()
     weights = {
         f"{site}.weight": backbone.sites[site].weight + 0.7 * change.dense()
         for site, change in tower.update("x").sites.items()
@@ -136,7 +139,7 @@ def test_the_released_update_deploys_to_the_trained_function(backbone: Backbone)
     torch.testing.assert_close(deployed, expected, rtol=1e-4, atol=1e-5)
     fresh = LoraTower(backbone, recipe, seed=1, task="any")
     fresh.load(tower.update("x"))
-    torch.testing.assert_close(fresh.embed(pixels, 0.7).detach(), expected)
+    torch.testing.assert_close(fresh.embed(hidden, 0.7).detach(), expected)
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -199,12 +202,12 @@ def test_the_schedule_warms_up_linearly_and_ends_on_a_cosine() -> None:
 
 def test_the_logit_scale_is_the_backbones_unless_given(task: Task) -> None:
     backbone = tiny_backbone()
-    images, labels = task.splits["val"].images[:4], task.splits["val"].labels[:4]
 
     def losses(scale: float | None) -> Tensor:
         recipe = replace(TINY, logit_scale=scale)
         classifier = Classifier(LoraTower(backbone, recipe, seed=0, task="a"), task)
-        return classifier.losses(images, labels, 1.0, 0).detach()
+        examples = classifier.examples(task.splits["val"])
+        return classifier.losses(examples.hidden.of(slice(4)), examples.labels[:4], 1.0, 0).detach()
 
     assert torch.equal(losses(None), losses(backbone.logit_scale))
     assert not torch.equal(losses(None), losses(10_000.0))

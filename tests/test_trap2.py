@@ -38,11 +38,12 @@ def task() -> Task:
 
 def step_of(backbone: Backbone, task: Task, recipe: Recipe) -> Step:
     tower = randomised(LoraTower(backbone, recipe, seed=0, task=task.name))
-    split = task.splits["train"]
+    classifier = Classifier(tower, task)
+    examples = classifier.examples(task.splits["train"])
     return Step(
-        classifier=Classifier(tower, task),
-        images=split.images[:8],
-        labels=split.labels[:8],
+        classifier=classifier,
+        hidden=examples.hidden.of(slice(8)),
+        labels=examples.labels[:8],
         index=2,
         steps=10,
         key=(0, task.name),

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mergebench.backbones import text_head
+from mergebench.backbones import StemOutputs, text_head
 from mergebench.suites import Split, Task
 from mergebench.train.lora import LoraTower
 
 _EVALUATION_BATCH = 256
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Examples:
+    """Images as the tower's body takes them, and their labels `(N,)` int64, on its device."""
+
+    hidden: StemOutputs
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
 
 
 class Classifier:
@@ -24,25 +37,28 @@ class Classifier:
         chosen = tower.recipe.logit_scale
         self._logit_scale = backbone.logit_scale if chosen is None else chosen
 
-    def losses(self, images: Tensor, labels: Tensor, scale: float, dropout_seed: int) -> Tensor:
+    def examples(self, split: Split) -> Examples:
+        """Return the images of a split, ready for `losses` and `correct`."""
+        backbone = self.tower.backbone
+        hidden = StemOutputs(backbone, split.images, precision=self.tower.recipe.precision)
+        return Examples(hidden=hidden, labels=split.labels.to(backbone.device))
+
+    def losses(self, hidden: Tensor, labels: Tensor, scale: float, dropout_seed: int) -> Tensor:
         """Return the cross entropy of each image in nats, `(N,)` float32, with LoRA's dropout.
 
-        `images`: `(N, 3, H, W)` uint8; `labels`: `(N,)` int64 on the backbone's device; `scale`: on
-        the update.
+        `hidden`: `(N, ...)` stem outputs; `labels`: `(N,)` int64; `scale`: on the update.
         """
-        pixels = self.tower.backbone.preprocess(images)
-        embeddings = self.tower.embed_training(pixels, scale, dropout_seed)
+        embeddings = self.tower.embed_training(hidden, scale, dropout_seed)
         return functional.cross_entropy(self._logits(embeddings), labels, reduction="none")
 
     @torch.inference_mode()
-    def correct(self, split: Split, scale: float = 1.0) -> int:
+    def correct(self, examples: Examples, scale: float = 1.0) -> int:
         """Return how many images are classified correctly by `W0 + scale BA`."""
         correct = 0
-        for first in range(0, len(split), _EVALUATION_BATCH):
+        for first in range(0, len(examples), _EVALUATION_BATCH):
             batch = slice(first, first + _EVALUATION_BATCH)
-            pixels = self.tower.backbone.preprocess(split.images[batch])
-            predicted = self._logits(self.tower.embed(pixels, scale)).argmax(1).cpu()
-            correct += int((predicted == split.labels[batch]).sum())
+            predicted = self._logits(self.tower.embed(examples.hidden.of(batch), scale)).argmax(1)
+            correct += int((predicted == examples.labels[batch]).sum())
         return correct
 
     def _logits(self, embeddings: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from mergebench.contracts import Release
 from mergebench.errors import InputError
 from mergebench.progress import Progress, StepDone, Validated
 from mergebench.seeding import generator
-from mergebench.suites import Split, Task
+from mergebench.suites import Task
 from mergebench.train.classifier import Classifier
 from mergebench.train.lora import LoraTower
 from mergebench.train.objective import Losses, Objective, Step
@@ -67,8 +67,10 @@ class _Run:
             weight_decay=recipe.weight_decay,
             fused=True,
         )
-        self.validation = task.splits["val"]
-        self.probe = probe_split(self.validation, recipe.probe_images, seed)
+        self.training = self.classifier.examples(task.splits["train"])
+        self.validation = self.classifier.examples(task.splits["val"])
+        probe = probe_split(task.splits["val"], recipe.probe_images, seed)
+        self.probe = self.classifier.examples(probe)
         self.selection = Selection(
             recipe=recipe,
             size=len(self.validation),
@@ -82,8 +84,8 @@ class _Run:
     def steps(self, progress: Progress) -> None:
         """Train until the last step or until patience runs out."""
         recipe, began = self.recipe, time.perf_counter()
-        for index, (images, labels) in enumerate(self._batches(self.task.splits["train"])):
-            self.losses.append(self._step(index, images, labels))
+        for index, (hidden, labels) in enumerate(self._batches()):
+            self.losses.append(self._step(index, hidden, labels))
             self.seconds = time.perf_counter() - began
             progress.step(
                 StepDone(
@@ -123,24 +125,23 @@ class _Run:
         }
         return Release(update=chosen.update, record=record)
 
-    def _batches(self, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield full batches: permutations of all images, one after the other, cut to size."""
         draws = generator(self.seed, "order", self.task.name)
         wanted = self.recipe.steps * self.recipe.batch_size
-        epochs = range(math.ceil(wanted / len(split)))
-        order = torch.cat([torch.randperm(len(split), generator=draws) for _ in epochs])[:wanted]
-        device = self.backbone.device
-        images, labels = split.images.to(device), split.labels.to(device)
-        for batch in order.to(device).split(self.recipe.batch_size):
-            yield images[batch], labels[batch]
+        examples = self.training
+        epochs = range(math.ceil(wanted / len(examples)))
+        order = torch.cat([torch.randperm(len(examples), generator=draws) for _ in epochs])[:wanted]
+        for batch in order.to(self.backbone.device).split(self.recipe.batch_size):
+            yield examples.hidden.of(batch), examples.labels[batch]
 
-    def _step(self, index: int, images: Tensor, labels: Tensor) -> Losses:
+    def _step(self, index: int, hidden: Tensor, labels: Tensor) -> Losses:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate_at(index)
         losses = self.objective.backward(
             Step(
                 classifier=self.classifier,
-                images=images,
+                hidden=hidden,
                 labels=labels,
                 index=index,
                 steps=self.recipe.steps,

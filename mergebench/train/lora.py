@@ -14,7 +14,7 @@ from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from mergebench.backbones import Backbone
+from mergebench.backbones import Backbone, Body, autocast
 from mergebench.seeding import generator
 from mergebench.train.recipe import Recipe
 from mergebench.update import LowRank, Update
@@ -34,10 +34,10 @@ class LoraTower:
         self.backbone = backbone
         self.recipe = recipe
         self._frozen = {site: linear.weight for site, linear in backbone.sites.items()}
-        self._tower = _with_adapters(backbone, recipe)
-        self._layers: dict[str, Any] = {
-            site: self._tower.get_submodule(site) for site in self._frozen
-        }
+        self._body = Body(backbone.visual)
+        adapted = _with_adapters(backbone, recipe)
+        self._adapted_body = Body(adapted)
+        self._layers: dict[str, Any] = {site: adapted.get_submodule(site) for site in self._frozen}
         owner = () if recipe.shared_init else (task,)
         for site, layer in self._layers.items():
             start = torch.empty_like(layer.lora_A[_ADAPTER].weight, device="cpu")
@@ -54,14 +54,15 @@ class LoraTower:
             for factor in (layer.lora_B[_ADAPTER], layer.lora_A[_ADAPTER])
         ]
 
-    def embed(self, pixels: Tensor, scale: float = 1.0) -> Tensor:
+    def embed(self, hidden: Tensor, scale: float = 1.0) -> Tensor:
         """Return the embeddings `(N, d)` float32 of `W0 + scale BA`, without dropout.
 
-        `pixels`: `(N, 3, H, W)`, normalised. The weights are summed once per call, which costs less
-        than LoRA's two products per token, and is what a deployed or merged update computes.
+        `hidden`: `(N, ...)` outputs of the tower's stem (see `StemOutputs`). The weights are summed
+        once per call, which costs less than LoRA's two products per token, and is what a deployed
+        or merged update computes.
         """
         weights = {
-            f"{site}.weight": torch.addmm(
+            f"tower.{site}.weight": torch.addmm(
                 self._frozen[site],
                 layer.lora_B[_ADAPTER].weight,
                 layer.lora_A[_ADAPTER].weight,
@@ -70,23 +71,23 @@ class LoraTower:
             for site, layer in self._layers.items()
         }
         with self._autocast():
-            embeddings: Tensor = functional_call(self.backbone.visual, weights, (pixels,))
+            embeddings: Tensor = functional_call(self._body, weights, (hidden,))
         return embeddings.float()
 
-    def embed_training(self, pixels: Tensor, scale: float, dropout_seed: int) -> Tensor:
+    def embed_training(self, hidden: Tensor, scale: float, dropout_seed: int) -> Tensor:
         """Return the embeddings as `embed`, with LoRA's dropout masks drawn from `dropout_seed`.
 
         Equal seeds give equal masks at every `scale`. The caller's random state is left alone.
         """
         if self.recipe.dropout == 0:
-            return self.embed(pixels, scale)
+            return self.embed(hidden, scale)
         nominal = {site: layer.scaling[_ADAPTER] for site, layer in self._layers.items()}
         try:
             for site, layer in self._layers.items():
                 layer.scaling[_ADAPTER] = scale * nominal[site]
                 layer.lora_dropout.train()
-            with _global_seed(pixels.device, dropout_seed), self._autocast():
-                embeddings: Tensor = self._tower(pixels)
+            with _global_seed(hidden.device, dropout_seed), self._autocast():
+                embeddings: Tensor = self._adapted_body(hidden)
         finally:
             for site, layer in self._layers.items():
                 layer.scaling[_ADAPTER] = nominal[site]
@@ -117,8 +118,7 @@ class LoraTower:
             layer.lora_A[_ADAPTER].weight.copy_(change.down)
 
     def _autocast(self) -> torch.autocast:
-        enabled = self.recipe.precision == "bf16"
-        return torch.autocast(self.backbone.device.type, torch.bfloat16, enabled=enabled)
+        return autocast(self.backbone.device, self.recipe.precision)
 
 
 def _with_adapters(backbone: Backbone, recipe: Recipe) -> nn.Module:

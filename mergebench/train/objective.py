@@ -18,12 +18,12 @@ from mergebench.train.classifier import Classifier
 class Step:
     """One batch on its way through the objective.
 
-    `index`: from 0, of `steps`; `images`: `(N, 3, H, W)` uint8; `labels`: `(N,)` int64; `key`: what
-    every random draw of this step is derived from.
+    `index`: from 0, of `steps`; `hidden`: `(N, ...)` stem outputs of the images; `labels`: `(N,)`
+    int64; `key`: what every random draw of this step is derived from.
     """
 
     classifier: Classifier
-    images: Tensor
+    hidden: Tensor
     labels: Tensor
     index: int
     steps: int
@@ -35,7 +35,7 @@ class Step:
         All calls of one step with equal `part` use the same dropout masks.
         """
         masks = derived_seed(*self.key, "dropout", self.index)
-        return self.classifier.losses(self.images[part], self.labels[part], scale, masks)
+        return self.classifier.losses(self.hidden[part], self.labels[part], scale, masks)
 
     @property
     def guessing_loss(self) -> float:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
+from mergebench.backbones import Precision
 from mergebench.errors import InputError
 
 
@@ -52,7 +52,7 @@ class Recipe:
     min_improvement: float = 0.001
     probe_scales: tuple[float, ...] = (0.1, 0.3, 0.6, 1.5)
     probe_images: int = 128
-    precision: Literal["bf16", "fp32"] = "bf16"
+    precision: Precision = "bf16"
 
     def __post_init__(self) -> None:
         """Check the ranges."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from mergebench.backbones import Backbone
 from mergebench.seeding import generator
 from mergebench.suites import Split
-from mergebench.train.classifier import Classifier
+from mergebench.train.classifier import Classifier, Examples
 from mergebench.update import LowRank, Update
 
 CURVE_SCALES = tuple(step / 20 for step in range(41))
@@ -23,10 +23,10 @@ def probe_split(split: Split, count: int, seed: int) -> Split:
     return Split(images=split.images[order], labels=split.labels[order])
 
 
-def scale_curve(classifier: Classifier, split: Split) -> dict[str, Any]:
-    """Return correct counts of `W0 + s BA` on `split` for s = 0, 0.05, ..., 2."""
-    counts = [classifier.correct(split, scale) for scale in CURVE_SCALES]
-    return {"scales": list(CURVE_SCALES), "correct": counts, "images": len(split)}
+def scale_curve(classifier: Classifier, examples: Examples) -> dict[str, Any]:
+    """Return correct counts of `W0 + s BA` on `examples` for s = 0, 0.05, ..., 2."""
+    counts = [classifier.correct(examples, scale) for scale in CURVE_SCALES]
+    return {"scales": list(CURVE_SCALES), "correct": counts, "images": len(examples)}
 
 
 def norm_ratios(backbone: Backbone, update: Update) -> dict[str, Any]:

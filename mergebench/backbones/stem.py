@@ -1,0 +1,108 @@
+"""A vision tower in two stages: its stem, which no update of the sites changes, and its body."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from open_clip.timm_model import TimmModel
+from open_clip.transformer import VisionTransformer
+from torch import Tensor, nn
+
+from mergebench.backbones.backbone import Backbone
+from mergebench.backbones.precision import Precision, autocast
+
+KEPT_BYTES = 1 << 28
+"""Stem outputs of one set of images are kept up to this size, which holds the embedded suite's."""
+
+_BATCH = 128
+
+
+class Body(nn.Module):
+    """What `tower` computes after its stem: `(N, ...)` stem outputs to `(N, d)` embeddings.
+
+    It shares the modules of `tower`, whose parameters it has under `tower.`. Raises TypeError for a
+    tower that is neither open_clip's ViT nor a ConvNeXt.
+    """
+
+    tower: Any
+
+    def __init__(self, tower: nn.Module) -> None:
+        super().__init__()
+        convnext = isinstance(tower, TimmModel) and hasattr(tower.trunk, "stages")
+        if not convnext and not isinstance(tower, VisionTransformer):
+            raise TypeError(f"{type(tower).__name__} is neither a ViT of open_clip nor a ConvNeXt")
+        self.tower = tower
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return the embeddings `(N, d)` of the stem outputs."""
+        tower = self.tower
+        embeddings: Tensor
+        if isinstance(tower, VisionTransformer):
+            pooled, _ = tower._pool(tower.transformer(hidden))
+            embeddings = pooled if tower.proj is None else pooled @ tower.proj
+        else:
+            trunk: Any = tower.trunk
+            embeddings = tower.head(trunk.forward_head(trunk.norm_pre(trunk.stages(hidden))))
+        return embeddings
+
+
+def stem(tower: Any, pixels: Tensor) -> Tensor:
+    """Return what `tower` computes of normalised `(N, 3, H, W)` images ahead of its first block.
+
+    For a ViT these are the patch embedding, positions and first norm.
+    """
+    vit = isinstance(tower, VisionTransformer)
+    hidden: Tensor = tower._embeds(pixels) if vit else tower.trunk.stem(pixels)
+    return hidden
+
+
+def stem_parameters(tower: Any) -> list[nn.Parameter]:
+    """Return the parameters that the stem's outputs depend on."""
+    if isinstance(tower, VisionTransformer):
+        parts = [*tower.conv1.parameters(), *tower.ln_pre.parameters()]
+        return [*parts, tower.class_embedding, tower.positional_embedding]
+    return [*tower.trunk.stem.parameters()]
+
+
+class StemOutputs:
+    """What the body of a backbone takes, for a fixed set of `(N, 3, S, S)` uint8 images.
+
+    Computed once and kept if it is small enough (`KEPT_BYTES`); else, and whenever a parameter of
+    the stem was written to since, computed from the pixels at every request. Neither changes the
+    values.
+    """
+
+    def __init__(self, backbone: Backbone, images: Tensor, *, precision: Precision) -> None:
+        self.backbone = backbone
+        self.images = images.to(backbone.device)
+        self.precision = precision
+        self._kept: Tensor | None = None
+        self._versions: Sequence[int] = ()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def of(self, rows: Tensor | slice) -> Tensor:
+        """Return the stem outputs of these images, `(n, ...)`, in the tower's arithmetic."""
+        with torch.inference_mode(False), torch.no_grad():
+            if self._kept is None and self._fits():
+                self._versions = self._written()
+                batches = self.images.split(_BATCH)
+                self._kept = torch.cat([self._compute(batch) for batch in batches])
+            if self._kept is not None and self._versions == self._written():
+                return self._kept[rows]
+            return self._compute(self.images[rows])
+
+    def _compute(self, images: Tensor) -> Tensor:
+        with autocast(self.backbone.device, self.precision):
+            return stem(self.backbone.visual, self.backbone.preprocess(images))
+
+    def _fits(self) -> bool:
+        one = self._compute(self.images[:1])
+        return one.nbytes * len(self.images) <= KEPT_BYTES
+
+    def _written(self) -> list[int]:
+        """Return how often each parameter of the stem was written to in place."""
+        return [parameter._version for parameter in stem_parameters(self.backbone.visual)]
