@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mergebench.backbones import Backbone, Body, Precision, StemOutputs, autocast, text_head
 from mergebench.errors import InputError
 from mergebench.suites import Task
-from mergebench.update import LowRank, SiteUpdate, Update
+from mergebench.update import SiteUpdate, Update
 
 Counts = dict[str, int]
 """Correctly classified images by task name."""
@@ -24,14 +24,14 @@ class Deployment:
     """A backbone that carries `W0 + alpha D` while the context is open.
 
     Each `set` computes the weights from the saved `W0`, never from the last ones; leaving the
-    context, also by an exception, restores `W0` bit for bit. No copy of the model is made.
-    Raises `InputError` when `update` changes a parameter that the backbone lacks, or of another
-    shape.
+    context, also by an exception, restores `W0` bit for bit. Only `W0` and `D` of the changed
+    parameters are held, so that a further alpha is one addition per parameter. Raises `InputError`
+    when `update` changes a parameter that the backbone lacks, or of another shape.
     """
 
     def __init__(self, backbone: Backbone, update: Update) -> None:
         self._targets = [
-            (_parameter(backbone, site, change, update.label), change)
+            (_parameter(backbone, site, change, update.label), change.dense())
             for site, change in update.sites.items()
         ]
         self._saved: list[Tensor] = []
@@ -54,10 +54,7 @@ class Deployment:
     def set(self, alpha: float) -> None:
         """Write `W0 + alpha D` into the weights."""
         for (parameter, change), original in zip(self._targets, self._saved, strict=True):
-            if isinstance(change, LowRank):
-                torch.addmm(original, change.up, change.down, alpha=alpha, out=parameter)
-            else:
-                torch.add(original, change.dense(), alpha=alpha, out=parameter)
+            torch.add(original, change, alpha=alpha, out=parameter)
 
 
 @contextmanager
@@ -95,7 +92,7 @@ class Evaluator:
         tasks: Sequence[Task],
         *,
         per_task: Mapping[str, int] | None = None,
-        batch_size: int = 128,
+        batch_size: int = 256,
         precision: Precision = "bf16",
     ) -> None:
         self.backbone = backbone
