@@ -23,7 +23,7 @@ OPTIONS = --backbone $(BACKBONE) --protocol $(PROTOCOL) --seed $(SEED) --seeds $
           $(if $(ATTACKS),--attacks "$(ATTACKS)") \
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
-.PHONY: help install table1 table2 figure2 test test-slow lint data pretrain clean
+.PHONY: help install table1 table2 figure2 test test-slow bench lint data pretrain clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ test: $(INSTALLED)  ## the fast tests
 
 test-slow: $(INSTALLED)  ## the slow tests only
 	$(VENV)/bin/pytest -q -m slow
+
+bench: $(INSTALLED)  ## costs of merging and evaluation on one thread, into results/bench
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(VENV)/bin/pytest -q -m bench \
+	  tests/benchmarks --bench-results results/bench
 
 lint: $(INSTALLED)  ## ruff, import directions, mypy --strict
 	$(VENV)/bin/ruff check .
