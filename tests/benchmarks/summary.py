@@ -118,8 +118,8 @@ def _markdown(ledger: Ledger) -> Iterator[str]:
         f"merges, merged again at each of {ALPHAS} alphas. *Fast*: this package, float32 adapters, "
         "one merge whatever the number of alphas. 8 updates of rank 16; one site of each shape is "
         "timed and counted as often as the backbone has it. Seconds, forward passes excluded. "
-        "*Point*: one more merge; *first*: the space's components and one merge; *grid*: all alphas "
-        "at the defaults, then every structural point."
+        "*Point*: one more merge; *first*: the space's components and one merge; *grid*: all "
+        "alphas at the defaults, then every structural point."
     )
     for backbone in SITES:
         yield from ["", f"## {backbone}", ""]
