@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mergebench.contracts import Plugin
 from mergebench.evaluate import Counts
 from mergebench.search import Point
 
-FORMAT = 1
+FORMAT = 2
 """Version of the record; part of every key, so that a new format starts anew."""
 
 PACKAGES = ("mergebench", "torch", "numpy", "open_clip_torch", "timm", "peft", "safetensors")
@@ -72,10 +78,12 @@ class CellResults:
 
     `correct`: by task; `sizes`: images by task, by split or search stage. `options` and `alpha`:
     the chosen point, where there was a choice. `points` allow any selection rule to be replayed.
+    `hits`: which test images are correct, by task, for paired comparisons (`packed`).
     """
 
     correct: Counts
     sizes: Mapping[str, Counts]
+    hits: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     alpha: float | None = None
     points: tuple[Point, ...] = ()
@@ -83,17 +91,28 @@ class CellResults:
 
 @dataclass(frozen=True, kw_only=True)
 class CellRun:
-    """How a measurement was run; `seconds` of wall-clock time, `finished` in UTC (ISO 8601)."""
+    """How a measurement was run.
+
+    `seconds` of wall-clock time; `finished` in UTC (ISO 8601); `device`: its kind, as torch calls
+    it; `revision`: the git commit of the code, where it runs from a checkout.
+    """
 
     seconds: float
     finished: str
+    device: str
     versions: Mapping[str, str]
+    revision: str | None = None
 
     @classmethod
-    def now(cls, seconds: float) -> Self:
+    def now(cls, seconds: float, device: str) -> Self:
         """Return the record of a run that ends now in this environment."""
-        finished = datetime.now(UTC).isoformat(timespec="seconds")
-        return cls(seconds=round(seconds, 3), finished=finished, versions=package_versions())
+        return cls(
+            seconds=round(seconds, 3),
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            device=device,
+            versions=package_versions(),
+            revision=code_revision(),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +138,40 @@ def package_versions() -> dict[str, str]:
         except PackageNotFoundError:
             versions[package] = "not installed"
     return versions
+
+
+@cache
+def code_revision() -> str | None:
+    """Return the commit of the checkout that this package runs from, `-dirty` if it was changed.
+
+    None where there is no git, or the package is installed elsewhere.
+    """
+    folder = Path(__file__).resolve().parents[1]
+    try:
+        top = _git(folder, "rev-parse", "--show-toplevel")
+        if Path(top) != folder:
+            return None
+        return _git(folder, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def packed(hits: Sequence[bool]) -> str:
+    """Return bits as base64 of bytes, the first bit being the highest of the first byte."""
+    return base64.b64encode(np.packbits(np.asarray(hits, dtype=bool)).tobytes()).decode()
+
+
+def unpacked(text: str, size: int) -> NDArray[np.bool_]:
+    """Return the `size` bits that `packed` wrote; ValueError if `text` holds another number."""
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(text, validate=True), dtype=np.uint8))
+    if not size <= len(bits) < size + 8:
+        raise ValueError(f"{len(bits)} bits do not pack {size} values")
+    return bits[:size].astype(bool)
 
 
 def sha256_of(value: object) -> str:

@@ -62,7 +62,8 @@ class Context:
     """What a caption states: how the numbers came about.
 
     `command` reproduces them; `date` is the day (ISO) on which the newest of them was measured;
-    hashes identify the weights and the images; `notes` are further facts, one sentence each.
+    hashes identify the weights and the images; `revisions` are the git commits of the code that
+    measured them; `notes` are further facts, one sentence each.
     """
 
     command: str
@@ -75,7 +76,9 @@ class Context:
     protocol: str
     seeds: tuple[int, ...]
     precision: str
+    device: str
     versions: Mapping[str, str]
+    revisions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 

@@ -122,7 +122,9 @@ def _context(experiment: Experiment, cells: Sequence[Cell]) -> Context:
         protocol=experiment.protocol.name,
         seeds=experiment.seeds,
         precision=bench.setting.precision,
+        device=newest.run.device,
         versions=versions,
+        revisions=tuple(sorted({cell.run.revision for cell in cells if cell.run.revision})),
         notes=tuple(_notes(experiment, cells)),
     )
 

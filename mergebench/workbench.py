@@ -13,7 +13,7 @@ from typing import Any
 from mergebench.adapters import load_update, save_adapter
 from mergebench.atomic import replacing
 from mergebench.backbones import Backbone, load_backbone
-from mergebench.cell import Cell, CellInputs, CellResults, CellRun, Method, plain, sha256_of
+from mergebench.cell import Cell, CellInputs, CellResults, CellRun, Method, packed, plain, sha256_of
 from mergebench.contracts import Merger, Protection, Space
 from mergebench.evaluate import Deployment, Evaluator, deployed
 from mergebench.measurements import UNPROTECTED
@@ -259,7 +259,8 @@ class Workbench:
         self._begin_measuring()
         start = time.perf_counter()
         results = measure()
-        cell = Cell(inputs=inputs, results=results, run=CellRun.now(time.perf_counter() - start))
+        run = CellRun.now(time.perf_counter() - start, self.backbone.device.type)
+        cell = Cell(inputs=inputs, results=results, run=run)
         self.store.put(cell)
         return cell
 
@@ -270,4 +271,9 @@ class Workbench:
 
 
 def _test_counts(evaluator: Evaluator) -> CellResults:
-    return CellResults(correct=evaluator.correct("test"), sizes={"test": evaluator.sizes("test")})
+    hits = evaluator.hits("test")
+    return CellResults(
+        correct={task: int(own.sum()) for task, own in hits.items()},
+        sizes={"test": evaluator.sizes("test")},
+        hits={task: packed(own.tolist()) for task, own in hits.items()},
+    )

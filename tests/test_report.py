@@ -40,7 +40,9 @@ CONTEXT = Context(
     protocol="paper",
     seeds=(0,),
     precision="bf16",
+    device="cpu",
     versions={"torch": "2.14.1", "mergebench": "0.1.0"},
+    revisions=("0123456789ab",),
     notes=("Half of a note & 100 % of it.",),
 )
 

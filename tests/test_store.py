@@ -17,7 +17,16 @@ from typing import Any
 import pytest
 
 from mergebench.atomic import LEFTOVER_AGE_S, replacing
-from mergebench.cell import Cell, CellInputs, CellResults, CellRun, Method
+from mergebench.cell import (
+    Cell,
+    CellInputs,
+    CellResults,
+    CellRun,
+    Method,
+    code_revision,
+    packed,
+    unpacked,
+)
 from mergebench.errors import InputError
 from mergebench.search import Point
 from mergebench.store import Store
@@ -53,7 +62,7 @@ def measured(inputs: CellInputs) -> Cell:
         alpha=0.2,
         points=points,
     )
-    return Cell(inputs=inputs, results=results, run=CellRun.now(1.25))
+    return Cell(inputs=inputs, results=results, run=CellRun.now(1.25, "cpu"))
 
 
 def numbered(seed: int) -> CellInputs:
@@ -90,7 +99,7 @@ def test_key_depends_on_nothing_else() -> None:
     as_integer = Method(name="ties", version=1, options={"top_k": 20})
     assert replace(INPUTS, protocol=reordered, attack=as_integer).key == INPUTS.key
     cell = measured(INPUTS)
-    assert replace(cell, run=CellRun.now(99.0)).key == cell.key == INPUTS.key
+    assert replace(cell, run=CellRun.now(99.0, "cuda")).key == cell.key == INPUTS.key
     assert re.fullmatch("[0-9a-f]{64}", cell.key)
 
 
@@ -125,7 +134,7 @@ def test_a_cell_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_writing_again_replaces(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.put(measured(INPUTS))
-    again = replace(measured(INPUTS), run=CellRun.now(7.0))
+    again = replace(measured(INPUTS), run=CellRun.now(7.0, "cpu"))
     store.put(again)
     cell = store.get(INPUTS.key)
     assert cell is not None
@@ -266,3 +275,26 @@ def test_two_processes_share_a_store(tmp_path: Path) -> None:
         assert child.exitcode == 0
     assert set(reader.keys()) == {numbered(seed).key for seed in range(40)}
     assert len(list(root.iterdir())) == 40
+
+
+# --- what a cell records ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 1000])
+def test_hits_survive_packing(size: int) -> None:
+    hits = [index % 3 == 0 for index in range(size)]
+    assert unpacked(packed(hits), size).tolist() == hits
+
+
+def test_bits_of_another_size_are_refused() -> None:
+    with pytest.raises(ValueError, match="16 bits do not pack 17 values"):
+        unpacked(packed([True] * 9), 17)
+
+
+def test_the_code_s_revision_is_that_of_this_checkout() -> None:
+    revision = code_revision()
+    if not (Path(__file__).parents[1] / ".git").exists():
+        assert revision is None
+    else:
+        assert revision is not None
+        assert re.fullmatch(r"[0-9a-f]{12}(-dirty)?", revision)

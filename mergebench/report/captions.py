@@ -20,8 +20,9 @@ def facts(context: Context, *, hash_length: int = 64) -> tuple[tuple[str, str], 
         ("Protocol", context.protocol),
         ("Suite", suite),
         ("Backbone", backbone),
-        ("Precision", context.precision),
+        ("Precision", f"{context.precision} on {context.device}"),
         ("Versions", versions),
+        ("Code", ", ".join(context.revisions)),
         *(("Note", note) for note in context.notes),
     )
     return tuple((what, " ".join(value.split())) for what, value in pairs if value)
