@@ -93,7 +93,7 @@ def drop_and_rescale(stack: Tensor, drop: float, site: Site) -> Tensor:
     dropped = torch.empty_like(stack)
     for task, row in enumerate(stack):
         uniform = torch.rand(row.shape, generator=site.generator("dare", task), dtype=torch.float32)
-        kept = (uniform > drop).to(stack.device)
+        kept = uniform.gt_(drop).to(stack.device)  # 0 or 1, in place: one buffer less to fill
         torch.mul(row, kept, out=dropped[task]).div_(1 - drop)
     return dropped
 
