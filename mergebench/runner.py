@@ -14,6 +14,7 @@ from mergebench.monitor import Monitor
 from mergebench.progress import Silent
 from mergebench.rows import merged_row, scale_curve, standalone_row, zero_shot_rows
 from mergebench.search import FULL
+from mergebench.train import Recipe
 from mergebench.workbench import NotMeasuredError
 
 Job = ReleaseJob | ZeroShotJob | MergeJob
@@ -132,13 +133,12 @@ def _context(experiment: Experiment, cells: Sequence[Cell]) -> Context:
 def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
     """Yield what else the numbers depend on: recipe, options, search subset, mixed versions."""
     setting = experiment.setting
-    recipe = setting.recipe
-    yield (
-        f"Adapters: LoRA of rank {recipe.rank}, learning rate {recipe.learning_rate:g}, "
-        f"{recipe.steps} steps of {recipe.batch_size} images."
-    )
+    yield f"Adapters: {_recipe(setting.recipe)}."
     for name in experiment.protections:
-        options = setting.protections.get(name, {})
+        options = dict(setting.protections.get(name, {}))
+        recipe = options.pop("recipe", setting.recipe)
+        if recipe != setting.recipe:
+            yield f"Adapters of {name}: {_recipe(recipe)}."
         if options:
             shown = ", ".join(f"{key} {value}" for key, value in options.items())
             yield f"Options of {name}: {shown}."
@@ -156,6 +156,13 @@ def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
     versions = {tuple(sorted(cell.run.versions.items())) for cell in cells}
     if len(versions) > 1:
         yield f"The cells were measured with {len(versions)} sets of package versions."
+
+
+def _recipe(recipe: Recipe) -> str:
+    return (
+        f"LoRA of rank {recipe.rank}, learning rate {recipe.learning_rate:g}, "
+        f"{recipe.steps} steps of {recipe.batch_size} images"
+    )
 
 
 def searched_images(cells: Sequence[Cell]) -> tuple[int, int]:

@@ -1,15 +1,15 @@
 """What is used per backbone: the suite, the search subset, and the options of the protections.
 
-The recipes and the options of Trap² were chosen on validation images, the options on `mini_vit` at
-nominal and off-nominal scales and taken over for `mini_convnext` (docs/embedded_suite.md). Accuracy
-of merges with a protected update played no part. `search_per_task` is what keeps a cold table 2
-within twenty minutes on two cores.
+The recipes and the options of Trap² were chosen on validation images, the latter at nominal and
+off-nominal scales of one update (docs/embedded_suite.md). Accuracy of merges with a protected
+update played no part. `search_per_task` is what keeps a cold table 2 within ten minutes on two
+cores.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mergebench.backbones import BACKBONES, Precision
@@ -22,7 +22,8 @@ from mergebench.train import Recipe
 class Setting:
     """The suite and the recipes that belong to one backbone.
 
-    `recipe` is shared by all protections; `protections` holds further options by protection name.
+    `recipe` is that of all protections, unless `protections`, which holds options by protection
+    name, has another one.
     `search_per_task`: class-balanced validation images per task on which merges are tuned (None:
     all). `precision`: arithmetic of the tower in every evaluation.
     """
@@ -43,26 +44,27 @@ class Setting:
 
 
 _VIT_RECIPE = Recipe(learning_rate=2e-3, steps=450)
-_CONVNEXT_RECIPE = Recipe(learning_rate=1e-3, steps=600)
-_MINI_TRAP: Mapping[str, Any] = {
-    "strength": 0.35,
-    "scale_max": 1.36,
-    "band": 0.35,
-    "cap": 1.0,
-    "until": 0.45,
+_CONVNEXT_RECIPE = Recipe(learning_rate=1e-3, steps=400)
+_MINI_TRAP: Mapping[str, Any] = {"scale_max": 1.36, "band": 0.35, "cap": 1.0, "until": 0.45}
+_VIT_TRAP: Mapping[str, Any] = {"strength": 0.35, **_MINI_TRAP}
+# At 1e-3 no trap forms; at 1.5e-3 plain updates would only grow larger and merge worse.
+_CONVNEXT_TRAP: Mapping[str, Any] = {
+    "recipe": replace(_CONVNEXT_RECIPE, learning_rate=1.5e-3, steps=500),
+    "strength": 0.7,
+    **_MINI_TRAP,
 }
 
 SETTINGS: Mapping[str, Setting] = {
     "mini_vit": Setting(
         suite="mini8",
         recipe=_VIT_RECIPE,
-        protections={"trap2": _MINI_TRAP},
+        protections={"trap2": _VIT_TRAP},
         search_per_task=64,
     ),
     "mini_convnext": Setting(
         suite="mini8",
         recipe=_CONVNEXT_RECIPE,
-        protections={"trap2": _MINI_TRAP},
+        protections={"trap2": _CONVNEXT_TRAP},
         search_per_task=64,
     ),
 }
