@@ -59,13 +59,13 @@ SETTINGS: Mapping[str, Setting] = {
         suite="mini8",
         recipe=_VIT_RECIPE,
         protections={"trap2": _VIT_TRAP},
-        search_per_task=96,
+        search_per_task=64,
     ),
     "mini_convnext": Setting(
         suite="mini8",
         recipe=_CONVNEXT_RECIPE,
         protections={"trap2": _CONVNEXT_TRAP},
-        search_per_task=96,
+        search_per_task=64,
     ),
 }
 
