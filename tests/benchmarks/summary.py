@@ -72,8 +72,17 @@ class Ledger:
     evaluation: list[Evaluation] = field(default_factory=list)
     loading: list[float] = field(default_factory=list)
 
+    def backbones(self) -> list[str]:
+        """Return the backbones of which every site and column was measured."""
+        there = {(one.backbone, one.shape, one.column) for one in self.sites}
+        return [
+            backbone
+            for backbone, shapes in SITES.items()
+            if all((backbone, shape, column) in there for shape in shapes for column in TABLE2)
+        ]
+
     def model(self, backbone: str, column: str) -> Costs:
-        """Return the costs of all sites of a backbone."""
+        """Return the costs of all sites of a backbone, each shape of which must be there."""
         return total(
             [
                 one.costs.times(SITES[backbone][one.shape])
@@ -86,7 +95,7 @@ class Ledger:
 def write(ledger: Ledger, folder: Path) -> None:
     """Write `merging.csv`, `scaling.csv`, `merging.md` and `scaling.svg` into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    models = [(b, c, ledger.model(b, c)) for b in SITES for c in TABLE2]
+    models = [(b, c, ledger.model(b, c)) for b in ledger.backbones() for c in TABLE2]
     rows = [
         (
             backbone,
@@ -121,7 +130,7 @@ def _markdown(ledger: Ledger) -> Iterator[str]:
         "*Point*: one more merge; *first*: the space's components and one merge; *grid*: all "
         "alphas at the defaults, then every structural point."
     )
-    for backbone in SITES:
+    for backbone in ledger.backbones():
         yield from ["", f"## {backbone}", ""]
         yield from _merging_table(ledger, backbone)
     yield from ["", "## A further alpha", "", "| backbone | ms |", "|---|--:|"]
