@@ -50,7 +50,7 @@ figure2: $(INSTALLED)  ## accuracy against the scale s at which an update is dep
 	$(MERGEBENCH) figure2 $(OPTIONS)
 
 test: $(INSTALLED)  ## the fast tests
-	$(VENV)/bin/pytest -q -n $(JOBS)
+	$(VENV)/bin/pytest -q -n $(JOBS) -p no:benchmark
 
 test-slow: $(INSTALLED)  ## the slow tests only
 	$(VENV)/bin/pytest -q -m slow
