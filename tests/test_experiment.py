@@ -12,6 +12,7 @@ from miniature import FEW_IMAGES, PROTOCOL, SETTING, TASKS
 from rich.console import Console
 
 from mergebench import experiment as experiment_module
+from mergebench.cell import unpacked
 from mergebench.contracts import Merger, Space
 from mergebench.evaluate import Evaluator, deployed
 from mergebench.experiment import Experiment
@@ -21,7 +22,7 @@ from mergebench.monitor import Monitor
 from mergebench.progress import Silent
 from mergebench.registry import registry
 from mergebench.report import write_figure2, write_table1, write_table2
-from mergebench.runner import measure_merges, measure_standalone
+from mergebench.runner import _notes, measure_merges, measure_standalone
 from mergebench.workbench import Workbench
 
 ATTACKS = ("ta@full", "ties@core", "tsv@knots", "weighted_sum@full")
@@ -90,6 +91,25 @@ def test_rows_of_a_cold_run(first):
         "Options of trap2: strength 0.05.",
         "Merges are tuned on 12 class-balanced validation images per task.",
     )
+
+
+def test_cells_say_which_images_are_correct(bench, first):
+    cells = [cell for cell in bench.store.cells() if cell.inputs.attack is not None]
+    assert len(cells) == len(first[0].merged)
+    for cell in cells:
+        for task, correct in cell.results.correct.items():
+            hits = unpacked(cell.results.hits[task], cell.results.sizes["test"][task])
+            assert int(hits.sum()) == correct
+
+
+def test_a_recipe_of_a_protections_own_is_stated():
+    own = {"recipe": replace(SETTING.recipe, steps=9), "strength": 0.05}
+    setting = replace(SETTING, protections={"trap2": own})
+    notes = [*_notes(replace(experiment_in(Path()), setting=setting), [])]
+    assert notes[1:3] == [
+        "Adapters of trap2: LoRA of rank 4, learning rate 0.002, 9 steps of 16 images.",
+        "Options of trap2: strength 0.05.",
+    ]
 
 
 def test_a_cold_run_says_what_it_measured(first):
