@@ -30,12 +30,7 @@ class Full(Space):
         if rotation_invariant and all_low_rank(updates):
             return _core_coordinates(updates)
         rows, columns = updates[0].shape
-        stack = updates[0].tensors[0].new_empty(len(updates), rows, columns)
-        for update, out in zip(updates, stack, strict=True):
-            if isinstance(update, LowRank):
-                torch.mm(update.up, update.down, out=out)
-            else:
-                out.copy_(update.dense())
+        stack = torch.stack([update.dense() for update in updates])
         return Encoded(stack=stack, shape=(rows, columns))
 
 

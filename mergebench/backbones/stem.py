@@ -80,17 +80,13 @@ class StemOutputs:
         self.precision = precision
         self._kept: Tensor | None = None
         self._versions: Sequence[int] = ()
-
-    def __len__(self) -> int:
-        return len(self.images)
+        self._undecided = True
 
     def of(self, rows: Tensor | slice) -> Tensor:
         """Return the stem outputs of these images, `(n, ...)`, in the tower's arithmetic."""
         with torch.inference_mode(False), torch.no_grad():
-            if self._kept is None and self._fits():
-                self._versions = self._written()
-                batches = self.images.split(_BATCH)
-                self._kept = torch.cat([self._compute(batch) for batch in batches])
+            if self._undecided:
+                self._keep_if_small()
             if self._kept is not None and self._versions == self._written():
                 return self._kept[rows]
             return self._compute(self.images[rows])
@@ -99,9 +95,12 @@ class StemOutputs:
         with autocast(self.backbone.device, self.precision):
             return stem(self.backbone.visual, self.backbone.preprocess(images))
 
-    def _fits(self) -> bool:
-        one = self._compute(self.images[:1])
-        return one.nbytes * len(self.images) <= KEPT_BYTES
+    def _keep_if_small(self) -> None:
+        self._undecided = False
+        if self._compute(self.images[:1]).nbytes * len(self.images) <= KEPT_BYTES:
+            self._versions = self._written()
+            batches = self.images.split(_BATCH)
+            self._kept = torch.cat([self._compute(batch) for batch in batches])
 
     def _written(self) -> list[int]:
         """Return how often each parameter of the stem was written to in place."""

@@ -179,7 +179,8 @@ def _merging_table(ledger: Ledger, backbone: str) -> Iterator[str]:
 
 def _scaling_table(scaling: Sequence[Scaling]) -> Iterator[str]:
     settings = list(dict.fromkeys((one.count, one.rank) for one in scaling))
-    yield "| attack @ space | " + " | ".join(f"T {count}, r {rank}" for count, rank in settings)
+    heads = [f"T {count}, r {rank}" for count, rank in settings]
+    yield " | ".join(["| attack @ space", *heads]) + " |"
     yield "|---" + "|--:" * len(settings) + "|"
     for column in TABLE2:
         own = {(one.count, one.rank): one.costs for one in scaling if one.column == column}

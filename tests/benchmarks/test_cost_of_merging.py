@@ -43,7 +43,6 @@ def test_one_site(
     problem = subject.problem()
     subject.fast_point(problem, {})
     benchmark.pedantic(subject.fast_point, args=(problem, {}), rounds=3)
-    assert costs.dense_grid > 0
 
 
 @pytest.mark.parametrize("column", TABLE2)
@@ -56,7 +55,6 @@ def test_scaling(count: int, rank: int, column: str, ledger: Ledger) -> None:
     subject = Subject(shape=(768, 768), attack=attack, space=space, count=count, rank=rank)
     costs = compare(subject, most_rounds=3, enough=5)
     ledger.scaling.append(Scaling(column=column, count=count, rank=rank, costs=costs))
-    assert costs.dense_grid > 0
 
 
 @pytest.mark.parametrize("backbone", SITES)
