@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, get_args
 
-import torch
 from torch import Tensor
 
 from mergebench.errors import InputError
@@ -23,36 +23,47 @@ def check_aggregation(aggregation: str) -> None:
         raise InputError(f"aggregation is {aggregation!r}; choose from: {', '.join(known)}")
 
 
-def elect_signs(rows: Tensor) -> Tensor:
-    """Return where the elected sign is positive, `(d,)` bool, for `rows` `(T, d)`.
+def consensus(
+    rows: Tensor, trimmed: Callable[[Tensor], Tensor], aggregation: Aggregation
+) -> Tensor:
+    """Elect a sign per entry and combine the trimmed values that have it: mean or sum, `(d,)`.
 
-    The sign of an entry is that of its sum over the updates. Entries whose sum is 0 take the sign
-    of the majority of all entries, and the negative one when there is no majority. Source: Yadav
-    et al., 2023, section 3, step 2; zero sums as in the reference code.
-    """
-    total = rows.sum(dim=0)
-    positive = total > 0
-    majority = int(positive.sum()) - int((total < 0).sum())
-    if majority > 0:
-        positive |= total == 0
-    return positive
-
-
-def disjoint_aggregate(rows: Tensor, positive: Tensor, aggregation: Aggregation) -> Tensor:
-    """Combine, entry by entry, the values that have the elected sign: their mean or sum, `(d,)`.
-
-    `rows`: `(T, d)`; `positive`: `(d,)` bool. Zero has neither sign; an entry without any value of
-    the elected sign is 0. Source: Yadav et al., 2023, section 3, step 3.
+    `rows`: `(T, d)`; `trimmed` returns the trimmed values of some columns of it, a new `(T, c)`,
+    and is called piece by piece, so that no copy of `rows` is made. The sign of an entry is that
+    of its sum over the updates. Entries whose values cancel take the sign of the majority of all
+    entries, and the negative one when there is no majority. Zero has neither sign; an entry without
+    any value of the elected sign is 0. Source: Yadav et al., 2023, section 3, steps 2 and 3; zero
+    sums as in the reference code.
     """
     size = rows.shape[1]
     merged = rows.new_empty(size)
+    majority, undecided = 0, []
     for start in range(0, size, COLUMNS_AT_ONCE):
         part = slice(start, start + COLUMNS_AT_ONCE)
-        signs = torch.where(positive[part], 1, -1).to(rows.dtype)
-        # Turned to the elected sign, agreeing values are positive and the others are cut off.
-        agreeing = (rows[:, part] * signs).clamp_(min=0)
-        total = agreeing.sum(dim=0)
-        if aggregation == "mean":
-            total /= agreeing.sign_().sum(dim=0).clamp_(min=1)
-        merged[part] = total * signs
+        values = trimmed(rows[:, part])
+        total = values.sum(dim=0)
+        positive = total > 0
+        decided = int(total.count_nonzero())
+        majority += 2 * int(positive.count_nonzero()) - decided
+        merged[part] = _agreeing(values, positive, aggregation)
+        if int(merged[part].count_nonzero()) > decided:
+            undecided.append(part)
+    if majority > 0:
+        for part in undecided:
+            values = trimmed(rows[:, part])
+            merged[part] = _agreeing(values, values.sum(dim=0) >= 0, aggregation)
     return merged
+
+
+def _agreeing(values: Tensor, positive: Tensor, aggregation: Aggregation) -> Tensor:
+    """Combine, entry by entry, the values whose sign is positive where `positive` `(c,)` says.
+
+    `values`: `(T, c)`, changed in place.
+    """
+    signs = positive.to(values.dtype).mul_(2).sub_(1)
+    # Turned to the elected sign, agreeing values are positive and the others are cut off.
+    agreeing = values.mul_(signs).clamp_(min=0)
+    total = agreeing.sum(dim=0)
+    if aggregation == "mean":
+        total /= agreeing.sign_().sum(dim=0).clamp_(min=1)
+    return total.mul_(signs)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from attacks.consensus import Aggregation, check_aggregation, disjoint_aggregate, elect_signs
+from attacks.consensus import Aggregation, check_aggregation, consensus
 from attacks.sparsification import (
     DROP_GRID,
     TOP_K_GRID,
@@ -16,7 +16,7 @@ from attacks.sparsification import (
     check_top_k,
     drop_and_rescale,
     remembered_thresholds,
-    trim,
+    trimming,
 )
 from mergebench.contracts import Merger, Site
 
@@ -51,6 +51,6 @@ class DareTies(Merger):
         """Return the disjoint mean (or sum) of the dropped, rescaled and trimmed updates."""
         rows = drop_and_rescale(stack, self.drop, site).flatten(start_dim=1)
         thresholds = remembered_thresholds(rows, self.top_k, site, of=f"updates, drop={self.drop}")
-        trimmed = trim(rows, thresholds, inclusive=self.inclusive)
-        merged = disjoint_aggregate(trimmed, elect_signs(trimmed), self.aggregation)
+        keep = trimming(thresholds, inclusive=self.inclusive)
+        merged = consensus(rows, keep, self.aggregation)
         return merged.reshape(stack.shape[1:])

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import hardshrink
 
 from mergebench.contracts import Site
 from mergebench.errors import InputError
 
 TOP_K_GRID = (100.0, 90.0, 80.0, 70.0, 60.0, 50.0, 40.0, 30.0, 20.0, 10.0)
 DROP_GRID = (1e-5, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99)
+
+NUMBERS_KEPT = 1 << 18
+"""Up to how many uniform numbers of a site are kept between the merges of a search: 1 MiB."""
 
 
 def check_top_k(top_k: float) -> None:
@@ -73,29 +75,46 @@ def trim(rows: Tensor, thresholds: Tensor, *, inclusive: bool = True) -> Tensor:
     where magnitudes tie. Source: Yadav et al., 2023, section 3, step 1; counting as in the
     reference code.
     """
-    trimmed = torch.empty_like(rows)
-    for row, threshold, out in zip(rows, thresholds, trimmed, strict=True):
-        # Hard shrinking keeps what exceeds a limit: here the next number below the threshold.
-        limit = torch.nextafter(threshold, torch.zeros_like(threshold)) if inclusive else threshold
-        out.copy_(hardshrink(row, float(limit)))
-    return trimmed
+    return trimming(thresholds, inclusive=inclusive)(rows)
+
+
+def trimming(thresholds: Tensor, *, inclusive: bool = True) -> Callable[[Tensor], Tensor]:
+    """Return `trim` with these thresholds, for use on one part of the columns after the other."""
+    # Hard shrinking keeps what exceeds a limit: here the next number below the threshold.
+    below = torch.nextafter(thresholds, torch.zeros_like(thresholds))
+    limits = (below if inclusive else thresholds).tolist()
+
+    def apply(rows: Tensor) -> Tensor:
+        trimmed = torch.empty_like(rows, memory_format=torch.contiguous_format)
+        for row, limit, out in zip(rows, limits, trimmed, strict=True):
+            torch.hardshrink(row, limit, out=out)
+        return trimmed
+
+    return apply
 
 
 def drop_and_rescale(stack: Tensor, drop: float, site: Site) -> Tensor:
     """Set each entry to 0 with probability `drop` and divide the others by `1 - drop`.
 
     `stack`: `(T, a, b)`. The uniform numbers are float32, come from the site's generator of each
-    task and do not depend on `drop`, so that what a larger `drop` keeps is a subset. `drop = 0`
-    changes nothing. Source: Yu et al., 2024, equation 1.
+    task and do not depend on `drop`, so that what a larger `drop` keeps is a subset; small ones are
+    drawn once for a whole search. `drop = 0` changes nothing. Source: Yu et al., 2024, equation 1.
     """
     if drop == 0:
         return stack
+    if stack.numel() <= NUMBERS_KEPT:
+        uniform = site.once("uniform numbers", lambda: torch.stack([*_uniform(stack, site)]))
+        return torch.mul(stack, (uniform > drop).to(stack.device)).div_(1 - drop)
     dropped = torch.empty_like(stack)
-    for task, row in enumerate(stack):
-        uniform = torch.rand(row.shape, generator=site.generator("dare", task), dtype=torch.float32)
+    for row, uniform, out in zip(stack, _uniform(stack, site), dropped, strict=True):
         kept = uniform.gt_(drop).to(stack.device)  # 0 or 1, in place: one buffer less to fill
-        torch.mul(row, kept, out=dropped[task]).div_(1 - drop)
+        torch.mul(row, kept, out=out).div_(1 - drop)
     return dropped
+
+
+def _uniform(stack: Tensor, site: Site) -> Iterator[Tensor]:
+    for task, row in enumerate(stack):
+        yield torch.rand(row.shape, generator=site.generator("dare", task), dtype=torch.float32)
 
 
 def _sorted_magnitudes(row: Tensor) -> Tensor:

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from attacks.consensus import Aggregation, check_aggregation, disjoint_aggregate, elect_signs
-from attacks.sparsification import TOP_K_GRID, check_top_k, remembered_thresholds, trim
+from attacks.consensus import Aggregation, check_aggregation, consensus
+from attacks.sparsification import TOP_K_GRID, check_top_k, remembered_thresholds, trimming
 from mergebench.contracts import Merger, Site
 
 
@@ -40,6 +40,6 @@ class Ties(Merger):
         """Return the disjoint mean (or sum) of the trimmed updates."""
         rows = stack.flatten(start_dim=1)
         thresholds = remembered_thresholds(rows, self.top_k, site, of="updates")
-        trimmed = trim(rows, thresholds, inclusive=self.inclusive)
-        merged = disjoint_aggregate(trimmed, elect_signs(trimmed), self.aggregation)
+        keep = trimming(thresholds, inclusive=self.inclusive)
+        merged = consensus(rows, keep, self.aggregation)
         return merged.reshape(stack.shape[1:])

@@ -10,7 +10,7 @@ import torch
 
 from mergebench.contracts import Encoded, Merger, Site, Space
 from mergebench.errors import InputError, shape_text
-from mergebench.update import Dense, LowRank, SiteUpdate, Update
+from mergebench.update import Dense, LowRank, SiteUpdate, Update, all_finite
 
 # What a problem keeps of its encodings; those beyond it are made again at every merge.
 KEPT_BYTES = 1 << 30
@@ -89,7 +89,7 @@ class MergeProblem:
                 f"{merger.name} returned shape {tuple(merged.shape)} at site {name}; "
                 f"expected {tuple(encoded.stack.shape[1:])}"
             )
-        if not bool(torch.isfinite(merged).all()):
+        if not all_finite(merged):
             raise ArithmeticError(f"{merger.name} gave a value that is not finite at site {name}")
         first = self.updates[0].sites[name]
         change = _cast(encoded.decode(merged), first.dtype)

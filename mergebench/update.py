@@ -50,6 +50,10 @@ class LowRank:
         """Return `ΔW`, `(m, n)`, in the factors' dtype."""
         return self.up @ self.down
 
+    def dense_into(self, out: Tensor) -> None:
+        """Write `ΔW` into `out`, `(m, n)` of the factors' dtype."""
+        torch.mm(self.up, self.down, out=out)
+
     def scaled(self, scale: float) -> LowRank:
         """Return the update `scale · ΔW`; only `up` is multiplied, as in the deployed adapter."""
         return LowRank(up=self.up * scale, down=self.down)
@@ -80,12 +84,24 @@ class Dense:
         """Return `ΔW` itself (not a copy)."""
         return self.delta
 
+    def dense_into(self, out: Tensor) -> None:
+        """Write `ΔW` into `out`, of its shape and dtype."""
+        out.copy_(self.delta)
+
     def scaled(self, scale: float) -> Dense:
         """Return the update `scale · ΔW`."""
         return Dense(delta=self.delta * scale)
 
 
 SiteUpdate = LowRank | Dense
+
+
+def all_finite(tensor: Tensor) -> bool:
+    """Return whether no value is a NaN or an infinity.
+
+    A sum with such a value is not finite, so that a finite one, which is cheap, settles it.
+    """
+    return bool(torch.isfinite(tensor.sum())) or bool(torch.isfinite(tensor).all())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -114,7 +130,7 @@ class Update:
                 )
             if tensor.dtype != change.dtype:
                 raise InputError(f"{self.label}: site {site} mixes dtypes in its factors")
-            if not bool(torch.isfinite(tensor).all()):
+            if not all_finite(tensor):
                 raise InputError(
                     f"{self.label}: site {site} holds a NaN or an infinity; export it again"
                 )

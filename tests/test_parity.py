@@ -11,7 +11,9 @@ import torch
 from synthetic import SITE, attack, distance, low_rank, merge, problem
 from torch import Tensor
 
+from attacks.consensus import COLUMNS_AT_ONCE
 from mergebench.contracts import Site
+from mergebench.seeding import generator
 from mergebench.update import LowRank
 
 RULES: list[tuple[str, dict[str, Any]]] = [
@@ -145,3 +147,14 @@ def test_ties_in_full_space_is_equal_bit_for_bit_over_several_pieces() -> None:
     assert torch.equal(
         merge(updates, "ties", top_k=20.0).flatten(), plain_ties(stack.flatten(start_dim=1), 20.0)
     )
+
+
+@pytest.mark.parametrize("lean", [-1, 1])
+def test_values_that_cancel_follow_the_majority_of_all_pieces(lean: int) -> None:
+    """Small integers cancel often, and the majority shows only in the last piece."""
+    size = 2 * COLUMNS_AT_ONCE + 77
+    rows = torch.randint(-1, 2, (4, size), generator=generator(0, "rows")).float()
+    rows[:, -COLUMNS_AT_ONCE // 2 :] += lean
+    stack = rows.reshape(4, 1, size)
+    found = attack("ties", top_k=100.0).combine(stack, Site(name=SITE, shape=(1, size)))
+    assert torch.equal(found.flatten(), plain_ties(rows, 100.0))

@@ -30,7 +30,9 @@ class Full(Space):
         if rotation_invariant and all_low_rank(updates):
             return _core_coordinates(updates)
         rows, columns = updates[0].shape
-        stack = torch.stack([update.dense() for update in updates])
+        stack = torch.empty(len(updates), rows, columns, dtype=updates[0].dtype)
+        for update, dense in zip(updates, stack, strict=True):
+            update.dense_into(dense)
         return Encoded(stack=stack, shape=(rows, columns))
 
 
