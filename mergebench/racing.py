@@ -27,8 +27,8 @@ class Race:
     """
 
     first_per_task: int = 8
-    growth: float = 1.5
-    risk: float = 1e-3
+    growth: float = 1.25
+    risk: float = 0.05
 
     def rounds(self, per_task: int) -> list[range]:
         """Return the ranks of the images that each round adds, from 0 to `per_task`."""
