@@ -18,8 +18,8 @@ def numerical_rank(values: Tensor, shape: tuple[int, int], dtype: torch.dtype) -
     return int((values > tolerance).sum())
 
 
-def polar_factor(matrix: Tensor) -> Tensor:
-    """Return `P Qᵀ` from the thin SVD `matrix = P Σ Qᵀ`, `(a, b)` float64.
+def polar_factor(matrix: Tensor) -> tuple[Tensor, float]:
+    """Return `P Qᵀ` from the thin SVD `matrix = P Σ Qᵀ`, `(a, b)` float64, and the smallest `Σ`.
 
     Null directions, where the factor is not unique, are left out: the result is then the partial
     isometry that depends on `matrix` only.
@@ -27,7 +27,7 @@ def polar_factor(matrix: Tensor) -> Tensor:
     left, values, right = torch.linalg.svd(matrix, full_matrices=False)
     rank = numerical_rank(values, (matrix.shape[0], matrix.shape[1]), matrix.dtype)
     factor: Tensor = left[:, :rank] @ right[:rank]
-    return factor
+    return factor, float(values[-1])
 
 
 def truncated_sums(stack: Tensor, ranks: Sequence[int]) -> dict[int, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -11,6 +12,8 @@ from torch import Tensor
 from attacks.singular_vectors import numerical_rank, polar_factor
 from mergebench.contracts import Merger, Site
 from mergebench.errors import InputError
+
+_NOTE = "smallest singular value of [U_1 ... U_T] and [V_1; ...; V_T]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,7 @@ class TSV(Merger):
     name: ClassVar[str] = "tsv"
     paper: ClassVar[str] = "Gargiulo et al., 2025, https://arxiv.org/abs/2412.00081"
     spaces: ClassVar[tuple[str, ...]] = ("full", "knots", "core")
+    smallest: ClassVar[Mapping[str, float]] = {_NOTE: 1e-3}
 
     rank_mode: Literal["signal", "reference"] = "signal"
 
@@ -51,7 +55,10 @@ class TSV(Merger):
         lefts = torch.cat([u[:, :k] for u, k in zip(left, ranks, strict=True)], dim=1)
         scales = torch.cat([s[:k] for s, k in zip(values, ranks, strict=True)])
         rights = torch.cat([v[:k] for v, k in zip(right, ranks, strict=True)])
-        return (polar_factor(lefts) * scales @ polar_factor(rights)).to(stack.dtype)
+        columns, smallest_left = polar_factor(lefts)
+        rows, smallest_right = polar_factor(rights)
+        site.notes[_NOTE] = min(smallest_left, smallest_right)
+        return (columns * scales @ rows).to(stack.dtype)
 
     def _rank(self, values: Tensor, most: int, site: Site, dtype: torch.dtype) -> int:
         if self.rank_mode == "reference":

@@ -18,11 +18,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mergebench.cell_warnings import CellWarning
 from mergebench.contracts import Plugin
 from mergebench.evaluate import Counts
 from mergebench.search import Point
 
-FORMAT = 2
+FORMAT = 3
 """Version of the record; part of every key, so that a new format starts anew."""
 
 PACKAGES = ("mergebench", "torch", "numpy", "open_clip_torch", "timm", "peft", "safetensors")
@@ -79,6 +80,9 @@ class CellResults:
     `correct`: by task; `sizes`: images by task, by split or search stage. `options` and `alpha`:
     the chosen point, where there was a choice. `points` allow any selection rule to be replayed.
     `hits`: which test images are correct, by task, for paired comparisons (`packed`).
+    `most_predicted`: test images that were given the task's most frequent prediction. `norm_ratio`:
+    `‖alpha D‖ / sqrt(Σ ‖τ_i‖²)` of a merge. `notes`: what the attack noted of its bases, the
+    smallest value over sites. `warnings`: what makes the numbers doubtful.
     """
 
     correct: Counts
@@ -87,6 +91,10 @@ class CellResults:
     options: Mapping[str, Any] = field(default_factory=dict)
     alpha: float | None = None
     points: tuple[Point, ...] = ()
+    most_predicted: Counts = field(default_factory=dict)
+    norm_ratio: float | None = None
+    notes: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[CellWarning, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

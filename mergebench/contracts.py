@@ -53,12 +53,15 @@ class Site:
     from which rules derive ranks. It may exceed the shape of the tensors at hand, because a
     rotation-invariant rule is evaluated in smaller coordinates that give the same result.
     `matrix`: whether the representatives are matrices; other tensors come flattened to `(1, d)`.
+    `notes`: where a rule writes down what it learns of its bases on the way (see
+    `Merger.smallest`).
     """
 
     name: str
     shape: tuple[int, int]
     seed: int = 0
     matrix: bool = True
+    notes: dict[str, float] = field(default_factory=dict, repr=False)
     _memory: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def generator(self, purpose: str, task: int) -> torch.Generator:
@@ -84,11 +87,13 @@ class Merger(Plugin, ABC):
     `spaces` lists where the rule is defined; `grid` the structural hyper-parameters that a search
     visits, in order. A rule that commutes with orthonormal bases on both sides
     (`f(P X_i Q) = P f(X_i) Q`) sets `rotation_invariant` and is then evaluated in small
-    coordinates with the same result.
+    coordinates with the same result. `smallest` says below which value a note that the rule leaves
+    in `site.notes` makes a result doubtful.
     """
 
     spaces: ClassVar[tuple[str, ...]] = ("full",)
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {}
+    smallest: ClassVar[Mapping[str, float]] = {}
 
     @property
     def rotation_invariant(self) -> bool:

@@ -110,26 +110,47 @@ class Evaluator:
         """Return the number of images that `correct` looks at, by task."""
         return {name: len(labels) for name, labels in self._pool(split).labels.items()}
 
+    def labels(self, split: str) -> Mapping[str, Tensor]:
+        """Return the true classes of the images that `correct` looks at, by task."""
+        return self._pool(split).labels
+
     def correct(self, split: str) -> Counts:
         """Return the correct counts of the current weights on one split, by task."""
         return {name: int(hits.sum()) for name, hits in self.hits(split).items()}
 
-    @torch.inference_mode()
     def hits(self, split: str, ranks: range | None = None) -> dict[str, Tensor]:
         """Return for each task which images are classified correctly: `(N,)` bool.
 
         `ranks`: look only at the images at these places of a class-balanced order (see
         `class_balanced`), which are returned in the order of the split.
         """
+        labels, ordered = self._pool(split).labels, self._pool(split).ranks
+        return {
+            name: predicted.eq(labels[name][_places(ordered[name], ranks)])
+            for name, predicted in self.predictions(split, ranks).items()
+        }
+
+    @torch.inference_mode()
+    def predictions(
+        self, split: str, ranks: range | None = None, tasks: Sequence[str] | None = None
+    ) -> dict[str, Tensor]:
+        """Return for each task the predicted classes: `(N,)` int64.
+
+        `ranks`: as in `hits`; `tasks`: look at the images of these only.
+        """
         pool = self._pool(split)
-        chosen = {name: _places(own, ranks) for name, own in pool.ranks.items()}
+        chosen = {
+            name: _places(own, ranks)
+            for name, own in pool.ranks.items()
+            if tasks is None or name in tasks
+        }
         rows = torch.cat([pool.starts[name] + places for name, places in chosen.items()])
         features = torch.cat(
             [self._features(pool.images.of(batch)) for batch in rows.split(self._batch_size)]
         ).split([len(places) for places in chosen.values()])
         return {
-            name: (own @ self._heads[name].T).argmax(1).eq(pool.labels[name][places])
-            for own, (name, places) in zip(features, chosen.items(), strict=True)
+            name: (own @ self._heads[name].T).argmax(1)
+            for own, name in zip(features, chosen, strict=True)
         }
 
     def _features(self, hidden: Tensor) -> Tensor:

@@ -80,6 +80,16 @@ class MergeProblem:
             label=f"{merger!r}@{self.space.name}",
         )
 
+    def notes(self, merger: Merger) -> dict[str, float]:
+        """Return what `merger` noted at its last merge, the smallest value over the sites."""
+        found: dict[str, float] = {}
+        for name in self.updates[0].sites:
+            site = self._sites.get((name, merger.rotation_invariant))
+            for what, value in site.notes.items() if site else ():
+                if what in merger.smallest:
+                    found[what] = min(value, found.get(what, value))
+        return found
+
     def _merge_site(self, name: str, merger: Merger) -> SiteUpdate:
         encoded = self._encode(name, merger.rotation_invariant)
         site = self._sites[name, merger.rotation_invariant]

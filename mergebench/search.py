@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mergebench.contracts import Merger
@@ -24,13 +24,15 @@ FULL = "full"
 class Point:
     """One evaluated point of a search: the structural options, alpha, and validation counts.
 
-    `stage`: "full", or on how many images a race gave it up (a key of the search's sizes).
+    `stage`: "full", or on how many images a race gave it up (a key of the search's sizes). `tested`
+    holds test counts, of some tasks, where a selection rule would choose the point.
     """
 
     options: Options
     alpha: float
     counts: Counts
     stage: str = FULL
+    tested: Counts = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -54,6 +55,11 @@ class LowRank:
         """Write `ΔW` into `out`, `(m, n)` of the factors' dtype."""
         torch.mm(self.up, self.down, out=out)
 
+    def squared_norm(self) -> float:
+        """Return `‖ΔW‖_F²` in float64, from the factors' Gram matrices."""
+        up, down = self.up.double(), self.down.double()
+        return float(((up.T @ up) * (down @ down.T)).sum())
+
     def scaled(self, scale: float) -> LowRank:
         """Return the update `scale · ΔW`; only `up` is multiplied, as in the deployed adapter."""
         return LowRank(up=self.up * scale, down=self.down)
@@ -87,6 +93,10 @@ class Dense:
     def dense_into(self, out: Tensor) -> None:
         """Write `ΔW` into `out`, of its shape and dtype."""
         out.copy_(self.delta)
+
+    def squared_norm(self) -> float:
+        """Return `‖ΔW‖_F²` in float64."""
+        return float(self.delta.double().square().sum())
 
     def scaled(self, scale: float) -> Dense:
         """Return the update `scale · ΔW`."""
@@ -158,5 +168,4 @@ class Update:
 
     def norm(self) -> float:
         """Return the Frobenius norm over all sites, computed in float64."""
-        squares = (change.dense().double().square().sum() for change in self.sites.values())
-        return float(torch.stack(list(squares)).sum().sqrt()) if self.sites else 0.0
+        return math.sqrt(max(0.0, sum(one.squared_norm() for one in self.sites.values())))

@@ -13,15 +13,17 @@ from typing import Any
 from mergebench.adapters import load_update, save_adapter
 from mergebench.atomic import replacing
 from mergebench.backbones import Backbone, load_backbone
-from mergebench.cell import Cell, CellInputs, CellResults, CellRun, Method, packed, plain, sha256_of
+from mergebench.cell import Cell, CellInputs, CellResults, CellRun, Method, plain, sha256_of
+from mergebench.cell_warnings import not_reproduced
 from mergebench.contracts import Merger, Protection, Space
 from mergebench.evaluate import Deployment, Evaluator, deployed
 from mergebench.measurements import UNPROTECTED
+from mergebench.merge_results import MergeMeasurement, results_on_test
 from mergebench.merging import MergeProblem
 from mergebench.progress import Progress
 from mergebench.protocols import Protocol
 from mergebench.registry import registry
-from mergebench.search import Point, search
+from mergebench.search import Point
 from mergebench.settings import Setting
 from mergebench.store import Store
 from mergebench.suites import Suite, load_suite
@@ -88,15 +90,19 @@ class Workbench:
 
     def zero_shot(self) -> Cell:
         """Return the test counts of the backbone itself."""
-        return self._recall(self._inputs(seed=0), lambda: _test_counts(self.evaluator))
+        return self._recall(self._inputs(seed=0), lambda: results_on_test(self.evaluator))
 
     def standalone(self, protection: str, task: str, seed: int, progress: Progress) -> Cell:
         """Return the test count of one update at its nominal scale, on its own task."""
         update = self.release(protection, task, seed, progress)
 
         def measure() -> CellResults:
+            known = self._record(protection, task, seed, progress)["validation"]
             with deployed(self.backbone, update):
-                return _test_counts(self._own_evaluator(task))
+                results = results_on_test(self._own_evaluator(task))
+                found = self._evaluator((task,), None).correct("val")[task]
+            doubts = not_reproduced(found, known["correct"], known["images"])
+            return replace(results, warnings=(*results.warnings, *doubts))
 
         return self._recall(self._own_inputs(protection, task, seed, update, "standalone"), measure)
 
@@ -174,25 +180,23 @@ class Workbench:
             updates=tuple(update.sha256 for update in problem.updates),
         )
 
-        return self._recall(inputs, lambda: self._search(merger, problem, protocol, norms))
-
-    def _search(
-        self,
-        merger: Merger,
-        problem: MergeProblem,
-        protocol: Protocol,
-        norms: Mapping[str, float],
-    ) -> CellResults:
-        found = search(problem, merger, self.evaluator, protocol, norms=norms)
-        with deployed(self.backbone, found.merged, found.chosen.alpha):
-            counts = _test_counts(self.evaluator)
-        return replace(
-            counts,
-            sizes={**counts.sizes, **found.sizes},
-            options=found.chosen.options,
-            alpha=found.chosen.alpha,
-            points=found.points,
+        return self._recall(
+            inputs,
+            lambda: MergeMeasurement(
+                problem=problem,
+                merger=merger,
+                evaluator=self.evaluator,
+                protocol=protocol,
+                norms=norms,
+                target=target,
+            ).results(),
         )
+
+    def _record(self, protection: str, task: str, seed: int, progress: Progress) -> dict[str, Any]:
+        """Return what was recorded when the update was trained."""
+        file = self._train_once(protection, task, seed, progress) / "record.json"
+        record: dict[str, Any] = json.loads(file.read_text())
+        return record
 
     def _train_once(self, protection: str, task: str, seed: int, progress: Progress) -> Path:
         method = self.protection(protection)
@@ -268,12 +272,3 @@ class Workbench:
         if not self._measures:
             raise NotMeasuredError
         self.measured += 1
-
-
-def _test_counts(evaluator: Evaluator) -> CellResults:
-    hits = evaluator.hits("test")
-    return CellResults(
-        correct={task: int(own.sum()) for task, own in hits.items()},
-        sizes={"test": evaluator.sizes("test")},
-        hits={task: packed(own.tolist()) for task, own in hits.items()},
-    )
