@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from mergebench.cell_warnings import CellWarning
 
 ZERO_SHOT = "zero_shot"
 UNPROTECTED = "none"
@@ -14,7 +16,8 @@ UNPROTECTED = "none"
 class Standalone:
     """Test accuracy of one model on one task: the zero-shot backbone or a released update.
 
-    `release` is `zero_shot` or a protection's name; `correct` of `size` test images.
+    `release` is `zero_shot` or a protection's name; `correct` of `size` test images; `hits`: which
+    of them (`mergebench.cell.packed`); `warnings`: what makes the number doubtful.
     """
 
     seed: int
@@ -22,6 +25,8 @@ class Standalone:
     task: str
     correct: int
     size: int
+    hits: str = ""
+    warnings: tuple[CellWarning, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +35,8 @@ class Merged:
 
     `target` is the task whose update is protected by `protection`; with `none` all updates are
     unprotected and `target` is None. `alpha` and `options` were chosen on validation; `points` is
-    the number of evaluated points; `correct` and `sizes` are by task.
+    the number of evaluated points; `correct` and `sizes` are by task, and so is `hits`, which test
+    images are correct (`mergebench.cell.packed`); `warnings`: what makes the numbers doubtful.
     """
 
     seed: int
@@ -43,6 +49,8 @@ class Merged:
     points: int
     correct: Mapping[str, int]
     sizes: Mapping[str, int]
+    hits: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[CellWarning, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ def zero_shot_rows(cell: Cell, seeds: Sequence[int]) -> list[Standalone]:
             task=task,
             correct=cell.results.correct[task],
             size=cell.results.sizes["test"][task],
+            hits=cell.results.hits[task],
         )
         for seed in seeds
         for task in cell.inputs.tasks
@@ -31,6 +32,8 @@ def standalone_row(cell: Cell, protection: str, task: str) -> Standalone:
         task=task,
         correct=cell.results.correct[task],
         size=cell.results.sizes["test"][task],
+        hits=cell.results.hits[task],
+        warnings=cell.results.warnings,
     )
 
 
@@ -64,4 +67,6 @@ def merged_row(cell: Cell) -> Merged:
         points=len(results.points),
         correct=results.correct,
         sizes=results.sizes["test"],
+        hits=results.hits,
+        warnings=results.warnings,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mergebench.report.spread import Spread, cell_text
@@ -23,10 +24,18 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A label and one value per column, None where nothing was measured."""
+    """A label and one value per column, None where nothing was measured.
+
+    `marks`: what stands beside each value, such as the letters of its warnings; empty for none.
+    """
 
     label: str
     values: tuple[Spread | None, ...]
+    marks: tuple[str, ...] = ()
+
+    def marked(self) -> Iterator[tuple[Spread | None, str]]:
+        """Yield every value with its mark."""
+        return zip(self.values, self.marks or ("",) * len(self.values), strict=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +65,16 @@ def markdown_table(grid: Grid) -> str:
     lines = [
         ["", *(column.heading for column in grid.columns)],
         ["---", *("---:" for _ in grid.columns)],
-        *([row.label, *(cell_text(v, grid.digits) for v in row.values)] for row in grid.rows),
+        *(
+            [row.label, *(f"{cell_text(v, grid.digits)}{_raised(m)}" for v, m in row.marked())]
+            for row in grid.rows
+        ),
     ]
     return "".join(f"| {' | '.join(map(_escape, line))} |\n" for line in lines)
+
+
+def _raised(mark: str) -> str:
+    return f"<sup>{mark}</sup>" if mark else ""
 
 
 def _escape(text: str) -> str:

@@ -90,7 +90,10 @@ def _header(columns: tuple[Column, ...]) -> list[str]:
 
 
 def _row(row: Row, digits: int) -> list[str]:
-    means = ("--" if value is None else fixed(value.mean, digits) for value in row.values)
+    means = (
+        "--" if value is None else fixed(value.mean, digits) + _raised(mark)
+        for value, mark in row.marked()
+    )
     lines = [_line(escape(row.label), *means)]
     if any(value is not None and value.std is not None for value in row.values):
         lines.append(
@@ -105,6 +108,10 @@ def _row(row: Row, digits: int) -> list[str]:
             )
         )
     return lines
+
+
+def _raised(mark: str) -> str:
+    return rf"\textsuperscript{{\tiny {mark}}}" if mark else ""
 
 
 def _line(*cells: str) -> str:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from mergebench.cell import unpacked
+from mergebench.cell_warnings import UTILITY_LOSS
 from mergebench.measurements import UNPROTECTED, ZERO_SHOT, Measurements, Standalone
 from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
+from mergebench.report.comparison import SIGNIFICANT
+from mergebench.report.doubts import legend, listed, marks, tally
 from mergebench.report.grid import Column, Grid, Row, markdown_table
 from mergebench.report.labels import RELEASE_FORM, release_key, release_label, release_order
 from mergebench.report.latex import escape, latex_table
 from mergebench.report.spread import Spread, fixed, percent, spread
 from mergebench.report.writing import write_csv, write_text
+from mergebench.uncertainty import Interval, bootstrap, paired_test, wilson
 
 CSV_DIGITS = 2
+UTILITY_POINTS = 2.0
+"""What a protection may cost a task alone before it counts as a loss of utility."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +31,15 @@ class StandaloneRow:
     """Accuracies in percent of one release: by task, and the unweighted average over tasks.
 
     A seed counts in the average if all tasks were measured with it. The spread over seeds of
-    zero-shot is none, as the backbone does not depend on the seed.
+    zero-shot is none, as the backbone does not depend on the seed. `interval`: of the average, over
+    other tasks. `warnings`: by task, how many of its measurements carry one, by kind.
     """
 
     release: str
     tasks: Mapping[str, Spread | None]
     average: Spread | None
+    interval: Interval | None
+    warnings: Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +62,7 @@ def table1(measurements: Measurements) -> Table1:
     return Table1(
         tasks=tasks,
         rows=tuple(
-            _row(release, by_release[release], tasks)
+            _row(release, by_release[release], tasks, _warnings(measurements, release))
             for release in sorted(by_release, key=release_order)
         ),
     )
@@ -66,13 +77,44 @@ def shown_tasks(measurements: Measurements, measured: Iterable[str]) -> tuple[st
     return tuple(task for task in measurements.context.tasks if task in found)
 
 
+def _warnings(measurements: Measurements, release: str) -> dict[str, dict[str, int]]:
+    """Count the warnings of a release by task, and add those that need the unprotected one."""
+    found: dict[str, Counter[str]] = {}
+    plain = {
+        (one.task, one.seed): one for one in measurements.standalone if one.release == UNPROTECTED
+    }
+    for one in measurements.standalone:
+        if one.release != release:
+            continue
+        kinds = [warning.kind for warning in one.warnings]
+        beside = plain.get((one.task, one.seed))
+        if release not in (UNPROTECTED, ZERO_SHOT) and beside and _loses_utility(one, beside):
+            kinds.append(UTILITY_LOSS)
+        found.setdefault(one.task, Counter()).update(kinds)
+    return {task: dict(counts) for task, counts in found.items()}
+
+
+def _loses_utility(guarded: Standalone, plain: Standalone) -> bool:
+    """Whether protection costs more than two points, beyond chance on the same images."""
+    if 100 * (plain.correct - guarded.correct) <= UTILITY_POINTS * plain.size:
+        return False
+    if not (plain.hits and guarded.hits):
+        return True
+    sides = (unpacked(one.hits, one.size) for one in (plain, guarded))
+    return paired_test(*sides).p_value < SIGNIFICANT
+
+
 def _row(
-    release: str, accuracies: Mapping[tuple[str, int], float], tasks: tuple[str, ...]
+    release: str,
+    accuracies: Mapping[tuple[str, int], float],
+    tasks: tuple[str, ...],
+    warnings: Mapping[str, Mapping[str, int]],
 ) -> StandaloneRow:
     seeds = sorted({seed for _, seed in accuracies})
     complete = [seed for seed in seeds if all((task, seed) in accuracies for task in tasks)]
     if release == ZERO_SHOT:
         seeds, complete = seeds[:1], complete[:1]
+    by_task = [fmean(accuracies[task, s] for s in complete) for task in tasks if complete]
     return StandaloneRow(
         release=release,
         tasks={
@@ -80,6 +122,8 @@ def _row(
             for task in tasks
         },
         average=spread({s: fmean(accuracies[task, s] for task in tasks) for s in complete}),
+        interval=bootstrap(by_task),
+        warnings=warnings,
     )
 
 
@@ -125,7 +169,19 @@ def _reading(table: Table1) -> str:
             gap = average.mean - plain.mean
             label = release_label(release)
             sentences.append(f"{label} minus fine-tuned, on average: {gap:+z.1f} points.")
+    sentences += legend(_groups(table))
     return " ".join(sentences) + "\n"
+
+
+def _groups(table: Table1) -> dict[str, dict[str, int]]:
+    groups = {}
+    for row in table.rows:
+        counts = Counter[str]()
+        for kinds in row.warnings.values():
+            counts.update(kinds)
+        updates = sum(len(value.seeds) for value in row.tasks.values() if value)
+        groups[f"{updates} {release_label(row.release)} measurements"] = dict(counts)
+    return groups
 
 
 def _grid(table: Table1) -> Grid:
@@ -135,6 +191,7 @@ def _grid(table: Table1) -> Grid:
             Row(
                 label=release_label(row.release),
                 values=(*(row.tasks[task] for task in table.tasks), row.average),
+                marks=(*(marks(row.warnings.get(task, {})) for task in table.tasks), ""),
             )
             for row in table.rows
         ),
@@ -144,6 +201,7 @@ def _grid(table: Table1) -> Grid:
 def _write_csv(file: Path, table: Table1, backbone: str) -> Path:
     header = ["backbone", "release", "row", *table.tasks, "average"]
     header += ["average_std", "seeds", *(f"{task}_std" for task in table.tasks)]
+    header += ["average_low_95", "average_high_95"]
     rows = []
     for row in table.rows:
         values = [row.tasks[task] for task in table.tasks]
@@ -155,6 +213,7 @@ def _write_csv(file: Path, table: Table1, backbone: str) -> Path:
                 _std(row.average),
                 " ".join(map(str, seeds)),
                 *(_std(value) for value in values),
+                *_bounds(row.interval),
             ]
         )
     return write_csv(file, header, rows)
@@ -167,15 +226,23 @@ def _write_counts(file: Path, measurements: Measurements) -> Path:
         return release_order(one.release), tasks.index(one.task), one.seed
 
     header = ["backbone", "release", "row", "task", "seed", "accuracy", "correct", "total"]
+    header += ["low_95", "high_95", "warnings"]
     rows = (
         [
             *(measurements.context.backbone, RELEASE_FORM, release_key(one.release)),
             *(one.task, one.seed, fixed(percent(one.correct, one.size), CSV_DIGITS)),
             *(one.correct, one.size),
+            *_bounds(wilson(one.correct, one.size)),
+            listed(tally(warning.kind for warning in one.warnings)),
         ]
         for one in sorted(measurements.standalone, key=order)
     )
     return write_csv(file, header, rows)
+
+
+def _bounds(interval: Interval | None) -> list[str]:
+    low, high = (interval.low, interval.high) if interval else (None, None)
+    return [fixed(low, CSV_DIGITS), fixed(high, CSV_DIGITS)]
 
 
 def _mean(value: Spread | None) -> str:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
+from mergebench.cell_warnings import WEAKER_THAN_TA
 from mergebench.measurements import UNPROTECTED, ZERO_SHOT, Measurements, Merged
+from mergebench.report.comparison import Comparison, Pair, compare
+from mergebench.report.doubts import tally
 from mergebench.report.labels import attack_order, release_order
 from mergebench.report.spread import Spread, half_width_95, percent, spread
 from mergebench.report.table1 import shown_tasks
+from mergebench.uncertainty import Interval, bootstrap
 
 AttackInSpace = tuple[str, str]
+ViewKey = tuple[str, AttackInSpace, str, int]
+"""Protection, attack and space, target, seed."""
 ViewOrder = tuple[tuple[int, str], tuple[int, str, int, str], int, int]
 
 
@@ -46,7 +52,8 @@ class MergedCell:
     `target`: accuracy on the target's task (reading A); `others`: mean over the other tasks;
     `overall`: mean over all tasks (reading B). `alpha`: mean over the merges. `half_width`: of the
     95 % interval of `target.mean` from the finite test sets, in points. `correct` of `total` sum
-    the target's counts over targets and seeds.
+    the target's counts over targets and seeds. `interval`: over other targets, None with a single
+    one. `merges`: how many merges are averaged; `warnings`: how many of them carry one, by kind.
     """
 
     target: Spread
@@ -56,6 +63,9 @@ class MergedCell:
     half_width: float
     correct: int
     total: int
+    interval: Interval | None
+    merges: int
+    warnings: Mapping[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +73,7 @@ class Table2:
     """Cells by protection and column, over `targets` of `tasks`; None where one is incomplete.
 
     `zero_shot` is the backbone's mean accuracy on the targets' tasks, None if not measured.
+    `comparisons`: protected against unprotected cells, where both are complete.
     """
 
     tasks: tuple[str, ...]
@@ -72,6 +83,7 @@ class Table2:
     cells: Mapping[tuple[str, AttackInSpace], MergedCell | None]
     views: tuple[TargetView, ...]
     zero_shot: float | None
+    comparisons: Mapping[tuple[str, AttackInSpace], Comparison]
 
 
 def table2(measurements: Measurements) -> Table2:
@@ -92,21 +104,78 @@ def table2(measurements: Measurements) -> Table2:
     columns = tuple(sorted({(one.attack, one.space) for one in merges}, key=attack_order))
     protections = tuple(sorted({one.protection for one in merges}, key=release_order))
     views = _views(merges, tasks, targets)
+    cells = {
+        (protection, column): _cell(
+            [view for view in views if _place(view.merged) == (protection, column)], targets
+        )
+        for protection in protections
+        for column in columns
+    }
+    pairs = pair_views(views)
     return Table2(
         tasks=tasks,
         targets=targets,
         columns=columns,
         protections=protections,
-        cells={
-            (protection, column): _cell(
-                [view for view in views if _place(view.merged) == (protection, column)], targets
-            )
-            for protection in protections
-            for column in columns
-        },
+        cells=_with_weak_attacks(cells),
         views=views,
         zero_shot=_zero_shot(measurements, targets),
+        comparisons=_comparisons(cells, pairs),
     )
+
+
+def pair_views(views: Iterable[TargetView]) -> dict[ViewKey, Pair]:
+    """Return protected views beside the unprotected one of the same attack, target and seed."""
+    views = list(views)
+    plain = {
+        view_key(view)[1:]: view.merged for view in views if not is_protected(view_key(view)[0])
+    }
+    return {
+        view_key(view): Pair(
+            target=view.target,
+            seed=view.merged.seed,
+            plain=plain[view_key(view)[1:]],
+            guarded=view.merged,
+        )
+        for view in views
+        if is_protected(view.merged.protection) and view_key(view)[1:] in plain
+    }
+
+
+def view_key(view: TargetView) -> ViewKey:
+    """Return what a view is of."""
+    return *_place(view.merged), view.target, view.merged.seed
+
+
+def _comparisons(
+    cells: Mapping[tuple[str, AttackInSpace], MergedCell | None], pairs: Mapping[ViewKey, Pair]
+) -> dict[tuple[str, AttackInSpace], Comparison]:
+    found = {}
+    for (protection, column), cell in cells.items():
+        plain = cells.get((UNPROTECTED, column))
+        if not is_protected(protection) or cell is None or plain is None:
+            continue
+        members = [pair for key, pair in pairs.items() if key[:2] == (protection, column)]
+        comparison = compare(members)
+        if comparison is not None:
+            found[protection, column] = comparison
+    return found
+
+
+def _with_weak_attacks(
+    cells: Mapping[tuple[str, AttackInSpace], MergedCell | None],
+) -> dict[tuple[str, AttackInSpace], MergedCell | None]:
+    """Warn about attacks that leave the unprotected tasks less than task arithmetic does."""
+    simplest = cells.get((UNPROTECTED, ("ta", "full")))
+    found = dict(cells)
+    if simplest is None:
+        return found
+    for (protection, column), cell in cells.items():
+        weaker = cell is not None and cell.overall.mean < simplest.overall.mean
+        if cell is not None and weaker and not is_protected(protection):
+            warnings = {**cell.warnings, WEAKER_THAN_TA: cell.merges}
+            found[protection, column] = replace(cell, warnings=warnings)
+    return found
 
 
 def _views(
@@ -158,7 +227,18 @@ def _cell(views: list[TargetView], targets: tuple[str, ...]) -> MergedCell | Non
         half_width=_half_width(counted, targets),
         correct=sum(view.correct for view in counted),
         total=sum(view.size for view in counted),
+        interval=bootstrap(_by_target(counted, targets)),
+        merges=len({id(view.merged) for view in counted}),
+        warnings=tally(
+            warning.kind
+            for merged in {id(view.merged): view.merged for view in counted}.values()
+            for warning in merged.warnings
+        ),
     )
+
+
+def _by_target(views: list[TargetView], targets: tuple[str, ...]) -> list[float]:
+    return [fmean(v.accuracy for v in views if v.target == target) for target in targets]
 
 
 def _half_width(views: list[TargetView], targets: tuple[str, ...]) -> float:

@@ -8,11 +8,13 @@ from typing import Any
 
 from mergebench.measurements import Context, Measurements
 from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
+from mergebench.report.comparison import Comparison, Pair
+from mergebench.report.doubts import listed, tally
 from mergebench.report.grid import markdown_table
 from mergebench.report.labels import RELEASE_FORM, protection_key
 from mergebench.report.latex import escape, latex_table
 from mergebench.report.spread import fixed
-from mergebench.report.table2 import MergedCell, Table2, table2
+from mergebench.report.table2 import MergedCell, Table2, pair_views, table2, view_key
 from mergebench.report.table2_text import (
     SUBJECT,
     accuracy_grid,
@@ -22,6 +24,7 @@ from mergebench.report.table2_text import (
     reading,
 )
 from mergebench.report.writing import write_csv, write_text
+from mergebench.uncertainty import Interval, wilson
 
 CSV_DIGITS = 2
 PAPER_COLUMNS = (
@@ -78,12 +81,17 @@ def _write_cells(file: Path, table: Table2, context: Context) -> Path:
         *PAPER_COLUMNS,
         *("others_accuracy", "all_accuracy", "accuracy_std", "half_width_95"),
         *("alpha_mean", "targets", "seeds", "correct", "total", "protocol"),
+        *("low_95", "high_95", "difference", "difference_low_95", "difference_high_95"),
+        *("mcnemar_p", "significant", "warnings"),
     ]
     rows = [
         [
             *(context.backbone, RELEASE_FORM, protection_key(name), *column),
             *_numbers(cell, table),
             context.protocol,
+            *_interval(cell.interval),
+            *_compared(table.comparisons.get((name, column))),
+            listed(cell.warnings),
         ]
         for (name, column), cell in table.cells.items()
         if cell is not None
@@ -107,13 +115,32 @@ def _numbers(cell: MergedCell, table: Table2) -> list[object]:
     ]
 
 
+def _interval(interval: Interval | None) -> list[str]:
+    low, high = (interval.low, interval.high) if interval else (None, None)
+    return [fixed(low, CSV_DIGITS), fixed(high, CSV_DIGITS)]
+
+
+def _compared(comparison: Comparison | None) -> list[object]:
+    if comparison is None:
+        return [""] * 5
+    p_value = comparison.p_value
+    return [
+        fixed(comparison.difference, CSV_DIGITS),
+        *_interval(comparison.interval),
+        "" if p_value is None else f"{p_value:.3g}",
+        "yes" if comparison.significant else "no",
+    ]
+
+
 def _write_targets(file: Path, table: Table2, context: Context) -> Path:
     header = [
         *("backbone", "release", "protection", "attack", "space", "target", "seed"),
         *("accuracy", "others_accuracy", "all_accuracy", "correct", "total"),
         *("alpha", "options", "points", "protocol"),
         *(f"{task}_correct" for task in table.tasks),
+        *("low_95", "high_95", "only_unprotected", "only_protected", "mcnemar_p", "warnings"),
     ]
+    pairs = pair_views(table.views)
     rows = []
     for view in table.views:
         merged = view.merged
@@ -125,9 +152,17 @@ def _write_targets(file: Path, table: Table2, context: Context) -> Path:
                 *(view.correct, view.size),
                 *(f"{merged.alpha:g}", _options(merged.options), merged.points, context.protocol),
                 *(merged.correct[task] for task in table.tasks),
+                *_interval(wilson(view.correct, view.size)),
+                *_paired(pairs.get(view_key(view))),
+                listed(tally(warning.kind for warning in merged.warnings)),
             ]
         )
     return write_csv(file, header, rows)
+
+
+def _paired(pair: Pair | None) -> list[object]:
+    test = pair.test() if pair else None
+    return [test.only_first, test.only_second, f"{test.p_value:.3g}"] if test else [""] * 3
 
 
 def _options(options: Mapping[str, Any]) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import groupby
 from statistics import fmean
 
 from mergebench.measurements import UNPROTECTED
 from mergebench.protocols import PROTOCOLS
+from mergebench.report.doubts import NOT_SIGNIFICANT, legend, marks
 from mergebench.report.grid import Column, Grid, Row
 from mergebench.report.labels import attack_label, protection_label, space_label
 from mergebench.report.spread import Spread
-from mergebench.report.table2 import MergedCell, Table2, is_protected
+from mergebench.report.table2 import AttackInSpace, MergedCell, Table2, is_protected
 
 SUBJECT = (
     "Test accuracy in percent on the target's task after merging the updates of all tasks, the "
@@ -40,10 +43,22 @@ def accuracy_grid(table: Table2) -> Grid:
         zero_shot = Spread(mean=table.zero_shot, std=None, seeds=())
         rows.append(Row(label="zero-shot", values=(zero_shot,) * len(table.columns)))
     rows += [
-        _row(table, protection, protection_label(protection), lambda cell: cell.target)
+        replace(
+            _row(table, protection, protection_label(protection), lambda cell: cell.target),
+            marks=tuple(cell_marks(table, protection, column) for column in table.columns),
+        )
         for protection in table.protections
     ]
     return Grid(columns=columns(table), rows=tuple(rows))
+
+
+def cell_marks(table: Table2, protection: str, column: AttackInSpace) -> str:
+    """Return what stands beside a number: `ns`, and the letters of its warnings."""
+    cell = table.cells[protection, column]
+    comparison = table.comparisons.get((protection, column))
+    if cell is None:
+        return ""
+    return marks(cell.warnings, significant=comparison is None or comparison.significant)
 
 
 def collateral_grid(table: Table2) -> Grid:
@@ -83,6 +98,7 @@ def reading(table: Table2, protocol: str) -> list[str]:
             coefficient(protocol),
             _floors(table, protocol),
             _summary(table),
+            _marks(table),
         )
         for sentence in sentences
     ]
@@ -141,6 +157,25 @@ def _floors(table: Table2, protocol: str) -> Iterator[str]:
             f"The smallest α of the grid, {lowest:g}, was chosen in {floor} of {len(merges)} "
             f"{_merges(protection)}."
         )
+
+
+def _marks(table: Table2) -> Iterator[str]:
+    if any(not one.significant for one in table.comparisons.values()):
+        yield (
+            f"{NOT_SIGNIFICANT}: not significantly different from unprotected: the 95 % interval "
+            "of the difference, bootstrapped over targets, contains 0, or McNemar's exact test on "
+            "the targets' test images (5 %, every seed) does not reject."
+        )
+    groups = {}
+    for protection in table.protections:
+        cells = [table.cells[protection, column] for column in table.columns]
+        measured = [cell for cell in cells if cell is not None]
+        warned = Counter[str]()
+        for cell in measured:
+            warned.update(cell.warnings)
+        merges = sum(cell.merges for cell in measured)
+        groups[f"{merges} {_merges(protection)}"] = dict(warned)
+    yield from legend(groups)
 
 
 def _merges(protection: str) -> str:

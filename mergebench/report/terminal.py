@@ -17,7 +17,7 @@ from mergebench.report.labels import (
 from mergebench.report.spread import MISSING, cell_text, fixed
 from mergebench.report.table1 import table1
 from mergebench.report.table2 import AttackInSpace, MergedCell, Table2, is_protected, table2
-from mergebench.report.table2_text import reading
+from mergebench.report.table2_text import cell_marks, reading
 
 
 def print_table1(measurements: Measurements, console: Console) -> None:
@@ -78,6 +78,8 @@ def _table(*headings: str) -> Table:
 def _numbers(table: Table2, protection: str, column: AttackInSpace) -> list[str]:
     cell = table.cells[protection, column]
     target = cell_text(cell.target if cell else None)
+    mark = cell_marks(table, protection, column)
+    target += f" {mark}" if mark else ""
     if not is_protected(protection):
         return [target]
     plain = table.cells.get((UNPROTECTED, column))

@@ -1,0 +1,60 @@
+"""Warnings of cells in tables: a letter beside the number, and below what the letters mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from mergebench.cell_warnings import (
+    COLLAPSED,
+    DEGENERATE,
+    EDGE,
+    GAP,
+    NORM,
+    UNFAITHFUL,
+    UTILITY_LOSS,
+    WEAKER_THAN_TA,
+)
+
+NOT_SIGNIFICANT = "ns"
+LETTERS: Mapping[str, tuple[str, str]] = {
+    EDGE: ("e", "the best α is the smallest or largest of its grid"),
+    COLLAPSED: ("c", "one class is predicted for more than half of some task's test images"),
+    GAP: ("g", "validation and test accuracy differ by more than three standard errors"),
+    NORM: ("n", "the merge is far smaller or larger than its updates"),
+    DEGENERATE: ("d", "bases of the updates are nearly dependent"),
+    UNFAITHFUL: ("r", "the update at scale 1 does not reproduce the accuracy of its training"),
+    WEAKER_THAN_TA: ("w", "weaker on the unprotected updates than TA"),
+    UTILITY_LOSS: ("u", "protection costs more than two points, beyond chance on these images"),
+}
+
+
+def marks(warnings: Mapping[str, int], *, significant: bool = True) -> str:
+    """Return what stands beside a number: `ns`, then the letters of its warnings."""
+    letters = [letter for kind, (letter, _) in LETTERS.items() if warnings.get(kind)]
+    return ",".join([*([] if significant else [NOT_SIGNIFICANT]), *letters])
+
+
+def tally(kinds: Iterable[str]) -> dict[str, int]:
+    """Return how often each kind of warning occurs."""
+    counts: dict[str, int] = {}
+    for kind in kinds:
+        counts[kind] = counts.get(kind, 0) + 1
+    return counts
+
+
+def legend(groups: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """Yield one sentence per letter in use: what it means and how often it occurs by group.
+
+    `groups`: by text such as "312 merges with a Trap² target" the warnings in them.
+    """
+    for kind, (letter, meaning) in LETTERS.items():
+        counts = [f"{found[kind]} of {group}" for group, found in groups.items() if found.get(kind)]
+        if counts:
+            yield f"{letter}: {meaning}: {', '.join(counts)}."
+
+
+def listed(warnings: Mapping[str, int]) -> str:
+    """Return `kind (count)` for a CSV; the kinds alone where each occurs once."""
+    return "; ".join(
+        kind if count == 1 else f"{kind} ({count})" for kind, count in sorted(warnings.items())
+    )

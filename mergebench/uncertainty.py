@@ -1,0 +1,77 @@
+"""How sure a number is: intervals of accuracies and of their averages, tests of differences.
+
+Accuracies and intervals are in percent, differences in points; all intervals are of 95 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+LEVEL = 0.95
+RESAMPLES = 9999
+Hits = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """From `low` to `high`, in percent or points."""
+
+    low: float
+    high: float
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedTest:
+    """Two models on the same images: how many only the one, or only the other, has right.
+
+    `p_value`: of McNemar's exact two-sided test, that either is as likely; 1 without such images.
+    Source: McNemar, 1947, Note on the sampling error of the difference between correlated
+    proportions, in its binomial form.
+    """
+
+    only_first: int
+    only_second: int
+    p_value: float
+
+
+def wilson(correct: int, size: int) -> Interval:
+    """Return Wilson's score interval of an accuracy (Wilson, 1927); `size` above 0."""
+    found = stats.binomtest(correct, size).proportion_ci(LEVEL, method="wilson")
+    return Interval(low=100 * float(found.low), high=100 * float(found.high))
+
+
+def paired_test(first: Hits, second: Hits) -> PairedTest:
+    """Compare which of the same images two models have right; ValueError if lengths differ."""
+    if first.shape != second.shape:
+        raise ValueError(f"{len(first)} images against {len(second)}")
+    one, other = int((first & ~second).sum()), int((second & ~first).sum())
+    p_value = float(stats.binomtest(one, one + other).pvalue) if one + other else 1.0
+    return PairedTest(only_first=one, only_second=other, p_value=p_value)
+
+
+def bootstrap(values: Sequence[float]) -> Interval | None:
+    """Return the percentile interval of the mean over resampled `values`; None for fewer than 2.
+
+    `values`: one per target or task, which are what is drawn again with replacement: the interval
+    speaks of other tasks like these, not of other images. Equal values, equal interval. Source:
+    Efron, 1979, Bootstrap methods.
+    """
+    if len(values) < 2:
+        return None
+    found = stats.bootstrap(
+        (np.asarray(values, dtype=float),),
+        np.mean,
+        confidence_level=LEVEL,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return Interval(low=float(found.low), high=float(found.high))
