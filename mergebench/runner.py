@@ -32,6 +32,10 @@ def measure_standalone(
         for protection, task, seed in experiment.releases()
     ]
     _run(jobs, monitor, "adapters", len(jobs), processes)
+    return _recalled_standalone(experiment, curves=curves)
+
+
+def _recalled_standalone(experiment: Experiment, *, curves: bool) -> Measurements:
     bench = experiment.workbench()
     zero_shot = bench.zero_shot()
     cells, rows, lines = [zero_shot], zero_shot_rows(zero_shot, experiment.seeds), []
@@ -52,14 +56,29 @@ def measure_merges(experiment: Experiment, monitor: Monitor, *, processes: int) 
     alone = measure_standalone(experiment, monitor, processes=processes)
     jobs = _merge_jobs(experiment)
     _run(jobs, monitor, "merges", sum(len(job.attacks) for job in jobs), processes)
-    cells = [cell for job in jobs for cell in job.cells()]
+    return _with_merges(experiment, alone)[0]
+
+
+def recall_merges(experiment: Experiment) -> tuple[Measurements, list[Cell]]:
+    """Return what `measure_merges` returns, and the cells of the merges, from the store alone.
+
+    Raises `NotMeasuredError` if something was not measured.
+    """
+    with experiment.workbench().recalling_only():
+        return _with_merges(experiment, _recalled_standalone(experiment, curves=False))
+
+
+def _with_merges(experiment: Experiment, alone: Measurements) -> tuple[Measurements, list[Cell]]:
+    cells = [cell for job in _merge_jobs(experiment) for cell in job.cells()]
     order = {name: place for place, name in enumerate(experiment.attacks)}
-    rows = sorted(
-        (merged_row(cell) for cell in cells),
-        key=lambda row: (row.seed, order[f"{row.attack}@{row.space}"]),
+    pairs = sorted(
+        ((merged_row(cell), cell) for cell in cells),
+        key=lambda pair: (pair[0].seed, order[f"{pair[0].attack}@{pair[0].space}"]),
     )
     context = _context(experiment, [*cells, experiment.workbench().zero_shot()])
-    return Measurements(context=context, standalone=alone.standalone, merged=tuple(rows))
+    rows = tuple(row for row, _ in pairs)
+    measured = Measurements(context=context, standalone=alone.standalone, merged=rows)
+    return measured, [cell for _, cell in pairs]
 
 
 def _merge_jobs(experiment: Experiment) -> list[MergeJob]:

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from mergebench import cli
 from mergebench.adapters import WEIGHTS_NAME, load_update, save_adapter
 from mergebench.backbones import load_backbone
+from mergebench.commands import tables
 from mergebench.contracts import Merger, Protection, Space
 from mergebench.merging import merge
 from mergebench.registry import registry
@@ -188,8 +189,8 @@ def test_list_suites(capsys):
 @pytest.fixture
 def miniature(monkeypatch, tmp_path) -> list[object]:
     """Let the command measure on few images; return its options."""
-    monkeypatch.setattr(cli, "get_setting", lambda name: SETTING)
-    monkeypatch.setattr(cli, "get_protocol", lambda name: PROTOCOL)
+    monkeypatch.setattr(tables, "get_setting", lambda name: SETTING)
+    monkeypatch.setattr(tables, "get_protocol", lambda name: PROTOCOL)
     folders = ["--store", tmp_path / "runs", "--results", tmp_path / "results"]
     return ["--plugin", FEW_IMAGES, "--tasks", "mnist fashion", *folders]
 

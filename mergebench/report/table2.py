@@ -25,14 +25,15 @@ ViewOrder = tuple[tuple[int, str], tuple[int, str, int, str], int, int]
 class TargetView:
     """One merge seen from one target: accuracies in percent on it, on the others and on all.
 
-    The unprotected merge of a seed is seen from every target. `others` is None with one task.
+    The unprotected merge of a seed is seen from every target. `others` is None with one task, and
+    `overall` too where not all tasks were tested.
     """
 
     target: str
     merged: Merged
     accuracy: float
     others: float | None
-    overall: float
+    overall: float | None
 
     @property
     def correct(self) -> int:
@@ -58,7 +59,7 @@ class MergedCell:
 
     target: Spread
     others: Spread | None
-    overall: Spread
+    overall: Spread | None
     alpha: float
     half_width: float
     correct: int
@@ -97,9 +98,10 @@ def table2(measurements: Measurements) -> Table2:
     merges = measurements.merged
     tasks = shown_tasks(measurements, (task for one in merges for task in one.correct))
     for one in merges:
-        if set(one.correct) != set(tasks) or set(one.sizes) != set(tasks):
+        needed = set(tasks if one.target is None else (one.target,))
+        if not needed <= set(one.correct) <= set(one.sizes) == set(tasks):
             raise ValueError(f"a merge by {one.attack}@{one.space} has counts of other tasks")
-    protected = {one.target for one in merges if one.target is not None}
+    protected = {one.target for one in merges if is_protected(one.protection)}
     targets = tuple(task for task in tasks if task in protected) or tasks
     columns = tuple(sorted({(one.attack, one.space) for one in merges}, key=attack_order))
     protections = tuple(sorted({one.protection for one in merges}, key=release_order))
@@ -168,11 +170,13 @@ def _with_weak_attacks(
     """Warn about attacks that leave the unprotected tasks less than task arithmetic does."""
     simplest = cells.get((UNPROTECTED, ("ta", "full")))
     found = dict(cells)
-    if simplest is None:
+    if simplest is None or simplest.overall is None:
         return found
+    least = simplest.overall.mean
     for (protection, column), cell in cells.items():
-        weaker = cell is not None and cell.overall.mean < simplest.overall.mean
-        if cell is not None and weaker and not is_protected(protection):
+        if cell is None or cell.overall is None or is_protected(protection):
+            continue
+        if cell.overall.mean < least:
             warnings = {**cell.warnings, WEAKER_THAN_TA: cell.merges}
             found[protection, column] = replace(cell, warnings=warnings)
     return found
@@ -197,14 +201,19 @@ def _views(
 
 
 def _view(merged: Merged, target: str, tasks: tuple[str, ...]) -> TargetView:
-    accuracies = {task: percent(merged.correct[task], merged.sizes[task]) for task in tasks}
-    others = [accuracies[task] for task in tasks if task != target]
+    accuracies = {
+        task: percent(merged.correct[task], merged.sizes[task])
+        for task in tasks
+        if task in merged.correct
+    }
+    others = [value for task, value in accuracies.items() if task != target]
+    complete = len(accuracies) == len(tasks)
     return TargetView(
         target=target,
         merged=merged,
         accuracy=accuracies[target],
-        others=fmean(others) if others else None,
-        overall=fmean(accuracies.values()),
+        others=fmean(others) if others and complete else None,
+        overall=fmean(accuracies.values()) if complete else None,
     )
 
 
@@ -214,15 +223,17 @@ def _cell(views: list[TargetView], targets: tuple[str, ...]) -> MergedCell | Non
         by_seed.setdefault(view.merged.seed, []).append(view)
     complete = {seed: seen for seed, seen in by_seed.items() if len(seen) == len(targets)}
     target = spread({s: fmean(v.accuracy for v in seen) for s, seen in complete.items()})
-    overall = spread({s: fmean(v.overall for v in seen) for s, seen in complete.items()})
-    if target is None or overall is None:
+    if target is None:
         return None
     others = {s: [v.others for v in seen if v.others is not None] for s, seen in complete.items()}
+    overall = {
+        s: [v.overall for v in seen if v.overall is not None] for s, seen in complete.items()
+    }
     counted = [view for seen in complete.values() for view in seen]
     return MergedCell(
         target=target,
-        others=spread({seed: fmean(values) for seed, values in others.items() if values}),
-        overall=overall,
+        others=_complete_spread(others, len(targets)),
+        overall=_complete_spread(overall, len(targets)),
         alpha=fmean(view.merged.alpha for view in counted),
         half_width=_half_width(counted, targets),
         correct=sum(view.correct for view in counted),
@@ -235,6 +246,13 @@ def _cell(views: list[TargetView], targets: tuple[str, ...]) -> MergedCell | Non
             for warning in merged.warnings
         ),
     )
+
+
+def _complete_spread(by_seed: Mapping[int, list[float]], targets: int) -> Spread | None:
+    """Return the spread over seeds; None unless every target has a value."""
+    if any(len(values) < targets for values in by_seed.values()):
+        return None
+    return spread({seed: fmean(values) for seed, values in by_seed.items()})
 
 
 def _by_target(views: list[TargetView], targets: tuple[str, ...]) -> list[float]:

@@ -1,0 +1,75 @@
+"""Tables under another selection rule, from the counts that the searches left in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from mergebench.cell import Cell
+from mergebench.errors import InputError
+from mergebench.experiment import Experiment
+from mergebench.measurements import Measurements, Merged
+from mergebench.rows import merged_row
+from mergebench.runner import recall_merges
+from mergebench.search import FULL, Point
+from mergebench.selection_rules import SelectionRule
+from mergebench.workbench import NotMeasuredError
+
+
+def replay(experiment: Experiment, rule: SelectionRule) -> Measurements:
+    """Return the merges of an experiment at the points that `rule` picks; nothing is measured.
+
+    An unprotected merge has one point per target if the rule depends on the target. Points that
+    the protocol did not choose were tested on their target's images only. Raises `InputError` when
+    a cell is not in the store, and for a protocol that races: it saw few points completely.
+    """
+    if experiment.protocol.race is not None:
+        raise InputError(
+            f"protocol {experiment.protocol.name} races, so other rules cannot be replayed; "
+            f"use PROTOCOL={experiment.protocol.name}-exhaustive or paper"
+        )
+    try:
+        recalled, cells = recall_merges(experiment)
+    except NotMeasuredError as error:
+        raise InputError(
+            f"{experiment.store} lacks cells of this table: run "
+            f"`{experiment.command.replace('replay', 'table2', 1).split(' --rule')[0]}` first"
+        ) from error
+    rows = tuple(row for cell in cells for row in _rows(cell, rule))
+    note = (
+        f"Points chosen again from stored validation counts by the rule {rule.name}; those that "
+        "the protocol did not choose have test counts of their target only."
+    )
+    context = replace(recalled.context, notes=(*recalled.context.notes, note))
+    return replace(recalled, context=context, merged=rows)
+
+
+def _rows(cell: Cell, rule: SelectionRule) -> Iterator[Merged]:
+    row, targets = merged_row(cell), cell.inputs.tasks
+    for target in targets if row.target is None else (row.target,):
+        point = _choose(cell, rule, target)
+        if point.tested == row.correct:
+            yield replace(row, target=target)
+        else:
+            yield replace(
+                row,
+                target=target,
+                alpha=point.alpha,
+                options=point.options,
+                correct=point.tested,
+                hits={},
+                warnings=(),
+            )
+
+
+def _choose(cell: Cell, rule: SelectionRule, target: str) -> Point:
+    point = rule.choose(
+        cell.results.points,
+        sizes=cell.results.sizes[FULL],
+        norms=cell.inputs.protocol["norms"],
+        target=target,
+        later_wins=cell.inputs.protocol["later_wins"],
+    )
+    if point is None:
+        raise InputError(f"rule {rule.name} needs other tasks than {target}: merge more of them")
+    return point
