@@ -14,15 +14,19 @@ from rich.console import Console
 from mergebench import experiment as experiment_module
 from mergebench.cell import unpacked
 from mergebench.contracts import Merger, Space
+from mergebench.errors import InputError
 from mergebench.evaluate import Evaluator, deployed
 from mergebench.experiment import Experiment
 from mergebench.measurements import Measurements
 from mergebench.merging import MergeProblem
 from mergebench.monitor import Monitor
 from mergebench.progress import Silent
+from mergebench.protocols import CLEAN
 from mergebench.registry import registry
+from mergebench.replay import replay
 from mergebench.report import write_figure2, write_table1, write_table2
 from mergebench.runner import _notes, measure_merges, measure_standalone
+from mergebench.selection_rules import get_rule
 from mergebench.workbench import Workbench
 
 ATTACKS = ("ta@full", "ties@core", "tsv@knots", "weighted_sum@full")
@@ -243,3 +247,44 @@ def test_what_changes_the_result_is_a_new_cell(bench, merged, monkeypatch):
     assert not keys & known
     for key in keys:  # the store is shared with other tests
         bench.store.path(key).unlink()
+
+
+def test_replaying_the_protocols_own_rule_gives_its_table(store, first):
+    experiment_module._workbench.cache_clear()
+    replayed = replay(experiment_in(store), get_rule("paper"))
+    expected = {(row.attack, row.protection, row.target): row for row in first[0].merged}
+    assert len(replayed.merged) == 2 * 4 + 2 * 4  # every target of an unprotected merge
+    for row in replayed.merged:
+        target = None if row.protection == "none" else row.target
+        assert replace(row, target=target) == expected[row.attack, row.protection, target]
+
+
+def test_replaying_for_the_target_picks_its_best_point(store, bench):
+    replayed = replay(experiment_in(store), get_rule("target"))
+    assert len(replayed.merged) == 16
+    cells = [cell for cell in bench.store.cells() if cell.inputs.attack is not None]
+    for row in replayed.merged:
+        target = None if row.protection == "none" else row.target
+        cell = next(
+            one
+            for one in cells
+            if (one.inputs.attack.name, one.inputs.protection.name, one.inputs.target)
+            == (row.attack, row.protection, target)
+        )
+        best = max(point.counts[row.target] for point in cell.results.points)
+        chosen = [
+            point
+            for point in cell.results.points
+            if (point.alpha, point.options) == (row.alpha, row.options)
+        ]
+        assert chosen[-1].counts[row.target] == best
+        assert row.correct[row.target] == chosen[-1].tested[row.target]
+
+
+def test_what_cannot_be_replayed_is_said(tmp_path, store):
+    with pytest.raises(InputError, match="run `mergebench table2` first"):
+        replay(replace(experiment_in(tmp_path), command="mergebench replay"), get_rule("target"))
+    with pytest.raises(InputError, match="clean races"):
+        replay(replace(experiment_in(store), protocol=CLEAN), get_rule("target"))
+    with pytest.raises(InputError, match="did you mean target"):
+        get_rule("targets")

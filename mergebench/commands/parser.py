@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from mergebench.registry import unknown_name
 
@@ -27,5 +27,5 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
-Verbs = argparse._SubParsersAction[Parser]
+Verbs: TypeAlias = "argparse._SubParsersAction[Parser]"
 """Where a module adds its verbs."""
