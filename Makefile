@@ -13,6 +13,7 @@ TASKS    ?=
 ATTACKS  ?=
 PROTECTIONS ?=
 STORE    ?= runs
+RULE     ?= target
 # torch and torchvision must be builds of one release; a plain `pip install torch` may not be.
 TORCH    ?= torch==2.14.1 torchvision==0.29.1
 
@@ -23,12 +24,12 @@ OPTIONS = --backbone $(BACKBONE) --protocol $(PROTOCOL) --seed $(SEED) --seeds $
           $(if $(ATTACKS),--attacks "$(ATTACKS)") \
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
-.PHONY: help install table1 table2 figure2 test test-slow bench lint data pretrain clean
+.PHONY: help install table1 table2 replay figure2 test test-slow bench lint data pretrain clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  variables: BACKBONE=$(BACKBONE) PROTOCOL=$(PROTOCOL) SEED=$(SEED) SEEDS=$(SEEDS)" \
-	      "JOBS=$(JOBS) STORE=$(STORE) TASKS=... ATTACKS=... PROTECTIONS=..."
+	      "JOBS=$(JOBS) STORE=$(STORE) RULE=$(RULE) TASKS=... ATTACKS=... PROTECTIONS=..."
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -45,6 +46,9 @@ table1: $(INSTALLED)  ## standalone accuracy per task: zero-shot, fine-tuned, pr
 
 table2: $(INSTALLED)  ## merged accuracy: attack @ space, unprotected and protected
 	$(MERGEBENCH) table2 $(OPTIONS)
+
+replay: $(INSTALLED)  ## table 2 under the selection rule RULE, from the counts in STORE
+	$(MERGEBENCH) replay --rule $(RULE) $(OPTIONS)
 
 figure2: $(INSTALLED)  ## accuracy against the scale s at which an update is deployed
 	$(MERGEBENCH) figure2 $(OPTIONS)
