@@ -178,9 +178,10 @@ def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
 
 
 def _recipe(recipe: Recipe) -> str:
+    temperature = "" if recipe.logit_scale is None else f", logit scale {recipe.logit_scale:g}"
     return (
         f"LoRA of rank {recipe.rank}, learning rate {recipe.learning_rate:g}, "
-        f"{recipe.steps} steps of {recipe.batch_size} images"
+        f"{recipe.steps} steps of {recipe.batch_size} images{temperature}"
     )
 
 

@@ -43,7 +43,7 @@ class Setting:
         return {"recipe": self.recipe, **self.protections.get(protection, {})}
 
 
-_VIT_RECIPE = Recipe(learning_rate=2e-3, steps=450)
+_VIT_RECIPE = Recipe(learning_rate=2e-3, steps=450, logit_scale=12.0)
 _CONVNEXT_RECIPE = Recipe(learning_rate=1e-3, steps=400)
 _MINI_TRAP: Mapping[str, Any] = {"scale_max": 1.36, "band": 0.35, "cap": 1.0, "until": 0.45}
 _VIT_TRAP: Mapping[str, Any] = {"strength": 0.35, **_MINI_TRAP}
