@@ -28,7 +28,7 @@ class Experiment:
 
     `setting`: the suite and the recipes of the backbone. `tasks` None: all tasks of the suite.
     `attacks`: `attack@space` names. `protections` without `none`, which every experiment includes.
-    `command` is what a caption states.
+    `command` is what a caption states. `adapters`: see `Workbench`.
     """
 
     backbone: str
@@ -41,10 +41,13 @@ class Experiment:
     attacks: tuple[str, ...] = TABLE2
     protections: tuple[str, ...] = ("trap2",)
     plugins: tuple[Path, ...] = ()
+    adapters: Path | None = None
 
     def workbench(self) -> Workbench:
         """Return the workbench of this experiment; one per process."""
-        return _workbench(self.backbone, self.setting, self.tasks, self.store, self.plugins)
+        return _workbench(
+            self.backbone, self.setting, self.tasks, self.store, self.plugins, self.adapters
+        )
 
     def releases(self) -> list[tuple[str, str, int]]:
         """Return (protection, task, seed) of every update that is needed, the slow ones first."""
@@ -91,7 +94,8 @@ def _workbench(
     tasks: tuple[str, ...] | None,
     store: Path,
     plugins: tuple[Path, ...],
+    adapters: Path | None,
 ) -> Workbench:
     for plugin in plugins:
         registry().add_file(plugin)
-    return Workbench(backbone, setting, tasks, store)
+    return Workbench(backbone, setting, tasks, store, adapters)

@@ -57,6 +57,23 @@ def paired_test(first: Hits, second: Hits) -> PairedTest:
     return PairedTest(only_first=one, only_second=other, p_value=p_value)
 
 
+def paired_interval(first: Hits, second: Hits) -> Interval:
+    """Return the interval of `second` minus `first`, in points, on the same images.
+
+    It is Clopper and Pearson's (1934) of the share of images that only `second` has right among
+    those that only one of them has, given how many those are.
+    """
+    test = paired_test(first, second)
+    discordant = test.only_first + test.only_second
+    if discordant == 0:
+        return Interval(low=0.0, high=0.0)
+    share = stats.binomtest(test.only_second, discordant).proportion_ci(LEVEL, method="exact")
+    points = 100 * discordant / len(first)
+    return Interval(
+        low=points * (2 * float(share.low) - 1), high=points * (2 * float(share.high) - 1)
+    )
+
+
 def bootstrap(values: Sequence[float]) -> Interval | None:
     """Return the percentile interval of the mean over resampled `values`; None for fewer than 2.
 

@@ -1,0 +1,90 @@
+"""What a check found, for a terminal, for a pull request, and for a CI system."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mergebench.regression.changes import Change, Checked, Verdict
+
+_HEADINGS = ("measurement", "task", "before", "after", "difference", "95 % interval", "verdict")
+
+
+def summary(checked: Checked) -> str:
+    """Return how many measurements are equal, within tolerance and moved, in one sentence."""
+    if checked.other_inputs:
+        return "Nothing was measured: the numbers would be of other inputs."
+    counts = Counter(change.verdict for change in checked.changes)
+    parts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict)
+    return f"{len(checked.changes)} measurements: {parts}."
+
+
+def print_checked(checked: Checked, console: Console) -> None:
+    """Print what moved as a table, and the summary."""
+    for sentence in checked.other_inputs:
+        console.print(sentence, highlight=False, soft_wrap=True)
+    if checked.moved:
+        table = Table(*_HEADINGS, header_style="")
+        for change in checked.moved:
+            table.add_row(*map(Text, _row(change)))
+        console.print(table)
+    console.print(summary(checked), highlight=False, soft_wrap=True)
+
+
+def markdown(checked: Checked) -> str:
+    """Return the summary and a table of all that is not equal, what moved first."""
+    lines = ["# Merged accuracy against the baseline", "", summary(checked), ""]
+    lines += [f"- {sentence}" for sentence in checked.other_inputs]
+    changed = [change for change in checked.changes if change.verdict is not Verdict.EQUAL]
+    if changed:
+        changed.sort(key=lambda change: change.verdict is not Verdict.MOVED)
+        rows = [_HEADINGS, ("---",) * len(_HEADINGS), *map(_row, changed)]
+        lines += [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def junit(checked: Checked) -> bytes:
+    """Return JUnit XML: one test case per input and measurement, which fails if it moved."""
+    cases = [(sentence, sentence) for sentence in checked.other_inputs]
+    cases += [
+        (change.name, _sentence(change) if change.verdict is Verdict.MOVED else "")
+        for change in checked.changes
+    ]
+    failures = str(sum(bool(failure) for _, failure in cases))
+    suite = ElementTree.Element(
+        "testsuite", name="mergebench check", tests=str(len(cases)), failures=failures
+    )
+    for name, failure in cases:
+        case = ElementTree.SubElement(suite, "testcase", classname="mergebench", name=name)
+        if failure:
+            ElementTree.SubElement(case, "failure", message=failure)
+    ElementTree.indent(suite)
+    content: bytes = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
+    return content + b"\n"
+
+
+def _sentence(change: Change) -> str:
+    texts = zip(_HEADINGS[1:], _row(change)[1:], strict=True)
+    return ", ".join(f"{heading} {text}" for heading, text in texts)
+
+
+def _row(change: Change) -> tuple[str, ...]:
+    before, after, size = change.counts
+    low, high = change.interval.low, change.interval.high
+    return (
+        change.name,
+        change.task,
+        _count(before, size, change.before.point),
+        _count(after, size, change.after.point),
+        f"{change.difference:+.1f}",
+        f"{low:+.1f} to {high:+.1f}",
+        change.verdict,
+    )
+
+
+def _count(correct: int, size: int, point: str) -> str:
+    return f"{correct}/{size}" + (f" ({point})" if point else "")
