@@ -156,8 +156,7 @@ WEIGHTS = [0.7, 0.2, 1.6]
 LINEARS = {"query": (20, 24), "fc": (30, 20)}
 
 
-@pytest.fixture
-def adapted() -> PeftModel:
+def adapted_model() -> PeftModel:
     """Return a model with three random adapters, whose lora_alpha/r are 2, 1 and 1/2."""
     layers = {name: nn.Linear(n, m) for name, (m, n) in LINEARS.items()}
     configs = {
@@ -198,16 +197,16 @@ def assert_close(found: list[Tensor], expected: list[Tensor]) -> None:
 
 
 @pytest.mark.parametrize("space", ["full", "knots", "core"])
-def test_peft_cat_is_weighted_task_arithmetic(
-    adapted: PeftModel, tmp_path: Path, space: str
-) -> None:
+def test_peft_cat_is_weighted_task_arithmetic(tmp_path: Path, space: str) -> None:
+    adapted = adapted_model()
     found = our_merge(adapted, tmp_path, space, "ta", WEIGHTS)
     assert_close(found, peft_merge(adapted, "cat", WEIGHTS))
     assert_close(found, peft_merge(adapted, "svd", WEIGHTS, svd_rank=sum(RANKS.values())))
 
 
-def test_peft_ties_svd_is_ties_in_full_space(adapted: PeftModel, tmp_path: Path) -> None:
+def test_peft_ties_svd_is_ties_in_full_space(tmp_path: Path) -> None:
     """PEFT then cuts to `svd_rank`: here the smaller side, which cuts nothing."""
+    adapted = adapted_model()
     ones = [1.0] * len(RANKS)
     found = our_merge(adapted, tmp_path, "full", "ties", ones, top_k=30.0, inclusive=False)
     assert_close(found, peft_merge(adapted, "ties_svd", ones, svd_rank=20, density=0.3))
