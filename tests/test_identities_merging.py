@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 import torch
 from synthetic import SITE, as_updates, attack, dense, distance, low_rank, merge, problem
@@ -166,6 +168,20 @@ def test_dare_depends_on_the_seed_and_on_the_order_of_tasks(dtype: torch.dtype) 
     plain = problem(changes).merge(rule).sites[SITE].dense()
     assert distance(problem(changes, seed=1).merge(rule).sites[SITE].dense(), plain) > 0.1
     assert distance(problem(changes[::-1]).merge(rule).sites[SITE].dense(), plain) > 0.1
+
+
+def test_dare_draws_from_its_seed_task_and_site_alone(dtype: torch.dtype) -> None:
+    """The derivation of the seed is written out: another one gives masks like these, not these."""
+    ones = torch.ones((9, 11), dtype=dtype)
+    changes = [Dense(delta=ones), Dense(delta=10 * ones)]
+    merged = problem(changes, seed=7).merge(attack("dare", drop=0.5)).sites[SITE].dense()
+    expected = torch.zeros_like(ones)
+    for task, size in enumerate((1, 10)):
+        text = f"7\x1f'dare'\x1f{task}\x1f'{SITE}'"
+        seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+        draws = torch.rand(9, 11, generator=torch.Generator().manual_seed(seed))
+        expected += 2 * size * (draws > 0.5)
+    assert torch.equal(merged, expected)
 
 
 def test_trimming_does_nothing_after_much_was_dropped(dtype: torch.dtype) -> None:

@@ -10,7 +10,9 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from mergebench.backbones import load_backbone
 from mergebench.errors import InputError
+from mergebench.evaluate import Evaluator
 from mergebench.suites import SPLIT_NAMES, Split, Suite, Task, load_suite, tensor_sha256
 from mergebench.suites.build.packages import Package, PackageCache
 from mergebench.suites.build.packing import pack_suite, pixel_hashes
@@ -115,6 +117,21 @@ def test_decoded_pixels_of_lossy_sheets_are_disjoint_too(mini8: Suite) -> None:
     images = torch.cat([split.images for task in mini8.tasks for split in task.splits.values()])
     found = pixel_hashes(images.permute(0, 2, 3, 1).contiguous().numpy())
     assert len(np.unique(found)) == len(found)
+
+
+def test_labels_name_what_the_images_show(mini8: Suite) -> None:
+    """No label map that is shifted by some classes fits zero-shot predictions as well."""
+    sizes = dict.fromkeys(SPLIT_NAMES, 96)
+    evaluator = Evaluator(load_backbone("mini_vit"), mini8.tasks, per_task=sizes)
+    for split in SPLIT_NAMES:
+        labels = evaluator.labels(split)
+        for task, predicted in evaluator.predictions(split).items():
+            classes = len(mini8.task(task).classes)
+            fits = [
+                int(predicted.eq((labels[task] + shift) % classes).sum())
+                for shift in range(classes)
+            ]
+            assert fits[0] > max(fits[1:]), (split, task)
 
 
 def test_subset_keeps_the_order_of_the_suite() -> None:

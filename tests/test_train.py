@@ -16,11 +16,12 @@ from training import (
     weights_of,
 )
 
-from mergebench.backbones import Backbone
+from mergebench.backbones import Backbone, load_backbone
 from mergebench.backbones.stem import stem
 from mergebench.errors import InputError
+from mergebench.evaluate import Evaluator
 from mergebench.progress import Silent
-from mergebench.suites import Task
+from mergebench.suites import Split, Task, load_suite
 from mergebench.train import (
     Classifier,
     FineTuned,
@@ -140,6 +141,31 @@ def test_the_released_update_deploys_to_the_trained_function(backbone: Backbone)
     fresh = LoraTower(backbone, recipe, seed=1, task="any")
     fresh.load(tower.update("x"))
     torch.testing.assert_close(fresh.embed(hidden, 0.7).detach(), expected)
+
+
+def test_the_trained_classifier_is_the_evaluated_one() -> None:
+    """Class by class, so that a label map which only one of them has shows."""
+    backbone, task = load_backbone("mini_vit"), load_suite("mini8", ("mnist",)).task("mnist")
+    tower = LoraTower(backbone, replace(TINY, precision="fp32"), seed=0, task="mnist")
+    classifier, split = Classifier(tower, task), task.splits["val"]
+    hits = Evaluator(backbone, [task], precision="fp32").hits("val")["mnist"]
+    assert int(hits.sum()) > len(hits) / 2
+    for label in range(len(task.classes)):
+        own = split.labels == label
+        shown = Split(images=split.images[own], labels=split.labels[own])
+        assert classifier.correct(classifier.examples(shown)) == int(hits[own].sum())
+
+
+def test_training_never_sees_the_test_images(task: Task) -> None:
+    test = task.splits["test"]
+    negatives = Split(images=255 - test.images, labels=test.labels)
+    other = replace(task, splits={**task.splits, "test": negatives})
+    first, second = (
+        train(tiny_backbone(), each, Unprotected(), TINY, 0, Silent()) for each in (task, other)
+    )
+    assert first.update.sha256 == second.update.sha256
+    assert first.record["losses"] == second.record["losses"]
+    assert first.record["evaluations"] == second.record["evaluations"]
 
 
 @pytest.mark.parametrize("shared", [True, False])
