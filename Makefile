@@ -14,6 +14,8 @@ ATTACKS  ?=
 PROTECTIONS ?=
 STORE    ?= runs
 RULE     ?= target
+BASELINE ?= results/baselines/mini_vit.json
+CHECK    ?=
 # torch and torchvision must be builds of one release; a plain `pip install torch` may not be.
 TORCH    ?= torch==2.14.1 torchvision==0.29.1
 
@@ -24,12 +26,13 @@ OPTIONS = --backbone $(BACKBONE) --protocol $(PROTOCOL) --seed $(SEED) --seeds $
           $(if $(ATTACKS),--attacks "$(ATTACKS)") \
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
-.PHONY: help install table1 table2 replay figure2 test test-slow bench lint data pretrain clean
+.PHONY: help install table1 table2 replay figure2 regress test test-slow bench lint data pretrain clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  variables: BACKBONE=$(BACKBONE) PROTOCOL=$(PROTOCOL) SEED=$(SEED) SEEDS=$(SEEDS)" \
-	      "JOBS=$(JOBS) STORE=$(STORE) RULE=$(RULE) TASKS=... ATTACKS=... PROTECTIONS=..."
+	      "JOBS=$(JOBS) STORE=$(STORE) RULE=$(RULE) TASKS=... ATTACKS=... PROTECTIONS=..." \
+	      "BASELINE=$(BASELINE) CHECK=--exact"
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -52,6 +55,9 @@ replay: $(INSTALLED)  ## table 2 under the selection rule RULE, from the counts 
 
 figure2: $(INSTALLED)  ## accuracy against the scale s at which an update is deployed
 	$(MERGEBENCH) figure2 $(OPTIONS)
+
+regress: $(INSTALLED)  ## whether merged accuracy moved since BASELINE (exit status 1 if so)
+	$(MERGEBENCH) check $(BASELINE) --jobs $(JOBS) $(CHECK)
 
 test: $(INSTALLED)  ## the fast tests
 	$(VENV)/bin/pytest -q -n $(JOBS) -p no:benchmark

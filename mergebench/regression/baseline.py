@@ -59,12 +59,7 @@ class RegressionExperiment(_Strict):
         try:
             recipe = replace(own.recipe, **self.recipe)
             protections = {
-                name: options
-                | (
-                    {"recipe": replace(options["recipe"], **self.recipe)}
-                    if "recipe" in options
-                    else {}
-                )
+                name: {**options, "recipe": replace(own.options(name)["recipe"], **self.recipe)}
                 for name, options in own.protections.items()
             }
         except TypeError as error:
