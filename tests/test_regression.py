@@ -1,4 +1,4 @@
-"""The regression check: silent when nothing changed, loud when counts moved, strict with updates."""
+"""The regression check: silent when nothing changed, loud when counts moved, strict updates."""
 
 from __future__ import annotations
 
