@@ -3,8 +3,9 @@
 from mergebench.backbones.attention import SplitAttention, split_attention
 from mergebench.backbones.backbone import Backbone
 from mergebench.backbones.heads import text_head
-from mergebench.backbones.loading import BACKBONES, load_backbone
+from mergebench.backbones.loading import load_backbone, missing_weights
 from mergebench.backbones.precision import Precision, autocast
+from mergebench.backbones.sources import BACKBONES
 from mergebench.backbones.stem import Body, StemOutputs
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "StemOutputs",
     "autocast",
     "load_backbone",
+    "missing_weights",
     "split_attention",
     "text_head",
 ]
