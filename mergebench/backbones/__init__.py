@@ -3,9 +3,9 @@
 from mergebench.backbones.attention import SplitAttention, split_attention
 from mergebench.backbones.backbone import Backbone
 from mergebench.backbones.heads import text_head
-from mergebench.backbones.loading import load_backbone, missing_weights
+from mergebench.backbones.loading import load_backbone, missing_weights, site_shapes
 from mergebench.backbones.precision import Precision, autocast
-from mergebench.backbones.sources import BACKBONES
+from mergebench.backbones.sources import BACKBONES, find_source
 from mergebench.backbones.stem import Body, StemOutputs
 
 __all__ = [
@@ -16,8 +16,10 @@ __all__ = [
     "SplitAttention",
     "StemOutputs",
     "autocast",
+    "find_source",
     "load_backbone",
     "missing_weights",
+    "site_shapes",
     "split_attention",
     "text_head",
 ]

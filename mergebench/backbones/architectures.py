@@ -47,8 +47,8 @@ def mini_convnext(pretrained: bool = False, **options: Any) -> ConvNeXt:
     return result
 
 
-def create_model(architecture: str) -> open_clip.CLIP:
-    """Return the open_clip model of that name on the CPU, float32, untrained, its attention split.
+def create_model(architecture: str, device: str = "cpu") -> open_clip.CLIP:
+    """Return the open_clip model of that name on `device`, float32, untrained, attention split.
 
     Both towers have `SplitAttention` in place of the fused module (see there); `mini_vit` has a
     `ConvolutionalStem` in place of linear patches.
@@ -57,7 +57,7 @@ def create_model(architecture: str) -> open_clip.CLIP:
     root = logging.getLogger()
     root.addFilter(_is_unexpected)
     try:
-        model = open_clip.create_model(architecture)
+        model = open_clip.create_model(architecture, device=device)
     finally:
         root.removeFilter(_is_unexpected)
     split_attention(model)

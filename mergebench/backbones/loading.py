@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mergebench.backbones.activation import check_tag
 from mergebench.backbones.architectures import EMBEDDED, create_model
-from mergebench.backbones.backbone import Backbone
+from mergebench.backbones.backbone import Backbone, linear_sites
 from mergebench.backbones.checkpoint import EMBEDDED_FOLDER, read_checkpoint
 from mergebench.backbones.hub import fetched_file, missing_file
 from mergebench.backbones.sources import BackboneSource, find_source, resolution_of
@@ -76,6 +76,17 @@ def missing_weights(name: str, weights: str | Path | None = None) -> str | None:
     if weights is None:
         return missing_file(source)
     return None if Path(weights).exists() else no_such_file(Path(weights))
+
+
+def site_shapes(name: str) -> dict[str, tuple[int, int]]:
+    """Return the shape `(outputs, inputs)` of every site of that backbone, without its weights."""
+    source = find_source(name)
+    with torch.device("meta"):
+        tower = create_model(source.architecture, device="meta").visual
+    return {
+        path: (site.out_features, site.in_features)
+        for path, site in linear_sites(tower, source.sites).items()
+    }
 
 
 def word_tokenizer(model: open_clip.CLIP, vocabulary: tuple[str, ...]) -> WordTokenizer:

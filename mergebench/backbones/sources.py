@@ -22,7 +22,8 @@ class BackboneSource:
 
     `sites`: pattern of the module paths of the sites (see `Backbone`); `tag` names the published
     weights, `repository` is where the Hugging Face Hub has them and `megabytes` their size; all
-    three are empty for the embedded backbones.
+    three are empty for the embedded backbones. `huggingface`: where the hub has the same weights in
+    the layout of `transformers`, if anywhere.
     """
 
     architecture: str
@@ -30,6 +31,7 @@ class BackboneSource:
     tag: str = ""
     repository: str = ""
     megabytes: int = 0
+    huggingface: str = ""
     mean: tuple[float, float, float] = _CLIP_MEAN
     std: tuple[float, float, float] = _CLIP_STD
 
@@ -50,6 +52,7 @@ BACKBONES: dict[str, BackboneSource] = {
         tag="openai",
         repository="timm/vit_base_patch32_clip_224.openai",
         megabytes=605,
+        huggingface="openai/clip-vit-base-patch32",
     ),
     "vit_l14": BackboneSource(
         architecture="ViT-L-14-quickgelu",
@@ -57,6 +60,7 @@ BACKBONES: dict[str, BackboneSource] = {
         tag="openai",
         repository="timm/vit_large_patch14_clip_224.openai",
         megabytes=1711,
+        huggingface="openai/clip-vit-large-patch14",
     ),
     "convnext": BackboneSource(
         architecture="convnext_base_w",
