@@ -3,6 +3,7 @@
 from mergebench.backbones.attention import SplitAttention, split_attention
 from mergebench.backbones.backbone import Backbone
 from mergebench.backbones.heads import text_head
+from mergebench.backbones.images import Images
 from mergebench.backbones.loading import load_backbone, missing_weights, site_shapes
 from mergebench.backbones.precision import Precision, autocast
 from mergebench.backbones.sources import BACKBONES, find_source
@@ -12,6 +13,7 @@ __all__ = [
     "BACKBONES",
     "Backbone",
     "Body",
+    "Images",
     "Precision",
     "SplitAttention",
     "StemOutputs",
