@@ -12,6 +12,8 @@ JOBS     ?= $(shell getconf _NPROCESSORS_ONLN)
 TASKS    ?=
 ATTACKS  ?=
 PROTECTIONS ?=
+DEVICE   ?= auto
+WEIGHTS  ?=
 STORE    ?= runs
 RULE     ?= target
 BASELINE ?= results/baselines/mini_vit.json
@@ -22,7 +24,8 @@ TORCH    ?= torch==2.14.1 torchvision==0.29.1
 INSTALLED = $(VENV)/.installed
 MERGEBENCH = $(VENV)/bin/mergebench
 OPTIONS = --backbone $(BACKBONE) --protocol $(PROTOCOL) --seed $(SEED) --seeds $(SEEDS) \
-          --jobs $(JOBS) --store $(STORE) $(if $(TASKS),--tasks "$(TASKS)") \
+          --jobs $(JOBS) --store $(STORE) --device $(DEVICE) \
+          $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(if $(TASKS),--tasks "$(TASKS)") \
           $(if $(ATTACKS),--attacks "$(ATTACKS)") \
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
@@ -31,8 +34,8 @@ OPTIONS = --backbone $(BACKBONE) --protocol $(PROTOCOL) --seed $(SEED) --seeds $
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  variables: BACKBONE=$(BACKBONE) PROTOCOL=$(PROTOCOL) SEED=$(SEED) SEEDS=$(SEEDS)" \
-	      "JOBS=$(JOBS) STORE=$(STORE) RULE=$(RULE) TASKS=... ATTACKS=... PROTECTIONS=..." \
-	      "BASELINE=$(BASELINE) CHECK=--exact"
+	      "JOBS=$(JOBS) DEVICE=$(DEVICE) STORE=$(STORE) RULE=$(RULE) WEIGHTS=... TASKS=..." \
+	      "ATTACKS=... PROTECTIONS=... BASELINE=$(BASELINE) CHECK=--exact"
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mergebench.adapter_config import CONFIG_NAME, AdapterConfig, read_config
+from mergebench.adapter_layout import LayoutName, layout_of, layout_to_write
 from mergebench.atomic import replacing
 from mergebench.errors import InputError, shape_text
 from mergebench.update import FLOAT_DTYPES, Dense, LowRank, SiteUpdate, Update
@@ -34,8 +35,9 @@ def load_update(path: str | Path, shapes: Shapes, backbone: str) -> Update:
 
     `path`: a PEFT adapter folder (`adapter_config.json`, `adapter_model.safetensors`), the
     safetensors file in it, or a safetensors file with one dense tensor per site as `save_dense`
-    writes it. `shapes`: the shape `(m, n)` of every site of the backbone. A LoRA's scaling is
-    folded into `up`; float16 and bfloat16 become float32. Raises `InputError`, one line with the
+    writes it. A PEFT adapter may name its modules as the sites or as Hugging Face's CLIP does.
+    `shapes`: the shape `(m, n)` of every site of the backbone. A LoRA's scaling is folded into
+    `up`; float16 and bfloat16 become float32. Raises `InputError`, one line with the
     file and the site or key, for anything that is not exactly an update of these sites.
     """
     path = Path(path)
@@ -49,12 +51,19 @@ def load_update(path: str | Path, shapes: Shapes, backbone: str) -> Update:
     return Update(sites={site: sites[site] for site in shapes if site in sites}, label=str(path))
 
 
-def save_adapter(update: Update, folder: str | Path, *, base_model: str | None = None) -> None:
+def save_adapter(
+    update: Update,
+    folder: str | Path,
+    *,
+    base_model: str | None = None,
+    layout: LayoutName = "open_clip",
+) -> None:
     """Write a low-rank update as a PEFT adapter folder with scaling 1.
 
-    `load_update` returns it bit for bit, and PEFT loads it into a tower with these sites. The
-    config is written last: an interrupted write leaves a folder that is refused. `base_model` is
-    noted in it. Raises `InputError` for a dense site and when the folder cannot be written.
+    `load_update` returns it bit for bit, and PEFT loads it into a tower with these sites, or with
+    `layout="huggingface"` into a `CLIPModel` or `CLIPVisionModelWithProjection`. The config is
+    written last: an interrupted write leaves a folder that is refused. `base_model` is noted in it.
+    Raises `InputError` for a dense site and when the folder cannot be written.
     """
     factors: dict[str, LowRank] = {}
     for site, change in update.sites.items():
@@ -65,14 +74,16 @@ def save_adapter(update: Update, folder: str | Path, *, base_model: str | None =
         factors[site] = change
     if not factors:
         raise InputError(f"{update.label} changes no site: nothing to save")
-    tensors = {}
+    names, tensors, ranks = layout_to_write(layout, factors, update.label), {}, {}
     for site, change in factors.items():
-        tensors[f"{_PREFIX}{site}.lora_A.weight"] = change.down
-        tensors[f"{_PREFIX}{site}.lora_B.weight"] = change.up
+        module = names.module(site)
+        tensors[f"{_PREFIX}{module}.lora_A.weight"] = change.down
+        tensors[f"{_PREFIX}{module}.lora_B.weight"] = change.up
+        ranks[module] = change.rank
     folder = Path(folder)
     config = folder / CONFIG_NAME
     with replacing(config) as temporary:
-        options = _config_options({site: change.rank for site, change in factors.items()})
+        options = _config_options(ranks)
         options["base_model_name_or_path"] = base_model
         temporary.write_text(json.dumps(options, indent=2, sort_keys=True) + "\n")
         config.unlink(missing_ok=True)
@@ -131,16 +142,20 @@ def _read_tensors(file: Path) -> dict[str, Tensor]:
 def _adapter_sites(
     file: Path, tensors: Mapping[str, Tensor], config: AdapterConfig, shapes: Shapes, backbone: str
 ) -> dict[str, SiteUpdate]:
-    factors = _pair_factors(file, tensors, shapes)
+    named = _pair_factors(file, tensors, shapes)
+    layout = layout_of(named)
+    factors = {layout.site(module): pair for module, pair in named.items()}
+    if len(factors) < len(named):
+        raise InputError(f"{file} names some modules in two ways: export the adapter again")
     _check_known(file, factors, shapes, backbone)
     for site in shapes:
-        if config.targets(site) and site not in factors:
+        if config.targets(layout.module(site)) and site not in factors:
             raise InputError(
                 f"{file}: site {site} of backbone {backbone} is missing, "
                 "which target_modules includes: export the adapter again"
             )
     return {
-        site: _low_rank(file, site, pair, config, shapes[site], backbone)
+        site: _low_rank(file, layout.module(site), pair, config, shapes[site], backbone)
         for site, pair in factors.items()
     }
 

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from mergebench.cell_warnings import CellWarning
 from mergebench.contracts import Plugin
+from mergebench.device import device_name, uses_tf32
 from mergebench.evaluate import Counts
 from mergebench.search import Point
 
@@ -102,7 +104,8 @@ class CellRun:
     """How a measurement was run.
 
     `seconds` of wall-clock time; `finished` in UTC (ISO 8601); `device`: its kind, as torch calls
-    it; `revision`: the git commit of the code, where it runs from a checkout.
+    it; `device_name` and `tf32` (whether float32 is rounded to TensorFloat-32) of a GPU;
+    `revision`: the git commit of the code, where it runs from a checkout.
     """
 
     seconds: float
@@ -110,17 +113,28 @@ class CellRun:
     device: str
     versions: Mapping[str, str]
     revision: str | None = None
+    device_name: str = ""
+    tf32: bool | None = None
 
     @classmethod
-    def now(cls, seconds: float, device: str) -> Self:
+    def now(cls, seconds: float, device: torch.device) -> Self:
         """Return the record of a run that ends now in this environment."""
         return cls(
             seconds=round(seconds, 3),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
-            device=device,
+            device=device.type,
+            device_name=device_name(device),
+            tf32=uses_tf32(device),
             versions=package_versions(),
             revision=code_revision(),
         )
+
+    @property
+    def place(self) -> str:
+        """Where it was measured, as a caption says it."""
+        if not self.device_name:
+            return self.device
+        return f"{self.device} ({self.device_name}, TF32 {'on' if self.tf32 else 'off'})"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,16 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from mergebench.backbones import Backbone, Body, Precision, StemOutputs, autocast, text_head
+from mergebench.backbones import (
+    Backbone,
+    Body,
+    Images,
+    Precision,
+    StemOutputs,
+    autocast,
+    text_head,
+)
+from mergebench.batching import Batches
 from mergebench.errors import InputError
 from mergebench.suites import Task
 from mergebench.update import SiteUpdate, Update
@@ -31,7 +40,7 @@ class Deployment:
 
     def __init__(self, backbone: Backbone, update: Update) -> None:
         self._targets = [
-            (_parameter(backbone, site, change, update.label), change.dense())
+            (_parameter(backbone, site, change, update.label), change.dense().to(backbone.device))
             for site, change in update.sites.items()
         ]
         self._saved: list[Tensor] = []
@@ -81,9 +90,10 @@ class _Pool:
 class Evaluator:
     """Counts correct predictions of a backbone, as its weights stand, on cached images.
 
-    Images are kept as uint8 on the backbone's device, with what the tower computes ahead of its
-    blocks if that is small (`StemOutputs`); text heads are computed once. `per_task` limits a split
-    to a fixed class-balanced subset of that many images per task, e.g. `{"val": 120}`.
+    Images are kept as uint8 on the backbone's device if they fit there (`Images`), with what the
+    tower computes ahead of its blocks if that is small (`StemOutputs`); text heads are computed
+    once. `per_task` limits a split to a fixed class-balanced subset of that many images per task,
+    e.g. `{"val": 120}`. `batch_size` is halved where a GPU's memory does not suffice.
     """
 
     def __init__(
@@ -98,7 +108,7 @@ class Evaluator:
         self.backbone = backbone
         self.tasks = tuple(tasks)
         self.precision = precision
-        self._batch_size = batch_size
+        self._batches = Batches(batch_size)
         self._body = Body(backbone.visual)
         self._per_task = dict(per_task or {})
         self._heads = {
@@ -145,8 +155,8 @@ class Evaluator:
             if tasks is None or name in tasks
         }
         rows = torch.cat([pool.starts[name] + places for name, places in chosen.items()])
-        features = torch.cat(
-            [self._features(pool.images.of(batch)) for batch in rows.split(self._batch_size)]
+        features = self._batches.of(
+            lambda batch: self._features(pool.images.of(batch)), rows
         ).split([len(places) for places in chosen.values()])
         return {
             name: (own @ self._heads[name].T).argmax(1)
@@ -161,18 +171,20 @@ class Evaluator:
 
     def _pool(self, split: str) -> _Pool:
         if split not in self._pools:
-            images, starts, labels, ranks, start = [], {}, {}, {}, 0
+            subsets, starts, labels, ranks, start = [], {}, {}, {}, 0
             for task in self.tasks:
                 data = task.splits[split]
                 chosen = torch.arange(len(data.labels))
                 if split in self._per_task:
                     chosen = class_balanced(data.labels, self._per_task[split])
-                images.append(data.images[chosen])
+                subsets.append(chosen)
                 labels[task.name] = data.labels[chosen].to(self.backbone.device)
                 ranks[task.name] = _ranks(labels[task.name])
                 starts[task.name] = start
                 start += len(chosen)
-            outputs = StemOutputs(self.backbone, torch.cat(images), precision=self.precision)
+            parts = [task.splits[split].images for task in self.tasks]
+            images = Images(parts, self.backbone.device, subsets)
+            outputs = StemOutputs(self.backbone, images, precision=self.precision)
             self._pools[split] = _Pool(images=outputs, starts=starts, labels=labels, ranks=ranks)
         return self._pools[split]
 

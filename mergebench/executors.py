@@ -27,6 +27,13 @@ Report = Callable[[Any], None]
 
 _EXIT_S = 5.0
 
+_worker_number = 0
+
+
+def worker_number() -> int:
+    """Return which worker process this is, from 0; 0 in the process that started them."""
+    return _worker_number
+
 
 class Job(Protocol[ResultT_co]):
     """A piece of work that is picklable, with its result; updates travel as files, not in it."""
@@ -120,8 +127,8 @@ def _run_in_processes(
     waiting = list(enumerate(pickle.dumps(job) for job in jobs))[::-1]
     workers: dict[Connection, _Worker] = {}
     try:
-        for _ in range(processes):
-            worker = _start()
+        for number in range(processes):
+            worker = _start(number)
             workers[worker.pipe] = worker
             _assign(worker, waiting)
         while workers:
@@ -140,10 +147,10 @@ def _run_in_processes(
         _stop(list(workers.values()))
 
 
-def _start() -> _Worker:
+def _start(number: int) -> _Worker:
     context = get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs,), daemon=True)
+    process = context.Process(target=_work, args=(theirs, number), daemon=True)
     with _uninterrupted_single_thread():
         process.start()
     theirs.close()  # so that the death of the process closes the pipe
@@ -195,8 +202,10 @@ def _stop(workers: Sequence[_Worker]) -> None:
         worker.process.close()
 
 
-def _work(pipe: Connection) -> None:
+def _work(pipe: Connection, number: int) -> None:
     """The life of a worker process: jobs come in, events and results go out."""
+    global _worker_number
+    _worker_number = number
     torch.set_num_threads(1)
     while True:
         try:

@@ -7,7 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from mergebench.contracts import Merger, Space
+from mergebench.device import choose_device
 from mergebench.errors import InputError
+from mergebench.executors import worker_number
 from mergebench.measurements import UNPROTECTED
 from mergebench.protocols import Protocol
 from mergebench.registry import registry
@@ -28,7 +30,8 @@ class Experiment:
 
     `setting`: the suite and the recipes of the backbone. `tasks` None: all tasks of the suite.
     `attacks`: `attack@space` names. `protections` without `none`, which every experiment includes.
-    `command` is what a caption states. `adapters`: see `Workbench`.
+    `command` is what a caption states. `adapters`: see `Workbench`. `weights`: as of
+    `load_backbone`; `device`: as of `choose_device`.
     """
 
     backbone: str
@@ -42,11 +45,20 @@ class Experiment:
     protections: tuple[str, ...] = ("trap2",)
     plugins: tuple[Path, ...] = ()
     adapters: Path | None = None
+    weights: str | None = None
+    device: str = "cpu"
 
     def workbench(self) -> Workbench:
         """Return the workbench of this experiment; one per process."""
         return _workbench(
-            self.backbone, self.setting, self.tasks, self.store, self.plugins, self.adapters
+            self.backbone,
+            self.setting,
+            self.tasks,
+            self.store,
+            self.plugins,
+            self.adapters,
+            self.weights,
+            self.device,
         )
 
     def releases(self) -> list[tuple[str, str, int]]:
@@ -95,7 +107,12 @@ def _workbench(
     store: Path,
     plugins: tuple[Path, ...],
     adapters: Path | None,
+    weights: str | None,
+    device: str,
 ) -> Workbench:
     for plugin in plugins:
         registry().add_file(plugin)
-    return Workbench(backbone, setting, tasks, store, adapters)
+    chosen = choose_device(device, worker=worker_number())
+    return Workbench(
+        backbone, setting, tasks, store, adapters=adapters, weights=weights, device=chosen
+    )

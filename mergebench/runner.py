@@ -142,7 +142,7 @@ def _context(experiment: Experiment, cells: Sequence[Cell]) -> Context:
         protocol=experiment.protocol.name,
         seeds=experiment.seeds,
         precision=bench.setting.precision,
-        device=newest.run.device,
+        device=newest.run.place,
         versions=versions,
         revisions=tuple(sorted({cell.run.revision for cell in cells if cell.run.revision})),
         notes=tuple(_notes(experiment, cells)),
@@ -172,6 +172,9 @@ def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
             f"The searches looked at {seen} validation images, where exhaustive ones would have "
             f"looked at {exhaustive} ({100 * seen / max(1, exhaustive):.0f} %)."
         )
+    places = sorted({cell.run.place for cell in cells})
+    if len(places) > 1:
+        yield f"The cells were measured on {len(places)} kinds of device: {', '.join(places)}."
     versions = {tuple(sorted(cell.run.versions.items())) for cell in cells}
     if len(versions) > 1:
         yield f"The cells were measured with {len(versions)} sets of package versions."

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from mergebench.adapters import load_update, save_adapter
 from mergebench.atomic import replacing
 from mergebench.backbones import Backbone, load_backbone
@@ -41,8 +43,9 @@ class Workbench:
     Every method returns the stored result if there is one with the same inputs (contents, options
     and versions), and measures and stores it otherwise. `measured` counts the cells and trained
     updates that were not there. `adapters`: a folder of released adapters, `<task>-<protection>`,
-    that take the place of trained ones. Raises `InputError` for an unknown backbone or task and for
-    a store that cannot be written.
+    that take the place of trained ones. `weights`, `device`: as of `load_backbone`. Raises
+    `InputError` for an unknown backbone or task, for missing weights and for a store that cannot be
+    written.
     """
 
     def __init__(
@@ -51,14 +54,17 @@ class Workbench:
         setting: Setting,
         tasks: Sequence[str] | None,
         store: Path,
+        *,
         adapters: Path | None = None,
+        weights: str | None = None,
+        device: str | torch.device = "cpu",
     ) -> None:
         self.setting = setting
         self.measured = 0
         self._measures = True
         self.store = Store(store / "cells")
         self.suite: Suite = load_suite(self.setting.suite, tasks=tasks)
-        self.backbone: Backbone = load_backbone(backbone)
+        self.backbone: Backbone = load_backbone(backbone, weights=weights, device=device)
         self._releases = store / "releases"
         self._adapters = adapters
         self._updates: dict[tuple[str, str, int], Update] = {}
@@ -275,7 +281,7 @@ class Workbench:
         self._begin_measuring()
         start = time.perf_counter()
         results = measure()
-        run = CellRun.now(time.perf_counter() - start, self.backbone.device.type)
+        run = CellRun.now(time.perf_counter() - start, self.backbone.device)
         cell = Cell(inputs=inputs, results=results, run=run)
         self.store.put(cell)
         return cell

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from mergebench.atomic import LEFTOVER_AGE_S, replacing
 from mergebench.cell import (
@@ -62,7 +63,7 @@ def measured(inputs: CellInputs) -> Cell:
         alpha=0.2,
         points=points,
     )
-    return Cell(inputs=inputs, results=results, run=CellRun.now(1.25, "cpu"))
+    return Cell(inputs=inputs, results=results, run=CellRun.now(1.25, torch.device("cpu")))
 
 
 def numbered(seed: int) -> CellInputs:
@@ -99,7 +100,11 @@ def test_key_depends_on_nothing_else() -> None:
     as_integer = Method(name="ties", version=1, options={"top_k": 20})
     assert replace(INPUTS, protocol=reordered, attack=as_integer).key == INPUTS.key
     cell = measured(INPUTS)
-    assert replace(cell, run=CellRun.now(99.0, "cuda")).key == cell.key == INPUTS.key
+    assert (
+        replace(cell, run=replace(cell.run, seconds=99.0, device="cuda", tf32=False)).key
+        == cell.key
+        == INPUTS.key
+    )
     assert re.fullmatch("[0-9a-f]{64}", cell.key)
 
 
@@ -134,7 +139,7 @@ def test_a_cell_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_writing_again_replaces(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.put(measured(INPUTS))
-    again = replace(measured(INPUTS), run=CellRun.now(7.0, "cpu"))
+    again = replace(measured(INPUTS), run=CellRun.now(7.0, torch.device("cpu")))
     store.put(again)
     cell = store.get(INPUTS.key)
     assert cell is not None

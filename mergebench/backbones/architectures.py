@@ -47,18 +47,17 @@ def mini_convnext(pretrained: bool = False, **options: Any) -> ConvNeXt:
     return result
 
 
-def create_model(architecture: str, pretrained: str | None = None) -> open_clip.CLIP:
-    """Return the open_clip model of that name on the CPU, float32, its attention split.
+def create_model(architecture: str, device: str = "cpu") -> open_clip.CLIP:
+    """Return the open_clip model of that name on `device`, float32, untrained, attention split.
 
-    `pretrained`: an open_clip tag or a checkpoint file; None for random weights. Both towers have
-    `SplitAttention` in place of the fused module (see there); `mini_vit` has a `ConvolutionalStem`
-    in place of linear patches.
+    Both towers have `SplitAttention` in place of the fused module (see there); `mini_vit` has a
+    `ConvolutionalStem` in place of linear patches.
     """
     _register()
     root = logging.getLogger()
     root.addFilter(_is_unexpected)
     try:
-        model = open_clip.create_model(architecture, pretrained=pretrained)
+        model = open_clip.create_model(architecture, device=device)
     finally:
         root.removeFilter(_is_unexpected)
     split_attention(model)

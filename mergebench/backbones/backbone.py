@@ -49,11 +49,7 @@ class Backbone:
 
         They are the linears whose path matches `site_pattern`.
         """
-        return {
-            path: module
-            for path, module in self.visual.named_modules()
-            if isinstance(module, nn.Linear) and re.search(self.site_pattern, path)
-        }
+        return linear_sites(self.visual, self.site_pattern)
 
     @property
     def lora_targets(self) -> tuple[str, ...]:
@@ -104,3 +100,12 @@ class Backbone:
         return torch.cat(
             [encode(self.tokenize(batch).to(self.device)).float() for batch in batches]
         )
+
+
+def linear_sites(tower: nn.Module, pattern: str) -> dict[str, nn.Linear]:
+    """Return the linears of `tower` whose module path matches `pattern`, in module order."""
+    return {
+        path: module
+        for path, module in tower.named_modules()
+        if isinstance(module, nn.Linear) and re.search(pattern, path)
+    }

@@ -11,7 +11,9 @@ from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
 from mergebench.backbones.backbone import Backbone
+from mergebench.backbones.images import Images
 from mergebench.backbones.precision import Precision, autocast
+from mergebench.batching import Batches
 
 KEPT_BYTES = 1 << 28
 """Stem outputs of one set of images are kept up to this size, which holds the embedded suite's."""
@@ -69,18 +71,23 @@ def stem_parameters(tower: Any) -> list[nn.Parameter]:
 class StemOutputs:
     """What the body of a backbone takes, for a fixed set of `(N, 3, S, S)` uint8 images.
 
-    Computed once and kept if it is small enough (`KEPT_BYTES`); else, and whenever a parameter of
-    the stem was written to since, computed from the pixels at every request. Neither changes the
-    values.
+    `images`: a tensor, or images on the backbone's device. Computed once and kept if it is small
+    enough (`KEPT_BYTES`); else, and whenever a parameter of the stem was written to since, computed
+    from the pixels at every request. Neither changes the values.
     """
 
-    def __init__(self, backbone: Backbone, images: Tensor, *, precision: Precision) -> None:
+    def __init__(
+        self, backbone: Backbone, images: Tensor | Images, *, precision: Precision
+    ) -> None:
         self.backbone = backbone
-        self.images = images.to(backbone.device)
+        if isinstance(images, Tensor):
+            images = Images([images], backbone.device)
+        self.images = images
         self.precision = precision
         self._kept: Tensor | None = None
         self._versions: Sequence[int] = ()
         self._undecided = True
+        self._batches = Batches(_BATCH)
 
     def of(self, rows: Tensor | slice) -> Tensor:
         """Return the stem outputs of these images, `(n, ...)`, in the tower's arithmetic."""
@@ -89,7 +96,7 @@ class StemOutputs:
                 self._keep_if_small()
             if self._kept is not None and self._versions == self._written():
                 return self._kept[rows]
-            return self._compute(self.images[rows])
+            return self._compute(self.images.of(rows))
 
     def _compute(self, images: Tensor) -> Tensor:
         with autocast(self.backbone.device, self.precision):
@@ -97,10 +104,10 @@ class StemOutputs:
 
     def _keep_if_small(self) -> None:
         self._undecided = False
-        if self._compute(self.images[:1]).nbytes * len(self.images) <= KEPT_BYTES:
+        if self._compute(self.images.of(slice(1))).nbytes * len(self.images) <= KEPT_BYTES:
             self._versions = self._written()
-            batches = self.images.split(_BATCH)
-            self._kept = torch.cat([self._compute(batch) for batch in batches])
+            rows = torch.arange(len(self.images))
+            self._kept = self._batches.of(lambda batch: self._compute(self.images.of(batch)), rows)
 
     def _written(self) -> list[int]:
         """Return how often each parameter of the stem was written to in place."""

@@ -9,8 +9,9 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from mergebench.adapters import load_update, save_dense
-from mergebench.backbones import load_backbone
+from mergebench.adapter_layout import LAYOUTS
+from mergebench.adapters import load_update, save_adapter, save_dense
+from mergebench.backbones import find_source, site_shapes
 from mergebench.commands.parser import Verbs
 from mergebench.contracts import Merger, Space
 from mergebench.errors import InputError
@@ -21,8 +22,14 @@ from mergebench.registry import parse_options, registry
 
 
 def add_verbs(verbs: Verbs) -> None:
-    """Add merge and list."""
+    """Add merge, export and list."""
     _add_merge(verbs)
+    exporting = verbs.add_parser("export", help="write an adapter in another layout")
+    exporting.add_argument("adapter", metavar="ADAPTER", help="PEFT folder or safetensors")
+    exporting.add_argument("--backbone", required=True)
+    exporting.add_argument("--layout", required=True, choices=LAYOUTS)
+    exporting.add_argument("--out", type=Path, required=True, metavar="DIR")
+    exporting.set_defaults(run=_export)
     listing = verbs.add_parser("list", help="show the plug-ins, backbones and suites there are")
     listing.add_argument("kind", metavar="KIND", help=" | ".join(LISTS))
     listing.add_argument("--plugin", type=Path, action="append", default=[], metavar="FILE.py")
@@ -55,16 +62,15 @@ def _merge(options: argparse.Namespace) -> None:
     merger = registry().get(Merger, attack)
     merger_options = parse_options(merger, options.settings)
     alpha = _number(options.alpha)
-    backbone = load_backbone(options.backbone, weights="random")  # only the shapes matter
-    shapes = {name: (site.out_features, site.in_features) for name, site in backbone.sites.items()}
-    updates = [load_update(adapter, shapes, backbone.name) for adapter in options.adapters]
+    shapes = site_shapes(options.backbone)
+    updates = [load_update(adapter, shapes, options.backbone) for adapter in options.adapters]
     configured = merger(**merger_options)
     try:
         merged = merge(configured, updates, space=registry().get(Space, space)(), seed=options.seed)
     except ArithmeticError as error:
         raise InputError(f"{error}; the updates are too large for their dtype") from error
     about = {
-        "backbone": backbone.name,
+        "backbone": options.backbone,
         "attack": f"{attack}@{space}",
         "options": configured.options(),
         "alpha": alpha,
@@ -85,6 +91,20 @@ def _number(text: str) -> float:
     if not math.isfinite(number) or abs(number) > torch.finfo(torch.float32).max:
         raise InputError(f"--alpha {text}: expected a finite number within float32")
     return number
+
+
+def _export(options: argparse.Namespace) -> None:
+    source = find_source(options.backbone)
+    theirs = options.layout == "huggingface"
+    if theirs and not source.huggingface:
+        raise InputError(
+            f"--layout huggingface: backbone {options.backbone} has no counterpart there; "
+            "use it for vit_b32 and vit_l14"
+        )
+    update = load_update(options.adapter, site_shapes(options.backbone), options.backbone)
+    base_model = source.huggingface if theirs else options.backbone
+    save_adapter(update, options.out, base_model=base_model, layout=options.layout)
+    print(f"{len(update.sites)} sites of {options.adapter} as {options.layout}: {options.out}")
 
 
 def _list(options: argparse.Namespace) -> None:

@@ -10,8 +10,10 @@ from pathlib import Path
 from rich.console import Console
 
 from mergebench.atomic import check_writable
+from mergebench.backbones import missing_weights
 from mergebench.commands.parser import Parser, Verbs
 from mergebench.contracts import Protection
+from mergebench.device import AUTO, CHOICES, choose_device
 from mergebench.errors import InputError
 from mergebench.experiment import TABLE2, Experiment, check_attack
 from mergebench.measurements import UNPROTECTED
@@ -33,12 +35,15 @@ from mergebench.settings import get_setting
 DEFAULT_BACKBONE = "mini_vit"
 DEFAULT_STORE = Path("runs")
 DEFAULT_RESULTS = Path("results")
+_UNSTATED = ("--jobs", "--store", "--results", "--device")
 
 
 def add_verbs(verbs: Verbs) -> None:
     """Add table1, table2, figure2 and replay."""
     common = Parser(add_help=False)
     common.add_argument("--backbone", default=DEFAULT_BACKBONE)
+    common.add_argument("--weights", metavar="FILE", help="local weights of the backbone")
+    common.add_argument("--device", default=AUTO, help=CHOICES)
     common.add_argument("--protocol", default="paper", help="paper | clean | clean-exhaustive")
     common.add_argument("--tasks", default="", help="task names, separated by spaces or commas")
     common.add_argument("--attacks", default="", help="attack[@space] names, likewise")
@@ -66,12 +71,15 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _command(words: Sequence[str]) -> str:
     """Return the command for a caption; what does not change the numbers is left out."""
-    kept, skip = [], False
+    kept: list[str] = []
+    skip = False
     for word in words:
-        if skip or word.startswith(("--jobs=", "--store=", "--results=")):
+        if skip or word.startswith(tuple(f"{option}=" for option in _UNSTATED)):
             skip = False
-        elif word in ("--jobs", "--store", "--results"):
+        elif word in _UNSTATED:
             skip = True
+        elif kept[-1:] == ["--weights"]:
+            kept.append(Path(word).name)  # which folder it lies in is nobody else's business
         else:
             kept.append(word)
     return shlex.join(["mergebench", *kept])
@@ -102,7 +110,13 @@ def _experiment(options: argparse.Namespace) -> Experiment:
         attacks=names,
         protections=protections,
         plugins=tuple(options.plugin),
+        weights=options.weights,
+        device=options.device,
     )
+    choose_device(options.device)
+    missing = missing_weights(options.backbone, options.weights)
+    if missing is not None:
+        raise InputError(missing)
     check_writable(options.results / options.backbone)
     experiment.workbench()
     return experiment

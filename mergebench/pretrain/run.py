@@ -17,7 +17,8 @@ from mergebench.atomic import replacing
 from mergebench.backbones import Backbone, text_head
 from mergebench.backbones.architectures import create_model
 from mergebench.backbones.checkpoint import write_checkpoint
-from mergebench.backbones.loading import find_source, resolution_of, word_tokenizer
+from mergebench.backbones.loading import word_tokenizer
+from mergebench.backbones.sources import find_source, resolution_of
 from mergebench.backbones.tokenizer import vocabulary_of
 from mergebench.errors import InputError
 from mergebench.pretrain.batches import BatchSampler

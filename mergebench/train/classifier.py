@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mergebench.backbones import StemOutputs, text_head
+from mergebench.batching import Batches
 from mergebench.suites import Split, Task
 from mergebench.train.lora import LoraTower
 
@@ -35,6 +36,7 @@ class Classifier:
         self._head = text_head(backbone, task.classes, task.templates)
         self.classes = len(task.classes)
         chosen = tower.recipe.logit_scale
+        self._batches = Batches(_EVALUATION_BATCH)
         self._logit_scale = backbone.logit_scale if chosen is None else chosen
 
     def examples(self, split: Split) -> Examples:
@@ -54,12 +56,14 @@ class Classifier:
     @torch.inference_mode()
     def correct(self, examples: Examples, scale: float = 1.0) -> int:
         """Return how many images are classified correctly by `W0 + scale BA`."""
-        correct = 0
-        for first in range(0, len(examples), _EVALUATION_BATCH):
-            batch = slice(first, first + _EVALUATION_BATCH)
-            predicted = self._logits(self.tower.embed(examples.hidden.of(batch), scale)).argmax(1)
-            correct += int((predicted == examples.labels[batch]).sum())
-        return correct
+        rows = torch.arange(len(examples), device=examples.labels.device)
+        predicted = self._batches.of(
+            lambda batch: self._logits(self.tower.embed(examples.hidden.of(batch), scale)).argmax(
+                1
+            ),
+            rows,
+        )
+        return int((predicted == examples.labels).sum())
 
     def _logits(self, embeddings: Tensor) -> Tensor:
         return self._logit_scale * functional.normalize(embeddings, dim=-1) @ self._head.T

@@ -1,0 +1,92 @@
+"""What there is: every backbone's architecture, weights, normalisation and sites."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+import open_clip
+
+from mergebench.errors import InputError
+
+_CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+_CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+_ATTENTION = r"attn\.(q_proj|k_proj|v_proj|out_proj)$"
+_MLP = r"mlp\.(c_fc|c_proj|fc1|fc2)$"
+_HALF, _QUARTER = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneSource:
+    """open_clip's names of a backbone, its sites, and the normalisation of images in [0, 1].
+
+    `sites`: pattern of the module paths of the sites (see `Backbone`); `tag` names the published
+    weights, `repository` is where the Hugging Face Hub has them and `megabytes` their size; all
+    three are empty for the embedded backbones. `huggingface`: where the hub has the same weights in
+    the layout of `transformers`, if anywhere.
+    """
+
+    architecture: str
+    sites: str
+    tag: str = ""
+    repository: str = ""
+    megabytes: int = 0
+    huggingface: str = ""
+    mean: tuple[float, float, float] = _CLIP_MEAN
+    std: tuple[float, float, float] = _CLIP_STD
+
+    @property
+    def quick_gelu(self) -> bool:
+        """Whether the architecture's blocks have QuickGELU rather than GELU."""
+        return bool(open_clip.get_model_config(self.architecture).get("quick_gelu", False))
+
+
+BACKBONES: dict[str, BackboneSource] = {
+    "mini_vit": BackboneSource(architecture="mini_vit", sites=_MLP, mean=_HALF, std=_QUARTER),
+    "mini_convnext": BackboneSource(
+        architecture="mini_convnext", sites=_MLP, mean=_HALF, std=_QUARTER
+    ),
+    "vit_b32": BackboneSource(
+        architecture="ViT-B-32-quickgelu",
+        sites=_ATTENTION,
+        tag="openai",
+        repository="timm/vit_base_patch32_clip_224.openai",
+        megabytes=605,
+        huggingface="openai/clip-vit-base-patch32",
+    ),
+    "vit_l14": BackboneSource(
+        architecture="ViT-L-14-quickgelu",
+        sites=_ATTENTION,
+        tag="openai",
+        repository="timm/vit_large_patch14_clip_224.openai",
+        megabytes=1711,
+        huggingface="openai/clip-vit-large-patch14",
+    ),
+    "convnext": BackboneSource(
+        architecture="convnext_base_w",
+        sites=_MLP,
+        tag="laion2b_s13b_b82k",
+        repository="laion/CLIP-convnext_base_w-laion2B-s13B-b82K",
+        megabytes=718,
+    ),
+}
+"""Every backbone by its name on the command line.
+
+The sites are the paper's: the four attention projections of a ViT and the two linears of a
+ConvNeXt's MLP. `mini_vit` has the MLP's instead: merging updates of its narrow attention gains less
+(docs/embedded_suite.md).
+"""
+
+
+def find_source(name: str) -> BackboneSource:
+    """Return the source of that backbone; raise InputError that suggests the nearest name."""
+    if name in BACKBONES:
+        return BACKBONES[name]
+    near = difflib.get_close_matches(name, BACKBONES, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise InputError(f"unknown backbone {name!r}: {hint}known: {', '.join(BACKBONES)}")
+
+
+def resolution_of(architecture: str) -> int:
+    """Return the side in pixels of the input of that open_clip architecture."""
+    return int(open_clip.get_model_config(architecture)["vision_cfg"]["image_size"])
