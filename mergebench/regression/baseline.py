@@ -125,7 +125,7 @@ def write_baseline(file: Path, baseline: Baseline) -> None:
     """Write the file at once; equal baselines give equal bytes."""
     content = {"experiment": baseline.experiment.model_dump()}
     if baseline.measured is not None:
-        content["measured"] = {**dict(baseline.measured)}
+        content["measured"] = dict(baseline.measured)
     with replacing(file) as temporary:
         temporary.write_text(json.dumps(plain(content), indent=1) + "\n", encoding="utf-8")
 
