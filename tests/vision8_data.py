@@ -95,9 +95,7 @@ def write_parquet(
     for split, content in splits.items():
         for shard in range(shards):
             chosen = np.array_split(np.arange(len(content)), shards)[shard]
-            images = [
-                {"bytes": content[i].content, "path": f"{split}_{i}.jpg"} for i in chosen
-            ]
+            images = [{"bytes": content[i].content, "path": f"{split}_{i}.jpg"} for i in chosen]
             table = pa.table(
                 {
                     "image": pa.array(
@@ -217,7 +215,9 @@ def _write_cars(root: Path, splits: Splits) -> None:
     }
     kinds = [(f"bbox_{place}", object) for place in ("x1", "y1", "x2", "y2")]
     for split, file in files.items():
-        rows = np.empty((1, len(splits[split])), dtype=[*kinds, ("class", object), ("fname", object)])
+        rows = np.empty(
+            (1, len(splits[split])), dtype=[*kinds, ("class", object), ("fname", object)]
+        )
         for number, picture in enumerate(splits[split]):
             name = f"{number + 1:05d}.jpg"
             rows[0, number] = (1, 1, 9, 9, picture.label + 1, name)

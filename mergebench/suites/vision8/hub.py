@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import huggingface_hub
 from huggingface_hub import constants
-from huggingface_hub.errors import LocalEntryNotFoundError
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 from mergebench.errors import InputError
 from mergebench.suites.vision8.parquet import find_parquet
@@ -19,6 +21,14 @@ from mergebench.suites.vision8.tasks import Hub
 _SPLIT = re.compile(r"(?:^|/)(?P<split>[a-z]+)(?:-\d{5}-of-\d{5}|/\d+)?\.parquet$")
 #: Seconds to wait for the hub's list of files.
 TIMEOUT_S = 10.0
+
+
+class RefusedError(Exception):
+    """The hub answers, but does not give what was asked for."""
+
+
+class UnreachableError(Exception):
+    """The hub does not answer, or the download broke off."""
 
 
 def is_offline() -> bool:
@@ -48,47 +58,58 @@ def find_in_hub_cache(hub: Hub, prompts: Prompts, *, partial: bool) -> Source | 
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """The Parquet files that a repository has for each split, at one commit."""
+    """The Parquet files that a branch of a repository has for each split."""
 
     revision: str
-    commit: str
     files: dict[str, list[str]]
 
 
 def list_files(hub: Hub) -> Listing:
-    """Ask the hub for the files of a data set; the last branch's list if none has Parquet.
+    """Ask the hub for the Parquet files of a data set, on the first branch that has any.
 
-    Raises whatever the client raises when the hub does not answer.
+    Raises `RefusedError` when there is no such data set or no such file, and `UnreachableError`.
     """
-    listing = None
     for revision in hub.revisions:
-        about = huggingface_hub.HfApi().dataset_info(
-            hub.repository, revision=revision, timeout=TIMEOUT_S
-        )
-        listing = Listing(revision=revision, commit=about.sha or "", files={})
+        with _asking(hub):
+            about = huggingface_hub.HfApi().dataset_info(
+                hub.repository, revision=revision, timeout=TIMEOUT_S
+            )
+        files: dict[str, list[str]] = {}
         names = [entry.rfilename for entry in about.siblings or ()]
-        chosen = [name for name in names if hub.config in name.split("/")[:-1]] or names
-        for name in chosen:
+        for name in [name for name in names if hub.config in name.split("/")[:-1]] or names:
             match = _SPLIT.search(name)
             split = SPLIT_ALIASES.get(match["split"]) if match else None
             if split is not None:
-                listing.files.setdefault(split, []).append(name)
-        if listing.files:
-            break
-    assert listing is not None
-    return listing
+                files.setdefault(split, []).append(name)
+        if files:
+            return Listing(revision=revision, files=files)
+    raise RefusedError(f"{hub.repository} has no Parquet files of train, validation or test")
 
 
 def download(hub: Hub, listing: Listing) -> None:
-    """Download the listed files into the hub's cache; what is there already is kept."""
+    """Download the listed files into the hub's cache; what is there already is kept.
+
+    Raises `RefusedError` and `UnreachableError`.
+    """
     wanted = [name for names in listing.files.values() for name in names]
-    huggingface_hub.snapshot_download(
-        hub.repository,
-        repo_type="dataset",
-        revision=listing.revision,
-        cache_dir=constants.HF_HUB_CACHE,
-        allow_patterns=wanted,
-    )
+    with _asking(hub):
+        huggingface_hub.snapshot_download(
+            hub.repository,
+            repo_type="dataset",
+            revision=listing.revision,
+            cache_dir=constants.HF_HUB_CACHE,
+            allow_patterns=wanted,
+        )
+
+
+@contextmanager
+def _asking(hub: Hub) -> Iterator[None]:
+    try:
+        yield
+    except HfHubHTTPError as error:
+        raise RefusedError(f"{hub.repository}: {error}") from error
+    except Exception as error:  # the client does not wrap what its transport raises
+        raise UnreachableError(f"{hub.repository}: {error}") from error
 
 
 def _snapshot(hub: Hub, revision: str) -> Path | None:

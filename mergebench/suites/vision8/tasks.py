@@ -33,14 +33,12 @@ class TaskRow:
     """One task of the suite.
 
     `sizes`: images by published split; without `val`, validation is drawn from the test images.
-    `archive`: torchvision's class that downloads the original archive, empty if none does.
     `download`: bytes to download, about.
     """
 
     name: str
     sizes: Mapping[str, int]
     hub: Hub
-    archive: str
     download: int
 
 
@@ -49,56 +47,48 @@ TASKS: tuple[TaskRow, ...] = (
         name="cars",
         sizes={"train": 8_144, "test": 8_041},
         hub=Hub(repository="tanganke/stanford_cars"),
-        archive="",
         download=1_960_000_000,
     ),
     TaskRow(
         name="dtd",
         sizes={"train": 1_880, "val": 1_880, "test": 1_880},
         hub=Hub(repository="tanganke/dtd"),
-        archive="DTD",
         download=625_000_000,
     ),
     TaskRow(
         name="eurosat",
         sizes={"train": 21_600, "val": 2_700, "test": 2_700},
         hub=Hub(repository="tanganke/eurosat"),
-        archive="EuroSAT",
         download=94_000_000,
     ),
     TaskRow(
         name="gtsrb",
         sizes={"train": 26_640, "test": 12_630},
         hub=Hub(repository="tanganke/gtsrb"),
-        archive="GTSRB",
         download=280_000_000,
     ),
     TaskRow(
         name="mnist",
         sizes={"train": 60_000, "test": 10_000},
         hub=Hub(repository="ylecun/mnist", config="mnist"),
-        archive="MNIST",
         download=12_000_000,
     ),
     TaskRow(
         name="resisc45",
         sizes={"train": 18_900, "val": 6_300, "test": 6_300},
         hub=Hub(repository="timm/resisc45"),
-        archive="",
         download=430_000_000,
     ),
     TaskRow(
         name="aircraft",
         sizes={"train": 3_334, "val": 3_333, "test": 3_333},
         hub=Hub(repository="HuggingFaceM4/FGVC-Aircraft", label_columns=("label", "variant")),
-        archive="FGVCAircraft",
         download=2_750_000_000,
     ),
     TaskRow(
         name="svhn",
         sizes={"train": 73_257, "test": 26_032},
         hub=Hub(repository="ufldl-stanford/svhn", config="cropped_digits"),
-        archive="SVHN",
         download=250_000_000,
     ),
 )
