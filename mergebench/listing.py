@@ -14,7 +14,10 @@ from mergebench.contracts import Merger, Plugin, Protection, Space
 from mergebench.errors import InputError
 from mergebench.registry import registry, unknown_name
 from mergebench.settings import SETTINGS
-from mergebench.suites import SUITES, load_suite
+from mergebench.suites import load_suite
+from mergebench.suites.vision8 import task_rows
+from mergebench.suites.vision8.prompts import prompts_of
+from mergebench.suites.vision8.splitting import split_sizes
 
 _KINDS: Mapping[str, type[Plugin]] = {
     "attacks": Merger,
@@ -75,10 +78,12 @@ def _print_backbones(console: Console) -> None:
 
 def _print_suites(console: Console) -> None:
     table = Table("suite", "task", "classes", "train", "val", "test")
-    for name in SUITES:
-        for task in load_suite(name).tasks:
-            sizes = (str(len(split)) for split in task.splits.values())
-            table.add_row(name, task.name, str(len(task.classes)), *sizes)
+    for task in load_suite("mini8").tasks:
+        sizes = (str(len(split)) for split in task.splits.values())
+        table.add_row("mini8", task.name, str(len(task.classes)), *sizes)
+    for row in task_rows():
+        classes = len(prompts_of(row.name).classes)
+        table.add_row("vision8", row.name, str(classes), *map(str, split_sizes(row).values()))
     console.print(table)
 
 

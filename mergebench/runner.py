@@ -145,7 +145,7 @@ def _context(experiment: Experiment, cells: Sequence[Cell]) -> Context:
         device=newest.run.place,
         versions=versions,
         revisions=tuple(sorted({cell.run.revision for cell in cells if cell.run.revision})),
-        notes=tuple(_notes(experiment, cells)),
+        notes=(*bench.suite.notes, *_notes(experiment, cells)),
     )
 
 

@@ -1,4 +1,4 @@
-"""The verbs that rebuild the embedded suite and backbones."""
+"""The verb that rebuilds the embedded backbones."""
 
 from __future__ import annotations
 
@@ -11,23 +11,12 @@ from mergebench.pretrain import COMMITTED, PretrainOptions, pretrain
 
 
 def add_verbs(verbs: Verbs) -> None:
-    """Add data and pretrain."""
-    data = verbs.add_parser("data", help="rebuild the embedded suite")
-    data.add_argument("action", choices=["build"])
-    data.add_argument("--cache", type=Path, default=Path(".cache/mini8"), metavar="DIR")
-    data.set_defaults(run=_data)
+    """Add pretrain."""
     pretraining = verbs.add_parser("pretrain", help="pretrain an embedded backbone (resumable)")
     pretraining.add_argument("--backbone", default=DEFAULT_BACKBONE)
     pretraining.add_argument("--cache", type=Path, default=Path(".cache/mini8"), metavar="DIR")
     pretraining.add_argument("--out", type=Path, default=None, metavar="DIR")
     pretraining.set_defaults(run=_pretrain)
-
-
-def _data(options: argparse.Namespace) -> None:
-    from mergebench.suites.build.suite_builder import build_suite
-    from mergebench.suites.mini8 import FOLDER
-
-    build_suite(FOLDER, options.cache)
 
 
 def _pretrain(options: argparse.Namespace) -> None:

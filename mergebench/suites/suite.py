@@ -29,11 +29,13 @@ def tensor_sha256(tensor: Tensor) -> str:
 class Split:
     """Images `(N, 3, H, W)` uint8 RGB and their labels `(N,)` int64.
 
-    Raises `ValueError` when shapes, dtypes or counts disagree.
+    `images_sha256`: `tensor_sha256` of the images where it is known, so that images that lie on
+    disk need not be read for it. Raises `ValueError` when shapes, dtypes or counts disagree.
     """
 
     images: Tensor
     labels: Tensor
+    images_sha256: str | None = None
 
     def __post_init__(self) -> None:
         """Check dtypes and shapes."""
@@ -55,7 +57,7 @@ class Split:
     @cached_property
     def sha256(self) -> str:
         """SHA-256 of pixels and labels."""
-        both = tensor_sha256(self.images) + tensor_sha256(self.labels)
+        both = (self.images_sha256 or tensor_sha256(self.images)) + tensor_sha256(self.labels)
         return hashlib.sha256(both.encode()).hexdigest()
 
 
@@ -95,11 +97,15 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
-    """Tasks in a fixed order, all at one `resolution` (side of an image in pixels)."""
+    """Tasks in a fixed order, all at one `resolution` (side of an image in pixels).
+
+    `notes` are what captions state of the images beside name and hash, one sentence each.
+    """
 
     name: str
     tasks: tuple[Task, ...]
     resolution: int
+    notes: tuple[str, ...] = ()
 
     @property
     def task_names(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from mergebench.errors import InputError
 from mergebench.registry import unknown_name
 from mergebench.suites.mini8.manifest import Manifest, SplitEntry, TaskEntry
+from mergebench.suites.options import SuiteOptions
 from mergebench.suites.sprites import unpack_sheet
 from mergebench.suites.suite import SPLIT_NAMES, Split, Suite, Task, tensor_sha256
 
@@ -26,9 +27,15 @@ LABELS_FILE = "labels.safetensors"
 PIXEL_HASHES_FILE = "pixel_hashes.safetensors"
 
 
-def load_mini8(tasks: Sequence[str] | None = None, *, folder: Path = FOLDER) -> Suite:
+def load_mini8(
+    tasks: Sequence[str] | None = None,
+    *,
+    folder: Path = FOLDER,
+    options: SuiteOptions | None = None,
+) -> Suite:
     """Load the embedded suite, or only `tasks` of it in its own order; 32 px images.
 
+    Its images come with the package, so `options`, which every suite takes, change nothing.
     Raises `InputError` when a task is unknown, or a file is missing, damaged or decodes otherwise
     than when it was packed.
     """

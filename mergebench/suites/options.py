@@ -1,0 +1,48 @@
+"""Where the data of a suite lie and how they are prepared; the embedded suite needs none of it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mergebench.errors import InputError
+
+DATA_VARIABLE = "MERGEBENCH_DATA"
+CACHE_VARIABLE = "MERGEBENCH_CACHE"
+
+
+def default_cache() -> Path:
+    """Return `$MERGEBENCH_CACHE`, else `$XDG_CACHE_HOME/mergebench`, else `~/.cache/mergebench`."""
+    named = os.environ.get(CACHE_VARIABLE)
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mergebench"
+
+
+def default_data_root() -> Path:
+    """Return `$MERGEBENCH_DATA`, else the folder `data` of the cache."""
+    named = os.environ.get(DATA_VARIABLE)
+    return Path(named) if named else default_cache() / "data"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteOptions:
+    """How a suite of real data sets is found and prepared.
+
+    `data_root`: folder of local copies; `cache`: folder of decoded images; `resolution`: side of an
+    image in pixels. `partial` accepts data sets that lack images or classes (the suite's name says
+    so). `cars_leak` trains Cars on its own test images, as the public reference does (methods D-16;
+    the suite's name says so). Raises `InputError` when the resolution is not positive.
+    """
+
+    data_root: Path = field(default_factory=default_data_root)
+    cache: Path = field(default_factory=default_cache)
+    resolution: int = 224
+    partial: bool = False
+    cars_leak: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the resolution."""
+        if self.resolution < 1:
+            raise InputError(f"--resolution {self.resolution}: expected a positive number of px")

@@ -1,0 +1,129 @@
+"""Builds a folder of the cache: resumable, one process at a time, complete or not there at all."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+from safetensors.torch import save_file
+from torch import Tensor
+
+from mergebench.atomic import replacing
+from mergebench.counting import Counting
+from mergebench.errors import InputError
+from mergebench.suites.options import SuiteOptions
+from mergebench.suites.suite import tensor_sha256
+from mergebench.suites.vision8.cache import (
+    LABELS_FILE,
+    RECORD_FILE,
+    VERSION,
+    Entry,
+    Record,
+    SplitRecord,
+    entry_folder,
+    pixels_name,
+    read_entry,
+)
+from mergebench.suites.vision8.leaks import shared_images
+from mergebench.suites.vision8.pixel_writing import PixelWriter
+from mergebench.suites.vision8.source import WHOLE, Source
+from mergebench.suites.vision8.splitting import parts_of
+from mergebench.suites.vision8.tasks import TaskRow
+
+
+def cached(row: TaskRow, source: Source, options: SuiteOptions, counting: Counting) -> Entry:
+    """Return the entry of a source at `options.resolution`, decoding its images on first use.
+
+    An interrupted build goes on where it stopped. Of several processes one builds and the others
+    wait. Raises `InputError` for an image that cannot be decoded, a disk without enough room and a
+    folder that cannot be written.
+    """
+    folder = entry_folder(row, source, options)
+    entry = read_entry(folder)
+    if entry is not None:
+        return entry
+    with _alone(folder, counting):
+        return read_entry(folder) or _build(row, source, options, folder, counting)
+
+
+def _build(
+    row: TaskRow, source: Source, options: SuiteOptions, folder: Path, counting: Counting
+) -> Entry:
+    parts = parts_of(row, source, cars_leak=options.cars_leak)
+    side = options.resolution
+    writers = {
+        name: PixelWriter(folder / pixels_name(name), source.splits[part.source], part, side)
+        for name, part in parts.items()
+    }
+    _check_room(folder, sum(writer.bytes_left for writer in writers.values()))
+    label = f"{row.name}: decoding to {side} px"
+    with counting(label, sum(map(len, parts.values()))) as advance:
+        for writer in writers.values():
+            writer.decode(advance)
+    images = {name: writer.verified() for name, writer in writers.items()}
+    labels: dict[str, Tensor] = {
+        name: torch.from_numpy(source.splits[part.source].labels[part.indices])
+        for name, part in parts.items()
+    }
+    shared = shared_images({name: found.hashes for name, found in images.items()}, parts, source)
+    with replacing(folder / LABELS_FILE) as temporary:
+        save_file(labels, temporary)
+    for writer in writers.values():
+        writer.finish()
+    record = Record(
+        version=VERSION,
+        task=row.name,
+        resolution=side,
+        cars_leak=options.cars_leak and row.name == "cars",
+        source=source.format,
+        place=source.place,
+        dealt=WHOLE in source.splits,
+        shared=shared.count,
+        example=shared.example,
+        splits={
+            name: SplitRecord(
+                count=len(parts[name]),
+                images_sha256=images[name].sha256,
+                labels_sha256=tensor_sha256(labels[name]),
+            )
+            for name in parts
+        },
+    )
+    with replacing(folder / RECORD_FILE) as temporary:
+        temporary.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return Entry(folder=folder, record=record)
+
+
+@contextmanager
+def _alone(folder: Path, counting: Counting) -> Iterator[None]:
+    """Make `folder` and let one process at a time into the context."""
+    lock = FileLock(folder.with_name(f"{folder.name}.lock"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            with counting(f"waiting for another process that fills {folder}", 1) as advance:
+                lock.acquire()
+                advance(1)
+    except OSError as error:
+        raise InputError(
+            f"cannot write in {folder}: {error.strerror or error}; choose another --cache"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise InputError(
+            f"{folder}: needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
+            "free some or choose another --cache"
+        )

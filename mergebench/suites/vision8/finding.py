@@ -1,0 +1,40 @@
+"""Finds the images of a task: local copies, then the hub's cache, then original archives."""
+
+from __future__ import annotations
+
+from mergebench.suites.options import SuiteOptions
+from mergebench.suites.vision8.archives import find_archive
+from mergebench.suites.vision8.hub import find_in_hub_cache
+from mergebench.suites.vision8.image_files import find_image_folders
+from mergebench.suites.vision8.parquet import find_parquet
+from mergebench.suites.vision8.prompts import prompts_of
+from mergebench.suites.vision8.source import WHOLE, Source
+from mergebench.suites.vision8.tasks import TaskRow
+
+
+def find_source(row: TaskRow, options: SuiteOptions) -> Source | None:
+    """Return the first source that has a task's images, without the network; None without any.
+
+    In order: image folders, then Parquet files in `<data_root>/<task>`; the hub's cache; the
+    unpacked archive. A source of the hub without all splits (validation is not in every copy) is
+    passed over. Raises `InputError` for a source that is damaged or has other classes.
+    """
+    prompts, partial = prompts_of(row.name), options.partial
+    folder = options.data_root / row.name
+    found = find_image_folders(folder, prompts, partial=partial) or find_parquet(
+        folder,
+        prompts,
+        partial=partial,
+        config=row.hub.config,
+        label_columns=row.hub.label_columns,
+    )
+    if found is None:
+        found = find_in_hub_cache(row.hub, prompts, partial=partial)
+        if found is not None and not has_splits(row, found):
+            found = None
+    return found or find_archive(options.data_root, prompts, partial=partial)
+
+
+def has_splits(row: TaskRow, source: Source) -> bool:
+    """Whether a source has every published split of the task, or all images in one."""
+    return WHOLE in source.splits or set(row.sizes) <= set(source.splits)

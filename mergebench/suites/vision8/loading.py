@@ -1,0 +1,79 @@
+"""Loading of the suite: every task found and complete, decoded once, free of leaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mergebench.counting import Counting, on_stderr
+from mergebench.missing import require_nothing
+from mergebench.suites.options import SuiteOptions
+from mergebench.suites.suite import SPLIT_NAMES, Suite, Task
+from mergebench.suites.vision8.cache import Entry, Record
+from mergebench.suites.vision8.cache_building import cached
+from mergebench.suites.vision8.leaks import check_leak
+from mergebench.suites.vision8.prompts import prompts_of
+from mergebench.suites.vision8.survey import TaskState, survey
+from mergebench.suites.vision8.tasks import task_rows
+
+
+def load_vision8(
+    tasks: Sequence[str] | None = None,
+    *,
+    options: SuiteOptions | None = None,
+    counting: Counting = on_stderr,
+) -> Suite:
+    """Load the eight data sets of the paper, or only `tasks` of them in the suite's own order.
+
+    The images are mapped from the cache into memory, `(N, 3, S, S)` uint8, and are decoded into it
+    on first use. The suite is called `vision8`, with `-partial` or `-cars_leak` behind it when the
+    options say so, and hashes differ with the name. Raises `InputError` with everything that is
+    missing, for data of other sizes or classes, for an unreadable image, for a damaged cache or one
+    that cannot be written, and for training images that are validation or test images too.
+    """
+    options = options or SuiteOptions()
+    states = [survey(row, options) for row in task_rows(tasks)]
+    require_nothing([state.missing for state in states if state.missing is not None])
+    entries = [_entry(state, counting) for state in states]
+    for entry in entries:
+        check_leak(entry.record)
+    return Suite(
+        name=_name(options),
+        tasks=tuple(_task(entry) for entry in entries),
+        resolution=options.resolution,
+        notes=tuple(_notes([entry.record for entry in entries])),
+    )
+
+
+def _entry(state: TaskState, counting: Counting) -> Entry:
+    if state.entry is not None:
+        return state.entry
+    assert state.source is not None
+    return cached(state.row, state.source, state.options, counting)
+
+
+def _task(entry: Entry) -> Task:
+    prompts = prompts_of(entry.record.task)
+    return Task(
+        name=prompts.task,
+        classes=prompts.classes,
+        templates=prompts.templates,
+        splits={name: entry.split(name) for name in SPLIT_NAMES},
+    )
+
+
+def _name(options: SuiteOptions) -> str:
+    partial = "-partial" if options.partial else ""
+    return f"vision8{partial}{'-cars_leak' if options.cars_leak else ''}"
+
+
+def _notes(records: Sequence[Record]) -> Iterator[str]:
+    """Yield what captions state: sources, and where splits are not the published ones."""
+    sources = ", ".join(f"{record.task} {record.source}" for record in records)
+    yield f"Images: {sources}."
+    for record in records:
+        if record.dealt:
+            yield f"{record.task}: validation and test are dealt by class from the whole data set."
+        if record.cars_leak:
+            yield f"{record.task}: trained on its validation and test images (cars_leak)."
+        elif record.shared:
+            yield f"{record.task}: {record.shared} training images are validation or test images."

@@ -1,0 +1,137 @@
+"""Writes the decoded images of one split to one file, and goes on where it was interrupted.
+
+Images are decoded in the order of the source and written to their places in the split. Beside the
+unfinished file lie the hashes of the images that are certainly on disk; at the end everything is
+read back and compared with them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from PIL import Image
+
+from mergebench.atomic import replacing
+from mergebench.counting import Advance
+from mergebench.errors import InputError
+from mergebench.suites.vision8.cache import images_digest
+from mergebench.suites.vision8.decoding import square
+from mergebench.suites.vision8.source import Indices, SourceSplit
+from mergebench.suites.vision8.splitting import Part
+
+CHECKPOINT = 512
+"""Images between two states from which an interrupted build goes on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """`tensor_sha256` of a split's images, and a hash of each image, `(N,)` int64."""
+
+    sha256: str
+    hashes: Indices
+
+
+class PixelWriter:
+    """Decodes the images of `part` of a source's split to `path`, `(N, 3, side, side)` uint8."""
+
+    def __init__(self, path: Path, source: SourceSplit, part: Part, side: int) -> None:
+        self.path = path
+        self._source, self._side = source, side
+        self._unfinished = path.with_name(f"{path.name}.unfinished")
+        self._hashes_file = path.with_name(f"{path.name}.hashes.npy")
+        # Ascending in the source, so that no file of it is read twice.
+        self._places = np.argsort(part.indices, kind="stable")
+        self._indices = part.indices[self._places]
+        self._image_bytes = 3 * side * side
+        self._hashes = self._earlier_hashes()
+
+    @property
+    def bytes_left(self) -> int:
+        """Return how many bytes are still to be written."""
+        return self._image_bytes * (len(self._places) - len(self._hashes))
+
+    def decode(self, advance: Advance) -> None:
+        """Decode what is not there yet; `advance` is told of images as they are on disk.
+
+        Raises `InputError` for an image that cannot be decoded and for a disk that is full.
+        """
+        done = len(self._hashes)
+        advance(done)
+        images = self._source.images(self._indices[done:])
+        with self._open() as file, ThreadPoolExecutor(torch.get_num_threads()) as threads:
+            while done < len(self._places):
+                rows = range(done, min(done + CHECKPOINT, len(self._places)))
+                pixels = threads.map(self._decoded, rows, islice(images, len(rows)))
+                for row, content in zip(rows, pixels, strict=True):
+                    file.seek(int(self._places[row]) * self._image_bytes)
+                    file.write(content)
+                    self._hashes.append(_hash(content))
+                file.flush()
+                os.fsync(file.fileno())
+                with replacing(self._hashes_file) as temporary, temporary.open("wb") as kept:
+                    np.save(kept, np.array(self._hashes, dtype=np.int64))
+                done = rows.stop
+                advance(len(rows))
+
+    def verified(self) -> Verified:
+        """Read all images back; `InputError` if they are not those that were decoded."""
+        hashes = np.empty(len(self._places), dtype=np.int64)
+        hashes[self._places] = self._hashes
+        digest = images_digest(len(hashes), self._side)
+        with self._open() as file:
+            file.seek(0)
+            for expected in hashes:
+                content = file.read(self._image_bytes)
+                digest.update(content)
+                if _hash(content) != expected:
+                    self._unfinished.unlink()
+                    raise InputError(f"{self.path}: is not what was written to it; run again")
+        return Verified(sha256=digest.hexdigest(), hashes=hashes)
+
+    def finish(self) -> None:
+        """Give the complete file its name."""
+        os.replace(self._unfinished, self.path)
+        self._hashes_file.unlink(missing_ok=True)
+
+    def _earlier_hashes(self) -> list[int]:
+        """Return the hashes of what an interrupted build has written, in the source's order."""
+        try:
+            known: list[int] = np.load(self._hashes_file).tolist()
+        except (OSError, ValueError, EOFError):
+            return []
+        return known if self._unfinished.is_file() else []
+
+    def _decoded(self, row: int, image: Image.Image) -> bytes:
+        try:
+            with image:
+                return square(image, self._side).tobytes()
+        except (OSError, ValueError, SyntaxError) as error:
+            name = self._source.name_of(int(self._indices[row]))
+            raise InputError(f"{name}: cannot be decoded ({error}); fetch it again") from error
+
+    @contextmanager
+    def _open(self) -> Iterator[BinaryIO]:
+        try:
+            self._unfinished.touch()
+            with self._unfinished.open("r+b") as file:
+                yield file
+        except OSError as error:
+            raise InputError(
+                f"cannot write {self.path}: {error.strerror or error}; "
+                "free some room or choose another --cache"
+            ) from error
+
+
+def _hash(content: bytes) -> int:
+    """Return the first 8 bytes of the SHA-256 of an image's pixels."""
+    return int.from_bytes(hashlib.sha256(content).digest()[:8], "little", signed=True)
