@@ -38,8 +38,10 @@ class CellWarning:
 def edge_of_grid(alpha: float, alphas: Sequence[float]) -> Iterator[CellWarning]:
     """Warn when the best coefficient is the smallest or largest that a search may try.
 
-    0 is no edge: nothing lies beyond the unmerged model.
+    0 is no edge: nothing lies beyond the unmerged model. Neither is a coefficient without choice.
     """
+    if len(alphas) == 1:
+        return
     for edge, what in ((min(alphas), "smallest"), (max(alphas), "largest")):
         if alpha == edge != 0:
             yield CellWarning(kind=EDGE, detail=f"alpha {alpha:g} is the {what} of the grid")

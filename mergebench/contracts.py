@@ -1,4 +1,4 @@
-"""What a plug-in implements: a merger, a merging space, a protection.
+"""What a plug-in implements: a merger, with or without data, a merging space, a protection.
 
 A plug-in is a frozen keyword-only dataclass. Its fields are its hyper-parameters with the paper's
 defaults; its class attributes say what it is. The registry finds it by its `name`.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from mergebench.seeding import generator
 from mergebench.update import Dense, LowRank, SiteUpdate, Update
 
 if TYPE_CHECKING:
-    from mergebench.backbones import Backbone
+    from mergebench.backbones import Backbone, Precision
     from mergebench.suites import Task
     from mergebench.train import Progress
 
@@ -81,19 +81,27 @@ class Site:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Merger(Plugin, ABC):
-    """A rule that combines the representatives of `T` updates, site by site.
+class Attack(Plugin, ABC):
+    """A way to combine released updates into one: a `Merger` or a `DataMerger`.
 
-    `spaces` lists where the rule is defined; `grid` the structural hyper-parameters that a search
-    visits, in order. A rule that commutes with orthonormal bases on both sides
-    (`f(P X_i Q) = P f(X_i) Q`) sets `rotation_invariant` and is then evaluated in small
-    coordinates with the same result. `smallest` says below which value a note that the rule leaves
-    in `site.notes` makes a result doubtful.
+    `spaces` lists where it is defined; `grid` the structural hyper-parameters that a search
+    visits, in order. `smallest` says below which value a note that the attack leaves makes a result
+    doubtful.
     """
 
     spaces: ClassVar[tuple[str, ...]] = ("full",)
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {}
     smallest: ClassVar[Mapping[str, float]] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merger(Attack, ABC):
+    """A rule that combines the representatives of `T` updates, site by site.
+
+    A rule that commutes with orthonormal bases on both sides (`f(P X_i Q) = P f(X_i) Q`) sets
+    `rotation_invariant` and is then evaluated in small coordinates with the same result. What it
+    notes goes to `site.notes`.
+    """
 
     @property
     def rotation_invariant(self) -> bool:
@@ -149,6 +157,61 @@ class Space(Plugin, ABC):
 
         With `rotation_invariant` the space may choose any orthonormal bases in place of its own,
         because the rule's result does not depend on them.
+        """
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MergeData:
+    """What a data-aware attack is given: the updates, the backbone, and some images per task.
+
+    `tasks`: the tasks of `updates`, in their order; split `train` holds the images within the
+    attack's budget, `val` what may select among candidates, and `test` is empty. `target`: the task
+    that the attack is about, if it is about one. `start`: the merge that it starts from, its
+    coefficient included, if it asked for one (`DataMerger.starts_from`). `precision` of forward
+    passes. `notes`: where the attack writes down what it found, to be stored with the result.
+    """
+
+    backbone: Backbone
+    updates: tuple[Update, ...]
+    tasks: tuple[Task, ...]
+    seed: int
+    target: str | None = None
+    start: Update | None = None
+    precision: Precision = "fp32"
+    notes: dict[str, float] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataMerger(Attack, ABC):
+    """An attack that looks at images; it acts on whole updates, in Full space.
+
+    `alphas` are the merging coefficients that are searched: 1 alone where the method determines the
+    size of its result; None for those of the protocol. The fields are its budget: `split` to draw
+    from (never test images), and `images_per_class`, or `images_per_task`, spread evenly over the
+    classes, where the former is 0.
+    """
+
+    alphas: ClassVar[tuple[float, ...] | None] = (1.0,)
+
+    split: Literal["train", "val"] = "val"
+    images_per_task: int = 100
+    images_per_class: int = 0
+
+    @property
+    def starts_from(self) -> str | None:
+        """The `attack@space` whose searched merge is given as `start`; None if none is needed."""
+        return None
+
+    @property
+    def targeted(self) -> bool:
+        """Whether the result depends on the target, also if no update is protected."""
+        return False
+
+    @abstractmethod
+    def merge(self, given: MergeData) -> Update:
+        """Return the merged update `D`: float32, the sites and shapes of the updates or more.
+
+        The backbone's weights are the same afterwards, bit for bit.
         """
 
 

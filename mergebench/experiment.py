@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from mergebench.contracts import Merger, Space
+from mergebench.contracts import Attack, DataMerger, Space
 from mergebench.device import choose_device
 from mergebench.errors import InputError
 from mergebench.executors import worker_number
@@ -22,6 +22,10 @@ TABLE2 = (
     *("tsv@full", "tsv@knots", "tsv@core", "cart@full", "cart@knots", "cart@core"),
 )
 """The attack@space columns of the paper's Table 2, in its order."""
+
+
+TABLE5 = ("ta@full", "regmean@full", "chain_of_merges@full", "prodistill@full", "finetune@full")
+"""The methods of the paper's Table 5, which look at images, beside task arithmetic."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,15 +75,18 @@ class Experiment:
             for task in tasks
         ]
 
-    def merges(self) -> list[tuple[str, str | None, int]]:
-        """Return (protection, target, seed) of every set of updates that is merged."""
+    def merges(self, attack: str) -> list[tuple[str, str | None, int]]:
+        """Return (protection, target, seed) of every set of updates that `attack` merges.
+
+        One that is targeted treats the unprotected updates anew for every target.
+        """
+        kind = registry().get(Attack, check_attack(attack)[0])
+        targeted = issubclass(kind, DataMerger) and kind().targeted
         tasks = self.workbench().suite.task_names
-        protected = [(name, task) for name in self.protections for task in tasks]
-        return [
-            (protection, target, seed)
-            for seed in self.seeds
-            for protection, target in [(UNPROTECTED, None), *protected]
-        ]
+        plain: list[str | None] = [*tasks] if targeted else [None]
+        sets = [(UNPROTECTED, target) for target in plain]
+        sets += [(name, task) for name in self.protections for task in tasks]
+        return [(protection, target, seed) for seed in self.seeds for protection, target in sets]
 
 
 def check_attack(name: str) -> tuple[str, str]:
@@ -88,7 +95,7 @@ def check_attack(name: str) -> tuple[str, str]:
     Raises `InputError` for unknown names and for a space in which the attack is not defined.
     """
     attack, _, space = name.partition("@")
-    merger = registry().get(Merger, attack)
+    merger = registry().get(Attack, attack)
     space = space or merger.spaces[0]
     registry().get(Space, space)
     if space not in merger.spaces:

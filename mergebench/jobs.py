@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mergebench.cell import Cell
-from mergebench.contracts import Merger, Space
+from mergebench.contracts import Attack, DataMerger, Merger, Space
 from mergebench.executors import Report
-from mergebench.experiment import Experiment
+from mergebench.experiment import Experiment, check_attack
 from mergebench.measurements import UNPROTECTED
+from mergebench.merging import AttackT, MergeProblem, Problem
 from mergebench.monitor import CellDone, CellStarted, ReportingProgress
 from mergebench.progress import Silent
 from mergebench.registry import registry
+from mergebench.update import Update
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +96,10 @@ class MergeJob:
 
     @property
     def _updates(self) -> str:
-        whose = f"{self.target} {self.protection}" if self.target else "all unprotected"
+        whose = "all unprotected"
+        if self.target is not None:
+            plain = self.protection == UNPROTECTED
+            whose = f"{whose} for {self.target}" if plain else f"{self.target} {self.protection}"
         return f"{whose}, seed {self.seed}"
 
     def run(self, report: Report) -> None:
@@ -115,16 +120,71 @@ class MergeJob:
 
     def cells(self) -> Iterator[Cell]:
         """Yield the measured or recalled cells in the order of `attacks`."""
-        bench = self.experiment.workbench()
-        norms = {task: bench.norm(task, self.seed, Silent()) for task in bench.suite.task_names}
-        space = registry().get(Space, self.space)()
-        problem = bench.problem(space, self.protection, self.target, self.seed, Silent())
+        merges = Merges(self.experiment, self.protection, self.target, self.seed)
         for attack in self.attacks:
-            yield bench.merged(
-                registry().get(Merger, attack)(),
-                problem,
-                self.experiment.protocol,
-                protection=self.protection,
-                target=self.target,
-                norms=norms,
-            )
+            yield merges.cell(attack, self.space)
+
+
+class Merges:
+    """Cells of one set of updates; merges in one space share their problem."""
+
+    def __init__(
+        self, experiment: Experiment, protection: str, target: str | None, seed: int
+    ) -> None:
+        self._bench = experiment.workbench()
+        self._protocol = experiment.protocol
+        self._updates = protection, target, seed
+        names = self._bench.suite.task_names
+        self._norms = {task: self._bench.norm(task, seed, Silent()) for task in names}
+        self._problems: dict[str, MergeProblem] = {}
+
+    def cell(self, attack: str, space: str) -> Cell:
+        """Return the measured or recalled cell of one attack."""
+        kind = registry().get(Attack, attack)
+        if issubclass(kind, DataMerger):
+            return self._with_data(kind(), registry().get(Space, space)())
+        merger = registry().get(Merger, attack)()
+        return self._measured(merger, self._problem(space), self._updates[1])
+
+    def _with_data(self, merger: DataMerger, space: Space) -> Cell:
+        bench, (protection, target, seed) = self._bench, self._updates
+        if merger.starts_from is None:
+            problem = bench.data_problem(merger, space, protection, target, seed, Silent())
+            return self._measured(merger, problem, target)
+        name, start_space = check_attack(merger.starts_from)
+        # Nothing is protected or asked for in the merge that all targets start from.
+        from_where = None if protection == UNPROTECTED else target
+        starter, starting = registry().get(Merger, name)(), self._problem(start_space)
+        begun = self._measured(starter, starting, from_where)
+        alpha = begun.results.alpha
+        assert alpha is not None
+
+        def start() -> Update:
+            chosen = starter.with_options(**begun.results.options)
+            return starting.merge(chosen).scaled(alpha)
+
+        problem = bench.data_problem(merger, space, protection, target, seed, Silent(), start=start)
+        return self._measured(merger, problem, target, begun)
+
+    def _problem(self, space: str) -> MergeProblem:
+        if space not in self._problems:
+            found = registry().get(Space, space)()
+            self._problems[space] = self._bench.problem(found, *self._updates, Silent())
+        return self._problems[space]
+
+    def _measured(
+        self,
+        attack: AttackT,
+        problem: Problem[AttackT],
+        target: str | None,
+        start: Cell | None = None,
+    ) -> Cell:
+        return self._bench.merged(
+            attack,
+            problem,
+            self._protocol,
+            protection=self._updates[0],
+            target=target,
+            norms=self._norms,
+            start=start,
+        )

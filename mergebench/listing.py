@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mergebench.backbones import BACKBONES
-from mergebench.contracts import Merger, Plugin, Protection, Space
+from mergebench.contracts import Attack, Plugin, Protection, Space
 from mergebench.errors import InputError
 from mergebench.registry import registry, unknown_name
 from mergebench.settings import SETTINGS
@@ -20,7 +20,7 @@ from mergebench.suites.vision8.prompts import prompts_of
 from mergebench.suites.vision8.splitting import split_sizes
 
 _KINDS: Mapping[str, type[Plugin]] = {
-    "attacks": Merger,
+    "attacks": Attack,
     "spaces": Space,
     "protections": Protection,
 }
@@ -38,7 +38,7 @@ def _print_plugins(kind: type[Plugin], console: Console) -> None:
     for found in registry().all(kind):
         plugin = found.plugin
         name = plugin.name
-        if issubclass(plugin, Merger):
+        if issubclass(plugin, Attack):
             name += "\n" + "\n".join(f"  @{space}" for space in plugin.spaces)
         options = "\n".join(_option(item) for item in fields(plugin))
         table.add_row(name, options or "-", f"{plugin.paper}\n{found.origin}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Generic
 
 from torch import Tensor
 
@@ -17,9 +18,8 @@ from mergebench.cell_warnings import (
     norm_out_of_range,
     validation_test_gap,
 )
-from mergebench.contracts import Merger
 from mergebench.evaluate import Counts, Evaluator, deployed
-from mergebench.merging import MergeProblem
+from mergebench.merging import AttackT, Problem
 from mergebench.protocols import Protocol
 from mergebench.search import FULL, Point, SearchResult, search
 from mergebench.selection_rules import RULES
@@ -41,15 +41,15 @@ def results_on_test(evaluator: Evaluator) -> CellResults:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class MergeMeasurement:
+class MergeMeasurement(Generic[AttackT]):
     """One attack on one set of updates, searched as `protocol` says and tested.
 
     `norms`: standalone validation accuracy of the unprotected updates, by task. `target`: whose
     accuracy is asked for; None means every task's in turn.
     """
 
-    problem: MergeProblem
-    merger: Merger
+    problem: Problem[AttackT]
+    merger: AttackT
     evaluator: Evaluator
     protocol: Protocol
     norms: Mapping[str, float]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import difflib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Generic, TypeVar
 
 import torch
 
-from mergebench.contracts import Encoded, Merger, Site, Space
+from mergebench.contracts import Attack, Encoded, Merger, Site, Space
 from mergebench.errors import InputError, shape_text
 from mergebench.update import Dense, LowRank, SiteUpdate, Update, all_finite
+
+AttackT = TypeVar("AttackT", bound=Attack)
 
 # What a problem keeps of its encodings; those beyond it are made again at every merge.
 KEPT_BYTES = 1 << 30
@@ -33,7 +37,23 @@ def merge(
     return problem.merge(merger)
 
 
-class MergeProblem:
+class Problem(ABC, Generic[AttackT]):
+    """A set of updates in one space, and the data that an attack needs, to be merged."""
+
+    updates: tuple[Update, ...]
+    space: Space
+    seed: int
+
+    @abstractmethod
+    def merge(self, merger: AttackT) -> Update:
+        """Return the merged update `D`, before the merging coefficient `alpha`."""
+
+    @abstractmethod
+    def notes(self, merger: AttackT) -> dict[str, float]:
+        """Return what `merger` noted at its last merge."""
+
+
+class MergeProblem(Problem[Merger]):
     """`T` updates in one space, encoded once and merged under any number of rules.
 
     `coefficients`: one factor per update, applied to its representatives before the rule.

@@ -12,7 +12,7 @@ import importlib.util
 import inspect
 import pkgutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.metadata import entry_points
@@ -21,12 +21,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from mergebench.contracts import Merger, Plugin, Protection, Space
+from mergebench.contracts import Attack, DataMerger, Merger, Plugin, Protection, Space
 from mergebench.errors import InputError
 
 PluginT = TypeVar("PluginT", bound=Plugin)
 
 PACKAGES = ("attacks", "attacks.spaces", "protections")
+_KIND_NAMES: Mapping[type[Plugin], str] = {
+    Attack: "attack",
+    Merger: "data-free attack",
+    DataMerger: "data-aware attack",
+    Space: "space",
+    Protection: "protection",
+}
 ENTRY_POINT_GROUPS = ("mergebench.attacks", "mergebench.protections")
 
 
@@ -122,7 +129,7 @@ class Registry:
     def _add_class(self, member: type[Plugin], origin: str) -> None:
         if not hasattr(member, "name"):
             raise InputError(f"{member.__name__} in {origin} has no name; set the class's `name`")
-        for kind in (Merger, Space, Protection):
+        for kind in _KIND_NAMES:
             if not issubclass(member, kind):
                 continue
             known = self._found.get((kind, member.name))
@@ -144,7 +151,7 @@ def registry() -> Registry:
 
 def kind_name(kind: type[Plugin]) -> str:
     """Return what users call a kind of plug-in."""
-    return {Merger: "attack", Space: "space", Protection: "protection"}[kind]
+    return _KIND_NAMES[kind]
 
 
 def unknown_name(what: str, name: str, known: Sequence[str]) -> str:

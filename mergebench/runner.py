@@ -9,7 +9,7 @@ from mergebench.cell import Cell
 from mergebench.executors import execute
 from mergebench.experiment import Experiment, check_attack
 from mergebench.jobs import MergeJob, ReleaseJob, ZeroShotJob
-from mergebench.measurements import Context, Measurements
+from mergebench.measurements import UNPROTECTED, Context, Measurements, Merged
 from mergebench.monitor import Monitor
 from mergebench.progress import Silent
 from mergebench.rows import merged_row, scale_curve, standalone_row, zero_shot_rows
@@ -70,11 +70,14 @@ def recall_merges(experiment: Experiment) -> tuple[Measurements, list[Cell]]:
 
 def _with_merges(experiment: Experiment, alone: Measurements) -> tuple[Measurements, list[Cell]]:
     cells = [cell for job in _merge_jobs(experiment) for cell in job.cells()]
-    order = {name: place for place, name in enumerate(experiment.attacks)}
-    pairs = sorted(
-        ((merged_row(cell), cell) for cell in cells),
-        key=lambda pair: (pair[0].seed, order[f"{pair[0].attack}@{pair[0].space}"]),
-    )
+    attacks, protections = experiment.attacks, (UNPROTECTED, *experiment.protections)
+
+    def place(pair: tuple[Merged, Cell]) -> tuple[int, int, int]:
+        row = pair[0]
+        attack = attacks.index(f"{row.attack}@{row.space}")
+        return row.seed, attack, protections.index(row.protection)
+
+    pairs = sorted(((merged_row(cell), cell) for cell in cells), key=place)
     context = _context(experiment, [*cells, experiment.workbench().zero_shot()])
     rows = tuple(row for row, _ in pairs)
     measured = Measurements(context=context, standalone=alone.standalone, merged=rows)
@@ -82,21 +85,22 @@ def _with_merges(experiment: Experiment, alone: Measurements) -> tuple[Measureme
 
 
 def _merge_jobs(experiment: Experiment) -> list[MergeJob]:
-    by_space: dict[str, list[str]] = {}
+    """Return one job per set of updates and space, with the attacks that share them."""
+    attacks: dict[tuple[str, str | None, int, str], list[str]] = {}
     for name in experiment.attacks:
         attack, space = check_attack(name)
-        by_space.setdefault(space, []).append(attack)
+        for updates in experiment.merges(name):
+            attacks.setdefault((*updates, space), []).append(attack)
     return [
         MergeJob(
             experiment=experiment,
             space=space,
-            attacks=tuple(attacks),
+            attacks=tuple(names),
             protection=protection,
             target=target,
             seed=seed,
         )
-        for protection, target, seed in experiment.merges()
-        for space, attacks in by_space.items()
+        for (protection, target, seed, space), names in attacks.items()
     ]
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic
 
-from mergebench.contracts import Merger
 from mergebench.evaluate import Counts, Deployment, Evaluator
-from mergebench.merging import MergeProblem
+from mergebench.merging import AttackT, Problem
 from mergebench.protocols import Protocol
 from mergebench.racing import Entrant, Hits, Race, Track
 from mergebench.update import Update
@@ -68,8 +67,8 @@ class Objective:
 
 
 def search(
-    problem: MergeProblem,
-    merger: Merger,
+    problem: Problem[AttackT],
+    merger: AttackT,
     evaluator: Evaluator,
     protocol: Protocol,
     *,
@@ -108,13 +107,13 @@ def best_point(
     return best
 
 
-class _Search:
+class _Search(Generic[AttackT]):
     """The state of one search: the merged update at hand and the points so far."""
 
     def __init__(
         self,
-        problem: MergeProblem,
-        merger: Merger,
+        problem: Problem[AttackT],
+        merger: AttackT,
         evaluator: Evaluator,
         protocol: Protocol,
         norms: Mapping[str, float],

@@ -17,11 +17,12 @@ from mergebench.atomic import replacing
 from mergebench.backbones import Backbone, load_backbone
 from mergebench.cell import Cell, CellInputs, CellResults, CellRun, Method, plain, sha256_of
 from mergebench.cell_warnings import not_reproduced
-from mergebench.contracts import Merger, Protection, Space
+from mergebench.contracts import DataMerger, Protection, Space
+from mergebench.data_merging import DataMergeProblem
 from mergebench.evaluate import Deployment, Evaluator, deployed
 from mergebench.measurements import UNPROTECTED
 from mergebench.merge_results import MergeMeasurement, results_on_test
-from mergebench.merging import MergeProblem
+from mergebench.merging import AttackT, MergeProblem, Problem
 from mergebench.progress import Progress
 from mergebench.protocols import Protocol
 from mergebench.registry import registry
@@ -163,26 +164,61 @@ class Workbench:
         self, space: Space, protection: str, target: str | None, seed: int, progress: Progress
     ) -> MergeProblem:
         """Return the merge of all tasks' updates, the target's being protected."""
-        updates = [
+        updates = self._released(protection, target, seed, progress)
+        return MergeProblem(updates, space=space, seed=seed)
+
+    def data_problem(
+        self,
+        merger: DataMerger,
+        space: Space,
+        protection: str,
+        target: str | None,
+        seed: int,
+        progress: Progress,
+        *,
+        start: Callable[[], Update] | None = None,
+    ) -> DataMergeProblem:
+        """Return the merge of the same updates by `merger`, with the help of images.
+
+        `start`: as of `DataMergeProblem`.
+        """
+        return DataMergeProblem(
+            self._released(protection, target, seed, progress),
+            backbone=self.backbone,
+            tasks=self.suite.tasks,
+            space=space,
+            seed=seed,
+            target=target if merger.targeted else None,
+            start=start,
+            precision=self.setting.precision,
+        )
+
+    def _released(
+        self, protection: str, target: str | None, seed: int, progress: Progress
+    ) -> list[Update]:
+        return [
             self.release(protection if task == target else UNPROTECTED, task, seed, progress)
             for task in self.suite.task_names
         ]
-        return MergeProblem(updates, space=space, seed=seed)
 
     def merged(
         self,
-        merger: Merger,
-        problem: MergeProblem,
+        merger: AttackT,
+        problem: Problem[AttackT],
         protocol: Protocol,
         *,
         protection: str,
         target: str | None,
         norms: Mapping[str, float],
+        start: Cell | None = None,
     ) -> Cell:
         """Return the test counts of one merge at the point that `protocol` selects.
 
-        `norms`: standalone validation accuracy of the unprotected updates, by task.
+        `norms`: standalone validation accuracy of the unprotected updates, by task. `start`: the
+        cell of the merge that the attack starts from, if it starts from one.
         """
+        if isinstance(merger, DataMerger) and merger.alphas is not None:
+            protocol = replace(protocol, alphas=merger.alphas)
         inputs = self._inputs(
             seed=problem.seed,
             protection=Method.of(self.protection(protection)),
@@ -194,6 +230,7 @@ class Workbench:
                 "search_per_task": self.setting.search_per_task,
                 "norms": norms,
                 "structures": merger.grid,
+                **({} if start is None else {"start": start.key}),
             },
             updates=tuple(update.sha256 for update in problem.updates),
         )

@@ -1,12 +1,13 @@
-"""A plug-in file: a suite of few real images and one attack, for experiments in any process."""
+"""A plug-in file: a suite of few real images and two attacks, for experiments in any process."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mergebench.contracts import Merger
+from mergebench.contracts import DataMerger, MergeData, Merger
 from mergebench.suites import SUITES, Split, Suite, Task, load_mini8
+from mergebench.update import Update
 
 SIZES = {"train": 64, "val": 16, "test": 24}
 
@@ -40,3 +41,31 @@ class WeightedSum(Merger):
     def combine(self, stack, site):
         """Return the weighted sum."""
         return self.weight * stack.sum(dim=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brightened(DataMerger):
+    """The merge by task arithmetic times the mean brightness of the target's sampled images."""
+
+    name: ClassVar[str] = "brightened"
+    paper: ClassVar[str] = "none: an example"
+
+    images_per_task: int = 5
+
+    @property
+    def starts_from(self):
+        """Start from what task arithmetic gives."""
+        return "ta@full"
+
+    @property
+    def targeted(self):
+        """Look at the target's images only."""
+        return True
+
+    def merge(self, given: MergeData) -> Update:
+        """Return the start, scaled."""
+        assert given.start is not None
+        (task,) = (task for task in given.tasks if task.name == given.target)
+        images = task.splits["train"].images
+        given.notes["images"] = len(images)
+        return given.start.scaled(float(images.double().mean()) / 255)

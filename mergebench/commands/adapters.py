@@ -13,7 +13,7 @@ from mergebench.adapter_layout import LAYOUTS
 from mergebench.adapters import load_update, save_adapter, save_dense
 from mergebench.backbones import find_source, site_shapes
 from mergebench.commands.parser import Verbs
-from mergebench.contracts import Merger, Space
+from mergebench.contracts import Attack, DataMerger, Merger, Space
 from mergebench.errors import InputError
 from mergebench.experiment import check_attack
 from mergebench.listing import LISTS, print_list
@@ -59,6 +59,11 @@ def _merge(options: argparse.Namespace) -> None:
     for plugin in options.plugin:
         registry().add_file(plugin)
     attack, space = check_attack(options.attack)
+    if issubclass(registry().get(Attack, attack), DataMerger):
+        raise InputError(
+            f"--attack {attack} needs images, which this command does not read; "
+            "choose one that needs none"
+        )
     merger = registry().get(Merger, attack)
     merger_options = parse_options(merger, options.settings)
     alpha = _number(options.alpha)
