@@ -46,13 +46,10 @@ def trim_thresholds(rows: Tensor, top_ks: Sequence[float]) -> Tensor:
     One sort serves all percentages.
     """
     size = rows.shape[1]
-    dropped = [size - kept_count(size, top_k) for top_k in top_ks]
-    thresholds = rows.new_zeros(len(dropped), len(rows))
-    for index, row in enumerate(rows):
-        ordered = _sorted_magnitudes(row)
-        for point, count in enumerate(dropped):
-            if count > 0:
-                thresholds[point, index] = ordered[count - 1]
+    dropped = torch.tensor([size - kept_count(size, top_k) for top_k in top_ks])
+    places = (dropped - 1).clamp_(min=0).to(rows.device)
+    thresholds = torch.stack([_sorted_magnitudes(row)[places] for row in rows], dim=1)
+    thresholds[dropped == 0] = 0
     return thresholds
 
 

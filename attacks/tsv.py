@@ -44,9 +44,14 @@ class TSV(Merger):
         return self.rank_mode == "signal"
 
     def combine(self, stack: Tensor, site: Site) -> Tensor:
-        """Return the merge of the orthogonalised singular triples."""
+        """Return the merge of the orthogonalised singular triples, decomposed once per site."""
         if not site.matrix:
             return stack.mean(dim=0)
+        if not self.rotation_invariant:  # dense representatives: too large to keep for all sites
+            return self._orthogonalised(stack, site)
+        return site.once(f"merge by {self!r}", lambda: self._orthogonalised(stack, site))
+
+    def _orthogonalised(self, stack: Tensor, site: Site) -> Tensor:
         left, values, right = torch.linalg.svd(stack.double(), full_matrices=False)
         most = int(min(site.shape) * (1 / len(stack)))
         ranks = [self._rank(each, most, site, stack.dtype) for each in values]
