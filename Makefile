@@ -18,6 +18,8 @@ STORE    ?= runs
 RULE     ?= target
 BASELINE ?= results/baselines/mini_vit.json
 CHECK    ?=
+RESULTS  ?= results/$(BACKBONE)
+VERIFY   ?=
 # torch and torchvision must be builds of one release; a plain `pip install torch` may not be.
 TORCH    ?= torch==2.14.1 torchvision==0.29.1
 
@@ -29,14 +31,15 @@ OPTIONS = --backbone $(BACKBONE) --protocol $(PROTOCOL) --seed $(SEED) --seeds $
           $(if $(ATTACKS),--attacks "$(ATTACKS)") \
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
-.PHONY: help install table1 table2 replay figure2 regress test test-slow bench lint data data-check \
-        data-fetch pretrain clean
+.PHONY: help install table1 table2 replay figure2 regress verify test test-slow bench lint data \
+        data-check data-fetch pretrain clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  variables: BACKBONE=$(BACKBONE) PROTOCOL=$(PROTOCOL) SEED=$(SEED) SEEDS=$(SEEDS)" \
 	      "JOBS=$(JOBS) DEVICE=$(DEVICE) STORE=$(STORE) RULE=$(RULE) WEIGHTS=... TASKS=..." \
-	      "ATTACKS=... PROTECTIONS=... BASELINE=$(BASELINE) CHECK=--exact"
+	      "ATTACKS=... PROTECTIONS=... BASELINE=$(BASELINE) CHECK=--exact" \
+	      "RESULTS=$(RESULTS) VERIFY='--cells 20 --sample-seed 1'"
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -62,6 +65,10 @@ figure2: $(INSTALLED)  ## accuracy against the scale s at which an update is dep
 
 regress: $(INSTALLED)  ## whether merged accuracy moved since BASELINE (exit status 1 if so)
 	$(MERGEBENCH) check $(BASELINE) --jobs $(JOBS) $(CHECK)
+
+verify: $(INSTALLED)  ## measure a random sample of the cells of RESULTS again, compare counts
+	$(MERGEBENCH) verify $(RESULTS) --jobs $(JOBS) --device $(DEVICE) \
+	  $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(VERIFY)
 
 test: $(INSTALLED)  ## the fast tests
 	$(VENV)/bin/pytest -q -n $(JOBS) -p no:benchmark

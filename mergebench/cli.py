@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from mergebench.commands import adapters, building, checking, data, tables
+from mergebench.commands import adapters, building, checking, data, tables, verifying
 from mergebench.commands.parser import Parser
 from mergebench.errors import InputError
 from mergebench.executors import JobError
@@ -48,6 +48,6 @@ def _parser() -> argparse.ArgumentParser:
         description="Measure how well protections of fine-tuned updates resist model merging.",
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for module in (tables, adapters, checking, data, building):
+    for module in (tables, adapters, checking, verifying, data, building):
         module.add_verbs(verbs)
     return parser

@@ -104,6 +104,13 @@ def _merge_jobs(experiment: Experiment) -> list[MergeJob]:
     ]
 
 
+def run_jobs(jobs: Sequence[Job], monitor: Monitor, what: str, *, processes: int) -> None:
+    """Measure what the jobs measure, but for what is in the store; shown as the stage `what`."""
+    if jobs:
+        cells = sum(len(job.attacks) if isinstance(job, MergeJob) else 1 for job in jobs)
+        _run(jobs, monitor, what, cells, processes)
+
+
 def _run(
     jobs: Sequence[Job],
     monitor: Monitor,

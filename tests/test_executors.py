@@ -112,11 +112,14 @@ def test_a_process_that_dies_ends_the_run(kind: str, message: str) -> None:
 
 
 SLEEPERS = """
+import signal
 import sys
 from test_executors import Sleep
 from mergebench.executors import execute
 
 if __name__ == "__main__":
+    # Shells let their background jobs ignore Ctrl-C, and all that these start; tests may be one.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     jobs = [Sleep(marker=f"{sys.argv[1]}/{index}") for index in range(2)]
     list(execute(jobs, processes=2))
 """
@@ -144,11 +147,15 @@ def test_an_interrupt_ends_all_processes_with_one_error(tmp_path: Path) -> None:
         start_new_session=True,
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
     )
-    wait_until(lambda: all((tmp_path / str(index)).exists() for index in range(2)))
-    workers = children_of(parent.pid)
-    assert len(workers) >= 2
-    os.killpg(parent.pid, signal.SIGINT)  # as a terminal does: to all of them
-    _, errors = parent.communicate(timeout=60)
+    try:
+        wait_until(lambda: all((tmp_path / str(index)).exists() for index in range(2)))
+        workers = children_of(parent.pid)
+        assert len(workers) >= 2
+        os.killpg(parent.pid, signal.SIGINT)  # as a terminal does: to all of them
+        _, errors = parent.communicate(timeout=60)
+    except BaseException:
+        os.killpg(parent.pid, signal.SIGKILL)  # or they would sleep on after the tests
+        raise
     assert parent.returncode == -signal.SIGINT
     assert errors.count("KeyboardInterrupt") == 1
     wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))

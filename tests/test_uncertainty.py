@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from synthetic import SITE, attack, dense, problem
 from test_report import MEASUREMENTS, TARGETED, TASKS, UNPROTECTED, cells
 
 from mergebench.cell import packed
@@ -28,6 +29,7 @@ from mergebench.cell_warnings import (
     validation_test_gap,
 )
 from mergebench.measurements import Measurements, Merged
+from mergebench.protocols import PAPER
 from mergebench.uncertainty import bootstrap, paired_test, wilson
 
 
@@ -155,6 +157,19 @@ def test_gap_between_validation_and_test(seen: int, warned: bool) -> None:
 )
 def test_norm_out_of_range(ratio: float, alpha: float, warned: bool) -> None:
     assert kinds(norm_out_of_range(ratio, alpha)) == [NORM] * warned
+
+
+@pytest.mark.parametrize(("name", "scale", "warned"), [("ta", 1.0, False), ("cart", 1 / 8, True)])
+def test_the_smallest_alpha_of_the_paper_grid_all_but_unmerges_with_cart(
+    name: str, scale: float, warned: bool
+) -> None:
+    """Of eight nearly orthogonal updates CART leaves about an eighth of what TA's sum does."""
+    updates = dense((64, 64), 8)
+    size = math.sqrt(sum(float(one.delta.square().sum()) for one in updates))
+    merged = problem(updates).merge(attack(name)).sites[SITE].dense()
+    ratio = min(PAPER.alphas) * float(merged.norm()) / size
+    assert ratio == pytest.approx(0.1 * scale, rel=0.2)
+    assert kinds(norm_out_of_range(ratio, min(PAPER.alphas))) == [NORM] * warned
 
 
 def test_degenerate_bases_are_judged_by_the_attacks_limit() -> None:

@@ -122,6 +122,26 @@ def _experiment(options: argparse.Namespace) -> Experiment:
     return experiment
 
 
+def stated_experiment(
+    command: str, *, store: Path, weights: str | None = None, device: str = AUTO
+) -> Experiment:
+    """Return the experiment that the command of a caption measures, to be measured into `store`.
+
+    `weights`: the file, as captions state its name alone. Raises `InputError` when the command
+    makes no table, and for wrong names in it.
+    """
+    parser = Parser(prog="mergebench")
+    add_verbs(parser.add_subparsers(dest="verb", metavar="VERB"))
+    program, verb, *words = [*shlex.split(command), "", ""]
+    if program != "mergebench" or verb not in ("table1", "table2"):
+        raise InputError(f"`{command}` is no command of a table of counts: expected table1, table2")
+    options = parser.parse_args([verb, *filter(None, words)])
+    options.words = [verb, *filter(None, words)]
+    options.store, options.results, options.device = store, store, device
+    options.weights = weights or options.weights
+    return _experiment(options)
+
+
 def _table1(options: argparse.Namespace) -> None:
     experiment, console = _experiment(options), Console()
     measured = measure_standalone(experiment, Monitor(console), processes=options.jobs)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from mergebench.measurements import Context
 from mergebench.report.latex import escape, typewriter
 
 SHORT_HASH = 12
+_NAMES = (
+    *("Command", "Date", "Seeds", "Protocol", "Suite"),
+    *("Backbone", "Precision", "Versions", "Code"),
+)
 
 
 def facts(context: Context, *, hash_length: int = 64) -> tuple[tuple[str, str], ...]:
@@ -34,6 +40,15 @@ def markdown_caption(context: Context) -> str:
         f"- {what}: `{value}`\n" if what == "Command" else f"- {what}: {value}\n"
         for what, value in facts(context)
     )
+
+
+def stated_facts(markdown: str) -> dict[str, str]:
+    """Return the facts of a written table's caption by what they are, but for notes.
+
+    The inverse of `markdown_caption`; without a caption there are none.
+    """
+    found = re.findall(rf"^- ({'|'.join(_NAMES)}): (.+)$", markdown, flags=re.MULTILINE)
+    return {what: value.strip("`") for what, value in found}
 
 
 def latex_caption(context: Context) -> str:

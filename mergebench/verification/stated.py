@@ -1,0 +1,174 @@
+"""What committed tables state: correct test counts by cell, and how they came about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from mergebench.errors import InputError
+from mergebench.measurements import UNPROTECTED, ZERO_SHOT
+from mergebench.report.captions import stated_facts
+from mergebench.report.labels import protection_key, release_key
+
+Release = tuple[str, str, int]
+"""Protection, task and seed of one update."""
+
+_PROTECTIONS = {key(UNPROTECTED): UNPROTECTED for key in (protection_key, release_key)}
+_COUNT = "_correct"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatedCell:
+    """Correct test images by task, of one model, as a table states them.
+
+    `protection` None: the backbone itself. `attack` and `space` None: one update alone, on its task
+    `target`. `target` None: a merge of unprotected updates. `tasks`: whose updates are merged.
+    `sizes`: test images, of the tasks for which the table states them.
+    """
+
+    seed: int
+    correct: Mapping[str, int]
+    sizes: Mapping[str, int]
+    protection: str | None = None
+    target: str | None = None
+    attack: str | None = None
+    space: str | None = None
+    tasks: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What was measured, in a few words."""
+        if self.protection is None:
+            return "zero-shot"
+        whose = f"{self.target} {self.protection}" if self.target else "all unprotected"
+        what = f"{self.attack}@{self.space} of {whose}" if self.attack else f"{whose} alone"
+        return f"{what}, seed {self.seed}"
+
+    @property
+    def releases(self) -> frozenset[Release]:
+        """The updates that must be there before the cell can be measured."""
+        own = () if self.target is None else ((str(self.protection), self.target, self.seed),)
+        return frozenset([*own, *((UNPROTECTED, task, self.seed) for task in self.tasks)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatedTable:
+    """The cells of the counts in `file`, and the facts of its table's caption by their names."""
+
+    file: Path
+    facts: Mapping[str, str]
+    cells: tuple[StatedCell, ...] = field(repr=False)
+
+
+def read_tables(folder: Path) -> list[StatedTable]:
+    """Return the tables of a folder that hold counts by cell, told by their columns.
+
+    The counts of `table1` are in `table1_tasks.csv`, those of `table2` in `table2_targets.csv`, and
+    the caption of either in the Markdown file. Raises `InputError` naming what is missing or
+    contradicts itself.
+    """
+    if not folder.is_dir():
+        raise InputError(f"no folder {folder}: give one that `mergebench table2` wrote")
+    tables = []
+    for file in sorted(folder.glob("*.csv")):
+        frame = pd.read_csv(file, dtype=str, keep_default_na=False)
+        for suffix, (columns, cells) in _KINDS.items():
+            if file.stem.endswith(suffix) and columns <= set(frame.columns):
+                facts = _facts(file.with_name(f"{file.stem.removesuffix(suffix)}.md"))
+                found = tuple(_checked(cells, frame, file))
+                tables.append(StatedTable(file=file, facts=facts, cells=found))
+    if not any(table.cells for table in tables):
+        raise InputError(f"{folder} has no table of counts: *_tasks.csv or *_targets.csv")
+    return tables
+
+
+def _facts(file: Path) -> dict[str, str]:
+    try:
+        facts = stated_facts(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read the caption of {file}: {error.strerror}") from error
+    if "Command" not in facts:
+        raise InputError(f"{file} has no caption that states its command: write the table again")
+    return facts
+
+
+def _checked(
+    cells: Callable[[pd.DataFrame], Iterator[StatedCell]], frame: pd.DataFrame, file: Path
+) -> Iterator[StatedCell]:
+    try:
+        yield from cells(frame)
+    except ValueError as error:
+        raise InputError(f"{file}: {error}") from error
+
+
+def _standalone(frame: pd.DataFrame) -> Iterator[StatedCell]:
+    """Yield one cell per update, and one per seed of the backbone itself."""
+    is_zero_shot = frame["row"] == ZERO_SHOT
+    for seed, rows in frame[is_zero_shot].groupby("seed", sort=False):
+        correct = dict(zip(rows["task"], map(int, rows["correct"]), strict=True))
+        sizes = dict(zip(rows["task"], map(int, rows["total"]), strict=True))
+        yield StatedCell(seed=int(str(seed)), correct=correct, sizes=sizes)
+    for row in _records(frame[~is_zero_shot]):
+        yield StatedCell(
+            seed=int(row["seed"]),
+            protection=_PROTECTIONS.get(row["row"], row["row"]),
+            target=row["task"],
+            correct={row["task"]: int(row["correct"])},
+            sizes={row["task"]: int(row["total"])},
+        )
+
+
+def _merges(frame: pd.DataFrame) -> Iterator[StatedCell]:
+    """Yield one cell per merge; that of unprotected updates has a row for each target."""
+    tasks = tuple(
+        column.removesuffix(_COUNT) for column in frame.columns if column.endswith(_COUNT)
+    )
+    merges: dict[tuple[str, ...], list[dict[str, str]]] = {}
+    for line, row in enumerate(_records(frame), start=2):
+        target = "" if row["protection"] == protection_key(UNPROTECTED) else row["target"]
+        key = (row["protection"], target, row["attack"], row["space"], row["seed"])
+        merges.setdefault(key, []).append({**row, "line": str(line)})
+    for (protection, target, attack, space, seed), rows in merges.items():
+        yield StatedCell(
+            seed=int(seed),
+            protection=_PROTECTIONS.get(protection, protection),
+            target=target or None,
+            attack=attack,
+            space=space,
+            tasks=tasks,
+            correct=_counts(rows, tasks),
+            sizes={row["target"]: int(row["total"]) for row in rows},
+        )
+
+
+def _counts(rows: list[dict[str, str]], tasks: tuple[str, ...]) -> dict[str, int]:
+    """Return the counts by task of one merge; ValueError if its rows state different ones."""
+    found: dict[str, int] = {}
+    for row in rows:
+        stated = [(task, row[f"{task}{_COUNT}"]) for task in tasks]
+        for task, text in [(row["target"], row["correct"]), *stated]:
+            if text and found.setdefault(task, int(text)) != int(text):
+                raise ValueError(
+                    f"line {row['line']} states other counts of {task} than itself "
+                    "or a line of the same merge"
+                )
+    return found
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, str]]:
+    return [
+        {str(name): str(value) for name, value in row.items()} for row in frame.to_dict("records")
+    ]
+
+
+_Cells = Callable[[pd.DataFrame], Iterator[StatedCell]]
+_KINDS: Mapping[str, tuple[frozenset[str], _Cells]] = {
+    "_tasks": (frozenset({"row", "task", "seed", "correct", "total"}), _standalone),
+    "_targets": (
+        frozenset({"protection", "attack", "space", "target", "seed", "correct", "total"}),
+        _merges,
+    ),
+}
