@@ -120,8 +120,9 @@ class MergeJob:
         space = registry().get(Space, self.space)()
         problem = bench.problem(space, self.protection, self.target, self.seed, Silent())
         for attack in self.attacks:
+            merger = registry().get(Merger, attack)
             yield bench.merged(
-                registry().get(Merger, attack)(),
+                merger(**self.experiment.protocol.defects.attack_options(attack)),
                 problem,
                 self.experiment.protocol,
                 protection=self.protection,

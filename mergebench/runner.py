@@ -9,7 +9,7 @@ from mergebench.cell import Cell
 from mergebench.executors import execute
 from mergebench.experiment import Experiment, check_attack
 from mergebench.jobs import MergeJob, ReleaseJob, ZeroShotJob
-from mergebench.measurements import Context, Measurements
+from mergebench.measurements import UNPROTECTED, Context, Measurements
 from mergebench.monitor import Monitor
 from mergebench.progress import Silent
 from mergebench.rows import merged_row, scale_curve, standalone_row, zero_shot_rows
@@ -152,8 +152,11 @@ def _context(experiment: Experiment, cells: Sequence[Cell]) -> Context:
 def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
     """Yield what else the numbers depend on: recipe, options, search subset, mixed versions."""
     setting = experiment.setting
+    if setting.published:
+        stated = ", ".join(experiment.protocol.defects.stated())
+        yield f"Defects of the reference (docs/paper_setting.md): {stated}."
     yield f"Adapters: {_recipe(setting.recipe)}."
-    for name in experiment.protections:
+    for name in (UNPROTECTED, *experiment.protections):
         options = dict(setting.protections.get(name, {}))
         recipe = options.pop("recipe", setting.recipe)
         if recipe != setting.recipe:
@@ -182,9 +185,11 @@ def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
 
 def _recipe(recipe: Recipe) -> str:
     temperature = "" if recipe.logit_scale is None else f", logit scale {recipe.logit_scale:g}"
+    decay = f", weight decay {recipe.weight_decay:g}" if recipe.weight_decay else ""
+    clipping = ", gradients not clipped" if recipe.clip_norm is None else ""
     return (
         f"LoRA of rank {recipe.rank}, learning rate {recipe.learning_rate:g}, "
-        f"{recipe.steps} steps of {recipe.batch_size} images{temperature}"
+        f"{recipe.steps} steps of {recipe.batch_size} images{temperature}{decay}{clipping}"
     )
 
 
