@@ -14,6 +14,10 @@ ATTACKS  ?=
 PROTECTIONS ?=
 DEVICE   ?= auto
 WEIGHTS  ?=
+DATA_ROOT ?=
+PARTIAL  ?=
+DROP_LEAKS ?=
+SET      ?=
 STORE    ?= runs
 RULE     ?= target
 BASELINE ?= results/baselines/mini_vit.json
@@ -25,9 +29,12 @@ TORCH    ?= torch==2.14.1 torchvision==0.29.1
 
 INSTALLED = $(VENV)/.installed
 MERGEBENCH = $(VENV)/bin/mergebench
+IMAGES = $(if $(DATA_ROOT),--data-root "$(DATA_ROOT)") $(if $(PARTIAL),--partial)
+LOCAL = $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(IMAGES)
 OPTIONS = --backbone $(BACKBONE) --protocol $(PROTOCOL) --seed $(SEED) --seeds $(SEEDS) \
           --jobs $(JOBS) --store $(STORE) --device $(DEVICE) \
-          $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(if $(TASKS),--tasks "$(TASKS)") \
+          $(LOCAL) $(if $(DROP_LEAKS),--drop-leaks) $(foreach option,$(SET),--set "$(option)") \
+          $(if $(TASKS),--tasks "$(TASKS)") \
           $(if $(ATTACKS),--attacks "$(ATTACKS)") \
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
@@ -37,9 +44,10 @@ OPTIONS = --backbone $(BACKBONE) --protocol $(PROTOCOL) --seed $(SEED) --seeds $
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  variables: BACKBONE=$(BACKBONE) PROTOCOL=$(PROTOCOL) SEED=$(SEED) SEEDS=$(SEEDS)" \
-	      "JOBS=$(JOBS) DEVICE=$(DEVICE) STORE=$(STORE) RULE=$(RULE) WEIGHTS=... TASKS=..." \
-	      "ATTACKS=... PROTECTIONS=... BASELINE=$(BASELINE) CHECK=--exact" \
-	      "RESULTS=$(RESULTS) VERIFY='--cells 20 --sample-seed 1'"
+	      "JOBS=$(JOBS) DEVICE=$(DEVICE) STORE=$(STORE) RULE=$(RULE) WEIGHTS=... DATA_ROOT=..." \
+	      "DROP_LEAKS=1 TASKS=... ATTACKS=... PROTECTIONS=... SET=trap2.strength=0.1" \
+	      "BASELINE=$(BASELINE) CHECK=--exact RESULTS=$(RESULTS)" \
+	      "VERIFY='--cells 20 --sample-seed 1'"
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -91,10 +99,10 @@ data: $(INSTALLED)  ## rebuild the embedded suite and the pretraining pairs from
 	$(MERGEBENCH) data build
 
 data-check: $(INSTALLED)  ## say which of the data sets of vision8 are there (TASKS)
-	$(MERGEBENCH) data check $(TASKS)
+	$(MERGEBENCH) data check $(IMAGES) $(TASKS)
 
 data-fetch: $(INSTALLED)  ## download the data sets of vision8 that are missing (TASKS)
-	$(MERGEBENCH) data fetch $(TASKS)
+	$(MERGEBENCH) data fetch $(IMAGES) $(TASKS)
 
 pretrain: $(INSTALLED)  ## pretrain the embedded backbone BACKBONE from what `make data` built
 	$(MERGEBENCH) pretrain --backbone $(BACKBONE)

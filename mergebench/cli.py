@@ -10,10 +10,13 @@ from mergebench.commands import adapters, building, checking, data, tables, veri
 from mergebench.commands.parser import Parser
 from mergebench.errors import InputError
 from mergebench.executors import JobError
+from mergebench.missing import MissingItemsError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; 0 on success, 2 on wrong input, 1 when a job fails, each with one line.
+
+    Of several things that have to be fetched each has a line of its own.
 
     `check` and `verify` also return 1 when numbers have moved.
 
@@ -25,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], int | None] = options.run
     try:
         status = run(options)
+    except MissingItemsError as error:
+        _complain(*error.lines())
+        return 2
     except InputError as error:
         _complain(str(error))
         return 2
@@ -37,9 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status or 0
 
 
-def _complain(text: str) -> None:
-    """Print one line, whatever a library or plug-in put into its message."""
-    print("mergebench:", " ".join(text.splitlines()), file=sys.stderr)
+def _complain(first: str, *others: str) -> None:
+    """Print one line each, whatever a library or plug-in put into its message."""
+    print("mergebench:", " ".join(first.splitlines()), file=sys.stderr)
+    for text in others:
+        print(" ", " ".join(text.splitlines()), file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,6 +14,7 @@ from mergebench.measurements import UNPROTECTED
 from mergebench.protocols import Protocol
 from mergebench.registry import registry
 from mergebench.settings import Setting
+from mergebench.suites import SuiteOptions
 from mergebench.workbench import Workbench
 
 TABLE2 = (
@@ -35,7 +36,7 @@ class Experiment:
     `setting`: the suite and the recipes of the backbone. `tasks` None: all tasks of the suite.
     `attacks`: `attack@space` names. `protections` without `none`, which every experiment includes.
     `command` is what a caption states. `adapters`: see `Workbench`. `weights`: as of
-    `load_backbone`; `device`: as of `choose_device`.
+    `load_backbone`; `device`: as of `choose_device`; `data`: as of `load_suite`.
     """
 
     backbone: str
@@ -51,6 +52,7 @@ class Experiment:
     adapters: Path | None = None
     weights: str | None = None
     device: str = "cpu"
+    data: SuiteOptions | None = None
 
     def workbench(self) -> Workbench:
         """Return the workbench of this experiment; one per process."""
@@ -63,6 +65,7 @@ class Experiment:
             self.adapters,
             self.weights,
             self.device,
+            self.data,
         )
 
     def releases(self) -> list[tuple[str, str, int]]:
@@ -116,10 +119,18 @@ def _workbench(
     adapters: Path | None,
     weights: str | None,
     device: str,
+    data: SuiteOptions | None,
 ) -> Workbench:
     for plugin in plugins:
         registry().add_file(plugin)
     chosen = choose_device(device, worker=worker_number())
     return Workbench(
-        backbone, setting, tasks, store, adapters=adapters, weights=weights, device=chosen
+        backbone,
+        setting,
+        tasks,
+        store,
+        adapters=adapters,
+        weights=weights,
+        device=chosen,
+        data=data,
     )

@@ -141,9 +141,10 @@ class Merges:
     def cell(self, attack: str, space: str) -> Cell:
         """Return the measured or recalled cell of one attack."""
         kind = registry().get(Attack, attack)
+        options = self._protocol.defects.attack_options(attack)
         if issubclass(kind, DataMerger):
-            return self._with_data(kind(), registry().get(Space, space)())
-        merger = registry().get(Merger, attack)()
+            return self._with_data(kind(**options), registry().get(Space, space)())
+        merger = registry().get(Merger, attack)(**options)
         return self._measured(merger, self._problem(space), self._updates[1])
 
     def _with_data(self, merger: DataMerger, space: Space) -> Cell:
@@ -154,7 +155,8 @@ class Merges:
         name, start_space = check_attack(merger.starts_from)
         # Nothing is protected or asked for in the merge that all targets start from.
         from_where = None if protection == UNPROTECTED else target
-        starter, starting = registry().get(Merger, name)(), self._problem(start_space)
+        starter = registry().get(Merger, name)(**self._protocol.defects.attack_options(name))
+        starting = self._problem(start_space)
         begun = self._measured(starter, starting, from_where)
         alpha = begun.results.alpha
         assert alpha is not None

@@ -14,6 +14,7 @@ class MissingItem:
     """A data set or file that is not there or not complete.
 
     `size`: bytes to download, about; `command` fetches it; local copies belong into `folder`.
+    `otherwise`: another way to give it, as the end of a sentence.
     """
 
     name: str
@@ -21,15 +22,33 @@ class MissingItem:
     size: int
     command: str
     folder: Path
+    otherwise: str = ""
 
     def __str__(self) -> str:
         """Return all of it in one line."""
         size = f"{self.size / 1e9:.2f} GB"
-        return f"{self.name}: {self.reason} ({size}): `{self.command}`, or copy it to {self.folder}"
+        text = f"{self.name}: {self.reason} ({size}): `{self.command}`, or copy it to {self.folder}"
+        return f"{text}, {self.otherwise}" if self.otherwise else text
+
+
+class MissingItemsError(InputError):
+    """Everything that has to be fetched before the command can run."""
+
+    def __init__(self, *items: MissingItem) -> None:
+        super().__init__(*items)
+        self.items = items
+
+    def __str__(self) -> str:
+        """Return all items in one line."""
+        return f"{len(self.items)} missing: {'; '.join(map(str, self.items))}"
+
+    def lines(self) -> list[str]:
+        """Return how many items there are and how large, then a line for each."""
+        size = sum(item.size for item in self.items) / 1e9
+        return [f"{len(self.items)} missing, {size:.2f} GB:", *map(str, self.items)]
 
 
 def require_nothing(missing: Sequence[MissingItem]) -> None:
-    """Raise `InputError` with every missing item in one line, unless there is none."""
+    """Raise `MissingItemsError` with every missing item, unless there is none."""
     if missing:
-        listed = "; ".join(str(item) for item in missing)
-        raise InputError(f"{len(missing)} missing: {listed}")
+        raise MissingItemsError(*missing)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from mergebench.defects import NONE, Defects
 from mergebench.errors import InputError
 from mergebench.racing import Race
 from mergebench.registry import unknown_name
@@ -28,6 +29,7 @@ class Protocol:
     is the mean over tasks of validation accuracy, each divided by the task's standalone accuracy if
     `normalised`. `grids` overrides attacks' own grids by hyper-parameter name. With a `race` (joint
     strategy only), points that are clearly beaten on some validation images do not see the others.
+    `defects` of the reference are those of images, recipes and attacks, no part of the search.
     """
 
     name: str
@@ -38,10 +40,16 @@ class Protocol:
     normalised: bool
     grids: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     race: Race | None = None
+    defects: Defects = NONE
 
     def record(self) -> dict[str, Any]:
-        """Return all fields, for the record of a cell."""
-        return asdict(self)
+        """Return the fields of the search, for the record of a cell.
+
+        What `defects` change is among a cell's other inputs.
+        """
+        fields = asdict(self)
+        del fields["defects"]
+        return fields
 
 
 PAPER = Protocol(
@@ -79,7 +87,11 @@ mean over tasks, is never below zero-shot on validation; a single task can be.
 CLEAN_EXHAUSTIVE = replace(CLEAN, name="clean-exhaustive", race=None)
 """`clean` without the race: every point sees every image. It is what racing is checked against."""
 
-PROTOCOLS = {protocol.name: protocol for protocol in (PAPER, CLEAN, CLEAN_EXHAUSTIVE)}
+PAPER_EXACT = replace(PAPER, name="paper-exact", defects=Defects.all())
+"""`paper` with every defect of the reference: for comparison with published numbers, no other use.
+"""
+
+PROTOCOLS = {protocol.name: protocol for protocol in (PAPER, CLEAN, CLEAN_EXHAUSTIVE, PAPER_EXACT)}
 
 
 def get_protocol(name: str) -> Protocol:

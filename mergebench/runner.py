@@ -163,8 +163,11 @@ def _context(experiment: Experiment, cells: Sequence[Cell]) -> Context:
 def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
     """Yield what else the numbers depend on: recipe, options, search subset, mixed versions."""
     setting = experiment.setting
+    if setting.published:
+        stated = ", ".join(experiment.protocol.defects.stated())
+        yield f"Defects of the reference (docs/paper_setting.md): {stated}."
     yield f"Adapters: {_recipe(setting.recipe)}."
-    for name in experiment.protections:
+    for name in (UNPROTECTED, *experiment.protections):
         options = dict(setting.protections.get(name, {}))
         recipe = options.pop("recipe", setting.recipe)
         if recipe != setting.recipe:
@@ -193,9 +196,11 @@ def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
 
 def _recipe(recipe: Recipe) -> str:
     temperature = "" if recipe.logit_scale is None else f", logit scale {recipe.logit_scale:g}"
+    decay = f", weight decay {recipe.weight_decay:g}" if recipe.weight_decay else ""
+    clipping = ", gradients not clipped" if recipe.clip_norm is None else ""
     return (
         f"LoRA of rank {recipe.rank}, learning rate {recipe.learning_rate:g}, "
-        f"{recipe.steps} steps of {recipe.batch_size} images{temperature}"
+        f"{recipe.steps} steps of {recipe.batch_size} images{temperature}{decay}{clipping}"
     )
 
 

@@ -3,7 +3,8 @@
 The recipes and the options of Trap² of the embedded backbones were chosen on validation images, the
 latter at nominal and off-nominal scales of one update (docs/embedded_suite.md). Accuracy of merges
 with a protected update played no part. `search_per_task` is what keeps a cold table 2 within ten
-minutes on two cores. The paper's backbones have the reference's.
+minutes on two cores. The paper's backbones have the reference's, without its defects unless a
+protocol asks for them.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mergebench.backbones import Precision
+from mergebench.defects import Defects
 from mergebench.errors import InputError
+from mergebench.measurements import UNPROTECTED
 from mergebench.registry import unknown_name
-from mergebench.train import Recipe
+from mergebench.train import PaperRecipe, Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +28,8 @@ class Setting:
     `recipe` is that of all protections, unless `protections`, which holds options by protection
     name, has another one.
     `search_per_task`: class-balanced validation images per task on which merges are tuned (None:
-    all). `precision`: arithmetic of the tower in every evaluation.
+    all). `precision`: arithmetic of the tower in every evaluation. `published`: whether the paper
+    has numbers of the backbone, which the defects of its reference are part of.
     """
 
     suite: str
@@ -33,6 +37,7 @@ class Setting:
     protections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     search_per_task: int | None = None
     precision: Precision = "bf16"
+    published: bool = False
 
     def __hash__(self) -> int:
         """Leave out `protections`: a mapping has no hash, and equal settings still hash alike."""
@@ -41,6 +46,11 @@ class Setting:
     def options(self, protection: str) -> dict[str, Any]:
         """Return the options with which `protection` is used on this backbone."""
         return {"recipe": self.recipe, **self.protections.get(protection, {})}
+
+    def with_options(self, protection: str, **options: Any) -> Setting:
+        """Return the setting with other options of one protection."""
+        merged = {**self.protections.get(protection, {}), **options}
+        return replace(self, protections={**self.protections, protection: merged})
 
 
 _VIT_RECIPE = Recipe(learning_rate=2e-3, steps=450, logit_scale=12.0)
@@ -54,31 +64,35 @@ _CONVNEXT_TRAP: Mapping[str, Any] = {
     **_MINI_TRAP,
 }
 
-# The reference multiplies by the logit scale twice in training, and its λ is calibrated to that.
 _PAPER = Setting(
     suite="vision8",
-    recipe=Recipe(
+    recipe=PaperRecipe(
         dropout=0.1,
+        shared_init=False,
         learning_rate=3e-4,
         batch_size=32,
         steps=100_000,
         warmup_steps=500,
-        logit_scale=10_000.0,
         evaluate_every=2_000,
         patience=5,
         probe_scales=(),
         precision="fp32",
     ),
-    protections={"trap2": {"strength": 0.01}},
+    protections={"trap2": {"strength": 0.1}},
+    published=True,
 )
 """The reference's recipe of LoRA Trap² on its three backbones, for protected and plain updates.
 
 Source: the public reference (ml-postech/Trap2), defaults of its vision scripts. It selects by
-accuracy at nominal scale alone. Which λ made the published tables is not known; its README has
-0.001. Its plain updates were trained with weight decay 0.1, Adam's default betas and epsilon and
-without clipping, which a comparison should not mix with the effect of the trap. On ConvNeXt the
-reference also crops at random and drops paths in training; here it does neither.
+accuracy at nominal scale alone. Its λ is calibrated to losses of scale 10,000 (`reproducing`); the
+λ here, for the model's own scale, was not validated on any of these backbones: try STRENGTHS. On
+ConvNeXt the reference also crops at random and drops paths in training; here it does neither.
 """
+
+STRENGTHS = (0.01, 0.03, 0.1, 0.3)
+"""Candidates of Trap²'s λ at the paper's backbones' own logit scale, to be chosen on validation."""
+
+_DOUBLED_SCALE, _PUBLISHED_STRENGTH = 10_000.0, 0.01
 
 SETTINGS: Mapping[str, Setting] = {
     "mini_vit": Setting(
@@ -104,3 +118,28 @@ def get_setting(backbone: str) -> Setting:
     if backbone in SETTINGS:
         return SETTINGS[backbone]
     raise InputError(unknown_name("backbone", backbone, [*SETTINGS]))
+
+
+def reproducing(defects: Defects, setting: Setting) -> Setting:
+    """Return the setting with those of the reference's defects that recipes have.
+
+    The reference's λ, 0.01 (its README has 0.001; which of them made the tables is not known),
+    comes with its logit scale, to which it is calibrated. Raises `ValueError` for a setting whose
+    numbers were not published.
+    """
+    recipe = setting.recipe
+    if not isinstance(recipe, PaperRecipe):
+        raise ValueError("the reference's defects are those of the paper's backbones")
+    recipe = replace(
+        recipe,
+        shared_init=recipe.shared_init or defects.shared_initial_a,
+        unshuffled=("dtd",) if defects.unshuffled_dtd else (),
+        schedule_offset=defects.schedule_offset,
+    )
+    if defects.doubled_logit_scale:
+        recipe = replace(recipe, logit_scale=_DOUBLED_SCALE)
+        setting = setting.with_options("trap2", strength=_PUBLISHED_STRENGTH)
+    if defects.unequal_recipes:
+        plain = replace(recipe, weight_decay=0.1, betas=(0.9, 0.999), eps=1e-8, clip_norm=None)
+        setting = setting.with_options(UNPROTECTED, recipe=plain)
+    return replace(setting, recipe=recipe)

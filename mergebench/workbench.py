@@ -29,7 +29,7 @@ from mergebench.registry import registry
 from mergebench.search import Point
 from mergebench.settings import Setting
 from mergebench.store import Store
-from mergebench.suites import Suite, load_suite
+from mergebench.suites import Suite, SuiteOptions, load_suite
 from mergebench.train.record import CURVE_SCALES
 from mergebench.update import Update
 
@@ -44,9 +44,9 @@ class Workbench:
     Every method returns the stored result if there is one with the same inputs (contents, options
     and versions), and measures and stores it otherwise. `measured` counts the cells and trained
     updates that were not there. `adapters`: a folder of released adapters, `<task>-<protection>`,
-    that take the place of trained ones. `weights`, `device`: as of `load_backbone`. Raises
-    `InputError` for an unknown backbone or task, for missing weights and for a store that cannot be
-    written.
+    that take the place of trained ones. `weights`, `device`: as of `load_backbone`; `data`:
+    as of `load_suite`. Raises `InputError` for an unknown backbone or task, for missing weights or
+    images and for a store that cannot be written.
     """
 
     def __init__(
@@ -59,12 +59,13 @@ class Workbench:
         adapters: Path | None = None,
         weights: str | None = None,
         device: str | torch.device = "cpu",
+        data: SuiteOptions | None = None,
     ) -> None:
         self.setting = setting
         self.measured = 0
         self._measures = True
         self.store = Store(store / "cells")
-        self.suite: Suite = load_suite(self.setting.suite, tasks=tasks)
+        self.suite: Suite = load_suite(self.setting.suite, tasks=tasks, options=data)
         self.backbone: Backbone = load_backbone(backbone, weights=weights, device=device)
         self._releases = store / "releases"
         self._adapters = adapters

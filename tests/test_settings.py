@@ -7,7 +7,7 @@ import pytest
 from mergebench.backbones import BACKBONES
 from mergebench.contracts import Protection
 from mergebench.registry import registry
-from mergebench.settings import SETTINGS, get_setting
+from mergebench.settings import SETTINGS, STRENGTHS, get_setting
 
 
 def test_every_backbone_has_a_setting():
@@ -27,6 +27,8 @@ def test_the_papers_recipe(backbone):
     assert recipe.learning_rate_at(499) == pytest.approx(3e-4)
     assert recipe.learning_rate_at(99_999) < 1e-9
     trap = registry().get(Protection, "trap2")(**setting.options("trap2"))
-    assert (trap.strength, trap.scale_min, trap.scale_max, trap.band) == (0.01, 0.05, 2.0, 0.05)
+    assert (trap.scale_min, trap.scale_max, trap.band) == (0.05, 2.0, 0.05)
+    assert trap.strength in STRENGTHS  # none of them was validated; 0.01 belongs to scale 10,000
+    assert (recipe.logit_scale, recipe.shared_init) == (None, False)
     assert (trap.weighting, trap.cap, trap.until) == ("inverse", 0, 1)
     assert not trap.recipe.probe_scales

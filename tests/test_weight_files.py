@@ -244,11 +244,12 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 
 def test_missing_weights_are_named_with_size_command_and_place(source, cache):
-    line = missing_weights(SMALL)
-    for part in ("small-clip-quickgelu/openai (605 MB)", str(cache), "WEIGHTS=FILE"):
+    line = str(missing_weights(SMALL))
+    parts = ("weights small-clip-quickgelu/openai: not found", "(0.60 GB)", "WEIGHTS=FILE")
+    for part in (*parts, str(cache / "models--timm--vit_base_patch32_clip_224.openai")):
         assert part in line
     assert f"hf download {source.repository} open_clip_model.safetensors" in line
-    with pytest.raises(InputError, match="605 MB"):
+    with pytest.raises(InputError, match=r"0\.60 GB"):
         load_backbone(SMALL)
 
 
@@ -257,7 +258,9 @@ def test_nothing_is_missing_where_files_are(files, tmp_path):
     assert missing_weights(SMALL, "random") is None
     assert missing_weights("mini_vit") is None
     absent = tmp_path / "absent.pt"
-    assert missing_weights(SMALL, absent) == (
+    with pytest.raises(InputError) as error:
+        missing_weights(SMALL, absent)
+    assert str(error.value) == (
         f"no weights at {absent}: give a safetensors or open_clip checkpoint file"
     )
 

@@ -38,22 +38,42 @@ class Picture:
 Splits = Mapping[str, Sequence[Picture]]
 
 
-def pictures(task: str, sizes: Mapping[str, int], *, classes: int = 3, seed: int = 0) -> Splits:
-    """Return random pictures by split; every split has all of the first `classes` classes."""
+def pictures(
+    task: str, sizes: Mapping[str, int], *, classes: int = 3, seed: int = 0, learnable: bool = False
+) -> Splits:
+    """Return random pictures by split; every split has all of the first `classes` classes.
+
+    Where they are `learnable`, those of a higher label are brighter.
+    """
     draws = np.random.default_rng([seed, *task.encode()])
     shapes = SHAPES.get(task, OTHER_SHAPES)
     return {
         split: [
-            _picture(task, shapes[i % len(shapes)], int(label), draws)
+            _picture(
+                task,
+                shapes[i % len(shapes)],
+                int(label),
+                draws,
+                brightness=range(255 * label // classes, 255 * (label + 1) // classes)
+                if learnable
+                else range(256),
+            )
             for i, label in enumerate(draws.permutation(np.arange(count) % classes))
         ]
         for split, count in sizes.items()
     }
 
 
-def _picture(task: str, shape: tuple[int, int], label: int, draws: np.random.Generator) -> Picture:
-    grey = task == "mnist"
-    pixels = draws.integers(0, 256, shape if grey else (*shape, 3), dtype=np.uint8)
+def _picture(
+    task: str,
+    shape: tuple[int, int],
+    label: int,
+    draws: np.random.Generator,
+    *,
+    brightness: range,
+) -> Picture:
+    whole = shape if task == "mnist" else (*shape, 3)
+    pixels = draws.integers(brightness.start, brightness.stop, whole, dtype=np.uint8)
     content = io.BytesIO()
     image = Image.fromarray(pixels)
     image.save(content, "PNG") if task in LOSSLESS else image.save(content, "JPEG", quality=90)

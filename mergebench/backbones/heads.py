@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -10,14 +11,25 @@ from torch.nn import functional
 
 from mergebench.backbones.backbone import Backbone
 
+_Key = tuple[tuple[str, ...], tuple[str, ...]]
+_made: WeakKeyDictionary[Backbone, dict[_Key, Tensor]] = WeakKeyDictionary()
+
 
 def text_head(backbone: Backbone, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
     """Return one unit row per class, `(len(classes), d)` float32 on the backbone's device.
 
     `templates` have one `{}` for the class name. Each filled template is embedded and normalised;
     their mean is normalised again (Radford et al., 2021, section 3.1.4). The logit scale is not
-    applied. Raises ValueError without classes or templates.
+    applied. Made once per backbone, classes and templates, as no update changes the text tower: do
+    not write to it. Raises ValueError without classes or templates.
     """
+    known, key = _made.setdefault(backbone, {}), (tuple(classes), tuple(templates))
+    if key not in known:
+        known[key] = _head(backbone, classes, templates)
+    return known[key]
+
+
+def _head(backbone: Backbone, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
     if not classes or not templates:
         raise ValueError("a text head needs at least one class and one template")
     texts = [template.format(name) for name in classes for template in templates]

@@ -13,6 +13,7 @@ from huggingface_hub.errors import EntryNotFoundError
 
 from mergebench.backbones.sources import BackboneSource
 from mergebench.errors import InputError
+from mergebench.missing import MissingItem, MissingItemsError
 
 FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 """Under which names open_clip publishes weights, the preferred one first."""
@@ -29,16 +30,22 @@ def cached_file(source: BackboneSource) -> Path | None:
     return None
 
 
-def missing_file(source: BackboneSource) -> str | None:
+def missing_file(source: BackboneSource) -> MissingItem | None:
     """Return what is missing and how to get it; None if the weights are here or can be fetched."""
     if cached_file(source) is not None or _offered(source) is not None:
         return None
-    command = f"hf download {source.repository} {FILES[0]}"
-    return (
-        f"the weights {source.architecture}/{source.tag} ({source.megabytes} MB) are not in "
-        f"{constants.HF_HUB_CACHE} and the Hugging Face Hub cannot be reached: run "
-        f"`{command}` where there is a network and copy that folder, or give a local file by "
-        "--weights FILE (make: WEIGHTS=FILE)"
+    return _missing(source)
+
+
+def _missing(source: BackboneSource) -> MissingItem:
+    """Return what the published weights are and where they belong."""
+    return MissingItem(
+        name=f"weights {source.architecture}/{source.tag}",
+        reason="not found, and the Hugging Face Hub does not offer them now",
+        size=source.megabytes * 10**6,
+        command=f"hf download {source.repository} {FILES[0]}",
+        folder=Path(constants.HF_HUB_CACHE) / f"models--{source.repository.replace('/', '--')}",
+        otherwise="or give a local file by --weights FILE (make: WEIGHTS=FILE)",
     )
 
 
@@ -52,7 +59,7 @@ def fetched_file(source: BackboneSource) -> Path:
         return cached
     name = _offered(source)
     if name is None:
-        raise InputError(str(missing_file(source)))
+        raise MissingItemsError(_missing(source))
     try:
         return Path(hf_hub_download(source.repository, name))
     except Exception as error:  # an open set: transport, disk and hub errors share no base class

@@ -20,6 +20,7 @@ from mergebench.backbones.sources import BackboneSource, find_source, resolution
 from mergebench.backbones.tokenizer import WordTokenizer
 from mergebench.backbones.weight_files import load_weights, no_such_file
 from mergebench.errors import InputError
+from mergebench.missing import MissingItem
 
 RANDOM = "random"
 """The value of `weights` that asks for an untrained backbone."""
@@ -64,18 +65,21 @@ def load_backbone(
     )
 
 
-def missing_weights(name: str, weights: str | Path | None = None) -> str | None:
-    """Return in one line which weights are missing and how to get them; None if none are.
+def missing_weights(name: str, weights: str | Path | None = None) -> MissingItem | None:
+    """Return which weights are missing and how to get them; None if none are.
 
     Arguments as of `load_backbone`, which may then still find the weights damaged. Asks the Hugging
-    Face Hub, for seconds at most, only where a download would be needed.
+    Face Hub, for seconds at most, only where a download would be needed. Raises `InputError` if
+    `weights` names a file that is not there.
     """
     source = find_source(name)
     if weights == RANDOM or (weights is None and not source.repository):
         return None
     if weights is None:
         return missing_file(source)
-    return None if Path(weights).exists() else no_such_file(Path(weights))
+    if not Path(weights).exists():
+        raise InputError(no_such_file(Path(weights)))
+    return None
 
 
 def site_shapes(name: str) -> dict[str, tuple[int, int]]:

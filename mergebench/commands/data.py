@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from mergebench.commands.images import add_image_options
 from mergebench.commands.parser import Parser, Verbs
 from mergebench.missing import MissingItem
 from mergebench.suites import SuiteOptions
@@ -32,10 +33,8 @@ def add_verbs(verbs: Verbs) -> None:
     build.set_defaults(run=_build)
     common = Parser(add_help=False)
     common.add_argument("tasks", nargs="*", metavar="TASK", help="all tasks of vision8 if none")
-    common.add_argument("--data-root", type=Path, default=None, metavar="DIR")
-    common.add_argument("--cache", type=Path, default=None, metavar="DIR")
+    add_image_options(common)
     common.add_argument("--resolution", type=int, default=224, help="224, or 256 for convnext")
-    common.add_argument("--partial", action="store_true", help="accept data sets that lack images")
     check = actions.add_parser("check", parents=[common], help="say what is there, without network")
     check.add_argument("--suite", choices=["vision8"], default="vision8")
     check.add_argument("--hashes", action="store_true", help="read and verify all decoded images")

@@ -10,16 +10,22 @@ from pathlib import Path
 from rich.console import Console
 
 from mergebench.atomic import check_writable
-from mergebench.backbones import missing_weights
+from mergebench.commands.images import (
+    add_image_options,
+    add_leak_option,
+    require_inputs,
+    suite_options,
+)
 from mergebench.commands.parser import Parser, Verbs
 from mergebench.contracts import Protection
+from mergebench.defects import NONE
 from mergebench.device import AUTO, CHOICES, choose_device
 from mergebench.errors import InputError
 from mergebench.experiment import TABLE2, Experiment, check_attack
 from mergebench.measurements import UNPROTECTED
 from mergebench.monitor import Monitor
-from mergebench.protocols import get_protocol
-from mergebench.registry import registry
+from mergebench.protocols import PROTOCOLS, Protocol, get_protocol
+from mergebench.registry import parse_options, registry
 from mergebench.replay import replay
 from mergebench.report import (
     print_table1,
@@ -30,12 +36,12 @@ from mergebench.report import (
 )
 from mergebench.runner import measure_merges, measure_standalone
 from mergebench.selection_rules import RULES, get_rule
-from mergebench.settings import get_setting
+from mergebench.settings import Setting, get_setting, reproducing
 
 DEFAULT_BACKBONE = "mini_vit"
 DEFAULT_STORE = Path("runs")
 DEFAULT_RESULTS = Path("results")
-_UNSTATED = ("--jobs", "--store", "--results", "--device")
+_UNSTATED = ("--jobs", "--store", "--results", "--device", "--data-root", "--cache")
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -44,16 +50,26 @@ def add_verbs(verbs: Verbs) -> None:
     common.add_argument("--backbone", default=DEFAULT_BACKBONE)
     common.add_argument("--weights", metavar="FILE", help="local weights of the backbone")
     common.add_argument("--device", default=AUTO, help=CHOICES)
-    common.add_argument("--protocol", default="paper", help="paper | clean | clean-exhaustive")
+    common.add_argument("--protocol", default="paper", help=" | ".join(PROTOCOLS))
     common.add_argument("--tasks", default="", help="task names, separated by spaces or commas")
     common.add_argument("--attacks", default="", help="attack[@space] names, likewise")
     common.add_argument("--protections", default="trap2", help="protection names, likewise")
+    common.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="PROTECTION.KEY=VALUE",
+        dest="settings",
+        help="an option of a protection, e.g. trap2.strength=0.1",
+    )
     common.add_argument("--seed", type=int, default=0, help="the first seed")
     common.add_argument("--seeds", type=int, default=1, help="how many seeds")
     common.add_argument("--jobs", type=int, default=1, help="processes, one thread each")
     common.add_argument("--store", type=Path, default=DEFAULT_STORE, metavar="DIR")
     common.add_argument("--results", type=Path, default=DEFAULT_RESULTS, metavar="DIR")
     common.add_argument("--plugin", type=Path, action="append", default=[], metavar="FILE.py")
+    add_image_options(common)
+    add_leak_option(common)
     for verb, run, text in (
         ("table1", _table1, "standalone accuracy per task"),
         ("table2", _table2, "merged accuracy per attack@space"),
@@ -87,7 +103,8 @@ def _command(words: Sequence[str]) -> str:
 
 def _experiment(options: argparse.Namespace) -> Experiment:
     """Return the checked experiment: every wrong name is reported before anything runs."""
-    setting = get_setting(options.backbone)
+    protocol = get_protocol(options.protocol)
+    setting = _setting(options.backbone, protocol)
     for plugin in options.plugin:
         registry().add_file(plugin)
     if options.seeds < 1 or options.jobs < 1:
@@ -99,24 +116,29 @@ def _experiment(options: argparse.Namespace) -> Experiment:
     )
     for name in protections:
         registry().get(Protection, name)
+    for text in options.settings:
+        setting = _with_option(setting, text)
+    data = suite_options(
+        options, suite=setting.suite, backbone=options.backbone, defects=protocol.defects
+    )
+    tasks = _names(options.tasks) or None
     experiment = Experiment(
         backbone=options.backbone,
         setting=setting,
-        protocol=get_protocol(options.protocol),
+        protocol=protocol,
         seeds=tuple(range(options.seed, options.seed + options.seeds)),
         store=options.store,
         command=_command(options.words),
-        tasks=_names(options.tasks) or None,
+        tasks=tasks,
         attacks=names,
         protections=protections,
         plugins=tuple(options.plugin),
         weights=options.weights,
         device=options.device,
+        data=data,
     )
     choose_device(options.device)
-    missing = missing_weights(options.backbone, options.weights)
-    if missing is not None:
-        raise InputError(missing)
+    require_inputs(options.backbone, options.weights, data, tasks)
     check_writable(options.results / options.backbone)
     experiment.workbench()
     return experiment
@@ -140,6 +162,27 @@ def stated_experiment(
     options.store, options.results, options.device = store, store, device
     options.weights = weights or options.weights
     return _experiment(options)
+
+
+def _setting(backbone: str, protocol: Protocol) -> Setting:
+    """Return the setting of a backbone under a protocol."""
+    setting = get_setting(backbone)
+    if protocol.defects == NONE:
+        return setting
+    if not setting.published:
+        raise InputError(
+            f"protocol {protocol.name} replicates published numbers, and there are none of "
+            f"backbone {backbone}: choose vit_b32, vit_l14 or convnext, or protocol paper or clean"
+        )
+    return reproducing(protocol.defects, setting)
+
+
+def _with_option(setting: Setting, text: str) -> Setting:
+    """Return the setting with one option, `protection.key=value`, of a protection."""
+    name, point, option = text.partition(".")
+    if not point or "=" in name:
+        raise InputError(f"--set {text}: expected PROTECTION.KEY=VALUE")
+    return setting.with_options(name, **parse_options(registry().get(Protection, name), [option]))
 
 
 def _table1(options: argparse.Namespace) -> None:

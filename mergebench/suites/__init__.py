@@ -21,11 +21,17 @@ __all__ = [
     "Suite",
     "SuiteOptions",
     "Task",
+    "is_found_on_disk",
     "load_mini8",
     "load_suite",
     "load_vision8",
     "tensor_sha256",
 ]
+
+
+def is_found_on_disk(name: str) -> bool:
+    """Whether the images of a suite are found on disk, by `SuiteOptions`, or come with it."""
+    return name == "vision8"
 
 
 def load_suite(

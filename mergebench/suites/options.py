@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from mergebench.errors import InputError
 
 DATA_VARIABLE = "MERGEBENCH_DATA"
 CACHE_VARIABLE = "MERGEBENCH_CACHE"
+
+Leaks = Literal["refuse", "drop", "keep"]
+"""What is done about training images that are validation or test images too."""
 
 
 def default_cache() -> Path:
@@ -32,8 +36,10 @@ class SuiteOptions:
 
     `data_root`: folder of local copies; `cache`: folder of decoded images; `resolution`: side of an
     image in pixels. `partial` accepts data sets that lack images or classes (the suite's name says
-    so). `cars_leak` trains Cars on its own test images, as the public reference does (methods D-16;
-    the suite's name says so). Raises `InputError` when the resolution is not positive.
+    so). `cars_leak` trains Cars on its own test images, as the public reference does (the suite's
+    name says so). `leaks`: other training images that are validation or test images too stop the
+    run ("refuse"), are left out of training ("drop") or stay as published ("keep"); captions count
+    them. Raises `InputError` when the resolution is not positive.
     """
 
     data_root: Path = field(default_factory=default_data_root)
@@ -41,6 +47,7 @@ class SuiteOptions:
     resolution: int = 224
     partial: bool = False
     cars_leak: bool = False
+    leaks: Leaks = "refuse"
 
     def __post_init__(self) -> None:
         """Check the resolution."""

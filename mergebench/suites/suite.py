@@ -29,8 +29,9 @@ def tensor_sha256(tensor: Tensor) -> str:
 class Split:
     """Images `(N, 3, H, W)` uint8 RGB and their labels `(N,)` int64.
 
-    `images_sha256`: `tensor_sha256` of the images where it is known, so that images that lie on
-    disk need not be read for it. Raises `ValueError` when shapes, dtypes or counts disagree.
+    `images_sha256`: what tells the images from others where it is known (their `tensor_sha256`, or
+    a hash of that and of what was left out), so that images on disk need not be read for it. Raises
+    `ValueError` when shapes, dtypes or counts disagree.
     """
 
     images: Tensor

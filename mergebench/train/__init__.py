@@ -6,7 +6,7 @@ from mergebench.train.fine_tuned import FineTuned
 from mergebench.train.loop import train
 from mergebench.train.lora import LoraTower
 from mergebench.train.objective import Losses, Objective, Step
-from mergebench.train.recipe import Recipe
+from mergebench.train.recipe import PaperRecipe, Recipe
 
 __all__ = [
     "Classifier",
@@ -14,6 +14,7 @@ __all__ = [
     "LoraTower",
     "Losses",
     "Objective",
+    "PaperRecipe",
     "Progress",
     "Recipe",
     "Step",

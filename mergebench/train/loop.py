@@ -126,12 +126,20 @@ class _Run:
         return Release(update=chosen.update, record=record)
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield full batches: permutations of all images, one after the other, cut to size."""
+        """Yield full batches: permutations of all images, one after the other, cut to size.
+
+        A task that the recipe does not shuffle comes class by class instead.
+        """
         draws = generator(self.seed, "order", self.task.name)
         wanted = self.recipe.steps * self.recipe.batch_size
         examples = self.training
-        epochs = range(math.ceil(wanted / len(examples)))
-        order = torch.cat([torch.randperm(len(examples), generator=draws) for _ in epochs])[:wanted]
+        epochs = [
+            torch.randperm(len(examples), generator=draws)
+            if self.recipe.shuffles(self.task.name)
+            else examples.labels.cpu().argsort(stable=True)
+            for _ in range(math.ceil(wanted / len(examples)))
+        ]
+        order = torch.cat(epochs)[:wanted]
         for batch in order.to(self.backbone.device).split(self.recipe.batch_size):
             yield examples.hidden.of(batch), examples.labels[batch]
 

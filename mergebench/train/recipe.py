@@ -70,9 +70,36 @@ class Recipe:
         if self.precision not in ("bf16", "fp32"):
             raise InputError(f"recipe: precision is {self.precision!r}; choose bf16 or fp32")
 
+    def shuffles(self, task: str) -> bool:
+        """Return whether a task's training images are visited in random order."""
+        return True
+
     def learning_rate_at(self, step: int) -> float:
         """Return the learning rate of step `step` (from 0)."""
         if step < self.warmup_steps:
             return self.learning_rate * (step + 1) / self.warmup_steps
         done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperRecipe(Recipe):
+    """A recipe of the paper's backbones, which can have two defects of the public reference.
+
+    `unshuffled`: tasks whose training images are visited class by class. `schedule_offset`: the
+    schedule is applied after each step, so that the first step has the full learning rate and every
+    other the one that belongs to the step before it.
+    """
+
+    unshuffled: tuple[str, ...] = ()
+    schedule_offset: bool = False
+
+    def shuffles(self, task: str) -> bool:
+        """Return whether a task's training images are visited in random order."""
+        return task not in self.unshuffled
+
+    def learning_rate_at(self, step: int) -> float:
+        """Return the learning rate of step `step` (from 0)."""
+        if not self.schedule_offset:
+            return super().learning_rate_at(step)
+        return self.learning_rate if step == 0 else super().learning_rate_at(step - 1)

@@ -25,7 +25,7 @@ from mergebench.suites.vision8.source import Source
 from mergebench.suites.vision8.tasks import TaskRow
 
 #: Raised whenever the same source gives other images, splits or files than before.
-VERSION = 1
+VERSION = 2
 RECORD_FILE = "record.json"
 LABELS_FILE = "labels.safetensors"
 _AT_ONCE = 1 << 24
@@ -44,7 +44,8 @@ class SplitRecord(BaseModel):
 class Record(BaseModel):
     """What a folder of the cache holds, and where it came from.
 
-    `shared` training images also occur in validation or test; `example` names one pair.
+    `leaked`: places of training images that also occur in validation or test; `examples` name a few
+    of them and what they are there.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -56,8 +57,8 @@ class Record(BaseModel):
     source: str
     place: str
     dealt: bool
-    shared: int
-    example: str
+    leaked: tuple[int, ...]
+    examples: tuple[str, ...]
     splits: dict[SplitName, SplitRecord]
 
 

@@ -82,8 +82,8 @@ def _build(
         source=source.format,
         place=source.place,
         dealt=WHOLE in source.splits,
-        shared=shared.count,
-        example=shared.example,
+        leaked=shared.places,
+        examples=shared.examples,
         splits={
             name: SplitRecord(
                 count=len(parts[name]),

@@ -6,60 +6,72 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from torch import Tensor
 
 from mergebench.errors import InputError
+from mergebench.suites.options import Leaks
 from mergebench.suites.suite import SplitName
 from mergebench.suites.vision8.cache import Record
 from mergebench.suites.vision8.source import Indices, Source
 from mergebench.suites.vision8.splitting import Part
 
-TOLERATED = 0.01
-"""Share of the held-out images that may be training images too, which captions then count.
-
-Published splits have a few duplicates of their own; a wrong split has hundreds.
-"""
+_SHOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shared:
-    """How many training images are also held out, and one pair of them, in words."""
+    """The places of training images that are held out too, and a few pairs of them in words."""
 
-    count: int
-    example: str
+    places: tuple[int, ...]
+    examples: tuple[str, ...]
 
 
 def shared_images(
     hashes: Mapping[SplitName, Indices], parts: Mapping[SplitName, Part], source: Source
 ) -> Shared:
-    """Count the training images whose pixels also occur in validation or test.
+    """Find the training images whose pixels also occur in validation or test.
 
     `hashes`: by split, `(N,)` int64, one of the pixels of each image, in the order of `parts`.
     """
-    train, count, example = hashes["train"], 0, ""
-    found = np.zeros(len(train), dtype=bool)
-    for split in ("val", "test"):
-        held_out = hashes[split]
-        found |= np.isin(train, held_out)
-        if not example and found.any():
-            first = int(np.flatnonzero(found)[0])
-            other = int(np.flatnonzero(held_out == train[first])[0])
-            example = (
-                f"{_name(source, parts['train'], first)} is also {split} image "
-                f"{_name(source, parts[split], other)}"
-            )
-    count = int(found.sum())
-    return Shared(count=count, example=example)
-
-
-def check_leak(record: Record) -> None:
-    """Raise `InputError` if too many training images are held out and nobody asked for that."""
-    held_out = record.splits["val"].count + record.splits["test"].count
-    if record.shared > TOLERATED * held_out and not record.cars_leak:
-        raise InputError(
-            f"{record.task}: {record.shared} of {record.splits['train'].count} training images "
-            f"also occur in validation or test, e.g. {record.example}; correct the split in "
-            f"{record.place}"
+    train, examples = hashes["train"], []
+    held_out = np.concatenate([hashes["val"], hashes["test"]])
+    places = np.flatnonzero(np.isin(train, held_out))
+    for place in places[:_SHOWN]:
+        other = int(np.flatnonzero(held_out == train[place])[0])
+        split: SplitName = "val" if other < len(hashes["val"]) else "test"
+        position = other if split == "val" else other - len(hashes["val"])
+        examples.append(
+            f"{_name(source, parts['train'], int(place))} is {split} image "
+            f"{_name(source, parts[split], position)}"
         )
+    return Shared(places=tuple(places.tolist()), examples=tuple(examples))
+
+
+def check_leak(record: Record, leaks: Leaks) -> None:
+    """Raise `InputError` if a training image is held out too and nobody said what to do then."""
+    if record.leaked and leaks == "refuse" and not record.cars_leak:
+        count = len(record.leaked)
+        others = f" and {count - len(record.examples)} more" if count > len(record.examples) else ""
+        raise InputError(
+            f"{record.task}: {count} of {record.splits['train'].count} training images also occur "
+            f"in validation or test ({'; '.join(record.examples)}{others}): correct the split in "
+            f"{record.place}, or leave them out of training by --drop-leaks (make: DROP_LEAKS=1), "
+            "which captions then state"
+        )
+
+
+def without(tensor: Tensor, places: Indices) -> Tensor:
+    """Return `tensor` without its rows at `places`, in its own memory: the last rows fill the gaps.
+
+    Only the filled rows are written, so that of a privately mapped file all others stay on disk.
+    """
+    kept = len(tensor) - len(places)
+    gone = set(places.tolist())
+    fillers = [row for row in range(kept, len(tensor)) if row not in gone]
+    gaps = [row for row in sorted(gone) if row < kept]
+    for gap, filler in zip(gaps, fillers, strict=True):
+        tensor[gap] = tensor[filler]
+    return tensor[:kept]
 
 
 def _name(source: Source, part: Part, position: int) -> str:

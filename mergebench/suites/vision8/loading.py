@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from mergebench.counting import Counting, on_stderr
 from mergebench.missing import require_nothing
-from mergebench.suites.options import SuiteOptions
-from mergebench.suites.suite import SPLIT_NAMES, Suite, Task
+from mergebench.suites.options import Leaks, SuiteOptions
+from mergebench.suites.suite import SPLIT_NAMES, Split, Suite, Task
 from mergebench.suites.vision8.cache import Entry, Record
 from mergebench.suites.vision8.cache_building import cached
-from mergebench.suites.vision8.leaks import check_leak
+from mergebench.suites.vision8.leaks import check_leak, without
 from mergebench.suites.vision8.prompts import prompts_of
 from mergebench.suites.vision8.survey import TaskState, survey
 from mergebench.suites.vision8.tasks import task_rows
@@ -28,19 +31,20 @@ def load_vision8(
     on first use. The suite is called `vision8`, with `-partial` or `-cars_leak` behind it when the
     options say so, and hashes differ with the name. Raises `InputError` with everything that is
     missing, for data of other sizes or classes, for an unreadable image, for a damaged cache or one
-    that cannot be written, and for training images that are validation or test images too.
+    that cannot be written, and for training images that are validation or test images too,
+    unless `options.leaks` says what to do with them.
     """
     options = options or SuiteOptions()
     states = [survey(row, options) for row in task_rows(tasks)]
     require_nothing([state.missing for state in states if state.missing is not None])
     entries = [_entry(state, counting) for state in states]
     for entry in entries:
-        check_leak(entry.record)
+        check_leak(entry.record, options.leaks)
     return Suite(
         name=_name(options),
-        tasks=tuple(_task(entry) for entry in entries),
+        tasks=tuple(_task(entry, options.leaks) for entry in entries),
         resolution=options.resolution,
-        notes=tuple(_notes([entry.record for entry in entries])),
+        notes=tuple(_notes([entry.record for entry in entries], options.leaks)),
     )
 
 
@@ -51,13 +55,26 @@ def _entry(state: TaskState, counting: Counting) -> Entry:
     return cached(state.row, state.source, state.options, counting)
 
 
-def _task(entry: Entry) -> Task:
+def _task(entry: Entry, leaks: Leaks) -> Task:
     prompts = prompts_of(entry.record.task)
+    splits: dict[str, Split] = {name: entry.split(name) for name in SPLIT_NAMES}
+    if leaks == "drop" and entry.record.leaked and not entry.record.cars_leak:
+        splits["train"] = _without_leaks(splits["train"], entry.record)
     return Task(
         name=prompts.task,
         classes=prompts.classes,
         templates=prompts.templates,
-        splits={name: entry.split(name) for name in SPLIT_NAMES},
+        splits=splits,
+    )
+
+
+def _without_leaks(split: Split, record: Record) -> Split:
+    places = np.array(record.leaked)
+    what = f"{record.splits['train'].images_sha256} without {record.leaked}"
+    return Split(
+        images=without(split.images, places),
+        labels=without(split.labels, places),
+        images_sha256=hashlib.sha256(what.encode()).hexdigest(),
     )
 
 
@@ -66,7 +83,7 @@ def _name(options: SuiteOptions) -> str:
     return f"vision8{partial}{'-cars_leak' if options.cars_leak else ''}"
 
 
-def _notes(records: Sequence[Record]) -> Iterator[str]:
+def _notes(records: Sequence[Record], leaks: Leaks) -> Iterator[str]:
     """Yield what captions state: sources, and where splits are not the published ones."""
     sources = ", ".join(f"{record.task} {record.source}" for record in records)
     yield f"Images: {sources}."
@@ -75,5 +92,9 @@ def _notes(records: Sequence[Record]) -> Iterator[str]:
             yield f"{record.task}: validation and test are dealt by class from the whole data set."
         if record.cars_leak:
             yield f"{record.task}: trained on its validation and test images (cars_leak)."
-        elif record.shared:
-            yield f"{record.task}: {record.shared} training images are validation or test images."
+        elif record.leaked:
+            done = "left out" if leaks == "drop" else "kept"
+            yield (
+                f"{record.task}: {len(record.leaked)} training images that are validation or test "
+                f"images too are {done}."
+            )

@@ -1,0 +1,99 @@
+"""The options that say where the images of a suite lie and how they are prepared."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mergebench.backbones import find_source, missing_weights
+from mergebench.backbones.sources import resolution_of
+from mergebench.commands.parser import Parser
+from mergebench.defects import Defects
+from mergebench.errors import InputError
+from mergebench.missing import MissingItem, require_nothing
+from mergebench.suites import SuiteOptions, is_found_on_disk
+from mergebench.suites.options import default_cache, default_data_root
+from mergebench.suites.vision8 import TaskState, survey, task_rows
+from mergebench.suites.vision8.fetching import fetch
+from mergebench.suites.vision8.hub import UnreachableError, is_offline
+
+
+def add_image_options(parser: Parser) -> None:
+    """Add what every verb takes that looks for images of a suite."""
+    parser.add_argument("--data-root", type=Path, metavar="DIR", help="local copies of data sets")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="where decoded images are kept")
+    parser.add_argument("--partial", action="store_true", help="accept data sets that lack images")
+
+
+def add_leak_option(parser: Parser) -> None:
+    """Add what verbs take that train on the images."""
+    parser.add_argument(
+        "--drop-leaks",
+        action="store_true",
+        help="leave training images out that are validation or test images too",
+    )
+
+
+def suite_options(
+    options: argparse.Namespace, *, suite: str, backbone: str, defects: Defects
+) -> SuiteOptions | None:
+    """Return the options of a suite at a backbone's resolution; None for an embedded suite.
+
+    Raises `InputError` for options that do not apply: of images where the suite comes with the
+    package, `--drop-leaks` where the protocol keeps published duplicates.
+    """
+    if not is_found_on_disk(suite):
+        for name in ("data_root", "cache", "partial", "drop_leaks"):
+            if getattr(options, name):
+                raise InputError(
+                    f"--{name.replace('_', '-')}: the images of suite {suite} come with "
+                    "mergebench; leave it out"
+                )
+        return None
+    if options.drop_leaks and defects.leaks_kept:
+        raise InputError("--drop-leaks: protocol paper-exact trains on them; leave one out")
+    return SuiteOptions(
+        data_root=options.data_root or default_data_root(),
+        cache=options.cache or default_cache(),
+        resolution=resolution_of(find_source(backbone).architecture),
+        partial=options.partial,
+        cars_leak=defects.cars_leak,
+        leaks="keep" if defects.leaks_kept else "drop" if options.drop_leaks else "refuse",
+    )
+
+
+def require_inputs(
+    backbone: str, weights: str | None, data: SuiteOptions | None, tasks: Sequence[str] | None
+) -> None:
+    """Download the data sets that are missing, or say in one message all that is.
+
+    Raises `MissingItemsError` without building a model or decoding an image: at once if downloads
+    are forbidden, within seconds if the hub does not answer, and for what could not be downloaded.
+    """
+    lacking = missing_weights(backbone, weights)
+    states = [] if data is None else [survey(row, data) for row in task_rows(tasks)]
+    incomplete = [state for state in states if state.problem]
+    found = [state.missing for state in incomplete]
+    if not incomplete or lacking is not None or is_offline():
+        require_nothing([item for item in (lacking, *found) if item is not None])
+        return
+    require_nothing(_after_fetching(incomplete))
+
+
+def _after_fetching(states: Sequence[TaskState]) -> list[MissingItem]:
+    """Download these data sets; return what is missing then."""
+    fetched = []
+    for number, state in enumerate(states):
+        print(
+            f"{state.row.name}: {state.problem}; downloading {state.row.download / 1e9:.2f} GB",
+            file=sys.stderr,
+        )
+        try:
+            fetched.append(fetch(state))
+        except UnreachableError as error:
+            print(f"no download: {error}", file=sys.stderr)
+            fetched += states[number:]
+            break
+    return [state.missing for state in fetched if state.missing is not None]
