@@ -23,7 +23,7 @@ from mergebench.update import FLOAT_DTYPES, Dense, LowRank, SiteUpdate, Update
 WEIGHTS_NAME = "adapter_model.safetensors"
 METADATA_KEY = "mergebench"
 
-Shapes = Mapping[str, tuple[int, int]]
+Shapes = Mapping[str, tuple[int, ...]]
 
 _PREFIX = "base_model.model."
 _FACTOR = re.compile(r"(?:base_model\.model\.)?(.+)\.lora_([AB])(?:\.default)?\.weight")
@@ -36,9 +36,9 @@ def load_update(path: str | Path, shapes: Shapes, backbone: str) -> Update:
     `path`: a PEFT adapter folder (`adapter_config.json`, `adapter_model.safetensors`), the
     safetensors file in it, or a safetensors file with one dense tensor per site as `save_dense`
     writes it. A PEFT adapter may name its modules as the sites or as Hugging Face's CLIP does.
-    `shapes`: the shape `(m, n)` of every site of the backbone. A LoRA's scaling is folded into
-    `up`; float16 and bfloat16 become float32. Raises `InputError`, one line with the
-    file and the site or key, for anything that is not exactly an update of these sites.
+    `shapes`: the shape of every site of the backbone, `(m, n)` if it may have an adapter. A LoRA's
+    scaling is folded into `up`; float16 and bfloat16 become float32. Raises `InputError`, one line
+    with the file and the site or key, for anything that is not exactly an update of these sites.
     """
     path = Path(path)
     weights = _find_weights(path)
@@ -165,7 +165,7 @@ def _low_rank(
     site: str,
     pair: Mapping[str, Tensor],
     config: AdapterConfig,
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     backbone: str,
 ) -> LowRank:
     for missing in {"A", "B"} - pair.keys():

@@ -65,13 +65,12 @@ def _print_backbones(console: Console) -> None:
             table.add_row(name, "none yet", "-", "-", "-")
             continue
         images = "all" if setting.search_per_task is None else str(setting.search_per_task)
-        recipe = setting.recipe
         table.add_row(
             name,
             setting.suite,
             f"{images} validation images per task",
             setting.precision,
-            f"rank {recipe.rank}, learning rate {recipe.learning_rate:g}, {recipe.steps} steps",
+            setting.recipe.summary,
         )
     console.print(table)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mergebench.cell import Cell
@@ -14,7 +15,7 @@ from mergebench.monitor import Monitor
 from mergebench.progress import Silent
 from mergebench.rows import merged_row, scale_curve, standalone_row, zero_shot_rows
 from mergebench.search import FULL
-from mergebench.train import Recipe
+from mergebench.training_costs import training_costs
 from mergebench.workbench import NotMeasuredError
 
 Job = ReleaseJob | ZeroShotJob | MergeJob
@@ -31,7 +32,8 @@ def measure_standalone(
         )
         for protection, task, seed in experiment.releases()
     ]
-    _run(jobs, monitor, "adapters", len(jobs), processes)
+    what = "adapters" if experiment.setting.release == "lora" else "updates"
+    _run(jobs, monitor, what, len(jobs), processes)
     return _recalled_standalone(experiment, curves=curves)
 
 
@@ -48,6 +50,7 @@ def _recalled_standalone(experiment: Experiment, *, curves: bool) -> Measurement
             cells.append(curve)
             lines.append(scale_curve(curve, protection, task))
     context = _context(experiment, cells)
+    context = replace(context, notes=(*context.notes, *training_costs(experiment)))
     return Measurements(context=context, standalone=tuple(rows), curves=tuple(lines))
 
 
@@ -151,6 +154,7 @@ def _context(experiment: Experiment, cells: Sequence[Cell]) -> Context:
         suite_sha256=bench.suite.sha256,
         tasks=bench.suite.task_names,
         protocol=experiment.protocol.name,
+        release=experiment.setting.release,
         seeds=experiment.seeds,
         precision=bench.setting.precision,
         device=newest.run.place,
@@ -166,12 +170,13 @@ def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
     if setting.published:
         stated = ", ".join(experiment.protocol.defects.stated())
         yield f"Defects of the reference (docs/paper_setting.md): {stated}."
-    yield f"Adapters: {_recipe(setting.recipe)}."
+    updates = "Adapters" if setting.release == "lora" else "Updates"
+    yield f"{updates}: {setting.recipe.summary}."
     for name in (UNPROTECTED, *experiment.protections):
         options = dict(setting.protections.get(name, {}))
         recipe = options.pop("recipe", setting.recipe)
         if recipe != setting.recipe:
-            yield f"Adapters of {name}: {_recipe(recipe)}."
+            yield f"{updates} of {name}: {recipe.summary}."
         if options:
             shown = ", ".join(f"{key} {value}" for key, value in options.items())
             yield f"Options of {name}: {shown}."
@@ -192,16 +197,6 @@ def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
     versions = {tuple(sorted(cell.run.versions.items())) for cell in cells}
     if len(versions) > 1:
         yield f"The cells were measured with {len(versions)} sets of package versions."
-
-
-def _recipe(recipe: Recipe) -> str:
-    temperature = "" if recipe.logit_scale is None else f", logit scale {recipe.logit_scale:g}"
-    decay = f", weight decay {recipe.weight_decay:g}" if recipe.weight_decay else ""
-    clipping = ", gradients not clipped" if recipe.clip_norm is None else ""
-    return (
-        f"LoRA of rank {recipe.rank}, learning rate {recipe.learning_rate:g}, "
-        f"{recipe.steps} steps of {recipe.batch_size} images{temperature}{decay}{clipping}"
-    )
 
 
 def searched_images(cells: Sequence[Cell]) -> tuple[int, int]:

@@ -18,7 +18,15 @@ from mergebench.defects import Defects
 from mergebench.errors import InputError
 from mergebench.measurements import UNPROTECTED
 from mergebench.registry import unknown_name
-from mergebench.train import PaperRecipe, Recipe
+from mergebench.train import (
+    FullRecipe,
+    PaperFullRecipe,
+    PaperRecipe,
+    Recipe,
+    ReferenceRecipe,
+    ReleaseKind,
+    TrainingRecipe,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +41,29 @@ class Setting:
     """
 
     suite: str
-    recipe: Recipe
+    recipe: TrainingRecipe
     protections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     search_per_task: int | None = None
     precision: Precision = "bf16"
     published: bool = False
 
+    def __post_init__(self) -> None:
+        """Check that all protections release what the recipe says."""
+        for name in self.protections:
+            kind = self.options(name)["recipe"].release
+            if kind != self.release:
+                raise InputError(
+                    f"setting: the recipe of {name} releases {kind}, and the others {self.release}"
+                )
+
     def __hash__(self) -> int:
         """Leave out `protections`: a mapping has no hash, and equal settings still hash alike."""
         return hash((self.suite, self.recipe, self.search_per_task, self.precision))
+
+    @property
+    def release(self) -> ReleaseKind:
+        """In which form updates are released."""
+        return self.recipe.release
 
     def options(self, protection: str) -> dict[str, Any]:
         """Return the options with which `protection` is used on this backbone."""
@@ -113,11 +135,63 @@ SETTINGS: Mapping[str, Setting] = {
 }
 
 
+_VIT_FULL = FullRecipe(learning_rate=4e-4, steps=350, logit_scale=12.0)
+_CONVNEXT_FULL = FullRecipe(learning_rate=1e-3, steps=350)
+_VIT_FULL_TRAP: Mapping[str, Any] = {"strength": 0.35, **_MINI_TRAP, "until": 0.4}
+_CONVNEXT_FULL_TRAP: Mapping[str, Any] = {"strength": 0.7, **_MINI_TRAP}
+
+_PAPER_FULL = replace(
+    _PAPER,
+    recipe=PaperFullRecipe(
+        learning_rate=1e-5,
+        batch_size=32,
+        steps=100_000,
+        warmup_steps=500,
+        evaluate_every=2_000,
+        patience=5,
+        probe_scales=(),
+        precision="fp32",
+    ),
+)
+"""The reference's recipe of full fine-tuning with Trap², for protected and plain updates.
+
+Source: the public reference (ml-postech/Trap2), defaults of its script for ViT-B/32, which is all
+that it has; its README has λ 0.005. The larger ViT and the ConvNeXt have the same here. What
+`_PAPER` says of plain updates holds here too.
+"""
+
+FULL_SETTINGS: Mapping[str, Setting] = {
+    "mini_vit": replace(
+        SETTINGS["mini_vit"], recipe=_VIT_FULL, protections={"trap2": _VIT_FULL_TRAP}
+    ),
+    "mini_convnext": replace(
+        SETTINGS["mini_convnext"],
+        recipe=_CONVNEXT_FULL,
+        protections={"trap2": _CONVNEXT_FULL_TRAP},
+    ),
+    "vit_b32": _PAPER_FULL,
+    "vit_l14": _PAPER_FULL,
+    "convnext": _PAPER_FULL,
+}
+
+
 def get_setting(backbone: str) -> Setting:
-    """Return the setting of a backbone; `InputError` with the nearest names for an unknown one."""
-    if backbone in SETTINGS:
-        return SETTINGS[backbone]
-    raise InputError(unknown_name("backbone", backbone, [*SETTINGS]))
+    """Return the setting of a backbone for LoRA releases.
+
+    Raises `InputError` with the nearest names for an unknown one.
+    """
+    return _find(SETTINGS, backbone)
+
+
+def get_full_setting(backbone: str) -> Setting:
+    """Return the setting of a backbone for full fine-tuning; errors as of `get_setting`."""
+    return _find(FULL_SETTINGS, backbone)
+
+
+def _find(settings: Mapping[str, Setting], backbone: str) -> Setting:
+    if backbone in settings:
+        return settings[backbone]
+    raise InputError(unknown_name("backbone", backbone, [*settings]))
 
 
 def reproducing(defects: Defects, setting: Setting) -> Setting:
@@ -128,14 +202,15 @@ def reproducing(defects: Defects, setting: Setting) -> Setting:
     numbers were not published.
     """
     recipe = setting.recipe
-    if not isinstance(recipe, PaperRecipe):
+    if not isinstance(recipe, ReferenceRecipe):
         raise ValueError("the reference's defects are those of the paper's backbones")
     recipe = replace(
         recipe,
-        shared_init=recipe.shared_init or defects.shared_initial_a,
         unshuffled=("dtd",) if defects.unshuffled_dtd else (),
         schedule_offset=defects.schedule_offset,
     )
+    if isinstance(recipe, PaperRecipe) and defects.shared_initial_a:
+        recipe = replace(recipe, shared_init=True)
     if defects.doubled_logit_scale:
         recipe = replace(recipe, logit_scale=_DOUBLED_SCALE)
         setting = setting.with_options("trap2", strength=_PUBLISHED_STRENGTH)

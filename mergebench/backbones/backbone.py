@@ -52,6 +52,27 @@ class Backbone:
         return linear_sites(self.visual, self.site_pattern)
 
     @property
+    def tensor_paths(self) -> dict[str, str]:
+        """The parameters that full fine-tuning changes: path in the tower by name, in its order.
+
+        The weight of a site has the site's name, every other parameter its path. The projection
+        into the space that the text tower shares stays as it is: open_clip's `proj` of a ViT, and
+        the head behind a timm trunk.
+        """
+        names = {f"{site}.weight": site for site in self.sites}
+        return {
+            names.get(path, path): path
+            for path, _ in self.visual.named_parameters()
+            if path != "proj" and not path.startswith("head.")
+        }
+
+    @property
+    def tensors(self) -> dict[str, nn.Parameter]:
+        """The parameters of `tensor_paths`, by the same names."""
+        parameters = dict(self.visual.named_parameters())
+        return {name: parameters[path] for name, path in self.tensor_paths.items()}
+
+    @property
     def lora_targets(self) -> tuple[str, ...]:
         """The last path components of the sites, as PEFT's `target_modules` takes them."""
         return tuple(dict.fromkeys(path.rsplit(".", 1)[-1] for path in self.sites))

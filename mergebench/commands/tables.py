@@ -21,7 +21,7 @@ from mergebench.contracts import Protection
 from mergebench.defects import NONE
 from mergebench.device import AUTO, CHOICES, choose_device
 from mergebench.errors import InputError
-from mergebench.experiment import TABLE2, Experiment, check_attack
+from mergebench.experiment import TABLE2, TABLE4, Experiment, check_attack
 from mergebench.measurements import UNPROTECTED
 from mergebench.monitor import Monitor
 from mergebench.protocols import PROTOCOLS, Protocol, get_protocol
@@ -34,9 +34,10 @@ from mergebench.report import (
     write_table1,
     write_table2,
 )
+from mergebench.report.labels import MERGE_TABLES, STANDALONE_TABLES
 from mergebench.runner import measure_merges, measure_standalone
 from mergebench.selection_rules import RULES, get_rule
-from mergebench.settings import Setting, get_setting, reproducing
+from mergebench.settings import Setting, get_full_setting, get_setting, reproducing
 
 DEFAULT_BACKBONE = "mini_vit"
 DEFAULT_STORE = Path("runs")
@@ -45,7 +46,7 @@ _UNSTATED = ("--jobs", "--store", "--results", "--device", "--data-root", "--cac
 
 
 def add_verbs(verbs: Verbs) -> None:
-    """Add table1, table2, figure2 and replay."""
+    """Add the tables, figure2 and replay."""
     common = Parser(add_help=False)
     common.add_argument("--backbone", default=DEFAULT_BACKBONE)
     common.add_argument("--weights", metavar="FILE", help="local weights of the backbone")
@@ -73,11 +74,16 @@ def add_verbs(verbs: Verbs) -> None:
     for verb, run, text in (
         ("table1", _table1, "standalone accuracy per task"),
         ("table2", _table2, "merged accuracy per attack@space"),
+        ("table3", _table1, "as table1, of full fine-tuning"),
+        ("table4", _table2, "as table2, of full fine-tuning"),
         ("figure2", _figure2, "accuracy against the deployed scale"),
     ):
-        verbs.add_parser(verb, parents=[common], help=text).set_defaults(run=run)
-    again = verbs.add_parser("replay", parents=[common], help="table2 under another selection rule")
+        release = "full" if verb in ("table3", "table4") else "lora"
+        added = verbs.add_parser(verb, parents=[common], help=text)
+        added.set_defaults(run=run, release=release)
+    again = verbs.add_parser("replay", parents=[common], help="merges under another selection rule")
     again.add_argument("--rule", required=True, help=" | ".join(RULES))
+    again.add_argument("--table", type=int, choices=(2, 4), default=2, help="which table's merges")
     again.set_defaults(run=_replay)
 
 
@@ -104,13 +110,14 @@ def _command(words: Sequence[str]) -> str:
 def _experiment(options: argparse.Namespace) -> Experiment:
     """Return the checked experiment: every wrong name is reported before anything runs."""
     protocol = get_protocol(options.protocol)
-    setting = _setting(options.backbone, protocol)
+    full = options.release == "full"
+    setting = _setting(options.backbone, protocol, full=full)
     for plugin in options.plugin:
         registry().add_file(plugin)
     if options.seeds < 1 or options.jobs < 1:
         raise InputError("--seeds and --jobs must be at least 1")
-    attacks = _names(options.attacks) or TABLE2
-    names = tuple(dict.fromkeys("@".join(check_attack(name)) for name in attacks))
+    attacks = _names(options.attacks) or (TABLE4 if full else TABLE2)
+    names = tuple(dict.fromkeys("@".join(check_attack(name, setting.release)) for name in attacks))
     protections = tuple(
         name for name in dict.fromkeys(_names(options.protections)) if name != UNPROTECTED
     )
@@ -164,9 +171,9 @@ def stated_experiment(
     return _experiment(options)
 
 
-def _setting(backbone: str, protocol: Protocol) -> Setting:
-    """Return the setting of a backbone under a protocol."""
-    setting = get_setting(backbone)
+def _setting(backbone: str, protocol: Protocol, *, full: bool) -> Setting:
+    """Return the setting of a backbone, for full fine-tuning or LoRA, under a protocol."""
+    setting = get_full_setting(backbone) if full else get_setting(backbone)
     if protocol.defects == NONE:
         return setting
     if not setting.published:
@@ -189,29 +196,31 @@ def _table1(options: argparse.Namespace) -> None:
     experiment, console = _experiment(options), Console()
     measured = measure_standalone(experiment, Monitor(console), processes=options.jobs)
     print_table1(measured, console)
-    _say_written(console, write_table1(measured, options.results / options.backbone))
+    stem = f"table{STANDALONE_TABLES[options.release]}"
+    _say_written(console, write_table1(measured, options.results / options.backbone, stem=stem))
 
 
 def _table2(options: argparse.Namespace) -> None:
     experiment, console = _experiment(options), Console()
     measured = measure_merges(experiment, Monitor(console), processes=options.jobs)
     print_table2(measured, console)
-    stem = _table2_stem(experiment)
+    stem = _merges_stem(experiment)
     _say_written(console, write_table2(measured, options.results / options.backbone, stem=stem))
 
 
 def _replay(options: argparse.Namespace) -> None:
     rule = get_rule(options.rule)
+    options.release = "full" if options.table == 4 else "lora"
     experiment, console = _experiment(options), Console()
     replayed = replay(experiment, rule)
     print_table2(replayed, console)
-    stem = f"{_table2_stem(experiment)}_rule_{rule.name}"
+    stem = f"{_merges_stem(experiment)}_rule_{rule.name}"
     _say_written(console, write_table2(replayed, options.results / options.backbone, stem=stem))
 
 
-def _table2_stem(experiment: Experiment) -> str:
-    protocol = experiment.protocol.name
-    return "table2" if protocol == "paper" else f"table2_{protocol}"
+def _merges_stem(experiment: Experiment) -> str:
+    table, protocol = f"table{MERGE_TABLES[experiment.setting.release]}", experiment.protocol.name
+    return table if protocol == "paper" else f"{table}_{protocol}"
 
 
 def _figure2(options: argparse.Namespace) -> None:

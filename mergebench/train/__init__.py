@@ -3,20 +3,35 @@
 from mergebench.progress import Progress
 from mergebench.train.classifier import Classifier
 from mergebench.train.fine_tuned import FineTuned
+from mergebench.train.full import FullTower
 from mergebench.train.loop import train
 from mergebench.train.lora import LoraTower
 from mergebench.train.objective import Losses, Objective, Step
-from mergebench.train.recipe import PaperRecipe, Recipe
+from mergebench.train.recipe import (
+    FullRecipe,
+    PaperFullRecipe,
+    PaperRecipe,
+    Recipe,
+    ReferenceRecipe,
+    ReleaseKind,
+    TrainingRecipe,
+)
 
 __all__ = [
     "Classifier",
     "FineTuned",
+    "FullRecipe",
+    "FullTower",
     "LoraTower",
     "Losses",
     "Objective",
+    "PaperFullRecipe",
     "PaperRecipe",
     "Progress",
     "Recipe",
+    "ReferenceRecipe",
+    "ReleaseKind",
     "Step",
+    "TrainingRecipe",
     "train",
 ]
