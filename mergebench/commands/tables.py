@@ -15,7 +15,7 @@ from mergebench.commands.parser import Parser, Verbs
 from mergebench.contracts import Protection
 from mergebench.device import AUTO, CHOICES, choose_device
 from mergebench.errors import InputError
-from mergebench.experiment import TABLE2, Experiment, check_attack
+from mergebench.experiment import TABLE2, TABLE5, Experiment, check_attack
 from mergebench.measurements import UNPROTECTED
 from mergebench.monitor import Monitor
 from mergebench.protocols import get_protocol
@@ -35,6 +35,7 @@ from mergebench.settings import get_setting
 DEFAULT_BACKBONE = "mini_vit"
 DEFAULT_STORE = Path("runs")
 DEFAULT_RESULTS = Path("results")
+_DEFAULT_ATTACKS = {"table5": TABLE5}
 _UNSTATED = ("--jobs", "--store", "--results", "--device")
 
 
@@ -57,6 +58,7 @@ def add_verbs(verbs: Verbs) -> None:
     for verb, run, text in (
         ("table1", _table1, "standalone accuracy per task"),
         ("table2", _table2, "merged accuracy per attack@space"),
+        ("table5", _table5, "merged accuracy of attacks that look at images"),
         ("figure2", _figure2, "accuracy against the deployed scale"),
     ):
         verbs.add_parser(verb, parents=[common], help=text).set_defaults(run=run)
@@ -92,7 +94,7 @@ def _experiment(options: argparse.Namespace) -> Experiment:
         registry().add_file(plugin)
     if options.seeds < 1 or options.jobs < 1:
         raise InputError("--seeds and --jobs must be at least 1")
-    attacks = _names(options.attacks) or TABLE2
+    attacks = _names(options.attacks) or _DEFAULT_ATTACKS.get(options.verb, TABLE2)
     names = tuple(dict.fromkeys("@".join(check_attack(name)) for name in attacks))
     protections = tuple(
         name for name in dict.fromkeys(_names(options.protections)) if name != UNPROTECTED
@@ -133,8 +135,16 @@ def _table2(options: argparse.Namespace) -> None:
     experiment, console = _experiment(options), Console()
     measured = measure_merges(experiment, Monitor(console), processes=options.jobs)
     print_table2(measured, console)
-    stem = _table2_stem(experiment)
+    stem = _stem("table2", experiment)
     _say_written(console, write_table2(measured, options.results / options.backbone, stem=stem))
+
+
+def _table5(options: argparse.Namespace) -> None:
+    experiment, console = _experiment(options), Console()
+    measured = measure_merges(experiment, Monitor(console), processes=options.jobs)
+    print_table2(measured, console, number=5)
+    folder, stem = options.results / options.backbone, _stem("table5", experiment)
+    _say_written(console, write_table2(measured, folder, stem=stem, number=5))
 
 
 def _replay(options: argparse.Namespace) -> None:
@@ -142,13 +152,13 @@ def _replay(options: argparse.Namespace) -> None:
     experiment, console = _experiment(options), Console()
     replayed = replay(experiment, rule)
     print_table2(replayed, console)
-    stem = f"{_table2_stem(experiment)}_rule_{rule.name}"
+    stem = f"{_stem('table2', experiment)}_rule_{rule.name}"
     _say_written(console, write_table2(replayed, options.results / options.backbone, stem=stem))
 
 
-def _table2_stem(experiment: Experiment) -> str:
+def _stem(table: str, experiment: Experiment) -> str:
     protocol = experiment.protocol.name
-    return "table2" if protocol == "paper" else f"table2_{protocol}"
+    return table if protocol == "paper" else f"{table}_{protocol}"
 
 
 def _figure2(options: argparse.Namespace) -> None:

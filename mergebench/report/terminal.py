@@ -34,9 +34,10 @@ def print_table1(measurements: Measurements, console: Console) -> None:
     console.print(shown)
 
 
-def print_table2(measurements: Measurements, console: Console) -> None:
-    """Print Table 2 with one row per attack and space, and how to read it.
+def print_table2(measurements: Measurements, console: Console, *, number: int = 2) -> None:
+    """Print a table of merges with one row per attack and space, and how to read it.
 
+    `number` is that of the paper's table.
     Per protection: accuracy on the target, its difference to unprotected, mean of the other tasks.
     """
     table = table2(measurements)
@@ -62,7 +63,7 @@ def print_table2(measurements: Measurements, console: Console) -> None:
         attack = column[0]
         numbers = (text for one in table.protections for text in _numbers(table, one, column))
         shown.add_row(name, space_label(column[1]), *numbers)
-    console.print(Text(f"Table 2 · {headline(measurements.context)}", style="bold"))
+    console.print(Text(f"Table {number} · {headline(measurements.context)}", style="bold"))
     console.print(shown)
     for sentence in reading(table, measurements.context.protocol):
         console.print(Text(sentence, style="dim"))

@@ -7,6 +7,7 @@ from mergebench.train.loop import train
 from mergebench.train.lora import LoraTower
 from mergebench.train.objective import Losses, Objective, Step
 from mergebench.train.recipe import Recipe
+from mergebench.train.round_robin import Tuned, train_in_turn
 
 __all__ = [
     "Classifier",
@@ -17,5 +18,7 @@ __all__ = [
     "Progress",
     "Recipe",
     "Step",
+    "Tuned",
     "train",
+    "train_in_turn",
 ]
