@@ -38,8 +38,8 @@ OPTIONS = --backbone $(BACKBONE) --protocol $(PROTOCOL) --seed $(SEED) --seeds $
           $(if $(ATTACKS),--attacks "$(ATTACKS)") \
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
-.PHONY: help install table1 table2 replay figure2 regress verify test test-slow bench lint data \
-        data-check data-fetch pretrain clean
+.PHONY: help install table1 table2 table3 table4 table5 replay figure2 regress verify test test-slow \
+        bench lint data data-check data-fetch pretrain clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ table1: $(INSTALLED)  ## standalone accuracy per task: zero-shot, fine-tuned, pr
 
 table2: $(INSTALLED)  ## merged accuracy: attack @ space, unprotected and protected
 	$(MERGEBENCH) table2 $(OPTIONS)
+
+table5: $(INSTALLED)  ## merged accuracy of attacks that look at images, and what W0 gives them
+	$(MERGEBENCH) table5 $(OPTIONS)
 
 replay: $(INSTALLED)  ## table 2 under the selection rule RULE, from the counts in STORE
 	$(MERGEBENCH) replay --rule $(RULE) $(OPTIONS)

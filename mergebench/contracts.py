@@ -207,6 +207,21 @@ class DataMerger(Attack, ABC):
         """Whether the result depends on the target, also if no update is protected."""
         return False
 
+    @property
+    def budget(self) -> str:
+        """The images that it looks at, in words for a caption."""
+        if self.images_per_class > 0:
+            return f"{self.images_per_class} images per class from split {self.split}"
+        return f"{self.images_per_task} images per task from split {self.split}, class-balanced"
+
+    def from_base(self) -> Self | None:
+        """Return the same attack with W0 in place of the merge that it starts from.
+
+        It is what a merger has who discards the updates, so that a protection means something
+        against this attack only if the attack ends below it. None if there is no such attack.
+        """
+        return None
+
     @abstractmethod
     def merge(self, given: MergeData) -> Update:
         """Return the merged update `D`: float32, the sites and shapes of the updates or more.

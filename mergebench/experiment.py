@@ -86,8 +86,8 @@ class Experiment:
 
         One that is targeted treats the unprotected updates anew for every target.
         """
-        kind = registry().get(Attack, check_attack(attack)[0])
-        targeted = issubclass(kind, DataMerger) and kind().targeted
+        merger = self.workbench().attack(check_attack(attack)[0])
+        targeted = isinstance(merger, DataMerger) and merger.targeted
         tasks = self.workbench().suite.task_names
         plain: list[str | None] = [*tasks] if targeted else [None]
         sets = [(UNPROTECTED, target) for target in plain]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from mergebench.cell import Cell
 from mergebench.contracts import Attack, DataMerger, Merger, Space
+from mergebench.errors import InputError
 from mergebench.executors import Report
 from mergebench.experiment import Experiment, check_attack
 from mergebench.measurements import UNPROTECTED
@@ -80,7 +82,10 @@ class ReleaseJob:
 
 @dataclass(frozen=True, kw_only=True)
 class MergeJob:
-    """All attacks of one space on one set of updates, sharing what they have in common."""
+    """All attacks of one space on one set of updates, sharing what they have in common.
+
+    `options` are changed in all attacks; `from_base`: measure their `DataMerger.from_base`.
+    """
 
     experiment: Experiment
     space: str
@@ -88,6 +93,8 @@ class MergeJob:
     protection: str
     target: str | None
     seed: int
+    options: tuple[tuple[str, Any], ...] = ()
+    from_base: bool = False
 
     @property
     def label(self) -> str:
@@ -96,6 +103,13 @@ class MergeJob:
 
     @property
     def _updates(self) -> str:
+        changed = "".join(f", {name} {value}" for name, value in self.options)
+        return f"{self._released}{changed}"
+
+    @property
+    def _released(self) -> str:
+        if self.from_base:
+            return f"W0 for {self.target}, seed {self.seed}"
         whose = "all unprotected"
         if self.target is not None:
             plain = self.protection == UNPROTECTED
@@ -122,7 +136,7 @@ class MergeJob:
         """Yield the measured or recalled cells in the order of `attacks`."""
         merges = Merges(self.experiment, self.protection, self.target, self.seed)
         for attack in self.attacks:
-            yield merges.cell(attack, self.space)
+            yield merges.cell(attack, self.space, self.options, from_base=self.from_base)
 
 
 class Merges:
@@ -138,14 +152,26 @@ class Merges:
         self._norms = {task: self._bench.norm(task, seed, Silent()) for task in names}
         self._problems: dict[str, MergeProblem] = {}
 
-    def cell(self, attack: str, space: str) -> Cell:
-        """Return the measured or recalled cell of one attack."""
-        kind = registry().get(Attack, attack)
-        options = self._protocol.defects.attack_options(attack)
-        if issubclass(kind, DataMerger):
-            return self._with_data(kind(**options), registry().get(Space, space)())
-        merger = registry().get(Merger, attack)(**options)
+    def cell(
+        self,
+        attack: str,
+        space: str,
+        options: Iterable[tuple[str, Any]] = (),
+        *,
+        from_base: bool = False,
+    ) -> Cell:
+        """Return the measured or recalled cell of one attack, some options being changed."""
+        merger = self._attack(attack).with_options(**dict(options))
+        if isinstance(merger, DataMerger):
+            alone = merger.from_base() if from_base else merger
+            assert alone is not None
+            return self._with_data(alone, registry().get(Space, space)())
+        assert isinstance(merger, Merger)
         return self._measured(merger, self._problem(space), self._updates[1])
+
+    def _attack(self, name: str) -> Attack:
+        """Return an attack with the options of the backbone and the protocol."""
+        return self._bench.attack(name).with_options(**self._protocol.defects.attack_options(name))
 
     def _with_data(self, merger: DataMerger, space: Space) -> Cell:
         bench, (protection, target, seed) = self._bench, self._updates
@@ -155,8 +181,12 @@ class Merges:
         name, start_space = check_attack(merger.starts_from)
         # Nothing is protected or asked for in the merge that all targets start from.
         from_where = None if protection == UNPROTECTED else target
-        starter = registry().get(Merger, name)(**self._protocol.defects.attack_options(name))
-        starting = self._problem(start_space)
+        starter, starting = self._attack(name), self._problem(start_space)
+        if not isinstance(starter, Merger):
+            raise InputError(
+                f"attack {merger.name} cannot start from {name}, which needs images itself; "
+                "start it from one that needs none"
+            )
         begun = self._measured(starter, starting, from_where)
         alpha = begun.results.alpha
         assert alpha is not None

@@ -10,6 +10,8 @@ from mergebench.cell_warnings import CellWarning
 
 ZERO_SHOT = "zero_shot"
 UNPROTECTED = "none"
+FROM_BASE = "from_base"
+"""The row of attacks that start from W0 in place of a merge (`DataMerger.from_base`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +36,9 @@ class Merged:
     """Test counts of one merge: one attack in one space on the updates of all tasks.
 
     `target` is the task whose update is protected by `protection`; with `none` all updates are
-    unprotected and `target` is None. `alpha` and `options` were chosen on validation; `points` is
-    the number of evaluated points; `correct` and `sizes` are by task, and so is `hits`, which test
+    unprotected and `target` is None, unless the attack itself is about one; with `from_base`
+    nothing was merged. `alpha` and `options` were chosen on validation; `points` is the number of
+    evaluated points; `correct` and `sizes` are by task, and so is `hits`, which test
     images are correct (`mergebench.cell.packed`); `warnings`: what makes the numbers doubtful.
     """
 

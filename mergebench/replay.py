@@ -10,7 +10,6 @@ from mergebench.cell import Cell
 from mergebench.errors import InputError
 from mergebench.experiment import Experiment
 from mergebench.measurements import Measurements, Merged
-from mergebench.rows import merged_row
 from mergebench.runner import recall_merges
 from mergebench.search import FULL, Point
 from mergebench.selection_rules import SelectionRule
@@ -35,7 +34,11 @@ def replay(experiment: Experiment, rule: SelectionRule) -> Measurements:
         raise InputError(
             f"{experiment.store} lacks cells of this table: run `{_measuring(experiment)}` first"
         ) from error
-    rows = tuple(row for cell in cells for row in _rows(cell, rule))
+    rows = tuple(
+        row
+        for merged, cell in zip(recalled.merged, cells, strict=True)
+        for row in _rows(merged, cell, rule)
+    )
     note = (
         f"Points chosen again from stored validation counts by the rule {rule.name}; those that "
         "the protocol did not choose have test counts of their target only."
@@ -51,8 +54,8 @@ def _measuring(experiment: Experiment) -> str:
     return kept.replace("replay", table, 1)
 
 
-def _rows(cell: Cell, rule: SelectionRule) -> Iterator[Merged]:
-    row, targets = merged_row(cell), cell.inputs.tasks
+def _rows(row: Merged, cell: Cell, rule: SelectionRule) -> Iterator[Merged]:
+    targets = cell.inputs.tasks
     for target in targets if row.target is None else (row.target,):
         point = _choose(cell, rule, target)
         if point.tested == row.correct:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mergebench.cell import Cell
-from mergebench.measurements import ZERO_SHOT, Merged, ScaleCurve, Standalone
+from mergebench.measurements import FROM_BASE, ZERO_SHOT, Merged, ScaleCurve, Standalone
 
 
 def zero_shot_rows(cell: Cell, seeds: Sequence[int]) -> list[Standalone]:
@@ -49,8 +49,8 @@ def scale_curve(cell: Cell, protection: str, task: str) -> ScaleCurve:
     )
 
 
-def merged_row(cell: Cell) -> Merged:
-    """Return the row of one merge."""
+def merged_row(cell: Cell, *, from_base: bool = False) -> Merged:
+    """Return the row of one merge; `from_base`: of an attack on W0, which stands in its place."""
     inputs, results = cell.inputs, cell.results
     assert inputs.attack is not None
     assert inputs.space is not None
@@ -58,7 +58,7 @@ def merged_row(cell: Cell) -> Merged:
     assert results.alpha is not None
     return Merged(
         seed=inputs.seed,
-        protection=inputs.protection.name,
+        protection=FROM_BASE if from_base else inputs.protection.name,
         target=inputs.target,
         attack=inputs.attack.name,
         space=inputs.space.name,

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from mergebench.cell import Cell
+from mergebench.contracts import DataMerger
 from mergebench.executors import execute
 from mergebench.experiment import Experiment, check_attack
 from mergebench.jobs import MergeJob, ReleaseJob, ZeroShotJob
-from mergebench.measurements import UNPROTECTED, Context, Measurements, Merged
+from mergebench.measurements import FROM_BASE, UNPROTECTED, Context, Measurements, Merged
 from mergebench.monitor import Monitor
 from mergebench.progress import Silent
 from mergebench.rows import merged_row, scale_curve, standalone_row, zero_shot_rows
 from mergebench.search import FULL
+from mergebench.train import TrainingRecipe
 from mergebench.training_costs import training_costs
 from mergebench.workbench import NotMeasuredError
 
@@ -72,15 +74,20 @@ def recall_merges(experiment: Experiment) -> tuple[Measurements, list[Cell]]:
 
 
 def _with_merges(experiment: Experiment, alone: Measurements) -> tuple[Measurements, list[Cell]]:
-    cells = [cell for job in _merge_jobs(experiment) for cell in job.cells()]
-    attacks, protections = experiment.attacks, (UNPROTECTED, *experiment.protections)
+    found = [
+        (merged_row(cell, from_base=job.from_base), cell)
+        for job in _merge_jobs(experiment)
+        for cell in job.cells()
+    ]
+    cells = [cell for _, cell in found]
+    attacks, protections = experiment.attacks, (FROM_BASE, UNPROTECTED, *experiment.protections)
 
     def place(pair: tuple[Merged, Cell]) -> tuple[int, int, int]:
         row = pair[0]
         attack = attacks.index(f"{row.attack}@{row.space}")
         return row.seed, attack, protections.index(row.protection)
 
-    pairs = sorted(((merged_row(cell), cell) for cell in cells), key=place)
+    pairs = sorted(found, key=place)
     context = _context(experiment, [*cells, experiment.workbench().zero_shot()])
     rows = tuple(row for row, _ in pairs)
     measured = Measurements(context=context, standalone=alone.standalone, merged=rows)
@@ -88,7 +95,10 @@ def _with_merges(experiment: Experiment, alone: Measurements) -> tuple[Measureme
 
 
 def _merge_jobs(experiment: Experiment) -> list[MergeJob]:
-    """Return one job per set of updates and space, with the attacks that share them."""
+    """Return one job per set of updates and space, with the attacks that share them.
+
+    Attacks that could start from W0 as well do so for every target.
+    """
     attacks: dict[tuple[str, str | None, int, str], list[str]] = {}
     for name in experiment.attacks:
         attack, space = check_attack(name)
@@ -104,6 +114,29 @@ def _merge_jobs(experiment: Experiment) -> list[MergeJob]:
             seed=seed,
         )
         for (protection, target, seed, space), names in attacks.items()
+    ] + [job for name in experiment.attacks for job in _from_base_jobs(experiment, name)]
+
+
+def _from_base_jobs(
+    experiment: Experiment, name: str, options: tuple[tuple[str, Any], ...] = ()
+) -> list[MergeJob]:
+    attack, space = check_attack(name)
+    merger = experiment.workbench().attack(attack)
+    if not isinstance(merger, DataMerger) or merger.from_base() is None:
+        return []
+    return [
+        MergeJob(
+            experiment=experiment,
+            space=space,
+            attacks=(attack,),
+            protection=UNPROTECTED,
+            target=target,
+            seed=seed,
+            options=options,
+            from_base=True,
+        )
+        for protection, target, seed in experiment.merges(name)
+        if protection == UNPROTECTED
     ]
 
 
@@ -180,6 +213,10 @@ def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
         if options:
             shown = ", ".join(f"{key} {value}" for key, value in options.items())
             yield f"Options of {name}: {shown}."
+    for attack in experiment.attacks:
+        merger = experiment.workbench().attack(check_attack(attack)[0])
+        if isinstance(merger, DataMerger):
+            yield f"{merger.name} looks at {merger.budget}{_options(merger)}."
     if setting.search_per_task is not None:
         yield (
             f"Merges are tuned on {setting.search_per_task} class-balanced validation images "
@@ -197,6 +234,17 @@ def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
     versions = {tuple(sorted(cell.run.versions.items())) for cell in cells}
     if len(versions) > 1:
         yield f"The cells were measured with {len(versions)} sets of package versions."
+
+
+def _options(merger: DataMerger) -> str:
+    """Return the hyper-parameters of an attack beside its budget, which says the others."""
+    budget = {item.name for item in fields(DataMerger)}
+    shown = (
+        value.summary if isinstance(value, TrainingRecipe) else f"{name} {value}"
+        for name, value in merger.options().items()
+        if name not in budget
+    )
+    return "".join(f"; {text}" for text in shown)
 
 
 def searched_images(cells: Sequence[Cell]) -> tuple[int, int]:

@@ -34,7 +34,7 @@ class Setting:
     """The suite and the recipes that belong to one backbone.
 
     `recipe` is that of all protections, unless `protections`, which holds options by protection
-    name, has another one.
+    name, has another one. `attacks`: likewise options of the attacks that look at images.
     `search_per_task`: class-balanced validation images per task on which merges are tuned (None:
     all). `precision`: arithmetic of the tower in every evaluation. `published`: whether the paper
     has numbers of the backbone, which the defects of its reference are part of.
@@ -43,6 +43,7 @@ class Setting:
     suite: str
     recipe: TrainingRecipe
     protections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    attacks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     search_per_task: int | None = None
     precision: Precision = "bf16"
     published: bool = False
@@ -57,7 +58,7 @@ class Setting:
                 )
 
     def __hash__(self) -> int:
-        """Leave out `protections`: a mapping has no hash, and equal settings still hash alike."""
+        """Leave out the mappings, which have no hash; equal settings still hash alike."""
         return hash((self.suite, self.recipe, self.search_per_task, self.precision))
 
     @property

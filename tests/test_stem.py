@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import open_clip
 import pytest
 import torch
@@ -10,8 +12,9 @@ from training import tiny_backbone
 
 from mergebench.backbones import Backbone, Body, StemOutputs
 from mergebench.backbones.architectures import create_model
+from mergebench.backbones.blocks import blocks, stem, suffix
 from mergebench.backbones.precision import Precision
-from mergebench.backbones.stem import stem, stem_parameters
+from mergebench.backbones.stem import stem_parameters
 
 
 def images(count: int = 6) -> torch.Tensor:
@@ -41,6 +44,41 @@ def test_the_paper_s_towers_split_alike(name: str) -> None:
     pixels = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         assert torch.equal(Body(tower)(stem(tower, pixels)), tower(pixels))
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("mini_vit", {"ResidualAttentionBlock": 3}),
+        ("mini_convnext", {"ConvNeXtBlock": 8, "Sequential": 4}),
+    ],
+)
+def test_blocks_have_the_paths_of_their_modules(name: str, kinds: dict[str, int]) -> None:
+    tower = tiny_backbone(name).visual
+    found = blocks(tower)
+    assert Counter(type(block).__name__ for block in found.values()) == kinds
+    assert all(tower.get_submodule(path) is block for path, block in found.items())
+
+
+def test_every_site_is_in_a_block_and_the_order_is_that_of_execution(backbone: Backbone) -> None:
+    order: list[str] = []
+    hooks = [
+        block.register_forward_pre_hook(lambda module, taken, path=path: order.append(path))
+        for path, block in blocks(backbone.visual).items()
+    ]
+    backbone.visual(backbone.preprocess(images(1)))
+    for hook in hooks:
+        hook.remove()
+    assert order == [*blocks(backbone.visual)]
+    assert all(any(site.startswith(f"{path}.") for path in order) for site in backbone.sites)
+
+
+def test_stem_blocks_and_suffix_are_the_tower_bit_for_bit(backbone: Backbone) -> None:
+    pixels = backbone.preprocess(images())
+    hidden = stem(backbone.visual, pixels)
+    for block in blocks(backbone.visual).values():
+        hidden = block(hidden)
+    assert torch.equal(suffix(backbone.visual, hidden), backbone.visual(pixels))
 
 
 def test_a_residual_network_has_no_stem_that_we_know() -> None:

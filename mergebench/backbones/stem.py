@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from open_clip.timm_model import TimmModel
 from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
 from mergebench.backbones.backbone import Backbone
+from mergebench.backbones.blocks import blocks, check_tower, stem, suffix
 from mergebench.backbones.images import Images
 from mergebench.backbones.precision import Precision, autocast
 from mergebench.batching import Batches
@@ -32,32 +32,14 @@ class Body(nn.Module):
 
     def __init__(self, tower: nn.Module) -> None:
         super().__init__()
-        convnext = isinstance(tower, TimmModel) and hasattr(tower.trunk, "stages")
-        if not convnext and not isinstance(tower, VisionTransformer):
-            raise TypeError(f"{type(tower).__name__} is neither a ViT of open_clip nor a ConvNeXt")
+        check_tower(tower)
         self.tower = tower
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Return the embeddings `(N, d)` of the stem outputs."""
-        tower = self.tower
-        embeddings: Tensor
-        if isinstance(tower, VisionTransformer):
-            pooled, _ = tower._pool(tower.transformer(hidden))
-            embeddings = pooled if tower.proj is None else pooled @ tower.proj
-        else:
-            trunk: Any = tower.trunk
-            embeddings = tower.head(trunk.forward_head(trunk.norm_pre(trunk.stages(hidden))))
-        return embeddings
-
-
-def stem(tower: Any, pixels: Tensor) -> Tensor:
-    """Return what `tower` computes of normalised `(N, 3, H, W)` images ahead of its first block.
-
-    For a ViT these are the patch embedding, positions and first norm.
-    """
-    vit = isinstance(tower, VisionTransformer)
-    hidden: Tensor = tower._embeds(pixels) if vit else tower.trunk.stem(pixels)
-    return hidden
+        for block in blocks(self.tower).values():
+            hidden = block(hidden)
+        return suffix(self.tower, hidden)
 
 
 def stem_parameters(tower: Any) -> list[nn.Parameter]:

@@ -21,7 +21,7 @@ from mergebench.contracts import Protection
 from mergebench.defects import NONE
 from mergebench.device import AUTO, CHOICES, choose_device
 from mergebench.errors import InputError
-from mergebench.experiment import TABLE2, TABLE4, Experiment, check_attack
+from mergebench.experiment import TABLE2, TABLE4, TABLE5, Experiment, check_attack
 from mergebench.measurements import UNPROTECTED
 from mergebench.monitor import Monitor
 from mergebench.protocols import PROTOCOLS, Protocol, get_protocol
@@ -42,6 +42,7 @@ from mergebench.settings import Setting, get_full_setting, get_setting, reproduc
 DEFAULT_BACKBONE = "mini_vit"
 DEFAULT_STORE = Path("runs")
 DEFAULT_RESULTS = Path("results")
+_DEFAULT_ATTACKS = {"table4": TABLE4, "table5": TABLE5}
 _UNSTATED = ("--jobs", "--store", "--results", "--device", "--data-root", "--cache")
 
 
@@ -76,6 +77,7 @@ def add_verbs(verbs: Verbs) -> None:
         ("table2", _table2, "merged accuracy per attack@space"),
         ("table3", _table1, "as table1, of full fine-tuning"),
         ("table4", _table2, "as table2, of full fine-tuning"),
+        ("table5", _table5, "merged accuracy of attacks that look at images"),
         ("figure2", _figure2, "accuracy against the deployed scale"),
     ):
         release = "full" if verb in ("table3", "table4") else "lora"
@@ -116,7 +118,7 @@ def _experiment(options: argparse.Namespace) -> Experiment:
         registry().add_file(plugin)
     if options.seeds < 1 or options.jobs < 1:
         raise InputError("--seeds and --jobs must be at least 1")
-    attacks = _names(options.attacks) or (TABLE4 if full else TABLE2)
+    attacks = _names(options.attacks) or _DEFAULT_ATTACKS.get(options.verb, TABLE2)
     names = tuple(dict.fromkeys("@".join(check_attack(name, setting.release)) for name in attacks))
     protections = tuple(
         name for name in dict.fromkeys(_names(options.protections)) if name != UNPROTECTED
@@ -208,6 +210,14 @@ def _table2(options: argparse.Namespace) -> None:
     _say_written(console, write_table2(measured, options.results / options.backbone, stem=stem))
 
 
+def _table5(options: argparse.Namespace) -> None:
+    experiment, console = _experiment(options), Console()
+    measured = measure_merges(experiment, Monitor(console), processes=options.jobs)
+    print_table2(measured, console, number=5)
+    folder, stem = options.results / options.backbone, _merges_stem(experiment, 5)
+    _say_written(console, write_table2(measured, folder, stem=stem, number=5))
+
+
 def _replay(options: argparse.Namespace) -> None:
     rule = get_rule(options.rule)
     options.release = "full" if options.table == 4 else "lora"
@@ -218,8 +228,9 @@ def _replay(options: argparse.Namespace) -> None:
     _say_written(console, write_table2(replayed, options.results / options.backbone, stem=stem))
 
 
-def _merges_stem(experiment: Experiment) -> str:
-    table, protocol = f"table{MERGE_TABLES[experiment.setting.release]}", experiment.protocol.name
+def _merges_stem(experiment: Experiment, number: int | None = None) -> str:
+    number = number or MERGE_TABLES[experiment.setting.release]
+    table, protocol = f"table{number}", experiment.protocol.name
     return table if protocol == "paper" else f"{table}_{protocol}"
 
 

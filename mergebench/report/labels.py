@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mergebench.measurements import UNPROTECTED, ZERO_SHOT
+from mergebench.measurements import FROM_BASE, UNPROTECTED, ZERO_SHOT
 
 RELEASE_FORM = "lora"
 """The column `release` of the CSV files: in which form providers release their updates."""
@@ -20,9 +20,13 @@ ATTACKS = {
     "dare_ties": "TIES+DARE",
     "tsv": "TSV",
     "cart": "CART",
+    "regmean": "RegMean",
+    "chain_of_merges": "CoM",
+    "prodistill": "ProDistill",
+    "finetune": "SFT",
 }
 SPACES = {"full": "Full", "knots": "KnOTS", "core": "Core"}
-PROTECTIONS = {UNPROTECTED: "unprotected", "trap2": "Trap²"}
+PROTECTIONS = {FROM_BASE: "from W0, no merge", UNPROTECTED: "unprotected", "trap2": "Trap²"}
 
 
 def attack_label(attack: str) -> str:

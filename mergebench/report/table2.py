@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from mergebench.cell_warnings import WEAKER_THAN_TA
-from mergebench.measurements import UNPROTECTED, ZERO_SHOT, Measurements, Merged
+from mergebench.measurements import FROM_BASE, UNPROTECTED, ZERO_SHOT, Measurements, Merged
 from mergebench.report.comparison import Comparison, Pair, compare
 from mergebench.report.doubts import tally
 from mergebench.report.labels import attack_order, release_order
@@ -74,7 +74,8 @@ class Table2:
     """Cells by protection and column, over `targets` of `tasks`; None where one is incomplete.
 
     `zero_shot` is the backbone's mean accuracy on the targets' tasks, None if not measured.
-    `comparisons`: protected against unprotected cells, where both are complete.
+    `comparisons`: protected against unprotected cells, where both are complete; `against_base`:
+    against the same attack on W0, which needs no update.
     """
 
     tasks: tuple[str, ...]
@@ -85,6 +86,7 @@ class Table2:
     views: tuple[TargetView, ...]
     zero_shot: float | None
     comparisons: Mapping[tuple[str, AttackInSpace], Comparison]
+    against_base: Mapping[tuple[str, AttackInSpace], Comparison]
 
 
 def table2(measurements: Measurements) -> Table2:
@@ -114,24 +116,26 @@ def table2(measurements: Measurements) -> Table2:
         for column in columns
     }
     pairs = pair_views(views)
+    targeted = {
+        _place(one)[1] for one in merges if one.protection == UNPROTECTED and one.target is not None
+    }
     return Table2(
         tasks=tasks,
         targets=targets,
         columns=columns,
         protections=protections,
-        cells=_with_weak_attacks(cells),
+        cells=_with_weak_attacks(cells, targeted),
         views=views,
         zero_shot=_zero_shot(measurements, targets),
-        comparisons=_comparisons(cells, pairs),
+        comparisons=_comparisons(cells, pairs, UNPROTECTED),
+        against_base=_comparisons(cells, pair_views(views, FROM_BASE), FROM_BASE),
     )
 
 
-def pair_views(views: Iterable[TargetView]) -> dict[ViewKey, Pair]:
-    """Return protected views beside the unprotected one of the same attack, target and seed."""
+def pair_views(views: Iterable[TargetView], beside: str = UNPROTECTED) -> dict[ViewKey, Pair]:
+    """Return protected views beside the one of row `beside` of the same attack, target and seed."""
     views = list(views)
-    plain = {
-        view_key(view)[1:]: view.merged for view in views if not is_protected(view_key(view)[0])
-    }
+    plain = {view_key(view)[1:]: view.merged for view in views if view_key(view)[0] == beside}
     return {
         view_key(view): Pair(
             target=view.target,
@@ -150,11 +154,13 @@ def view_key(view: TargetView) -> ViewKey:
 
 
 def _comparisons(
-    cells: Mapping[tuple[str, AttackInSpace], MergedCell | None], pairs: Mapping[ViewKey, Pair]
+    cells: Mapping[tuple[str, AttackInSpace], MergedCell | None],
+    pairs: Mapping[ViewKey, Pair],
+    beside: str,
 ) -> dict[tuple[str, AttackInSpace], Comparison]:
     found = {}
     for (protection, column), cell in cells.items():
-        plain = cells.get((UNPROTECTED, column))
+        plain = cells.get((beside, column))
         if not is_protected(protection) or cell is None or plain is None:
             continue
         members = [pair for key, pair in pairs.items() if key[:2] == (protection, column)]
@@ -165,18 +171,25 @@ def _comparisons(
 
 
 def _with_weak_attacks(
-    cells: Mapping[tuple[str, AttackInSpace], MergedCell | None],
+    cells: Mapping[tuple[str, AttackInSpace], MergedCell | None], targeted: set[AttackInSpace]
 ) -> dict[tuple[str, AttackInSpace], MergedCell | None]:
-    """Warn about attacks that leave the unprotected tasks less than task arithmetic does."""
+    """Warn about attacks that leave the unprotected tasks less than task arithmetic does.
+
+    Those that are about one target (`targeted`) are judged by what they leave of it.
+    """
     simplest = cells.get((UNPROTECTED, ("ta", "full")))
     found = dict(cells)
-    if simplest is None or simplest.overall is None:
+    if simplest is None:
         return found
-    least = simplest.overall.mean
     for (protection, column), cell in cells.items():
-        if cell is None or cell.overall is None or is_protected(protection):
+        if cell is None or protection != UNPROTECTED:
             continue
-        if cell.overall.mean < least:
+        own, least = (
+            (cell.target, simplest.target)
+            if column in targeted
+            else (cell.overall, simplest.overall)
+        )
+        if own is not None and least is not None and own.mean < least.mean:
             warnings = {**cell.warnings, WEAKER_THAN_TA: cell.merges}
             found[protection, column] = replace(cell, warnings=warnings)
     return found
@@ -280,4 +293,4 @@ def _place(merged: Merged) -> tuple[str, AttackInSpace]:
 
 def is_protected(protection: str) -> bool:
     """Return whether merges of this row contain a protected update."""
-    return protection != UNPROTECTED
+    return protection not in (UNPROTECTED, FROM_BASE)

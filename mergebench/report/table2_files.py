@@ -33,25 +33,32 @@ PAPER_COLUMNS = (
 )
 
 
-def write_table2(measurements: Measurements, folder: Path, stem: str = "table2") -> list[Path]:
-    """Write Table 2 (or 4) as Markdown, CSV and LaTeX, and every merge as `<stem>_targets.csv`.
+def write_table2(
+    measurements: Measurements, folder: Path, stem: str = "table2", *, number: int | None = None
+) -> list[Path]:
+    """Write a table of merges as Markdown, CSV and LaTeX, and every merge as `<stem>_targets.csv`.
 
+    `number` is that of the paper's table; None: 2 for LoRA, 4 for full fine-tuning.
     Returns the files. Raises `InputError` when one cannot be written.
     """
     table = table2(measurements)
     context = measurements.context
+    number = number or MERGE_TABLES[context.release]
     return [
-        write_text(folder / f"{stem}.md", _markdown(table, context)),
+        write_text(
+            folder / f"{stem}.md",
+            _markdown(table, context, number or MERGE_TABLES[context.release]),
+        ),
         _write_cells(folder / f"{stem}.csv", table, context),
         write_text(folder / f"{stem}.tex", _latex(table, context, stem)),
         _write_targets(folder / f"{stem}_targets.csv", table, context),
     ]
 
 
-def _markdown(table: Table2, context: Context) -> str:
+def _markdown(table: Table2, context: Context, number: int) -> str:
     sentences = "".join(f"- {sentence}\n" for sentence in reading(table, context.protocol))
     return (
-        f"# Table {MERGE_TABLES[context.release]}: accuracy on the target after merging"
+        f"# Table {number}: accuracy on the target after merging"
         f"{FORM_IN_TITLE[context.release]}, protocol `{context.protocol}`\n\n"
         f"{markdown_table(accuracy_grid(table))}\n"
         f"{sentences}\n"

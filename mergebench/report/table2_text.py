@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import groupby
 from statistics import fmean
 
-from mergebench.measurements import UNPROTECTED
+from mergebench.measurements import FROM_BASE, UNPROTECTED
 from mergebench.protocols import PROTOCOLS
 from mergebench.report.doubts import NOT_SIGNIFICANT, legend, marks
 from mergebench.report.grid import Column, Grid, Row
@@ -98,6 +98,7 @@ def reading(table: Table2, protocol: str) -> list[str]:
             coefficient(protocol),
             _floors(table, protocol),
             _summary(table),
+            _recovery(table),
             _marks(table),
         )
         for sentence in sentences
@@ -147,10 +148,12 @@ def _floors(table: Table2, protocol: str) -> Iterator[str]:
         return
     lowest = min(PROTOCOLS[protocol].alphas)
     for protection in table.protections:
+        if protection == FROM_BASE:
+            continue
         merges = {
             id(view.merged): view.merged.alpha
             for view in table.views
-            if view.merged.protection == protection
+            if view.merged.protection == protection and view.merged.points > 1
         }
         floor = sum(alpha == lowest for alpha in merges.values())
         yield (
@@ -178,8 +181,28 @@ def _marks(table: Table2) -> Iterator[str]:
     yield from legend(groups)
 
 
+def _recovery(table: Table2) -> Iterator[str]:
+    """Yield, for attacks that can do without a merge, whether it made a difference to them."""
+    for (protection, column), found in table.against_base.items():
+        attack, label = attack_label(column[0]), protection_label(protection)
+        base, guarded = table.cells[FROM_BASE, column], table.cells[protection, column]
+        if base is None or guarded is None:
+            continue
+        doubt = "" if found.significant else ", which may be chance"
+        over = found.interval
+        among = "" if over is None else f", 95 % over targets {over.low:+z.1f} to {over.high:+z.1f}"
+        yield (
+            f"A protection means something against {attack} only if {attack} from the protected "
+            f"merge ends below {attack} from W0 with the same images, since a merger can discard "
+            f"the merge: {label} {guarded.target.mean:.1f}, from W0 {base.target.mean:.1f} "
+            f"({found.difference:+z.1f}{among}{doubt})."
+        )
+
+
 def _merges(protection: str) -> str:
     label = protection_label(protection)
+    if protection == FROM_BASE:
+        return "attacks on W0"
     return f"merges with a {label} target" if is_protected(protection) else f"{label} merges"
 
 

@@ -38,9 +38,12 @@ def print_table1(measurements: Measurements, console: Console) -> None:
     console.print(shown)
 
 
-def print_table2(measurements: Measurements, console: Console) -> None:
-    """Print Table 2 (or 4) with one row per attack and space, and how to read it.
+def print_table2(
+    measurements: Measurements, console: Console, *, number: int | None = None
+) -> None:
+    """Print a table of merges with one row per attack and space, and how to read it.
 
+    `number` is that of the paper's table; None: 2 for LoRA, 4 for full fine-tuning.
     Per protection: accuracy on the target, its difference to unprotected, mean of the other tasks.
     """
     table = table2(measurements)
@@ -66,7 +69,7 @@ def print_table2(measurements: Measurements, console: Console) -> None:
         attack = column[0]
         numbers = (text for one in table.protections for text in _numbers(table, one, column))
         shown.add_row(name, space_label(column[1]), *numbers)
-    number = MERGE_TABLES[measurements.context.release]
+    number = number or MERGE_TABLES[measurements.context.release]
     console.print(Text(f"Table {number} · {headline(measurements.context)}", style="bold"))
     console.print(shown)
     for sentence in reading(table, measurements.context.protocol):

@@ -16,6 +16,7 @@ from mergebench.train.recipe import (
     ReleaseKind,
     TrainingRecipe,
 )
+from mergebench.train.round_robin import Tuned, train_in_turn
 
 __all__ = [
     "Classifier",
@@ -33,5 +34,7 @@ __all__ = [
     "ReleaseKind",
     "Step",
     "TrainingRecipe",
+    "Tuned",
     "train",
+    "train_in_turn",
 ]

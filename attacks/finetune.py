@@ -1,0 +1,111 @@
+"""Supervised fine-tuning of a merge on a few labelled images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Self
+
+from mergebench.contracts import DataMerger, MergeData
+from mergebench.errors import InputError
+from mergebench.evaluate import deployed
+from mergebench.seeding import derived_seed
+from mergebench.suites import Task
+from mergebench.train import LoraTower, Recipe, train_in_turn
+from mergebench.update import Dense, SiteUpdate, Update
+
+CLIP_RECIPE = Recipe(
+    learning_rate=3e-4,
+    batch_size=32,
+    steps=1000,
+    warmup_steps=0,
+    logit_scale=100.0,
+    probe_scales=(),
+)
+"""What `mergebench` uses on CLIP; the Trap² paper does not state its own."""
+
+FROM_BASE = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupervisedFinetuning(DataMerger):
+    """Train a fresh LoRA adapter on top of a merge: `D = D_start + BA`.
+
+    `start_from`: the `attack@space` whose merge at its searched coefficient is the start, or "none"
+    for W0 itself. `tasks`: "target" trains on the images of the target's task alone, "all" on those
+    of all tasks in turn. `recipe`: how; at most its number of steps, since the start and every
+    evaluation on the validation images of the trained tasks are candidates (`train_in_turn`). These
+    validation images are labelled too and no part of the budget: with few images per class the
+    attack is stronger than the budget alone would allow, in the same way from every start.
+    """
+
+    name: ClassVar[str] = "finetune"
+    paper: ClassVar[str] = (
+        "data-driven recovery in Trap² (2026), whose recipe is not stated; "
+        "LoRA (Hu et al., 2021), https://arxiv.org/abs/2106.09685"
+    )
+
+    split: Literal["train", "val"] = "train"
+    images_per_task: int = 64
+    start_from: str = "ta@full"
+    tasks: Literal["target", "all"] = "target"
+    recipe: Recipe = field(default_factory=lambda: CLIP_RECIPE)
+
+    @property
+    def starts_from(self) -> str | None:
+        """The merge that is fine-tuned."""
+        return None if self.start_from in ("", FROM_BASE) else self.start_from
+
+    @property
+    def targeted(self) -> bool:
+        """Whether the images of the target's task alone are looked at."""
+        return self.tasks == "target"
+
+    @property
+    def budget(self) -> str:
+        """The images that are trained on, and those that the step is selected on."""
+        return f"{super().budget}, and the whole validation split to select the step"
+
+    def from_base(self) -> Self:
+        """Return fine-tuning of W0 on the same images."""
+        return self.with_options(start_from=FROM_BASE)
+
+    def merge(self, given: MergeData) -> Update:
+        """Return the start plus the selected adapter; the start itself if no step was better.
+
+        Raises `InputError` without a target where one is needed.
+        """
+        tasks = self._trained(given)
+        start = given.start or Update(sites={}, label="no merge")
+        with deployed(given.backbone, start):
+            # Not the seed of the released adapters, whose initial A the fresh one would share.
+            seed = derived_seed(given.seed, self.name)
+            tower = LoraTower(given.backbone, self.recipe, seed=seed, task=self.name)
+            tuned = train_in_turn(tower, tasks, given.seed)
+        sizes = [len(task.splits["val"]) for task in tasks]
+        given.notes["images"] = sum(len(task.splits["train"]) for task in tasks)
+        given.notes["selected_step"] = tuned.step
+        given.notes["validation_at_start"] = sum(tuned.first.values()) / sum(sizes)
+        given.notes["validation"] = sum(tuned.correct.values()) / sum(sizes)
+        return Update(sites={**start.sites, **_on_top(start, tuned.update)}, label=repr(self))
+
+    def _trained(self, given: MergeData) -> tuple[Task, ...]:
+        if not self.targeted:
+            return given.tasks
+        chosen = tuple(task for task in given.tasks if task.name == given.target)
+        if not chosen:
+            names = ", ".join(task.name for task in given.tasks)
+            raise InputError(
+                f"attack {self.name} with tasks='target' needs a target among {names}, "
+                f"not {given.target}; use tasks='all' without one"
+            )
+        return chosen
+
+
+def _on_top(start: Update, adapter: Update) -> dict[str, SiteUpdate]:
+    """Return the sum of both changes at the sites of the adapter, dense where both change one."""
+    return {
+        site: Dense(delta=start.sites[site].dense() + change.dense())
+        if site in start.sites
+        else change
+        for site, change in adapter.sites.items()
+    }
