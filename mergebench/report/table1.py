@@ -11,6 +11,7 @@ from statistics import fmean
 from mergebench.cell import unpacked
 from mergebench.cell_warnings import UTILITY_LOSS
 from mergebench.measurements import UNPROTECTED, ZERO_SHOT, Measurements, Standalone
+from mergebench.report.beside_paper import beside_standalone
 from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
 from mergebench.report.comparison import SIGNIFICANT
 from mergebench.report.doubts import legend, listed, marks, tally
@@ -127,17 +128,21 @@ def _row(
     )
 
 
-def write_table1(measurements: Measurements, folder: Path, stem: str = "table1") -> list[Path]:
+def write_table1(
+    measurements: Measurements, folder: Path, stem: str = "table1", number: int = 1
+) -> list[Path]:
     """Write Table 1 as Markdown, CSV and LaTeX, and its counts as `<stem>_tasks.csv`.
 
-    Returns the files. Raises `InputError` when one cannot be written.
+    Where the paper's Table `number` has the backbone, its numbers stand beside ours. Returns the files.
+    Raises `InputError` when one cannot be written.
     """
     table = table1(measurements)
     grid = _grid(table)
     context = measurements.context
+    beside = beside_standalone(measurements, table, number)
     markdown = (
         "# Table 1: standalone test accuracy in percent\n\n"
-        f"{markdown_table(grid)}\n{_reading(table)}\n{markdown_caption(context)}"
+        f"{markdown_table(grid)}\n{_reading(table)}\n{beside.markdown()}{markdown_caption(context)}"
     )
     latex = latex_comment(context) + latex_table(
         grid,
@@ -147,8 +152,9 @@ def write_table1(measurements: Measurements, folder: Path, stem: str = "table1")
     return [
         write_text(folder / f"{stem}.md", markdown),
         _write_csv(folder / f"{stem}.csv", table, context.backbone),
-        write_text(folder / f"{stem}.tex", latex),
+        write_text(folder / f"{stem}.tex", latex + beside.latex(context, stem)),
         _write_counts(folder / f"{stem}_tasks.csv", measurements),
+        *beside.files(folder, context, stem),
     ]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mergebench.measurements import Context, Measurements
+from mergebench.report.beside_paper import BesidePaper, beside_merged
 from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
 from mergebench.report.comparison import Comparison, Pair
 from mergebench.report.doubts import listed, tally
@@ -33,27 +34,35 @@ PAPER_COLUMNS = (
 )
 
 
-def write_table2(measurements: Measurements, folder: Path, stem: str = "table2") -> list[Path]:
+def write_table2(
+    measurements: Measurements, folder: Path, stem: str = "table2", number: int = 2
+) -> list[Path]:
     """Write Table 2 as Markdown, CSV and LaTeX, and every merge as `<stem>_targets.csv`.
 
-    Returns the files. Raises `InputError` when one cannot be written.
+    Where the paper's Table `number` has the backbone, its numbers stand beside ours. Returns the files.
+    Raises `InputError` when one cannot be written.
     """
     table = table2(measurements)
     context = measurements.context
+    beside = beside_merged(context, table, number)
     return [
-        write_text(folder / f"{stem}.md", _markdown(table, context)),
+        write_text(folder / f"{stem}.md", _markdown(table, context, beside)),
         _write_cells(folder / f"{stem}.csv", table, context),
-        write_text(folder / f"{stem}.tex", _latex(table, context, stem)),
+        write_text(
+            folder / f"{stem}.tex", _latex(table, context, stem) + beside.latex(context, stem)
+        ),
         _write_targets(folder / f"{stem}_targets.csv", table, context),
+        *beside.files(folder, context, stem),
     ]
 
 
-def _markdown(table: Table2, context: Context) -> str:
+def _markdown(table: Table2, context: Context, beside: BesidePaper) -> str:
     sentences = "".join(f"- {sentence}\n" for sentence in reading(table, context.protocol))
     return (
         f"# Table 2: accuracy on the target after merging, protocol `{context.protocol}`\n\n"
         f"{markdown_table(accuracy_grid(table))}\n"
         f"{sentences}\n"
+        f"{beside.markdown()}"
         "## The other tasks\n\n"
         "Mean test accuracy in percent over the tasks other than the target, and over all tasks, "
         "of the same merges.\n\n"

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mergebench.measurements import UNPROTECTED, Measurements
+from mergebench.report.beside_paper import BesidePaper, beside_merged, beside_standalone
 from mergebench.report.captions import headline
 from mergebench.report.labels import (
     attack_label,
@@ -20,8 +21,8 @@ from mergebench.report.table2 import AttackInSpace, MergedCell, Table2, is_prote
 from mergebench.report.table2_text import cell_marks, reading
 
 
-def print_table1(measurements: Measurements, console: Console) -> None:
-    """Print Table 1 with one row per task and one column per release."""
+def print_table1(measurements: Measurements, console: Console, number: int = 1) -> None:
+    """Print Table 1 with one row per task and one column per release, and the paper's numbers."""
     table = table1(measurements)
     shown = _table("task")
     for row in table.rows:
@@ -32,10 +33,11 @@ def print_table1(measurements: Measurements, console: Console) -> None:
     shown.add_row("average", *(cell_text(row.average) for row in table.rows), style="bold")
     console.print(Text(f"Table 1 · {headline(measurements.context, merging=False)}", style="bold"))
     console.print(shown)
+    _print_beside(beside_standalone(measurements, table, number), console)
 
 
-def print_table2(measurements: Measurements, console: Console) -> None:
-    """Print Table 2 with one row per attack and space, and how to read it.
+def print_table2(measurements: Measurements, console: Console, number: int = 2) -> None:
+    """Print Table 2 with one row per attack and space, how to read it, and the paper's numbers.
 
     Per protection: accuracy on the target, its difference to unprotected, mean of the other tasks.
     """
@@ -66,6 +68,19 @@ def print_table2(measurements: Measurements, console: Console) -> None:
     console.print(shown)
     for sentence in reading(table, measurements.context.protocol):
         console.print(Text(sentence, style="dim"))
+    _print_beside(beside_merged(measurements.context, table, number), console)
+
+
+def _print_beside(beside: BesidePaper, console: Console) -> None:
+    if not beside:
+        return
+    grid, shown = beside.grid, _table("")
+    for column in grid.columns:
+        shown.add_column(column.heading, justify="right", no_wrap=True)
+    for row in grid.rows:
+        shown.add_row(row.label, *(cell_text(value) for value in row.values))
+    console.print(shown)
+    console.print(Text(beside.sentences, style="dim"))
 
 
 def _table(*headings: str) -> Table:
