@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -135,9 +135,7 @@ def beside_merged(context: Context, table: Table2, number: int) -> BesidePaper:
     return _beside(number, context, _merged(table, known) if complete else ())
 
 
-def _beside(
-    number: int, context: Context, rows: Iterator[Beside] | Sequence[Beside]
-) -> BesidePaper:
+def _beside(number: int, context: Context, rows: Iterable[Beside]) -> BesidePaper:
     return BesidePaper(number=number, rows=tuple(rows), partial=_PARTIAL in context.suite)
 
 

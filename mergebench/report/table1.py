@@ -133,8 +133,8 @@ def write_table1(
 ) -> list[Path]:
     """Write Table 1 as Markdown, CSV and LaTeX, and its counts as `<stem>_tasks.csv`.
 
-    Where the paper's Table `number` has the backbone, its numbers stand beside ours. Returns the files.
-    Raises `InputError` when one cannot be written.
+    Where the paper's Table `number` has the backbone, its numbers stand beside ours. Returns the
+    files. Raises `InputError` when one cannot be written.
     """
     table = table1(measurements)
     grid = _grid(table)

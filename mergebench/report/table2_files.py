@@ -39,8 +39,8 @@ def write_table2(
 ) -> list[Path]:
     """Write Table 2 as Markdown, CSV and LaTeX, and every merge as `<stem>_targets.csv`.
 
-    Where the paper's Table `number` has the backbone, its numbers stand beside ours. Returns the files.
-    Raises `InputError` when one cannot be written.
+    Where the paper's Table `number` has the backbone, its numbers stand beside ours. Returns the
+    files. Raises `InputError` when one cannot be written.
     """
     table = table2(measurements)
     context = measurements.context
