@@ -36,7 +36,7 @@ OPTIONS = --backbone $(BACKBONE) --protocol $(PROTOCOL) --seed $(SEED) --seeds $
           $(if $(ATTACKS),--attacks "$(ATTACKS)") \
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
-.PHONY: help install table1 table2 replay figure2 regress test test-slow bench lint data data-check \
+.PHONY: help install doctor table1 table2 replay figure2 regress test test-slow bench lint data data-check \
         data-fetch pretrain clean
 
 help:  ## list the targets
@@ -55,6 +55,9 @@ $(INSTALLED): pyproject.toml
 	@touch $@
 
 install: $(INSTALLED)  ## make the virtual environment and install the project into it
+
+doctor: $(INSTALLED)  ## zero-shot against published values, and how long tables will take
+	$(MERGEBENCH) doctor $(OPTIONS)
 
 table1: $(INSTALLED)  ## standalone accuracy per task: zero-shot, fine-tuned, protected
 	$(MERGEBENCH) table1 $(OPTIONS)

@@ -186,6 +186,15 @@ def test_leaks_stop_the_run_unless_they_are_dropped(tmp_path, capsys, run):
     assert "dtd: 1 training images that are validation or test images too are left out." in text
 
 
+def test_doctor_of_partial_data_compares_nothing(tmp_path, capsys, run):
+    write_data(tmp_path / "data", ["mnist"])
+    assert run("doctor", "--tasks", "mnist") == 0
+    shown = capsys.readouterr().out
+    assert "suite vision8-partial at 32 px" in shown
+    assert f"free for decoded images, {tmp_path / 'cache'}" in shown
+    assert "nothing comparable was published" in shown
+
+
 # --- what is missing ------------------------------------------------------------------------
 
 

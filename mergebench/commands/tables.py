@@ -44,8 +44,8 @@ DEFAULT_RESULTS = Path("results")
 _UNSTATED = ("--jobs", "--store", "--results", "--device", "--data-root", "--cache")
 
 
-def add_verbs(verbs: Verbs) -> None:
-    """Add table1, table2, figure2 and replay."""
+def common_options() -> Parser:
+    """Return the options of every verb that measures an experiment."""
     common = Parser(add_help=False)
     common.add_argument("--backbone", default=DEFAULT_BACKBONE)
     common.add_argument("--weights", metavar="FILE", help="local weights of the backbone")
@@ -70,6 +70,12 @@ def add_verbs(verbs: Verbs) -> None:
     common.add_argument("--plugin", type=Path, action="append", default=[], metavar="FILE.py")
     add_image_options(common)
     add_leak_option(common)
+    return common
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Add table1, table2, figure2 and replay."""
+    common = common_options()
     for verb, run, text in (
         ("table1", _table1, "standalone accuracy per task"),
         ("table2", _table2, "merged accuracy per attack@space"),
@@ -101,7 +107,7 @@ def _command(words: Sequence[str]) -> str:
     return shlex.join(["mergebench", *kept])
 
 
-def _experiment(options: argparse.Namespace) -> Experiment:
+def checked_experiment(options: argparse.Namespace) -> Experiment:
     """Return the checked experiment: every wrong name is reported before anything runs."""
     protocol = get_protocol(options.protocol)
     setting = _setting(options.backbone, protocol)
@@ -166,14 +172,14 @@ def _with_option(setting: Setting, text: str) -> Setting:
 
 
 def _table1(options: argparse.Namespace) -> None:
-    experiment, console = _experiment(options), Console()
+    experiment, console = checked_experiment(options), Console()
     measured = measure_standalone(experiment, Monitor(console), processes=options.jobs)
     print_table1(measured, console)
     _say_written(console, write_table1(measured, options.results / options.backbone))
 
 
 def _table2(options: argparse.Namespace) -> None:
-    experiment, console = _experiment(options), Console()
+    experiment, console = checked_experiment(options), Console()
     measured = measure_merges(experiment, Monitor(console), processes=options.jobs)
     print_table2(measured, console)
     stem = _table2_stem(experiment)
@@ -182,7 +188,7 @@ def _table2(options: argparse.Namespace) -> None:
 
 def _replay(options: argparse.Namespace) -> None:
     rule = get_rule(options.rule)
-    experiment, console = _experiment(options), Console()
+    experiment, console = checked_experiment(options), Console()
     replayed = replay(experiment, rule)
     print_table2(replayed, console)
     stem = f"{_table2_stem(experiment)}_rule_{rule.name}"
@@ -195,7 +201,7 @@ def _table2_stem(experiment: Experiment) -> str:
 
 
 def _figure2(options: argparse.Namespace) -> None:
-    experiment, console = _experiment(options), Console()
+    experiment, console = checked_experiment(options), Console()
     measured = measure_standalone(experiment, Monitor(console), processes=options.jobs, curves=True)
     _say_written(console, write_figure2(measured, options.results / options.backbone))
 
