@@ -18,6 +18,7 @@ DATA_ROOT ?=
 PARTIAL  ?=
 DROP_LEAKS ?=
 SET      ?=
+TRAIN_PRECISION ?=
 STORE    ?= runs
 RULE     ?= target
 BASELINE ?= results/baselines/mini_vit.json
@@ -32,6 +33,7 @@ LOCAL = $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(IMAGES)
 OPTIONS = --backbone $(BACKBONE) --protocol $(PROTOCOL) --seed $(SEED) --seeds $(SEEDS) \
           --jobs $(JOBS) --store $(STORE) --device $(DEVICE) \
           $(LOCAL) $(if $(DROP_LEAKS),--drop-leaks) $(foreach option,$(SET),--set "$(option)") \
+          $(if $(TRAIN_PRECISION),--train-precision $(TRAIN_PRECISION)) \
           $(if $(TASKS),--tasks "$(TASKS)") \
           $(if $(ATTACKS),--attacks "$(ATTACKS)") \
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
@@ -43,7 +45,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  variables: BACKBONE=$(BACKBONE) PROTOCOL=$(PROTOCOL) SEED=$(SEED) SEEDS=$(SEEDS)" \
 	      "JOBS=$(JOBS) DEVICE=$(DEVICE) STORE=$(STORE) RULE=$(RULE) WEIGHTS=... DATA_ROOT=..." \
-	      "DROP_LEAKS=1 TASKS=... ATTACKS=... PROTECTIONS=... SET=trap2.strength=0.1" \
+	      "DROP_LEAKS=1 TASKS=... ATTACKS=... PROTECTIONS=... SET=trap2.strength=0.1 TRAIN_PRECISION=bf16" \
 	      "BASELINE=$(BASELINE) CHECK=--exact"
 
 $(INSTALLED): pyproject.toml

@@ -164,6 +164,8 @@ def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
         if options:
             shown = ", ".join(f"{key} {value}" for key, value in options.items())
             yield f"Options of {name}: {shown}."
+    if setting.published or setting.recipe.precision != setting.precision:
+        yield f"Training computes in {setting.recipe.precision}."
     if setting.search_per_task is not None:
         yield (
             f"Merges are tuned on {setting.search_per_task} class-balanced validation images "

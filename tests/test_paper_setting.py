@@ -17,7 +17,8 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 import torch
-from clip_files import add_small_backbone, fused, write_every_format
+from clip_files import add_small_backbone, fused
+from safetensors.torch import save_file
 from vision8_data import pictures, write_archive, write_image_folders, write_parquet
 
 from mergebench import cli
@@ -65,11 +66,17 @@ def write_data(root: Path, tasks: list[str]) -> None:
             write_archive(root, task, splits)
 
 
-def shortened(monkeypatch) -> None:
+def shortened(monkeypatch, *, steps: int = 12, probe_images: int = 4) -> None:
     """Train for few steps and search three alphas, by the means of settings and protocols."""
     setting = SETTINGS["vit_b32"]
     recipe = replace(
-        setting.recipe, steps=12, batch_size=4, warmup_steps=2, evaluate_every=6, learning_rate=1e-2
+        setting.recipe,
+        steps=steps,
+        batch_size=4,
+        warmup_steps=2,
+        evaluate_every=6,
+        learning_rate=1e-2,
+        probe_images=probe_images,
     )
     monkeypatch.setitem(SETTINGS, "vit_b32", replace(setting, recipe=recipe))
     for name in ("paper", "paper-exact"):
@@ -82,7 +89,10 @@ def random_weights(folder: Path, architecture: str) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         state = create_model(architecture).state_dict()
-    return write_every_format(fused(state), folder)[0]
+    file = folder / "weights.safetensors"
+    file.parent.mkdir()
+    save_file({key: value.contiguous() for key, value in fused(state).items()}, file)
+    return file
 
 
 @pytest.fixture
@@ -267,7 +277,7 @@ def test_the_missing_message_comes_within_ten_seconds(tmp_path):
 
 @pytest.mark.slow
 def test_table2_of_the_real_architecture(tmp_path, monkeypatch, words):
-    shortened(monkeypatch)
+    shortened(monkeypatch, steps=4, probe_images=1)
     write_data(tmp_path / "data", ["mnist", "svhn"])
     weights = random_weights(tmp_path / "weights", "ViT-B-32-quickgelu")
     local = ["--backbone", "vit_b32", "--weights", str(weights), "--partial", "--device", "cpu"]

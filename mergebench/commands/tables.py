@@ -62,6 +62,9 @@ def common_options() -> Parser:
         dest="settings",
         help="an option of a protection, e.g. trap2.strength=0.1",
     )
+    common.add_argument(
+        "--train-precision", choices=("fp32", "bf16"), help="arithmetic of training, by the recipe"
+    )
     common.add_argument("--seed", type=int, default=0, help="the first seed")
     common.add_argument("--seeds", type=int, default=1, help="how many seeds")
     common.add_argument("--jobs", type=int, default=1, help="processes, one thread each")
@@ -124,6 +127,8 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
         registry().get(Protection, name)
     for text in options.settings:
         setting = _with_option(setting, text)
+    if options.train_precision is not None:
+        setting = setting.trained_in(options.train_precision)
     data = suite_options(
         options, suite=setting.suite, backbone=options.backbone, defects=protocol.defects
     )
