@@ -8,7 +8,10 @@ BACKBONE ?= mini_vit
 PROTOCOL ?= paper
 SEED     ?= 0
 SEEDS    ?= 1
-JOBS     ?= $(shell getconf _NPROCESSORS_ONLN)
+CORES    := $(shell getconf _NPROCESSORS_ONLN)
+# One process per GPU where there is one, else one per processor.
+GPUS     := $(shell nvidia-smi -L 2>/dev/null | grep -c '^GPU')
+JOBS     ?= $(if $(filter-out 0,$(GPUS)),$(GPUS),$(CORES))
 TASKS    ?=
 ATTACKS  ?=
 PROTECTIONS ?=
@@ -77,7 +80,7 @@ regress: $(INSTALLED)  ## whether merged accuracy moved since BASELINE (exit sta
 	$(MERGEBENCH) check $(BASELINE) --jobs $(JOBS) $(CHECK)
 
 test: $(INSTALLED)  ## the fast tests
-	$(VENV)/bin/pytest -q -n $(JOBS) -p no:benchmark
+	$(VENV)/bin/pytest -q -n $(CORES) -p no:benchmark
 
 test-slow: $(INSTALLED)  ## the slow tests only
 	$(VENV)/bin/pytest -q -m slow
