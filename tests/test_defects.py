@@ -127,6 +127,14 @@ def test_embedded_backbones_have_no_defects_to_reproduce():
         reproducing(Defects.all(), SETTINGS["mini_vit"])
 
 
+@pytest.mark.parametrize(
+    ("backbone", "side"), [("vit_b32", 224), ("vit_l14", 224), ("convnext", 256)]
+)
+def test_images_have_the_resolution_of_the_backbone(backbone, side):
+    data = suite_options(NO_OPTIONS, suite="vision8", backbone=backbone, defects=NONE)
+    assert (data.resolution, data.leaks, data.cars_leak) == (side, "refuse", False)
+
+
 def test_dropping_leaks_contradicts_keeping_them():
     words = argparse.Namespace(**{**vars(NO_OPTIONS), "drop_leaks": True})
     with pytest.raises(InputError, match="--drop-leaks: protocol paper-exact trains on them"):
