@@ -8,7 +8,10 @@ BACKBONE ?= mini_vit
 PROTOCOL ?= paper
 SEED     ?= 0
 SEEDS    ?= 1
-JOBS     ?= $(shell getconf _NPROCESSORS_ONLN)
+CORES    := $(shell getconf _NPROCESSORS_ONLN)
+# One process per GPU where there is one, else one per processor.
+GPUS     := $(shell nvidia-smi -L 2>/dev/null | grep -c '^GPU')
+JOBS     ?= $(if $(filter-out 0,$(GPUS)),$(GPUS),$(CORES))
 TASKS    ?=
 ATTACKS  ?=
 PROTECTIONS ?=
@@ -18,6 +21,7 @@ DATA_ROOT ?=
 PARTIAL  ?=
 DROP_LEAKS ?=
 SET      ?=
+TRAIN_PRECISION ?=
 STORE    ?= runs
 RULE     ?= target
 BASELINE ?= results/baselines/mini_vit.json
@@ -34,19 +38,20 @@ LOCAL = $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(IMAGES)
 OPTIONS = --backbone $(BACKBONE) --protocol $(PROTOCOL) --seed $(SEED) --seeds $(SEEDS) \
           --jobs $(JOBS) --store $(STORE) --device $(DEVICE) \
           $(LOCAL) $(if $(DROP_LEAKS),--drop-leaks) $(foreach option,$(SET),--set "$(option)") \
+          $(if $(TRAIN_PRECISION),--train-precision $(TRAIN_PRECISION)) \
           $(if $(TASKS),--tasks "$(TASKS)") \
           $(if $(ATTACKS),--attacks "$(ATTACKS)") \
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
-.PHONY: help install table1 table2 table3 table4 table5 replay figure2 regress verify test test-slow \
-        bench lint data data-check data-fetch pretrain clean
+.PHONY: help install doctor table1 table2 table3 table4 table5 replay figure2 regress verify test \
+        test-slow bench lint data data-check data-fetch pretrain clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  variables: BACKBONE=$(BACKBONE) PROTOCOL=$(PROTOCOL) SEED=$(SEED) SEEDS=$(SEEDS)" \
 	      "JOBS=$(JOBS) DEVICE=$(DEVICE) STORE=$(STORE) RULE=$(RULE) WEIGHTS=... DATA_ROOT=..." \
 	      "DROP_LEAKS=1 TASKS=... ATTACKS=... PROTECTIONS=... SET=trap2.strength=0.1" \
-	      "BASELINE=$(BASELINE) CHECK=--exact RESULTS=$(RESULTS)" \
+	      "TRAIN_PRECISION=bf16 BASELINE=$(BASELINE) CHECK=--exact RESULTS=$(RESULTS)" \
 	      "VERIFY='--cells 20 --sample-seed 1'"
 
 $(INSTALLED): pyproject.toml
@@ -58,6 +63,9 @@ $(INSTALLED): pyproject.toml
 	@touch $@
 
 install: $(INSTALLED)  ## make the virtual environment and install the project into it
+
+doctor: $(INSTALLED)  ## zero-shot against published values, and how long tables will take
+	$(MERGEBENCH) doctor $(OPTIONS)
 
 table1: $(INSTALLED)  ## standalone accuracy per task: zero-shot, fine-tuned, protected
 	$(MERGEBENCH) table1 $(OPTIONS)
@@ -82,7 +90,7 @@ verify: $(INSTALLED)  ## measure a random sample of the cells of RESULTS again, 
 	  $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(VERIFY)
 
 test: $(INSTALLED)  ## the fast tests
-	$(VENV)/bin/pytest -q -n $(JOBS) -p no:benchmark
+	$(VENV)/bin/pytest -q -n $(CORES) -p no:benchmark
 
 test-slow: $(INSTALLED)  ## the slow tests only
 	$(VENV)/bin/pytest -q -m slow

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from mergebench.commands import adapters, building, checking, data, tables, verifying
+from mergebench.commands import adapters, building, checking, data, doctor, tables, verifying
 from mergebench.commands.parser import Parser
 from mergebench.errors import InputError
 from mergebench.executors import JobError
@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Of several things that have to be fetched each has a line of its own.
 
-    `check` and `verify` also return 1 when numbers have moved.
+    `check`, `doctor` and `verify` also return 1 when numbers have moved.
 
     `arguments`: as after the program's name; None for those of the process.
     """
@@ -56,6 +56,6 @@ def _parser() -> argparse.ArgumentParser:
         description="Measure how well protections of fine-tuned updates resist model merging.",
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for module in (tables, adapters, checking, verifying, data, building):
+    for module in (tables, doctor, adapters, checking, verifying, data, building):
         module.add_verbs(verbs)
     return parser

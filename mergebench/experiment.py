@@ -94,6 +94,11 @@ class Experiment:
         sets += [(name, task) for name in self.protections for task in tasks]
         return [(protection, target, seed) for seed in self.seeds for protection, target in sets]
 
+    @property
+    def merge_count(self) -> int:
+        """How many merges there are: sets of updates, over all attacks."""
+        return sum(len(self.merges(attack)) for attack in self.attacks)
+
 
 def check_attack(name: str, release: ReleaseKind = "lora") -> tuple[str, str]:
     """Return attack and space of `attack[@space]`; the attack's first space if none is given.

@@ -197,6 +197,8 @@ def _parse_value(setting: str, kind: Any, text: str) -> Any:
         if not isfinite(value):
             raise InputError(f"--set {setting}: expected a finite number")
         return value
+    if kind is not str:
+        raise InputError(f"--set {setting}: this option is no single value; it cannot be set here")
     return text
 
 

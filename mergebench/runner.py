@@ -217,6 +217,8 @@ def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
         merger = experiment.workbench().attack(check_attack(attack)[0])
         if isinstance(merger, DataMerger):
             yield f"{merger.name} looks at {merger.budget}{_options(merger)}."
+    if setting.published or setting.recipe.precision != setting.precision:
+        yield f"Training computes in {setting.recipe.precision}."
     if setting.search_per_task is not None:
         yield (
             f"Merges are tuned on {setting.search_per_task} class-balanced validation images "

@@ -75,6 +75,15 @@ class Setting:
         merged = {**self.protections.get(protection, {}), **options}
         return replace(self, protections={**self.protections, protection: merged})
 
+    def trained_in(self, precision: Precision) -> Setting:
+        """Return the setting with another arithmetic of the tower in every training."""
+        setting = replace(self, recipe=replace(self.recipe, precision=precision))
+        for name, options in self.protections.items():
+            if "recipe" in options:
+                own = replace(options["recipe"], precision=precision)
+                setting = setting.with_options(name, recipe=own)
+        return setting
+
 
 _VIT_RECIPE = Recipe(learning_rate=2e-3, steps=450, logit_scale=12.0)
 _CONVNEXT_RECIPE = Recipe(learning_rate=1e-3, steps=400)

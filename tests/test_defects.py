@@ -111,9 +111,28 @@ def test_captions_state_every_switch(protocol):
         assert "logit scale 10000" in notes[1]
 
 
+@pytest.mark.parametrize("backbone", ["vit_b32", "mini_convnext"])
+def test_every_recipe_trains_in_the_asked_precision(backbone):
+    setting = reproducing(Defects.all(), SETTING) if backbone == "vit_b32" else SETTINGS[backbone]
+    for precision in ("fp32", "bf16"):
+        changed = setting.trained_in(precision)
+        for protection in ("none", "trap2"):
+            before, after = setting.options(protection), changed.options(protection)
+            assert after["recipe"] == replace(before["recipe"], precision=precision)
+            assert {**after, "recipe": 0} == {**before, "recipe": 0}
+
+
 def test_embedded_backbones_have_no_defects_to_reproduce():
     with pytest.raises(ValueError, match="those of the paper's backbones"):
         reproducing(Defects.all(), SETTINGS["mini_vit"])
+
+
+@pytest.mark.parametrize(
+    ("backbone", "side"), [("vit_b32", 224), ("vit_l14", 224), ("convnext", 256)]
+)
+def test_images_have_the_resolution_of_the_backbone(backbone, side):
+    data = suite_options(NO_OPTIONS, suite="vision8", backbone=backbone, defects=NONE)
+    assert (data.resolution, data.leaks, data.cars_leak) == (side, "refuse", False)
 
 
 def test_dropping_leaks_contradicts_keeping_them():

@@ -17,7 +17,8 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 import torch
-from clip_files import add_small_backbone, fused, write_every_format
+from clip_files import add_small_backbone, fused
+from safetensors.torch import save_file
 from vision8_data import pictures, write_archive, write_image_folders, write_parquet
 
 from mergebench import cli
@@ -25,7 +26,7 @@ from mergebench import experiment as experiment_module
 from mergebench.backbones import BACKBONES
 from mergebench.backbones import hub as weights_hub
 from mergebench.backbones.architectures import create_model
-from mergebench.commands import tables
+from mergebench.commands import images, tables
 from mergebench.protocols import PROTOCOLS
 from mergebench.settings import SETTINGS
 from mergebench.suites.vision8 import fetching, task_rows
@@ -65,11 +66,17 @@ def write_data(root: Path, tasks: list[str]) -> None:
             write_archive(root, task, splits)
 
 
-def shortened(monkeypatch) -> None:
+def shortened(monkeypatch, *, steps: int = 12, probe_images: int = 4) -> None:
     """Train for few steps and search three alphas, by the means of settings and protocols."""
     setting = SETTINGS["vit_b32"]
     recipe = replace(
-        setting.recipe, steps=12, batch_size=4, warmup_steps=2, evaluate_every=6, learning_rate=1e-2
+        setting.recipe,
+        steps=steps,
+        batch_size=4,
+        warmup_steps=2,
+        evaluate_every=6,
+        learning_rate=1e-2,
+        probe_images=probe_images,
     )
     monkeypatch.setitem(SETTINGS, "vit_b32", replace(setting, recipe=recipe))
     for name in ("paper", "paper-exact"):
@@ -82,7 +89,10 @@ def random_weights(folder: Path, architecture: str) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         state = create_model(architecture).state_dict()
-    return write_every_format(fused(state), folder)[0]
+    file = folder / "weights.safetensors"
+    file.parent.mkdir()
+    save_file({key: value.contiguous() for key, value in fused(state).items()}, file)
+    return file
 
 
 @pytest.fixture
@@ -161,6 +171,7 @@ def test_an_option_of_a_protection_is_used_and_stated(tmp_path, run):
         ("mini_vit", ["--set", "strength=1"], "--set strength=1: expected PROTECTION.KEY=VALUE"),
         ("mini_vit", ["--set", "trap.strength=1"], "unknown protection 'trap'; did you mean trap2"),
         ("mini_vit", ["--set", "trap2.strenth=1"], "did you mean strength"),
+        ("mini_vit", ["--set", "trap2.recipe=1"], "--set recipe=1: this option is no single value"),
         (
             "vit_b32",
             ["--protocol", "paper-exact", "--drop-leaks"],
@@ -184,6 +195,15 @@ def test_leaks_stop_the_run_unless_they_are_dropped(tmp_path, capsys, run):
     assert run("table1", "--tasks", "dtd", "--drop-leaks") == 0
     text = (tmp_path / "results" / "vit_b32" / "table1.md").read_text()
     assert "dtd: 1 training images that are validation or test images too are left out." in text
+
+
+def test_doctor_of_partial_data_compares_nothing(tmp_path, capsys, run):
+    write_data(tmp_path / "data", ["mnist"])
+    assert run("doctor", "--tasks", "mnist") == 0
+    shown = capsys.readouterr().out
+    assert "suite vision8-partial at 32 px" in shown
+    assert f"free for decoded images, {tmp_path / 'cache'}" in shown
+    assert "nothing comparable was published" in shown
 
 
 # --- what is missing ------------------------------------------------------------------------
@@ -224,6 +244,18 @@ def test_with_weights_a_silent_hub_is_asked_once(tmp_path, capsys, monkeypatch, 
     assert "mergebench: 8 missing, 6.40 GB:" in shown
 
 
+def test_a_local_copy_that_lacks_images_is_not_replaced_by_a_download(
+    tmp_path, capsys, monkeypatch, small, words
+):
+    monkeypatch.setattr(images, "fetch", lambda state: pytest.fail("downloads"))
+    write_data(tmp_path / "data", ["mnist"])
+    local = ["--backbone", "vit_b32", "--weights", str(small), "--tasks", "mnist"]
+    assert cli.main(["table1", *local, *words]) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("mergebench: 1 missing, 0.01 GB:\n  mnist: original archive in ")
+    assert "train has 9 images, expected 60000" in shown
+
+
 def test_what_is_missing_is_downloaded_before_the_run(tmp_path, capsys, monkeypatch, run):
     write_data(tmp_path / "data", ["mnist"])
     splits = pictures("svhn", {"train": 9, "test": 10})
@@ -258,7 +290,7 @@ def test_the_missing_message_comes_within_ten_seconds(tmp_path):
 
 @pytest.mark.slow
 def test_table2_of_the_real_architecture(tmp_path, monkeypatch, words):
-    shortened(monkeypatch)
+    shortened(monkeypatch, steps=4, probe_images=1)
     write_data(tmp_path / "data", ["mnist", "svhn"])
     weights = random_weights(tmp_path / "weights", "ViT-B-32-quickgelu")
     local = ["--backbone", "vit_b32", "--weights", str(weights), "--partial", "--device", "cpu"]

@@ -46,8 +46,8 @@ _DEFAULT_ATTACKS = {"table4": TABLE4, "table5": TABLE5}
 _UNSTATED = ("--jobs", "--store", "--results", "--device", "--data-root", "--cache")
 
 
-def add_verbs(verbs: Verbs) -> None:
-    """Add the tables, figure2 and replay."""
+def common_options() -> Parser:
+    """Return the options of every verb that measures an experiment."""
     common = Parser(add_help=False)
     common.add_argument("--backbone", default=DEFAULT_BACKBONE)
     common.add_argument("--weights", metavar="FILE", help="local weights of the backbone")
@@ -64,6 +64,9 @@ def add_verbs(verbs: Verbs) -> None:
         dest="settings",
         help="an option of a protection, e.g. trap2.strength=0.1",
     )
+    common.add_argument(
+        "--train-precision", choices=("fp32", "bf16"), help="arithmetic of training, by the recipe"
+    )
     common.add_argument("--seed", type=int, default=0, help="the first seed")
     common.add_argument("--seeds", type=int, default=1, help="how many seeds")
     common.add_argument("--jobs", type=int, default=1, help="processes, one thread each")
@@ -72,6 +75,12 @@ def add_verbs(verbs: Verbs) -> None:
     common.add_argument("--plugin", type=Path, action="append", default=[], metavar="FILE.py")
     add_image_options(common)
     add_leak_option(common)
+    return common
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Add table1, table2, figure2 and replay."""
+    common = common_options()
     for verb, run, text in (
         ("table1", _table1, "standalone accuracy per task"),
         ("table2", _table2, "merged accuracy per attack@space"),
@@ -109,7 +118,7 @@ def _command(words: Sequence[str]) -> str:
     return shlex.join(["mergebench", *kept])
 
 
-def _experiment(options: argparse.Namespace) -> Experiment:
+def checked_experiment(options: argparse.Namespace) -> Experiment:
     """Return the checked experiment: every wrong name is reported before anything runs."""
     protocol = get_protocol(options.protocol)
     full = options.release == "full"
@@ -127,6 +136,8 @@ def _experiment(options: argparse.Namespace) -> Experiment:
         registry().get(Protection, name)
     for text in options.settings:
         setting = _with_option(setting, text)
+    if options.train_precision is not None:
+        setting = setting.trained_in(options.train_precision)
     data = suite_options(
         options, suite=setting.suite, backbone=options.backbone, defects=protocol.defects
     )
@@ -170,7 +181,7 @@ def stated_experiment(
     options.words = [verb, *filter(None, words)]
     options.store, options.results, options.device = store, store, device
     options.weights = weights or options.weights
-    return _experiment(options)
+    return checked_experiment(options)
 
 
 def _setting(backbone: str, protocol: Protocol, *, full: bool) -> Setting:
@@ -195,7 +206,7 @@ def _with_option(setting: Setting, text: str) -> Setting:
 
 
 def _table1(options: argparse.Namespace) -> None:
-    experiment, console = _experiment(options), Console()
+    experiment, console = checked_experiment(options), Console()
     measured = measure_standalone(experiment, Monitor(console), processes=options.jobs)
     print_table1(measured, console)
     stem = f"table{STANDALONE_TABLES[options.release]}"
@@ -203,7 +214,7 @@ def _table1(options: argparse.Namespace) -> None:
 
 
 def _table2(options: argparse.Namespace) -> None:
-    experiment, console = _experiment(options), Console()
+    experiment, console = checked_experiment(options), Console()
     measured = measure_merges(experiment, Monitor(console), processes=options.jobs)
     print_table2(measured, console)
     stem = _merges_stem(experiment)
@@ -211,7 +222,7 @@ def _table2(options: argparse.Namespace) -> None:
 
 
 def _table5(options: argparse.Namespace) -> None:
-    experiment, console = _experiment(options), Console()
+    experiment, console = checked_experiment(options), Console()
     measured = measure_merges(experiment, Monitor(console), processes=options.jobs)
     print_table2(measured, console, number=5)
     folder, stem = options.results / options.backbone, _merges_stem(experiment, 5)
@@ -221,7 +232,7 @@ def _table5(options: argparse.Namespace) -> None:
 def _replay(options: argparse.Namespace) -> None:
     rule = get_rule(options.rule)
     options.release = "full" if options.table == 4 else "lora"
-    experiment, console = _experiment(options), Console()
+    experiment, console = checked_experiment(options), Console()
     replayed = replay(experiment, rule)
     print_table2(replayed, console)
     stem = f"{_merges_stem(experiment)}_rule_{rule.name}"
@@ -235,7 +246,7 @@ def _merges_stem(experiment: Experiment, number: int | None = None) -> str:
 
 
 def _figure2(options: argparse.Namespace) -> None:
-    experiment, console = _experiment(options), Console()
+    experiment, console = checked_experiment(options), Console()
     measured = measure_standalone(experiment, Monitor(console), processes=options.jobs, curves=True)
     _say_written(console, write_figure2(measured, options.results / options.backbone))
 

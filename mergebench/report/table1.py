@@ -11,6 +11,7 @@ from statistics import fmean
 from mergebench.cell import unpacked
 from mergebench.cell_warnings import UTILITY_LOSS
 from mergebench.measurements import UNPROTECTED, ZERO_SHOT, Context, Measurements, Standalone
+from mergebench.report.beside_paper import beside_standalone
 from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
 from mergebench.report.comparison import SIGNIFICANT
 from mergebench.report.doubts import legend, listed, marks, tally
@@ -136,15 +137,18 @@ def _row(
 def write_table1(measurements: Measurements, folder: Path, stem: str = "table1") -> list[Path]:
     """Write Table 1 (or 3) as Markdown, CSV and LaTeX, and its counts as `<stem>_tasks.csv`.
 
-    Returns the files. Raises `InputError` when one cannot be written.
+    Where the paper's table has the backbone, its numbers stand beside ours. Returns the
+    files. Raises `InputError` when one cannot be written.
     """
     table = table1(measurements)
     grid = _grid(table)
     context = measurements.context
+    number = STANDALONE_TABLES[context.release]
+    beside = beside_standalone(measurements, table, number)
     markdown = (
-        f"# Table {STANDALONE_TABLES[context.release]}: standalone test accuracy in percent"
+        f"# Table {number}: standalone test accuracy in percent"
         f"{FORM_IN_TITLE[context.release]}\n\n"
-        f"{markdown_table(grid)}\n{_reading(table)}\n{markdown_caption(context)}"
+        f"{markdown_table(grid)}\n{_reading(table)}\n{beside.markdown()}{markdown_caption(context)}"
     )
     latex = latex_comment(context) + latex_table(
         grid,
@@ -154,8 +158,9 @@ def write_table1(measurements: Measurements, folder: Path, stem: str = "table1")
     return [
         write_text(folder / f"{stem}.md", markdown),
         _write_csv(folder / f"{stem}.csv", table, context),
-        write_text(folder / f"{stem}.tex", latex),
+        write_text(folder / f"{stem}.tex", latex + beside.latex(context, stem)),
         _write_counts(folder / f"{stem}_tasks.csv", measurements),
+        *beside.files(folder, context, stem),
     ]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mergebench.measurements import Context, Measurements
+from mergebench.report.beside_paper import BesidePaper, beside_merged
 from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
 from mergebench.report.comparison import Comparison, Pair
 from mergebench.report.doubts import listed, tally
@@ -38,30 +39,33 @@ def write_table2(
 ) -> list[Path]:
     """Write a table of merges as Markdown, CSV and LaTeX, and every merge as `<stem>_targets.csv`.
 
-    `number` is that of the paper's table; None: 2 for LoRA, 4 for full fine-tuning.
-    Returns the files. Raises `InputError` when one cannot be written.
+    `number` is that of the paper's table; None: 2 for LoRA, 4 for full fine-tuning. Where it has
+    the backbone, its numbers stand beside ours. Returns the files. Raises `InputError` when one
+    cannot be written.
     """
     table = table2(measurements)
     context = measurements.context
     number = number or MERGE_TABLES[context.release]
+    beside = beside_merged(context, table, number)
     return [
-        write_text(
-            folder / f"{stem}.md",
-            _markdown(table, context, number or MERGE_TABLES[context.release]),
-        ),
+        write_text(folder / f"{stem}.md", _markdown(table, context, number, beside)),
         _write_cells(folder / f"{stem}.csv", table, context),
-        write_text(folder / f"{stem}.tex", _latex(table, context, stem)),
+        write_text(
+            folder / f"{stem}.tex", _latex(table, context, stem) + beside.latex(context, stem)
+        ),
         _write_targets(folder / f"{stem}_targets.csv", table, context),
+        *beside.files(folder, context, stem),
     ]
 
 
-def _markdown(table: Table2, context: Context, number: int) -> str:
+def _markdown(table: Table2, context: Context, number: int, beside: BesidePaper) -> str:
     sentences = "".join(f"- {sentence}\n" for sentence in reading(table, context.protocol))
     return (
         f"# Table {number}: accuracy on the target after merging"
         f"{FORM_IN_TITLE[context.release]}, protocol `{context.protocol}`\n\n"
         f"{markdown_table(accuracy_grid(table))}\n"
         f"{sentences}\n"
+        f"{beside.markdown()}"
         "## The other tasks\n\n"
         "Mean test accuracy in percent over the tasks other than the target, and over all tasks, "
         "of the same merges.\n\n"

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mergebench.measurements import UNPROTECTED, Measurements
+from mergebench.report.beside_paper import BesidePaper, beside_merged, beside_standalone
 from mergebench.report.captions import headline
 from mergebench.report.labels import (
     MERGE_TABLES,
@@ -23,7 +24,7 @@ from mergebench.report.table2_text import cell_marks, reading
 
 
 def print_table1(measurements: Measurements, console: Console) -> None:
-    """Print Table 1 (or 3) with one row per task and one column per release."""
+    """Print Table 1 (or 3), a row per task and a column per release, and the paper's numbers."""
     table = table1(measurements)
     shown = _table("task")
     for row in table.rows:
@@ -33,15 +34,17 @@ def print_table1(measurements: Measurements, console: Console) -> None:
     shown.add_section()
     shown.add_row("average", *(cell_text(row.average) for row in table.rows), style="bold")
     context = measurements.context
-    title = f"Table {STANDALONE_TABLES[context.release]} · {headline(context, merging=False)}"
+    number = STANDALONE_TABLES[context.release]
+    title = f"Table {number} · {headline(context, merging=False)}"
     console.print(Text(title, style="bold"))
     console.print(shown)
+    _print_beside(beside_standalone(measurements, table, number), console)
 
 
 def print_table2(
     measurements: Measurements, console: Console, *, number: int | None = None
 ) -> None:
-    """Print a table of merges with one row per attack and space, and how to read it.
+    """Print a table of merges by attack and space, how to read it, and the paper's numbers.
 
     `number` is that of the paper's table; None: 2 for LoRA, 4 for full fine-tuning.
     Per protection: accuracy on the target, its difference to unprotected, mean of the other tasks.
@@ -74,6 +77,19 @@ def print_table2(
     console.print(shown)
     for sentence in reading(table, measurements.context.protocol):
         console.print(Text(sentence, style="dim"))
+    _print_beside(beside_merged(measurements.context, table, number), console)
+
+
+def _print_beside(beside: BesidePaper, console: Console) -> None:
+    if not beside:
+        return
+    grid, shown = beside.grid, _table("")
+    for column in grid.columns:
+        shown.add_column(column.heading, justify="right", no_wrap=True)
+    for row in grid.rows:
+        shown.add_row(row.label, *(cell_text(value) for value in row.values))
+    console.print(shown)
+    console.print(Text(beside.sentences, style="dim"))
 
 
 def _table(*headings: str) -> Table:

@@ -4,7 +4,7 @@ from mergebench.progress import Progress
 from mergebench.train.classifier import Classifier
 from mergebench.train.fine_tuned import FineTuned
 from mergebench.train.full import FullTower
-from mergebench.train.loop import train
+from mergebench.train.loop import make_tower, train
 from mergebench.train.lora import LoraTower
 from mergebench.train.objective import Losses, Objective, Step
 from mergebench.train.recipe import (
@@ -35,6 +35,7 @@ __all__ = [
     "Step",
     "TrainingRecipe",
     "Tuned",
+    "make_tower",
     "train",
     "train_in_turn",
 ]

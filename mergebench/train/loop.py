@@ -65,7 +65,7 @@ class _Run:
         self.backbone, self.task, self.objective = backbone, task, objective
         self.recipe, self.seed = recipe, seed
         self.memory = PeakMemory(backbone.device)
-        self.tower = _tower(backbone, recipe, seed, task)
+        self.tower = make_tower(backbone, recipe, seed, task)
         self.classifier = Classifier(self.tower, task)
         self.start = self.tower.update(task.name)
         self.optimizer = torch.optim.AdamW(
@@ -204,7 +204,7 @@ class _Run:
         return len(self.losses) * self.recipe.batch_size / max(self.seconds, 1e-9)
 
 
-def _tower(backbone: Backbone, recipe: TrainingRecipe, seed: int, task: Task) -> Tower:
+def make_tower(backbone: Backbone, recipe: TrainingRecipe, seed: int, task: Task) -> Tower:
     if isinstance(recipe, FullRecipe):
         return FullTower(backbone, recipe)
     assert isinstance(recipe, Recipe)
