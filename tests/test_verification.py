@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +78,19 @@ def test_unchanged_tables_come_out_again_in_a_new_store(committed, capsys):
     assert "5 cells, " in shown
     assert ", 0 not; 0 cells beyond the tolerance." in shown
     assert "there" not in shown, "this is the environment of the tables"
+
+
+def test_the_commands_of_the_captions_write_the_same_bytes(committed, tmp_path, capsys):
+    for caption in sorted(committed.glob("*.md")):
+        command = shlex.split(stated_facts(caption.read_text())["Command"])
+        folders = ["--store", committed.parent / "runs", "--results", tmp_path]
+        assert run(*command[1:], *folders) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if " recalled in " in line]
+    assert len(lines) == 5
+    assert all(": 0 measured, " in line for line in lines)
+    files = {file.name: file.read_bytes() for file in committed.iterdir()}
+    assert len(files) == 8
+    assert {file.name: file.read_bytes() for file in (tmp_path / "mini_vit").iterdir()} == files
 
 
 def test_a_changed_count_is_found_and_named(committed, copy, capsys):
