@@ -19,13 +19,16 @@ import test_adapters as adapters
 import test_contract as contract
 import test_evaluate as evaluate
 import test_identities_merging as identities
+import test_identities_ties_dare as ties_dare
+import test_identities_tsv_cart as tsv_cart
 import test_parity as parity
-import test_public_parity as public
+import test_parity_peft as public
 import test_search as search
 import test_suites as suites
 import test_train as fine_tuning
 import test_trap2 as trap2
 import torch
+from adapter_files import low_rank_update
 from training import synthetic_task, tiny_backbone
 
 from attacks.dare import Dare
@@ -73,7 +76,7 @@ def by(test: Callable[..., None], *arguments: Any) -> Guard:
 
 
 def saved_adapter(folder: Path) -> tuple[Path]:
-    save_adapter(adapters.low_rank_update(), folder / "adapter")
+    save_adapter(low_rank_update(), folder / "adapter")
     return (folder / "adapter",)
 
 
@@ -107,7 +110,7 @@ SEARCH = Guard(
     arguments=lambda _: (load_backbone("mini_vit", weights="random"),),
 )
 ONE_CLASSIFIER = by(fine_tuning.test_the_trained_classifier_is_the_evaluated_one)
-DARE_DRAWS = by(identities.test_dare_draws_from_its_seed_task_and_site_alone, IN_FULL_PRECISION)
+DARE_DRAWS = by(ties_dare.test_dare_draws_from_its_seed_task_and_site_alone, IN_FULL_PRECISION)
 
 DEFECTS = (
     Defect(
@@ -115,7 +118,7 @@ DEFECTS = (
         plant=planting.keep_k,
         guards=[
             by(
-                identities.test_trimming_keeps_one_more_than_the_rounded_count,
+                ties_dare.test_trimming_keeps_one_more_than_the_rounded_count,
                 IN_FULL_PRECISION,
                 30.0,
             ),
@@ -127,7 +130,7 @@ DEFECTS = (
         name="TSV without orthogonalisation",
         plant=planting.leave_vectors_as_they_are,
         guards=[
-            by(identities.test_tsv_keeps_the_singular_values, IN_FULL_PRECISION),
+            by(tsv_cart.test_tsv_keeps_the_singular_values, IN_FULL_PRECISION),
             oracle("tsv", "full"),
         ],
     ),

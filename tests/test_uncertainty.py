@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from report_data import MEASUREMENTS, TARGETED, TASKS, UNPROTECTED, cells
 from synthetic import SITE, attack, dense, problem
-from test_report import MEASUREMENTS, TARGETED, TASKS, UNPROTECTED, cells
 
 from mergebench.cell import packed
 from mergebench.cell_warnings import (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,8 +76,21 @@ def test_unchanged_tables_come_out_again_in_a_new_store(committed, capsys):
     assert run("verify", committed, "--cells", 5) == 0
     shown = capsys.readouterr().out
     assert "5 cells, " in shown
-    assert ", 0 not; 0 cells beyond the tolerance." in shown
+    assert ", 0 not; cells beyond the tolerance: 0." in shown
     assert "there" not in shown, "this is the environment of the tables"
+
+
+def test_the_commands_of_the_captions_write_the_same_bytes(committed, tmp_path, capsys):
+    for caption in sorted(committed.glob("*.md")):
+        command = shlex.split(stated_facts(caption.read_text())["Command"])
+        folders = ["--store", committed.parent / "runs", "--results", tmp_path]
+        assert run(*command[1:], *folders) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if " recalled in " in line]
+    assert len(lines) == 5
+    assert all(": 0 measured, " in line for line in lines)
+    files = {file.name: file.read_bytes() for file in committed.iterdir()}
+    assert len(files) == 8
+    assert {file.name: file.read_bytes() for file in (tmp_path / "mini_vit").iterdir()} == files
 
 
 def test_a_changed_count_is_found_and_named(committed, copy, capsys):
@@ -84,7 +98,7 @@ def test_a_changed_count_is_found_and_named(committed, copy, capsys):
     words = ["verify", copy, "--cells", 100, "--store", committed.parent / "runs"]
     assert run(*words) == 1
     shown = capsys.readouterr().out
-    assert ", 1 not; 1 cells beyond the tolerance." in shown
+    assert ", 1 not; cells beyond the tolerance: 1." in shown
     (line,) = (line for line in shown.splitlines() if "-3" in line)
     assert "ties@core of mnist trap2" in line
     assert run(*words, "--tolerance", 2) == 1
@@ -126,6 +140,7 @@ def test_another_environment_is_said(committed, copy, capsys):
     shown = capsys.readouterr().out
     assert "table1_tasks.csv: torch is 1.0 there, " in shown
     assert "table1_tasks.csv: Precision is fp32 on cuda there, fp32 on cpu here." in shown
+    assert "--tolerance IMAGES" in shown
     assert "table2_targets.csv: torch" not in shown
 
 
@@ -139,6 +154,13 @@ def test_a_table_that_contradicts_itself_is_refused(copy, capsys):
     error = capsys.readouterr().err
     assert "table2_targets.csv: line 2 states other counts of " in error
     assert error.count("\n") == 1
+
+
+def test_a_task_that_the_command_does_not_measure_is_refused(committed, copy, capsys):
+    edit(copy / "table1_tasks.csv", "trap2,fashion,", "trap2,fashoin,")
+    words = ["--cells", 100, "--store", committed.parent / "runs"]
+    assert run("verify", copy, *words) == 2
+    assert "does not measure the task fashoin" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

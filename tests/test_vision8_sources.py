@@ -1,21 +1,16 @@
-"""vision8: the same images from every source and format, class lists, sizes and splits."""
+"""vision8: the same images from every source and format, and sources that are damaged."""
 
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import huggingface_hub.constants
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-import torch
 import torchvision.datasets
 from PIL import Image
-from torchvision import transforms
 from vision8_data import (
     COMMIT,
     labels,
@@ -25,26 +20,13 @@ from vision8_data import (
     write_image_folders,
     write_parquet,
 )
+from vision8_loading import NAMES, SIDE, content, load, sizes_of, state_of
 
-from mergebench.counting import silently
 from mergebench.errors import InputError
-from mergebench.suites import SuiteOptions, Task
-from mergebench.suites.vision8 import load_vision8, missing_items, survey, tasks
+from mergebench.suites import SuiteOptions
 from mergebench.suites.vision8.archives import find_archive
 from mergebench.suites.vision8.decoding import square
 from mergebench.suites.vision8.prompts import prompts_of
-from mergebench.suites.vision8.splitting import parts_of, split_sizes, stored_shuffle
-from mergebench.suites.vision8.tasks import TASKS, task_rows
-
-NAMES = tuple(row.name for row in TASKS)
-WITH_VALIDATION = ("dtd", "eurosat", "resisc45", "aircraft")
-SIDE = 16
-
-
-def sizes_of(task: str) -> dict[str, int]:
-    return (
-        {"train": 13, "val": 7, "test": 9} if task in WITH_VALIDATION else {"train": 13, "test": 11}
-    )
 
 
 @pytest.fixture(autouse=True)
@@ -60,21 +42,6 @@ def options(tmp_path) -> SuiteOptions:
     return SuiteOptions(
         data_root=tmp_path / "data", cache=tmp_path / "cache", resolution=SIDE, partial=True
     )
-
-
-def load(task: str, options: SuiteOptions) -> Task:
-    return load_vision8([task], options=options, counting=silently).tasks[0]
-
-
-def content(task: Task, split: str) -> list[tuple[bytes, int]]:
-    """Return the images and labels of a split whatever their order."""
-    data = task.splits[split]
-    images = (image.numpy().tobytes() for image in data.images)
-    return sorted(zip(images, data.labels.tolist(), strict=True))
-
-
-def state_of(task: str, options: SuiteOptions):
-    return survey(task_rows([task])[0], options)
 
 
 # --- the same images from every source ------------------------------------------------------
@@ -181,102 +148,6 @@ def test_other_configurations_and_splits_on_the_hub_are_not_read(options, hub_ca
     assert state_of("svhn", options).source.counts == {"train": 13, "test": 11}
 
 
-# --- classes --------------------------------------------------------------------------------
-
-
-def test_prompts_are_complete():
-    for row in TASKS:
-        prompts = prompts_of(row.name)
-        assert prompts.task == row.name
-        assert len(set(prompts.labels)) == len(set(prompts.classes)) == len(prompts.labels)
-        assert all(template.count("{}") == 1 for template in prompts.templates)
-        assert prompts.provenance["labels"]
-        assert prompts.order_of(prompts.labels, "", partial=False) == [*range(len(prompts.labels))]
-        assert prompts.order_of(prompts.classes, "", partial=False) == [*range(len(prompts.labels))]
-    counts = [len(prompts_of(row.name).labels) for row in TASKS]
-    assert counts == [196, 47, 10, 43, 10, 45, 100, 10]
-    assert [len(prompts_of(row.name).templates) for row in TASKS] == [8, 8, 3, 3, 1, 18, 1, 1]
-
-
-@pytest.mark.parametrize("kind", ["numbers", "strings"])
-def test_parquet_classes_are_known_by_name_in_any_order(options, kind):
-    splits = pictures("eurosat", {"train": 20, "val": 20, "test": 20}, classes=10)
-    names = list(prompts_of("eurosat").classes)  # a copy may carry the phrases of the prompts
-    shuffled = [names[(7 * i) % 10] for i in range(10)]
-    place = {names.index(name): number for number, name in enumerate(shuffled)}
-    renumbered = {
-        split: [replace(picture, label=place[picture.label]) for picture in content]
-        for split, content in splits.items()
-    }
-    folder = options.data_root / "eurosat"
-    write_parquet(folder, "eurosat", renumbered, names=shuffled)
-    if kind == "strings":
-        _replace_labels_by_names(folder, shuffled)
-    loaded = load("eurosat", options)
-    assert loaded.splits["train"].labels.tolist() == labels(splits, "train").tolist()
-
-
-def _replace_labels_by_names(folder: Path, names: list[str]) -> None:
-    for file in folder.glob("*.parquet"):
-        table = pq.read_table(file).replace_schema_metadata(None)
-        texts = pa.array([names[number] for number in table["label"].to_pylist()])
-        pq.write_table(table.set_column(1, "label", texts), file)
-
-
-def test_class_folders_get_the_labels_of_their_names(options):
-    for split in ("train", "val", "test"):
-        for name in ("polka dotted", "Zigzagged", "banded"):
-            folder = options.data_root / "dtd" / split / name
-            folder.mkdir(parents=True)
-            colour = (len(split), len(name), 7)
-            Image.new("RGB", (20, 20), colour).save(folder / f"{name}.png")
-    loaded = load("dtd", options)
-    classes = [loaded.classes[label] for label in loaded.splits["test"].labels]
-    assert classes == ["zigzagged", "banded", "polka-dotted"]  # by file name, capitals first
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda root: (root / "train" / "tartan").mkdir(), r"'tartan' among its classes, not in"),
-        (lambda root: (root / "train" / "zigzagged").rename(root / "moved"), r"46 of 47 classes; "),
-        (lambda root: next((root / "val" / "woven").iterdir()).unlink(), r"val has 46 images, exp"),
-        (lambda root: (root / "test").rename(root / "proof"), r"test has 0 images, expected 47"),
-    ],
-)
-def test_incomplete_image_folders_are_refused_by_name(monkeypatch, options, change, message):
-    rows = tuple(
-        replace(row, sizes={"train": 47, "val": 47, "test": 47}) if row.name == "dtd" else row
-        for row in TASKS
-    )
-    monkeypatch.setattr(tasks, "TASKS", rows)
-    complete = replace(options, partial=False)
-    write_image_folders(options.data_root, "dtd", pictures("dtd", rows[1].sizes, classes=47))
-    assert missing_items(["dtd"], options=complete) == ()
-    change(options.data_root / "dtd")
-    (item,) = missing_items(["dtd"], options=complete)
-    assert item.command == "mergebench data fetch dtd"
-    assert item.folder == options.data_root / "dtd"
-    with pytest.raises(InputError, match=message) as caught:
-        load_vision8(["dtd"], options=complete, counting=silently)
-    assert "\n" not in str(caught.value)
-
-
-def test_miniature_is_refused_unless_it_is_said_to_be_partial(options):
-    write_archive(options.data_root, "mnist", pictures("mnist", sizes_of("mnist")))
-    assert load("mnist", options).splits["train"].labels.shape == (13,)
-    with pytest.raises(InputError, match="train has 13 images, expected 60000, test has 11 images"):
-        load("mnist", replace(options, partial=False))
-
-
-def test_everything_missing_is_named_at_once(options):
-    write_archive(options.data_root, "mnist", pictures("mnist", sizes_of("mnist")))
-    items = missing_items(options=options)
-    assert [item.name for item in items] == [name for name in NAMES if name != "mnist"]
-    with pytest.raises(InputError, match=r"^7 missing: cars: not found \(1\.96 GB\): `mergebench"):
-        load_vision8(options=options)
-
-
 # --- damaged sources ------------------------------------------------------------------------
 
 
@@ -348,90 +219,3 @@ def test_damaged_annotations_are_named(options, task, file):
     problem = state_of(task, options).problem
     assert str(path) in problem
     assert "fetch it again" in problem
-
-
-# --- splits ---------------------------------------------------------------------------------
-
-
-def test_shuffles_are_successive_draws():
-    """The order that methods 9.1 gives, drawn here with one generator in one go."""
-    state = np.random.RandomState(420)
-    drawn = {
-        name: state.permutation(length)
-        for name, length in (
-            ("cars", 8041),
-            ("gtsrb", 12630),
-            ("mnist", 10000),
-            ("sun397", 19850),
-            ("svhn", 26032),
-        )
-    }
-    del drawn["sun397"]
-    for task, order in drawn.items():
-        assert np.array_equal(stored_shuffle(task, len(order)), order)
-
-
-def test_sizes_are_the_papers():
-    assert {row.name: tuple(split_sizes(row).values()) for row in TASKS} == {
-        "cars": (8144, 1608, 6433),
-        "dtd": (1880, 1880, 1880),
-        "eurosat": (21600, 2700, 2700),
-        "gtsrb": (26640, 2526, 10104),
-        "mnist": (60000, 2000, 8000),
-        "resisc45": (18900, 6300, 6300),
-        "aircraft": (3334, 3333, 3333),
-        "svhn": (73257, 5206, 20826),
-    }
-
-
-def test_validation_is_the_first_fifth_of_the_shuffled_test_images(options):
-    splits = pictures("gtsrb", {"train": 5, "test": 23})
-    write_archive(options.data_root, "gtsrb", splits)
-    loaded = load("gtsrb", options)
-    state = np.random.RandomState(420)
-    state.permutation(8041)
-    order = state.permutation(23)
-    expected = np.stack([square(Image.fromarray(splits["test"][i].pixels), SIDE) for i in order])
-    both = torch.cat([loaded.splits["val"].images, loaded.splits["test"].images])
-    assert np.array_equal(both.numpy(), expected)
-    assert len(loaded.splits["val"]) == 4
-    known = torch.cat([loaded.splits["val"].labels, loaded.splits["test"].labels])
-    assert known.tolist() == labels(splits, "test")[order].tolist()
-
-
-def test_unsplit_archive_is_dealt_by_class(options):
-    write_archive(options.data_root, "eurosat", pictures("eurosat", {"all": 200}, classes=10))
-    state = state_of("eurosat", options)
-    assert state.sizes == {"train": 160, "val": 20, "test": 20}
-    parts = parts_of(state.row, state.source)
-    together = np.concatenate([part.indices for part in parts.values()])
-    assert sorted(together) == list(range(200))
-    for split in ("val", "test"):
-        counts = np.bincount(state.source.splits["all"].labels[parts[split].indices])
-        assert counts.tolist() == [2] * 10
-    suite = load_vision8(["eurosat"], options=options, counting=silently)
-    assert any("dealt by class" in note for note in suite.notes)
-
-
-# --- pixels ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("size", [(40, 60), (61, 33), (224, 224), (500, 340)])
-@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "CMYK"])
-def test_images_are_resized_and_cropped_as_by_clip(size, mode):
-    draws = np.random.default_rng(3)
-    image = Image.fromarray(draws.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
-    image = image.convert(mode)
-    resize = transforms.Resize(32, transforms.InterpolationMode.BICUBIC)
-    resized = np.asarray(resize(image.convert("RGB"))).transpose(2, 0, 1)
-    top, left = ((length - 32) // 2 for length in resized.shape[1:])
-    expected = resized[:, top : top + 32, left : left + 32]
-    assert np.array_equal(square(image, 32), expected)
-
-
-def test_prompt_files_are_plain_facts():
-    folder = Path(tasks.__file__).parent / "prompts"
-    assert sorted(file.stem for file in folder.glob("*.json")) == sorted(NAMES)
-    for file in folder.glob("*.json"):
-        allowed = {"task", "provenance", "templates", "labels", "classes"}
-        assert set(json.loads(file.read_text())) <= allowed

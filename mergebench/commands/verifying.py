@@ -30,6 +30,8 @@ from mergebench.verification import (
 CELLS = 12
 """So many take a few minutes on two cores: nine adapters of `mini_vit` and about eight merges."""
 
+_MAY_DIFFER = "So counts may differ by some images, which --tolerance IMAGES allows."
+
 
 def add_verbs(verbs: Verbs) -> None:
     """Add verify."""
@@ -86,7 +88,8 @@ def _verified(
     wrong = tuple(text for pair in pairs for text in other_inputs(*pair))
     if wrong:
         return Verified(other_inputs=wrong)
-    for text in dict.fromkeys(text for pair in pairs for text in other_environment(*pair)):
+    others = [text for pair in pairs for text in other_environment(*pair)]
+    for text in [*others, _MAY_DIFFER] if others else ():
         console.print(text, highlight=False, soft_wrap=True)
     comparisons = [
         one

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mergebench.cell import Cell, CellRun, code_revision
+from mergebench.cell import Cell, CellRun
+from mergebench.errors import InputError
 from mergebench.experiment import Experiment, check_attack
 from mergebench.jobs import MergeJob, ReleaseJob, ZeroShotJob
 from mergebench.monitor import Monitor
@@ -48,28 +49,25 @@ def other_inputs(table: StatedTable, experiment: Experiment) -> Iterator[str]:
 
 
 def other_environment(table: StatedTable, experiment: Experiment) -> Iterator[str]:
-    """Yield a sentence for each package, device and revision of code that the table states.
+    """Yield a sentence for each package that has another version here, and for another device.
 
-    Those that are the same here are left out. Other counts may be due to any of the others.
+    With these, training and rounding may take another course, and counts differ by some images.
     """
     bench = experiment.workbench()
     run = CellRun.now(0.0, bench.backbone.device)
-    versions = dict(
-        part.split(" ", 1) for part in table.facts.get("Versions", "").split(", ") if " " in part
-    )
-    for package, version in versions.items():
+    for part in filter(None, table.facts.get("Versions", "").split(", ")):
+        package, _, version = part.partition(" ")
         here = run.versions.get(package, "not installed")
         if here != version:
             yield f"{table.file.name}: {package} is {version} there, {here} here."
-    precision = f"{bench.setting.precision} on {run.place}"
-    yield from _unlike(table, {"Precision": precision, "Code": code_revision() or "unknown"})
+    yield from _unlike(table, {"Precision": f"{bench.setting.precision} on {run.place}"})
 
 
-def _unlike(table: StatedTable, found: dict[str, str]) -> Iterator[str]:
+def _unlike(table: StatedTable, found: Mapping[str, str]) -> Iterator[str]:
     for what, here in found.items():
-        stated = table.facts.get(what)
+        stated = table.facts.get(what, "not stated")
         if stated != here:
-            yield f"{table.file.name}: {what} is {stated or 'not stated'} there, {here} here."
+            yield f"{table.file.name}: {what} is {stated} there, {here} here."
 
 
 def compared(
@@ -85,6 +83,7 @@ def compared(
     Their updates are trained first. Raises `InputError` for an attack, space, protection or task
     that is not there.
     """
+    _check_tasks(table, experiment)
     wanted = sorted({release for cell in table.cells for release in cell.releases})
     releases = [
         ReleaseJob(experiment=experiment, protection=protection, task=task, seed=seed)
@@ -105,6 +104,13 @@ def compared(
         )
         for cell in table.cells
     ]
+
+
+def _check_tasks(table: StatedTable, experiment: Experiment) -> None:
+    known = experiment.workbench().suite.task_names
+    stated = {task for cell in table.cells for task in (*cell.correct, *cell.tasks)}
+    for task in sorted(stated.difference(known)):
+        raise InputError(f"{table.file}: its caption's command does not measure the task {task}")
 
 
 def _merge(cell: StatedCell, experiment: Experiment) -> MergeJob:

@@ -34,7 +34,7 @@ class Verified:
         failed = sum(not one.passed for one in self.comparisons)
         return (
             f"{len(self.comparisons)} cells, {len(differences)} counts: "
-            f"{len(differences) - other} equal, {other} not; {failed} cells beyond the tolerance."
+            f"{len(differences) - other} equal, {other} not; cells beyond the tolerance: {failed}."
         )
 
 

@@ -129,6 +129,8 @@ def _merges(frame: pd.DataFrame) -> Iterator[StatedCell]:
     merges: dict[tuple[str, ...], list[dict[str, str]]] = {}
     for line, row in enumerate(_records(frame), start=2):
         target = "" if row["protection"] == protection_key(UNPROTECTED) else row["target"]
+        if row["target"] not in tasks:
+            raise ValueError(f"line {line}: the target {row['target']} has no column of counts")
         key = (row["protection"], target, row["attack"], row["space"], row["seed"])
         merges.setdefault(key, []).append({**row, "line": str(line)})
     for (protection, target, attack, space, seed), rows in merges.items():

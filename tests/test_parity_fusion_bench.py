@@ -1,0 +1,93 @@
+"""TIES, DARE and TSV against fusion-bench (extra `parity`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from public_conventions import (
+    SHAPE,
+    TRIMMED,
+    draw_our_numbers,
+    ours,
+    small_integers,
+    tensors,
+)
+from synthetic import dense, distance
+
+
+@pytest.fixture
+def our_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_our_numbers(monkeypatch)
+
+
+# fusion-bench: k + 1 entries and the majority, as here; trims over the whole flattened model.
+
+
+def fusion(module: str) -> Any:
+    """Return one module of fusion-bench's methods."""
+    return pytest.importorskip(
+        f"fusion_bench.method.{module}", reason="pip install mergebench[parity]"
+    )
+
+
+@pytest.mark.parametrize("top_k", TRIMMED)  # it cannot keep all: a 0-th smallest is asked for
+@pytest.mark.parametrize("aggregation", ["mean", "sum"])
+def test_fusion_bench_ties(top_k: float, aggregation: str) -> None:
+    rule, given = fusion("ties_merging.ties_merging_utils").ties_merging, tensors()
+    rows = torch.stack(given).flatten(start_dim=1)
+    theirs = rule(rows, reset_thresh=top_k, merge_func=aggregation).reshape(SHAPE)
+    assert torch.equal(ours("ties", given, top_k=top_k, aggregation=aggregation), theirs)
+
+
+@pytest.mark.parametrize("lean", [-1, 0, 1])
+def test_fusion_bench_follows_the_majority_where_values_cancel(lean: int) -> None:
+    """Magnitudes tie as well: both keep all that reach the threshold."""
+    rule, given = fusion("ties_merging.ties_merging_utils").ties_merging, small_integers(lean)
+    rows = torch.stack(given).flatten(start_dim=1)
+    theirs = rule(rows, reset_thresh=50, merge_func="mean")
+    assert torch.equal(ours("ties", given, top_k=50.0).flatten(), theirs)
+
+
+def test_fusion_bench_trims_all_sites_together() -> None:
+    """We trim each site on its own: the same once the sites are given as one."""
+    rule = fusion("ties_merging.ties_merging_utils").ties_merging
+    small, large = tensors(seed=1), [10 * each for each in tensors(seed=3)]
+    joined = [torch.cat(pair) for pair in zip(small, large, strict=True)]
+    rows = torch.stack(joined).flatten(start_dim=1)
+    theirs = rule(rows, reset_thresh=20, merge_func="sum").reshape(joined[0].shape)
+    options = {"top_k": 20.0, "aggregation": "sum"}
+    assert torch.equal(ours("ties", joined, **options), theirs)
+    apart = torch.cat([ours("ties", small, **options), ours("ties", large, **options)])
+    assert distance(apart, theirs) > 0.1
+
+
+@pytest.mark.usefixtures("our_numbers")
+@pytest.mark.parametrize("drop", [0.25, 0.75])
+def test_fusion_bench_dare(drop: float) -> None:
+    dropping, given = fusion("dare.utils").param_random_drop_, tensors()
+    dropped = [each.clone() for each in given]
+    for each in dropped:
+        dropping(each, drop, rescale=True)
+    assert torch.equal(ours("dare", given, drop=drop), torch.stack(dropped).sum(dim=0))
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_fusion_bench_tsv(count: int) -> None:
+    """Of full rank: null vectors of low-rank updates are rounding, which we leave out.
+
+    24 / 5 rounds down to 4 triples of each task, as `int(24 * (1 / 5))` does.
+    """
+    merge = fusion("task_singular_vector.utils.TSVM_utils").compute_and_sum_svd_mem_reduction
+    given = [change.delta for change in dense(SHAPE, count)]
+    theirs = merge([{"weight": each} for each in given], accelerator="cpu")["weight"]
+    for rank_mode in ("signal", "reference"):
+        assert distance(ours("tsv", given, rank_mode=rank_mode), theirs) < 1e-10
+
+
+def test_fusion_bench_tsv_of_what_is_no_matrix_is_the_mean() -> None:
+    merge = fusion("task_singular_vector.utils.TSVM_utils").compute_and_sum_svd_mem_reduction
+    given = [change.delta for change in dense((6, 1, 3, 3), 4)]
+    theirs = merge([{"kernel": each} for each in given], accelerator="cpu")["kernel"]
+    assert distance(ours("tsv", given), theirs) < 1e-10

@@ -1,0 +1,119 @@
+"""vision8: sizes, the order of the stored shuffles, and pixels as CLIP sees them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import huggingface_hub.constants
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision import transforms
+from vision8_data import (
+    labels,
+    pictures,
+    write_archive,
+)
+from vision8_loading import SIDE, load, state_of
+
+from mergebench.counting import silently
+from mergebench.suites import SuiteOptions
+from mergebench.suites.vision8 import load_vision8
+from mergebench.suites.vision8.decoding import square
+from mergebench.suites.vision8.splitting import parts_of, split_sizes, stored_shuffle
+from mergebench.suites.vision8.tasks import TASKS
+
+
+@pytest.fixture(autouse=True)
+def hub_cache(tmp_path, monkeypatch) -> Path:
+    """Keep the hub's cache of this machine out of every test."""
+    folder = tmp_path / "hub"
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def options(tmp_path) -> SuiteOptions:
+    return SuiteOptions(
+        data_root=tmp_path / "data", cache=tmp_path / "cache", resolution=SIDE, partial=True
+    )
+
+
+# --- splits ---------------------------------------------------------------------------------
+
+
+def test_shuffles_are_successive_draws():
+    """The order that methods 9.1 gives, drawn here with one generator in one go."""
+    state = np.random.RandomState(420)
+    drawn = {
+        name: state.permutation(length)
+        for name, length in (
+            ("cars", 8041),
+            ("gtsrb", 12630),
+            ("mnist", 10000),
+            ("sun397", 19850),
+            ("svhn", 26032),
+        )
+    }
+    del drawn["sun397"]
+    for task, order in drawn.items():
+        assert np.array_equal(stored_shuffle(task, len(order)), order)
+
+
+def test_sizes_are_the_papers():
+    assert {row.name: tuple(split_sizes(row).values()) for row in TASKS} == {
+        "cars": (8144, 1608, 6433),
+        "dtd": (1880, 1880, 1880),
+        "eurosat": (21600, 2700, 2700),
+        "gtsrb": (26640, 2526, 10104),
+        "mnist": (60000, 2000, 8000),
+        "resisc45": (18900, 6300, 6300),
+        "aircraft": (3334, 3333, 3333),
+        "svhn": (73257, 5206, 20826),
+    }
+
+
+def test_validation_is_the_first_fifth_of_the_shuffled_test_images(options):
+    splits = pictures("gtsrb", {"train": 5, "test": 23})
+    write_archive(options.data_root, "gtsrb", splits)
+    loaded = load("gtsrb", options)
+    state = np.random.RandomState(420)
+    state.permutation(8041)
+    order = state.permutation(23)
+    expected = np.stack([square(Image.fromarray(splits["test"][i].pixels), SIDE) for i in order])
+    both = torch.cat([loaded.splits["val"].images, loaded.splits["test"].images])
+    assert np.array_equal(both.numpy(), expected)
+    assert len(loaded.splits["val"]) == 4
+    known = torch.cat([loaded.splits["val"].labels, loaded.splits["test"].labels])
+    assert known.tolist() == labels(splits, "test")[order].tolist()
+
+
+def test_unsplit_archive_is_dealt_by_class(options):
+    write_archive(options.data_root, "eurosat", pictures("eurosat", {"all": 200}, classes=10))
+    state = state_of("eurosat", options)
+    assert state.sizes == {"train": 160, "val": 20, "test": 20}
+    parts = parts_of(state.row, state.source)
+    together = np.concatenate([part.indices for part in parts.values()])
+    assert sorted(together) == list(range(200))
+    for split in ("val", "test"):
+        counts = np.bincount(state.source.splits["all"].labels[parts[split].indices])
+        assert counts.tolist() == [2] * 10
+    suite = load_vision8(["eurosat"], options=options, counting=silently)
+    assert any("dealt by class" in note for note in suite.notes)
+
+
+# --- pixels ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(40, 60), (61, 33), (224, 224), (500, 340)])
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "CMYK"])
+def test_images_are_resized_and_cropped_as_by_clip(size, mode):
+    draws = np.random.default_rng(3)
+    image = Image.fromarray(draws.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
+    image = image.convert(mode)
+    resize = transforms.Resize(32, transforms.InterpolationMode.BICUBIC)
+    resized = np.asarray(resize(image.convert("RGB"))).transpose(2, 0, 1)
+    top, left = ((length - 32) // 2 for length in resized.shape[1:])
+    expected = resized[:, top : top + 32, left : left + 32]
+    assert np.array_equal(square(image, 32), expected)
