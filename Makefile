@@ -24,6 +24,7 @@ SET      ?=
 TRAIN_PRECISION ?=
 STORE    ?= runs
 RULE     ?= target
+TABLE    ?=
 BASELINE ?= results/baselines/mini_vit.json
 CHECK    ?=
 RESULTS  ?= results/$(BACKBONE)
@@ -50,7 +51,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  variables: BACKBONE=$(BACKBONE) PROTOCOL=$(PROTOCOL) SEED=$(SEED) SEEDS=$(SEEDS)" \
 	      "JOBS=$(JOBS) DEVICE=$(DEVICE) STORE=$(STORE) RULE=$(RULE) WEIGHTS=... DATA_ROOT=..." \
-	      "DROP_LEAKS=1 TASKS=... ATTACKS=... PROTECTIONS=... SET=trap2.strength=0.1" \
+	      "DROP_LEAKS=1 TASKS=... ATTACKS=... PROTECTIONS=... TABLE=4 SET=trap2.strength=0.1" \
 	      "TRAIN_PRECISION=bf16 BASELINE=$(BASELINE) CHECK=--exact RESULTS=$(RESULTS)" \
 	      "VERIFY='--cells 20 --sample-seed 1'"
 
@@ -73,11 +74,17 @@ table1: $(INSTALLED)  ## standalone accuracy per task: zero-shot, fine-tuned, pr
 table2: $(INSTALLED)  ## merged accuracy: attack @ space, unprotected and protected
 	$(MERGEBENCH) table2 $(OPTIONS)
 
+table3: $(INSTALLED)  ## table 1 of full fine-tuning: every weight trained, not an adapter
+	$(MERGEBENCH) table3 $(OPTIONS)
+
+table4: $(INSTALLED)  ## table 2 of full fine-tuning, in Full space
+	$(MERGEBENCH) table4 $(OPTIONS)
+
 table5: $(INSTALLED)  ## merged accuracy of attacks that look at images, and what W0 gives them
 	$(MERGEBENCH) table5 $(OPTIONS)
 
-replay: $(INSTALLED)  ## table 2 under the selection rule RULE, from the counts in STORE
-	$(MERGEBENCH) replay --rule $(RULE) $(OPTIONS)
+replay: $(INSTALLED)  ## table 2 (or TABLE=4) under the selection rule RULE, from STORE
+	$(MERGEBENCH) replay --rule $(RULE) $(if $(TABLE),--table $(TABLE)) $(OPTIONS)
 
 figure2: $(INSTALLED)  ## accuracy against the scale s at which an update is deployed
 	$(MERGEBENCH) figure2 $(OPTIONS)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mergebench.adapters import load_update, save_adapter, save_dense
+from mergebench.adapters import DENSE_NAME, load_update, save_adapter, save_dense
 from mergebench.backbones import Backbone
 from mergebench.update import Dense, Update
-
-DENSE_NAME = "update.safetensors"
 
 
 def save_release(update: Update, folder: Path, backbone: Backbone) -> None:
@@ -25,13 +23,13 @@ def save_release(update: Update, folder: Path, backbone: Backbone) -> None:
 
 
 def load_release(folder: Path, backbone: Backbone) -> Update:
-    """Load the update in `folder`, which may be an adapter that others released.
+    """Load the update in `folder`, which may be one that others released.
 
     Raises `InputError` for anything that is not exactly an update of `backbone`.
     """
-    dense = folder / DENSE_NAME
-    if dense.is_file():
-        every = {name: tuple(tensor.shape) for name, tensor in backbone.tensors.items()}
-        return load_update(dense, every, backbone.name)
-    shapes = {name: (site.out_features, site.in_features) for name, site in backbone.sites.items()}
-    return load_update(folder, shapes, backbone.name)
+    return load_update(
+        folder,
+        {name: (site.out_features, site.in_features) for name, site in backbone.sites.items()},
+        backbone.name,
+        dense_shapes={name: tuple(one.shape) for name, one in backbone.tensors.items()},
+    )

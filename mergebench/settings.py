@@ -146,9 +146,9 @@ SETTINGS: Mapping[str, Setting] = {
 
 
 _VIT_FULL = FullRecipe(learning_rate=4e-4, steps=350, logit_scale=12.0)
-_CONVNEXT_FULL = FullRecipe(learning_rate=1e-3, steps=350)
+_CONVNEXT_FULL = FullRecipe(learning_rate=8e-4, steps=400)
 _VIT_FULL_TRAP: Mapping[str, Any] = {"strength": 0.35, **_MINI_TRAP, "until": 0.4}
-_CONVNEXT_FULL_TRAP: Mapping[str, Any] = {"strength": 0.7, **_MINI_TRAP}
+_CONVNEXT_FULL_TRAP: Mapping[str, Any] = {"strength": 0.5, **_MINI_TRAP, "until": 0.35}
 
 _PAPER_FULL = replace(
     _PAPER,

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from training import assert_unchanged, synthetic_task, tiny_backbone, weights_of
 
-from mergebench.adapters import load_update
+from mergebench.adapters import DENSE_NAME, load_update
 from mergebench.backbones import Backbone
 from mergebench.errors import InputError
 from mergebench.evaluate import Deployment, Evaluator, deployed
 from mergebench.progress import Silent
-from mergebench.releases import DENSE_NAME, load_release, save_release
+from mergebench.releases import load_release, save_release
 from mergebench.suites import Task
 from mergebench.train import Classifier, FullRecipe, FullTower, LoraTower, Step, record, train
 from mergebench.update import Dense, Update

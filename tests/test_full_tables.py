@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from miniature import FEW_IMAGES, PROTOCOL, SETTING
 from safetensors.torch import load_file
 
@@ -168,3 +169,19 @@ def test_a_space_of_factors_is_refused(tmp_path: Path, capsys: pytest.CaptureFix
     error = capsys.readouterr().err
     assert "space core needs low-rank factors, which full fine-tuning does not release" in error
     assert "use ties@full" in error
+
+
+def test_full_releases_are_merged_by_the_command(
+    tmp_path: Path, folder: Path, written: dict[str, str]
+) -> None:
+    given = sorted((folder / "runs/releases").glob("*-none-full-0-*"))
+    out = tmp_path / "merged.safetensors"
+    words = ["merge", "--backbone", "mini_vit", "--attack", "ta", "--alpha", "0.5", "--out"]
+    assert cli.main([*words, str(out), *map(str, given)]) == 0
+    first, second = (load_file(one / "update.safetensors") for one in given)
+    merged = load_file(out)
+    assert merged.keys() == first.keys()
+    for name, tensor in merged.items():
+        assert torch.equal(tensor, 0.5 * (first[name] + second[name]))
+    again = tmp_path / "again.safetensors"
+    assert cli.main([*words, str(again), str(out), str(given[0])]) == 0, "a merge is an update too"

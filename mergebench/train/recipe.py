@@ -77,11 +77,16 @@ class TrainingRecipe:
     @property
     def summary(self) -> str:
         """What is trained and how, in a line."""
+        return f"{self.trained}, {self.schedule}"
+
+    @property
+    def schedule(self) -> str:
+        """How it is trained, in a line."""
         temperature = "" if self.logit_scale is None else f", logit scale {self.logit_scale:g}"
         decay = f", weight decay {self.weight_decay:g}" if self.weight_decay else ""
         clipping = ", gradients not clipped" if self.clip_norm is None else ""
         return (
-            f"{self.trained}, learning rate {self.learning_rate:g}, "
+            f"learning rate {self.learning_rate:g}, "
             f"{self.steps} steps of {self.batch_size} images{temperature}{decay}{clipping}"
         )
 
