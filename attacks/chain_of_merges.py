@@ -21,15 +21,16 @@ class ChainOfMerges(DataMerger):
     RegMean++ (nthehai01/RegMean-plusplus).
 
     The paper's abstract fixes the order and the renewal of inputs. That the fit has the form of
-    `Regression`, and how tasks are weighted, is our reading, hence options. `shrink` 1 and 100
-    images are the Trap² reference's.
+    `Regression`, and how tasks are weighted, is our reading, hence options; the defaults gave the
+    highest validation accuracy of unprotected merges on `mini_vit`. `shrink` 1 and 100 images are
+    the Trap² reference's.
     """
 
     name: ClassVar[str] = "chain_of_merges"
     paper: ClassVar[str] = "Buzzega et al., 2025, https://arxiv.org/abs/2508.21421"
 
-    target: Target = "weights"
-    weighting: Weighting = "none"
+    target: Target = "outputs"
+    weighting: Weighting = "inv_trace"
     schedule: Literal["linear", "block"] = "linear"
     shrink: float = 1.0
     ridge: float = 1e-6

@@ -107,13 +107,14 @@ def _one_weight(attack, site, model, experts, base, tasks) -> np.ndarray:
     return np.linalg.solve(regularised, (numerator + ridge * base[name]).T).T
 
 
+CHAIN = ChainOfMerges(target="weights", weighting="none")
 ATTACKS = [
     RegMean(),
+    CHAIN,
+    CHAIN.with_options(target="outputs", shrink=0.8),
+    CHAIN.with_options(weighting="trace", ridge=1e-2),
     ChainOfMerges(),
-    ChainOfMerges(target="outputs", shrink=0.8),
-    ChainOfMerges(weighting="trace", ridge=1e-2),
-    ChainOfMerges(target="outputs", weighting="inv_trace"),
-    ChainOfMerges(schedule="block", shrink=0.95),
+    CHAIN.with_options(schedule="block", shrink=0.95),
 ]
 
 
@@ -129,7 +130,7 @@ def test_parity_with_whole_weights_in_numpy(attack: DataMerger, make) -> None:
         assert distance(own, torch.from_numpy(np.asarray(expected[name]))) < 1e-4, site
 
 
-@pytest.mark.parametrize("attack", [RegMean(), ChainOfMerges(), ChainOfMerges(target="outputs")])
+@pytest.mark.parametrize("attack", [RegMean(), CHAIN, ChainOfMerges()])
 def test_equal_experts_merge_to_the_expert(attack: DataMerger) -> None:
     update = low_rank_updates(1)[0]
     found = merged(attack.with_options(ridge=1e-9), [update] * 3)
@@ -141,7 +142,7 @@ def test_on_one_linear_the_chain_is_regmean_and_both_targets_agree(shrink: float
     updates = low_rank_updates(3, [FIRST])
     plain = merged(RegMean(shrink=shrink), updates)
     for options in ({}, {"target": "outputs"}, {"schedule": "block"}):
-        assert apart(merged(ChainOfMerges(shrink=shrink, **options), updates), plain) < 1e-6
+        assert apart(merged(CHAIN.with_options(shrink=shrink, **options), updates), plain) < 1e-6
 
 
 def test_regmean_scales_with_the_updates_and_ignores_their_order() -> None:
@@ -241,9 +242,9 @@ def test_moments_in_parts_are_those_of_all_tokens(monkeypatch) -> None:
 
 def test_the_size_of_a_batch_changes_nothing(monkeypatch) -> None:
     updates = low_rank_updates(2)
-    whole = merged(ChainOfMerges(target="outputs"), updates)
+    whole = merged(ChainOfMerges(), updates)
     monkeypatch.setattr("attacks.tower_walk._BATCH", 7)
-    assert apart(merged(ChainOfMerges(target="outputs"), updates), whole) < 1e-4
+    assert apart(merged(ChainOfMerges(), updates), whole) < 1e-4
 
 
 def test_query_key_and_value_share_one_moment(monkeypatch) -> None:
@@ -274,7 +275,7 @@ def test_linears_of_a_convnext_are_merged_one_by_one_and_its_head_last() -> None
 
 def test_the_shares_of_the_tasks_are_noted() -> None:
     data = given(low_rank_updates(3))
-    ChainOfMerges(weighting="inv_trace").merge(data)
+    ChainOfMerges().merge(data)
     weights, shares = (
         [data.notes[f"{what} of task {index}"] for index in range(3)]
         for what in ("weight", "share")
@@ -282,7 +283,7 @@ def test_the_shares_of_the_tasks_are_noted() -> None:
     assert sum(weights) == pytest.approx(1)
     assert shares == pytest.approx([1 / 3] * 3)
     plain = given(low_rank_updates(3))
-    ChainOfMerges().merge(plain)
+    CHAIN.merge(plain)
     assert plain.notes["weight of task 0"] == pytest.approx(1 / 3)
     assert plain.notes["share of task 0"] != pytest.approx(1 / 3, abs=1e-4)
 
