@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from training import assert_unchanged, synthetic_task, tiny_backbone, weights_of
+from training import TINY, assert_unchanged, synthetic_task, tiny_backbone, weights_of
 
 from mergebench.backbones import Backbone
 from mergebench.contracts import DataMerger, Merger, Space
@@ -18,7 +18,7 @@ from mergebench.suites import Split, Task
 from mergebench.update import LowRank, Update
 
 ATTACKS = [found.plugin for found in registry().all(DataMerger)]
-FEW = {"steps": 2, "epochs": 1}
+FEW = {"steps": 2, "epochs": 1, "recipe": TINY}
 """What fields of these names are set to, so that attacks that train end soon."""
 NAMES = ("stripes", "dots", "waves")
 
