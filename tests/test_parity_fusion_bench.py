@@ -1,4 +1,4 @@
-"""TIES, DARE and TSV against fusion-bench (extra `parity`)."""
+"""TIES, DARE, TSV and RegMean against fusion-bench (extra `parity`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,18 @@ from public_conventions import (
     small_integers,
     tensors,
 )
+from small_tower import (
+    changes,
+    full_updates,
+    linear_inputs,
+    parameters,
+    small_backbone,
+    tasks_of,
+)
 from synthetic import dense, distance
+
+from attacks.regmean import RegMean
+from mergebench.contracts import MergeData
 
 
 @pytest.fixture
@@ -91,3 +102,24 @@ def test_fusion_bench_tsv_of_what_is_no_matrix_is_the_mean() -> None:
     given = [change.delta for change in dense((6, 1, 3, 3), 4)]
     theirs = merge([{"kernel": each} for each in given], accelerator="cpu")["kernel"]
     assert distance(ours("tsv", given), theirs) < 1e-10
+
+
+@pytest.mark.parametrize("shrink", [0.0, 0.5, 0.95, 1.0])
+def test_fusion_bench_regmean(shrink: float) -> None:
+    """They merge whole weights, without a ridge, from Gram matrices that they are given."""
+    rule = fusion("regmean.regmean").merging_with_regmean_weights
+    backbone, updates, tasks = small_backbone(), full_updates(3), tasks_of(3)
+    base = parameters(backbone)
+    moved = [changes(update, base) for update in updates]
+    experts = [{name: base[name] + own[name] for name in own} for own in moved]
+    grams = []
+    for expert, task in zip(experts, tasks, strict=True):
+        inputs = linear_inputs({**base, **expert}, task.splits["train"].images)
+        grams.append({site: torch.tensor(x.T @ x / len(x)) for site, x in inputs.items()})
+    lists = {name: [torch.tensor(each[name]) for each in experts] for name in experts[0]}
+    theirs = rule(lists, grams, reduce_non_diagonal_ratio=shrink)
+
+    given = MergeData(backbone=backbone, updates=tuple(updates), tasks=tasks, seed=0)
+    found = changes(RegMean(shrink=shrink, ridge=0.0).merge(given), base)
+    for name, weight in theirs.items():
+        assert distance(torch.tensor(found[name]), weight - torch.tensor(base[name])) < 1e-4, name
