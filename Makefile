@@ -29,7 +29,7 @@ OPTIONS = --backbone $(BACKBONE) --protocol $(PROTOCOL) --seed $(SEED) --seeds $
           $(if $(ATTACKS),--attacks "$(ATTACKS)") \
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
-.PHONY: help install table1 table2 table5 replay figure2 regress test test-slow bench lint data data-check \
+.PHONY: help install table1 table2 table5 replay recovery figure2 regress test test-slow bench lint data data-check \
         data-fetch pretrain clean
 
 help:  ## list the targets
@@ -59,6 +59,9 @@ table5: $(INSTALLED)  ## merged accuracy of attacks that look at images, and wha
 
 replay: $(INSTALLED)  ## table 2 under the selection rule RULE, from the counts in STORE
 	$(MERGEBENCH) replay --rule $(RULE) $(OPTIONS)
+
+recovery: $(INSTALLED)  ## accuracy after fine-tuning merges, and W0, against labelled images
+	$(MERGEBENCH) recovery $(OPTIONS)
 
 figure2: $(INSTALLED)  ## accuracy against the scale s at which an update is deployed
 	$(MERGEBENCH) figure2 $(OPTIONS)

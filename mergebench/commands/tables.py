@@ -15,16 +15,18 @@ from mergebench.commands.parser import Parser, Verbs
 from mergebench.contracts import Protection
 from mergebench.device import AUTO, CHOICES, choose_device
 from mergebench.errors import InputError
-from mergebench.experiment import TABLE2, TABLE5, Experiment, check_attack
+from mergebench.experiment import RECOVERY, TABLE2, TABLE5, Experiment, check_attack
 from mergebench.measurements import UNPROTECTED
 from mergebench.monitor import Monitor
 from mergebench.protocols import get_protocol
+from mergebench.recovery import measure_recovery
 from mergebench.registry import registry
 from mergebench.replay import replay
 from mergebench.report import (
     print_table1,
     print_table2,
     write_figure2,
+    write_recovery,
     write_table1,
     write_table2,
 )
@@ -35,12 +37,12 @@ from mergebench.settings import get_setting
 DEFAULT_BACKBONE = "mini_vit"
 DEFAULT_STORE = Path("runs")
 DEFAULT_RESULTS = Path("results")
-_DEFAULT_ATTACKS = {"table5": TABLE5}
+_DEFAULT_ATTACKS = {"table5": TABLE5, "recovery": (RECOVERY,)}
 _UNSTATED = ("--jobs", "--store", "--results", "--device")
 
 
 def add_verbs(verbs: Verbs) -> None:
-    """Add table1, table2, figure2 and replay."""
+    """Add the tables, the figures and replay."""
     common = Parser(add_help=False)
     common.add_argument("--backbone", default=DEFAULT_BACKBONE)
     common.add_argument("--weights", metavar="FILE", help="local weights of the backbone")
@@ -59,6 +61,7 @@ def add_verbs(verbs: Verbs) -> None:
         ("table1", _table1, "standalone accuracy per task"),
         ("table2", _table2, "merged accuracy per attack@space"),
         ("table5", _table5, "merged accuracy of attacks that look at images"),
+        ("recovery", _recovery, "accuracy of fine-tuned merges against labelled images"),
         ("figure2", _figure2, "accuracy against the deployed scale"),
     ):
         verbs.add_parser(verb, parents=[common], help=text).set_defaults(run=run)
@@ -159,6 +162,13 @@ def _replay(options: argparse.Namespace) -> None:
 def _stem(table: str, experiment: Experiment) -> str:
     protocol = experiment.protocol.name
     return table if protocol == "paper" else f"{table}_{protocol}"
+
+
+def _recovery(options: argparse.Namespace) -> None:
+    experiment, console = _experiment(options), Console()
+    measured = measure_recovery(experiment, Monitor(console), processes=options.jobs)
+    folder, stem = options.results / options.backbone, _stem("recovery", experiment)
+    _say_written(console, write_recovery(measured, folder, stem=stem))
 
 
 def _figure2(options: argparse.Namespace) -> None:
