@@ -55,6 +55,7 @@ _CONVNEXT_TRAP: Mapping[str, Any] = {
     **_MINI_TRAP,
 }
 
+
 # The embedded backbones keep the learning rate and logit scale of their adapters.
 def _few_steps(recipe: Recipe) -> Mapping[str, Any]:
     """Return the options of attacks that fine-tune on few images; they select among few steps."""
