@@ -1,0 +1,55 @@
+"""Chain of Merges: RegMean layer by layer, on the inputs that the layers merged before give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from attacks.layerwise import Regression, Target, Weighting, merged_by_regression
+from mergebench.contracts import DataMerger, MergeData
+from mergebench.errors import InputError
+from mergebench.update import Update
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainOfMerges(DataMerger):
+    """Merge each linear, in order of execution, on its inputs in the tower merged so far.
+
+    `target`: what the merged weight is fitted to, `weighting`: the weight of a task in it, `shrink`
+    and `ridge`: see `Regression`, which has the formulas. `schedule`: `linear` renews the inputs
+    before every linear; `block` before every block, in which the expert's weights run, as in
+    RegMean++ (nthehai01/RegMean-plusplus).
+
+    The paper's abstract fixes the order and the renewal of inputs. That the fit has the form of
+    `Regression`, and how tasks are weighted, is our reading, hence options; the defaults gave the
+    highest validation accuracy of unprotected merges on `mini_vit`. `shrink` 1 and 100 images are
+    the Trap² reference's.
+    """
+
+    name: ClassVar[str] = "chain_of_merges"
+    paper: ClassVar[str] = "Buzzega et al., 2025, https://arxiv.org/abs/2508.21421"
+
+    target: Target = "outputs"
+    weighting: Weighting = "inv_trace"
+    schedule: Literal["linear", "block"] = "linear"
+    shrink: float = 1.0
+    ridge: float = 1e-6
+
+    def __post_init__(self) -> None:
+        if self.schedule not in ("linear", "block"):
+            raise InputError(f"schedule is {self.schedule!r}; choose from: linear, block")
+        self._regression()
+
+    def merge(self, given: MergeData) -> Update:
+        """Return the chain's merge."""
+        return merged_by_regression(given, self._regression())
+
+    def _regression(self) -> Regression:
+        return Regression(
+            prefix="merged",
+            block="merged" if self.schedule == "linear" else "expert",
+            target=self.target,
+            weighting=self.weighting,
+            shrink=self.shrink,
+            ridge=self.ridge,
+        )
