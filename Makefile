@@ -16,6 +16,7 @@ DEVICE   ?= auto
 WEIGHTS  ?=
 STORE    ?= runs
 RULE     ?= target
+TABLE    ?=
 BASELINE ?= results/baselines/mini_vit.json
 CHECK    ?=
 # torch and torchvision must be builds of one release; a plain `pip install torch` may not be.
@@ -29,14 +30,14 @@ OPTIONS = --backbone $(BACKBONE) --protocol $(PROTOCOL) --seed $(SEED) --seeds $
           $(if $(ATTACKS),--attacks "$(ATTACKS)") \
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
-.PHONY: help install table1 table2 table5 replay recovery figure2 regress test test-slow bench lint data data-check \
-        data-fetch pretrain clean
+.PHONY: help install table1 table2 table3 table4 table5 replay recovery figure2 regress test \
+        test-slow bench lint data data-check data-fetch pretrain clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  variables: BACKBONE=$(BACKBONE) PROTOCOL=$(PROTOCOL) SEED=$(SEED) SEEDS=$(SEEDS)" \
 	      "JOBS=$(JOBS) DEVICE=$(DEVICE) STORE=$(STORE) RULE=$(RULE) WEIGHTS=... TASKS=..." \
-	      "ATTACKS=... PROTECTIONS=... BASELINE=$(BASELINE) CHECK=--exact"
+	      "ATTACKS=... PROTECTIONS=... TABLE=4 BASELINE=$(BASELINE) CHECK=--exact"
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -54,11 +55,17 @@ table1: $(INSTALLED)  ## standalone accuracy per task: zero-shot, fine-tuned, pr
 table2: $(INSTALLED)  ## merged accuracy: attack @ space, unprotected and protected
 	$(MERGEBENCH) table2 $(OPTIONS)
 
+table3: $(INSTALLED)  ## table 1 of full fine-tuning: every weight trained, not an adapter
+	$(MERGEBENCH) table3 $(OPTIONS)
+
+table4: $(INSTALLED)  ## table 2 of full fine-tuning, in Full space
+	$(MERGEBENCH) table4 $(OPTIONS)
+
 table5: $(INSTALLED)  ## merged accuracy of attacks that look at images, and what W0 gives them
 	$(MERGEBENCH) table5 $(OPTIONS)
 
-replay: $(INSTALLED)  ## table 2 under the selection rule RULE, from the counts in STORE
-	$(MERGEBENCH) replay --rule $(RULE) $(OPTIONS)
+replay: $(INSTALLED)  ## table 2 (or TABLE=4) under the selection rule RULE, from STORE
+	$(MERGEBENCH) replay --rule $(RULE) $(if $(TABLE),--table $(TABLE)) $(OPTIONS)
 
 recovery: $(INSTALLED)  ## accuracy after fine-tuning merges, and W0, against labelled images
 	$(MERGEBENCH) recovery $(OPTIONS)

@@ -21,32 +21,37 @@ from mergebench.errors import InputError, shape_text
 from mergebench.update import FLOAT_DTYPES, Dense, LowRank, SiteUpdate, Update
 
 WEIGHTS_NAME = "adapter_model.safetensors"
+DENSE_NAME = "update.safetensors"
 METADATA_KEY = "mergebench"
 
-Shapes = Mapping[str, tuple[int, int]]
+Shapes = Mapping[str, tuple[int, ...]]
 
 _PREFIX = "base_model.model."
 _FACTOR = re.compile(r"(?:base_model\.model\.)?(.+)\.lora_([AB])(?:\.default)?\.weight")
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
-def load_update(path: str | Path, shapes: Shapes, backbone: str) -> Update:
+def load_update(
+    path: str | Path, shapes: Shapes, backbone: str, *, dense_shapes: Shapes | None = None
+) -> Update:
     """Load an update of `backbone`, its sites in the order of `shapes`.
 
     `path`: a PEFT adapter folder (`adapter_config.json`, `adapter_model.safetensors`), the
     safetensors file in it, or a safetensors file with one dense tensor per site as `save_dense`
-    writes it. A PEFT adapter may name its modules as the sites or as Hugging Face's CLIP does.
-    `shapes`: the shape `(m, n)` of every site of the backbone. A LoRA's scaling is folded into
-    `up`; float16 and bfloat16 become float32. Raises `InputError`, one line with the
-    file and the site or key, for anything that is not exactly an update of these sites.
+    writes it, or a folder with such an `update.safetensors`. A PEFT adapter may name its modules as
+    the sites or as Hugging Face's CLIP does. `shapes`: the shape `(m, n)` of every site of the
+    backbone; `dense_shapes`: of all that a dense update may change, if that is more. A LoRA's
+    scaling is folded into `up`; float16 and bfloat16 become float32. Raises `InputError`, one line
+    with the file and the site or key, for anything that is not exactly an update of these sites.
     """
     path = Path(path)
     weights = _find_weights(path)
     tensors = _read_tensors(weights)
-    if path.is_dir() or any(".lora_" in key for key in tensors):
+    if weights.name == WEIGHTS_NAME or any(".lora_" in key for key in tensors):
         config = read_config(weights.with_name(CONFIG_NAME))
         sites = _adapter_sites(weights, tensors, config, shapes, backbone)
     else:
+        shapes = dense_shapes or shapes
         sites = _dense_sites(weights, tensors, shapes, backbone)
     return Update(sites={site: sites[site] for site in shapes if site in sites}, label=str(path))
 
@@ -110,6 +115,8 @@ def save_dense(
 
 
 def _find_weights(path: Path) -> Path:
+    if (path / DENSE_NAME).is_file():
+        return path / DENSE_NAME
     weights = path / WEIGHTS_NAME if path.is_dir() else path
     pickled = path / "adapter_model.bin" if path.is_dir() and not weights.exists() else path
     if pickled.suffix in _PICKLES and pickled.exists():
@@ -165,7 +172,7 @@ def _low_rank(
     site: str,
     pair: Mapping[str, Tensor],
     config: AdapterConfig,
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     backbone: str,
 ) -> LowRank:
     for missing in {"A", "B"} - pair.keys():

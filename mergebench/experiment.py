@@ -14,6 +14,7 @@ from mergebench.measurements import UNPROTECTED
 from mergebench.protocols import Protocol
 from mergebench.registry import registry
 from mergebench.settings import Setting
+from mergebench.train import ReleaseKind
 from mergebench.workbench import Workbench
 
 TABLE2 = (
@@ -22,6 +23,9 @@ TABLE2 = (
     *("tsv@full", "tsv@knots", "tsv@core", "cart@full", "cart@knots", "cart@core"),
 )
 """The attack@space columns of the paper's Table 2, in its order."""
+
+TABLE4 = ("ta@full", "ties@full", "dare_ties@full", "tsv@full", "cart@full")
+"""The columns of the paper's Table 4, of full fine-tuning, in its order."""
 
 
 TABLE5 = ("ta@full", "regmean@full", "chain_of_merges@full", "prodistill@full", "finetune@full")
@@ -93,10 +97,11 @@ class Experiment:
         return [(protection, target, seed) for seed in self.seeds for protection, target in sets]
 
 
-def check_attack(name: str) -> tuple[str, str]:
+def check_attack(name: str, release: ReleaseKind = "lora") -> tuple[str, str]:
     """Return attack and space of `attack[@space]`; the attack's first space if none is given.
 
-    Raises `InputError` for unknown names and for a space in which the attack is not defined.
+    Raises `InputError` for unknown names, for a space in which the attack is not defined, and for
+    one that needs the low-rank factors that a `release` does not have.
     """
     attack, _, space = name.partition("@")
     merger = registry().get(Attack, attack)
@@ -106,6 +111,11 @@ def check_attack(name: str) -> tuple[str, str]:
         raise InputError(
             f"attack {attack} is not defined in space {space}; "
             f"choose from: {', '.join(f'{attack}@{known}' for known in merger.spaces)}"
+        )
+    if release != "lora" and registry().get(Space, space).needs_factors:
+        raise InputError(
+            f"space {space} needs low-rank factors, which full fine-tuning does not release; "
+            f"use {attack}@full"
         )
     return attack, space
 

@@ -13,7 +13,7 @@ from mergebench.backbones import BACKBONES
 from mergebench.contracts import Attack, Plugin, Protection, Space
 from mergebench.errors import InputError
 from mergebench.registry import registry, unknown_name
-from mergebench.settings import SETTINGS
+from mergebench.settings import FULL_SETTINGS, SETTINGS
 from mergebench.suites import load_suite
 from mergebench.suites.vision8 import task_rows
 from mergebench.suites.vision8.prompts import prompts_of
@@ -58,20 +58,20 @@ def _option(item: Field[object]) -> str:
 
 
 def _print_backbones(console: Console) -> None:
-    table = Table("name", "suite", "searched on", "precision", "recipe")
+    table = Table("name", "suite", "searched on", "precision", "adapters", "full fine-tuning")
     for name in BACKBONES:
         setting = SETTINGS.get(name)
         if setting is None:
-            table.add_row(name, "none yet", "-", "-", "-")
+            table.add_row(name, "none yet", "-", "-", "-", "-")
             continue
         images = "all" if setting.search_per_task is None else str(setting.search_per_task)
-        recipe = setting.recipe
         table.add_row(
             name,
             setting.suite,
             f"{images} validation images per task",
             setting.precision,
-            f"rank {recipe.rank}, learning rate {recipe.learning_rate:g}, {recipe.steps} steps",
+            setting.recipe.summary,
+            FULL_SETTINGS[name].recipe.schedule,
         )
     console.print(table)
 

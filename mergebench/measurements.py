@@ -92,7 +92,8 @@ class Context:
 
     `command` reproduces them; `date` is the day (ISO) on which the newest of them was measured;
     hashes identify the weights and the images; `revisions` are the git commits of the code that
-    measured them; `notes` are further facts, one sentence each.
+    measured them; `release`: in which form updates are released, `lora` or `full`; `notes` are
+    further facts, one sentence each.
     """
 
     command: str
@@ -108,6 +109,7 @@ class Context:
     device: str
     versions: Mapping[str, str]
     revisions: tuple[str, ...] = ()
+    release: str = "lora"
     notes: tuple[str, ...] = ()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -31,8 +32,7 @@ def replay(experiment: Experiment, rule: SelectionRule) -> Measurements:
         recalled, cells = recall_merges(experiment)
     except NotMeasuredError as error:
         raise InputError(
-            f"{experiment.store} lacks cells of this table: run "
-            f"`{experiment.command.replace('replay', 'table2', 1).split(' --rule')[0]}` first"
+            f"{experiment.store} lacks cells of this table: run `{_measuring(experiment)}` first"
         ) from error
     rows = tuple(
         row
@@ -45,6 +45,13 @@ def replay(experiment: Experiment, rule: SelectionRule) -> Measurements:
     )
     context = replace(recalled.context, notes=(*recalled.context.notes, note))
     return replace(recalled, context=context, merged=rows)
+
+
+def _measuring(experiment: Experiment) -> str:
+    """Return the command that measures what a replay asks for."""
+    table = {"lora": "table2", "full": "table4"}[experiment.setting.release]
+    kept = re.sub(r" --(rule|table)[= ]\S+", "", experiment.command)
+    return kept.replace("replay", table, 1)
 
 
 def _rows(row: Merged, cell: Cell, rule: SelectionRule) -> Iterator[Merged]:

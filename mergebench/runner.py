@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from mergebench.cell import Cell
@@ -16,7 +16,8 @@ from mergebench.monitor import Monitor
 from mergebench.progress import Silent
 from mergebench.rows import merged_row, scale_curve, standalone_row, zero_shot_rows
 from mergebench.search import FULL
-from mergebench.train import Recipe
+from mergebench.train import TrainingRecipe
+from mergebench.training_costs import training_costs
 from mergebench.workbench import NotMeasuredError
 
 Job = ReleaseJob | ZeroShotJob | MergeJob
@@ -33,7 +34,8 @@ def measure_standalone(
         )
         for protection, task, seed in experiment.releases()
     ]
-    run_jobs(jobs, monitor, "adapters", len(jobs), processes)
+    what = "adapters" if experiment.setting.release == "lora" else "updates"
+    run_jobs(jobs, monitor, what, len(jobs), processes)
     return _recalled_standalone(experiment, curves=curves)
 
 
@@ -50,6 +52,7 @@ def _recalled_standalone(experiment: Experiment, *, curves: bool) -> Measurement
             cells.append(curve)
             lines.append(scale_curve(curve, protection, task))
     context = context_of(experiment, cells)
+    context = replace(context, notes=(*context.notes, *training_costs(experiment)))
     return Measurements(context=context, standalone=tuple(rows), curves=tuple(lines))
 
 
@@ -182,6 +185,7 @@ def context_of(experiment: Experiment, cells: Sequence[Cell]) -> Context:
         suite_sha256=bench.suite.sha256,
         tasks=bench.suite.task_names,
         protocol=experiment.protocol.name,
+        release=experiment.setting.release,
         seeds=experiment.seeds,
         precision=bench.setting.precision,
         device=newest.run.place,
@@ -194,12 +198,13 @@ def context_of(experiment: Experiment, cells: Sequence[Cell]) -> Context:
 def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
     """Yield what else the numbers depend on: recipe, options, search subset, mixed versions."""
     setting = experiment.setting
-    yield f"Adapters: {_recipe(setting.recipe)}."
+    updates = "Adapters" if setting.release == "lora" else "Updates"
+    yield f"{updates}: {setting.recipe.summary}."
     for name in experiment.protections:
         options = dict(setting.protections.get(name, {}))
         recipe = options.pop("recipe", setting.recipe)
         if recipe != setting.recipe:
-            yield f"Adapters of {name}: {_recipe(recipe)}."
+            yield f"{updates} of {name}: {recipe.summary}."
         if options:
             shown = ", ".join(f"{key} {value}" for key, value in options.items())
             yield f"Options of {name}: {shown}."
@@ -230,19 +235,11 @@ def described(merger: DataMerger) -> str:
     """Return in a sentence which images an attack looks at, and its other hyper-parameters."""
     budget = {item.name for item in fields(DataMerger)}
     shown = (
-        _recipe(value) if isinstance(value, Recipe) else f"{name} {value}"
+        value.summary if isinstance(value, TrainingRecipe) else f"{name} {value}"
         for name, value in merger.options().items()
         if name not in budget
     )
     return f"{'; '.join([f'{merger.name} looks at {merger.budget}', *shown])}."
-
-
-def _recipe(recipe: Recipe) -> str:
-    temperature = "" if recipe.logit_scale is None else f", logit scale {recipe.logit_scale:g}"
-    return (
-        f"LoRA of rank {recipe.rank}, learning rate {recipe.learning_rate:g}, "
-        f"{recipe.steps} steps of {recipe.batch_size} images{temperature}"
-    )
 
 
 def searched_images(cells: Sequence[Cell]) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from typing import Any
 from mergebench.backbones import Precision
 from mergebench.errors import InputError
 from mergebench.registry import unknown_name
-from mergebench.train import Recipe
+from mergebench.train import FullRecipe, Recipe, ReleaseKind, TrainingRecipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,15 +29,29 @@ class Setting:
     """
 
     suite: str
-    recipe: Recipe
+    recipe: TrainingRecipe
     protections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     attacks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     search_per_task: int | None = None
     precision: Precision = "bf16"
 
+    def __post_init__(self) -> None:
+        """Check that all protections release what the recipe says."""
+        for name in self.protections:
+            kind = self.options(name)["recipe"].release
+            if kind != self.release:
+                raise InputError(
+                    f"setting: the recipe of {name} releases {kind}, and the others {self.release}"
+                )
+
     def __hash__(self) -> int:
         """Leave out the mappings, which have no hash; equal settings still hash alike."""
         return hash((self.suite, self.recipe, self.search_per_task, self.precision))
+
+    @property
+    def release(self) -> ReleaseKind:
+        """In which form updates are released."""
+        return self.recipe.release
 
     def options(self, protection: str) -> dict[str, Any]:
         """Return the options with which `protection` is used on this backbone."""
@@ -112,8 +126,61 @@ SETTINGS: Mapping[str, Setting] = {
 }
 
 
+_VIT_FULL = FullRecipe(learning_rate=4e-4, steps=350, logit_scale=12.0)
+_CONVNEXT_FULL = FullRecipe(learning_rate=8e-4, steps=400)
+_VIT_FULL_TRAP: Mapping[str, Any] = {"strength": 0.35, **_MINI_TRAP, "until": 0.4}
+_CONVNEXT_FULL_TRAP: Mapping[str, Any] = {"strength": 0.5, **_MINI_TRAP, "until": 0.35}
+
+_PAPER_FULL = replace(
+    _PAPER,
+    recipe=FullRecipe(
+        learning_rate=1e-5,
+        batch_size=32,
+        steps=100_000,
+        warmup_steps=500,
+        logit_scale=10_000.0,
+        evaluate_every=2_000,
+        patience=5,
+        probe_scales=(),
+        precision="fp32",
+    ),
+)
+"""The reference's recipe of full fine-tuning with Trap², for protected and plain updates.
+
+Source: the public reference (ml-postech/Trap2), defaults of its script for ViT-B/32, which is all
+that it has; its README has λ 0.005. The larger ViT and the ConvNeXt have the same here. What
+`_PAPER` says of plain updates holds here too.
+"""
+
+FULL_SETTINGS: Mapping[str, Setting] = {
+    "mini_vit": replace(
+        SETTINGS["mini_vit"], recipe=_VIT_FULL, protections={"trap2": _VIT_FULL_TRAP}
+    ),
+    "mini_convnext": replace(
+        SETTINGS["mini_convnext"],
+        recipe=_CONVNEXT_FULL,
+        protections={"trap2": _CONVNEXT_FULL_TRAP},
+    ),
+    "vit_b32": _PAPER_FULL,
+    "vit_l14": _PAPER_FULL,
+    "convnext": _PAPER_FULL,
+}
+
+
 def get_setting(backbone: str) -> Setting:
-    """Return the setting of a backbone; `InputError` with the nearest names for an unknown one."""
-    if backbone in SETTINGS:
-        return SETTINGS[backbone]
-    raise InputError(unknown_name("backbone", backbone, [*SETTINGS]))
+    """Return the setting of a backbone for LoRA releases.
+
+    Raises `InputError` with the nearest names for an unknown one.
+    """
+    return _find(SETTINGS, backbone)
+
+
+def get_full_setting(backbone: str) -> Setting:
+    """Return the setting of a backbone for full fine-tuning; errors as of `get_setting`."""
+    return _find(FULL_SETTINGS, backbone)
+
+
+def _find(settings: Mapping[str, Setting], backbone: str) -> Setting:
+    if backbone in settings:
+        return settings[backbone]
+    raise InputError(unknown_name("backbone", backbone, [*settings]))

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-from mergebench.adapters import load_update, save_adapter
 from mergebench.atomic import replacing
 from mergebench.backbones import Backbone, load_backbone
 from mergebench.cell import Cell, CellInputs, CellResults, CellRun, Method, plain, sha256_of
@@ -26,6 +25,7 @@ from mergebench.merging import AttackT, MergeProblem, Problem
 from mergebench.progress import Progress
 from mergebench.protocols import Protocol
 from mergebench.registry import registry
+from mergebench.releases import load_release, save_release
 from mergebench.search import Point
 from mergebench.settings import Setting
 from mergebench.store import Store
@@ -101,11 +101,7 @@ class Workbench:
                 folder = self._train_once(protection, task, seed, progress)
             else:
                 folder = self._adapters / f"{task}-{protection}"
-            shapes = {
-                name: (site.out_features, site.in_features)
-                for name, site in self.backbone.sites.items()
-            }
-            known = load_update(folder, shapes, self.backbone.name)
+            known = load_release(folder, self.backbone)
             self._updates[protection, task, seed] = known
         return known
 
@@ -123,7 +119,7 @@ class Workbench:
                 if self._adapters is not None:  # nobody knows what their training saw
                     return results
                 found = self._evaluator((task,), None).correct("val")[task]
-            known = self._record(protection, task, seed, progress)["validation"]
+            known = self.training_record(protection, task, seed, progress)["validation"]
             doubts = not_reproduced(found, known["correct"], known["images"])
             return replace(results, warnings=(*results.warnings, *doubts))
 
@@ -251,7 +247,9 @@ class Workbench:
             ).results(),
         )
 
-    def _record(self, protection: str, task: str, seed: int, progress: Progress) -> dict[str, Any]:
+    def training_record(
+        self, protection: str, task: str, seed: int, progress: Progress
+    ) -> dict[str, Any]:
         """Return what was recorded when the update was trained."""
         file = self._train_once(protection, task, seed, progress) / "record.json"
         record: dict[str, Any] = json.loads(file.read_text())
@@ -259,21 +257,23 @@ class Workbench:
 
     def _train_once(self, protection: str, task: str, seed: int, progress: Progress) -> Path:
         method = self.protection(protection)
+        lora = self.setting.release == "lora"
         content = {
             "backbone": self.backbone.sha256,
-            "sites": [*self.backbone.sites],
+            "sites": [*(self.backbone.sites if lora else self.backbone.tensors)],
             "task": self.suite.task(task).sha256,
             "protection": Method.of(method),
             "seed": seed,
         }
-        folder = self._releases / f"{task}-{protection}-{seed}-{sha256_of(content)[:16]}"
+        what = protection if lora else f"{protection}-{self.setting.release}"
+        folder = self._releases / f"{task}-{what}-{seed}-{sha256_of(content)[:16]}"
         record = folder / "record.json"
         if not record.is_file():  # written last: its presence says that the adapter is complete
             self._begin_measuring()
             release = method.protect(
                 self.backbone, self.suite.task(task), seed=seed, progress=progress
             )
-            save_adapter(release.update, folder, base_model=self.backbone.name)
+            save_release(release.update, folder, self.backbone)
             with replacing(record) as temporary:
                 text = json.dumps(plain({**content, **release.record}), indent=1, sort_keys=True)
                 temporary.write_text(text + "\n")

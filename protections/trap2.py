@@ -20,8 +20,8 @@ class Trap2(FineTuned):
 
     `strength` is λ, calibrated to the logit scale of the loss. `s` is uniform on
     `[scale_min, 1 - band]` and `[1 + band, scale_max]`; `weighting` is w(s): "inverse" 1/s,
-    "inverse_sqrt" 1/√s, or "one". The gradient of the scaled loss with respect to A and B carries a
-    factor s, which 1/s cancels.
+    "inverse_sqrt" 1/√s, or "one". The gradient of the scaled loss with respect to what is trained
+    (A and B, or W) carries a factor s, which 1/s cancels.
 
     Beyond the paper, off by default: `scales_per_step` divides the batch into that many groups with
     one s each, which averages over s at the price of smaller products (without dropout only); `cap`
@@ -66,7 +66,7 @@ class Trap2(FineTuned):
             )
         if self.scales_per_step < 1:
             raise InputError(f"trap2: scales_per_step is {self.scales_per_step}; it must be >= 1")
-        if self.scales_per_step > 1 and self.recipe.dropout > 0:
+        if self.scales_per_step > 1 and self.recipe.draws_masks:
             raise InputError(
                 "trap2: scales_per_step > 1 needs recipe.dropout 0, because the groups of a batch "
                 "cannot repeat the dropout masks of the whole"

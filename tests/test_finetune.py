@@ -10,7 +10,7 @@ from few_updates import merge_data, random_update
 from torch import Tensor
 from training import TINY, assert_unchanged, synthetic_task, tiny_backbone, weights_of
 
-from attacks.finetune import SupervisedFinetuning
+from attacks.finetune import CLIP_FULL_RECIPE, SupervisedFinetuning
 from mergebench.backbones import Backbone
 from mergebench.contracts import MergeData
 from mergebench.errors import InputError
@@ -173,6 +173,21 @@ def test_the_start_and_the_adapter_add_up(backbone):
     for site, change in merged.sites.items():
         expected = given.start.sites[site].dense() + alone.sites[site].dense()
         torch.testing.assert_close(change.dense(), expected)
+
+
+def test_every_weight_can_be_trained_in_place_of_an_adapter(backbone):
+    recipe = replace(CLIP_FULL_RECIPE, learning_rate=1e-3, steps=3, evaluate_every=3, batch_size=8)
+    attack = FEW.with_options(recipe=replace(recipe, precision="fp32"))
+    given = given_to(attack, backbone)
+    before = weights_of(backbone)
+    merged = attack.merge(given)
+    assert given.notes["selected_step"] == 3
+    assert merged.sites.keys() == backbone.tensors.keys() >= given.start.sites.keys()
+    assert all(float(change.dense().abs().max()) > 0 for change in merged.sites.values())
+    with deployed(backbone, merged):
+        found = Evaluator(backbone, given.tasks[:1], precision="fp32").correct("val")
+    assert found["task 0"] == given.notes["validation"] * 10
+    assert_unchanged(backbone, before)
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mergebench.backbones import BACKBONES
+from mergebench.cell import plain
 from mergebench.contracts import Protection
+from mergebench.errors import InputError
 from mergebench.registry import registry
-from mergebench.settings import SETTINGS, get_setting
+from mergebench.settings import (
+    FULL_SETTINGS,
+    SETTINGS,
+    Setting,
+    get_full_setting,
+    get_setting,
+)
+from mergebench.train import FullRecipe, Recipe
 
 
 def test_every_backbone_has_a_setting():
-    assert set(BACKBONES) == set(SETTINGS)
+    assert set(BACKBONES) == set(SETTINGS) == set(FULL_SETTINGS)
 
 
 @pytest.mark.parametrize("backbone", ["vit_b32", "vit_l14", "convnext"])
@@ -30,3 +41,42 @@ def test_the_papers_recipe(backbone):
     assert (trap.strength, trap.scale_min, trap.scale_max, trap.band) == (0.01, 0.05, 2.0, 0.05)
     assert (trap.weighting, trap.cap, trap.until) == ("inverse", 0, 1)
     assert not trap.recipe.probe_scales
+
+
+@pytest.mark.parametrize("backbone", ["vit_b32", "vit_l14", "convnext"])
+def test_the_papers_full_recipe(backbone):
+    setting = get_full_setting(backbone)
+    lora = get_setting(backbone)
+    assert setting.release == "full"
+    assert setting.recipe.learning_rate == 1e-5
+    shared = ("weight_decay", "betas", "eps", "clip_norm", "batch_size", "steps", "warmup_steps")
+    shared += ("logit_scale", "evaluate_every", "patience", "probe_scales", "precision")
+    for name in shared:
+        assert getattr(setting.recipe, name) == getattr(lora.recipe, name), name
+    trap = registry().get(Protection, "trap2")(**setting.options("trap2"))
+    assert (trap.strength, trap.weighting, trap.cap) == (0.01, "inverse", 0)
+
+
+@pytest.mark.parametrize("backbone", ["mini_vit", "mini_convnext"])
+def test_full_fine_tuning_differs_in_its_recipes_alone(backbone):
+    full, lora = get_full_setting(backbone), get_setting(backbone)
+    assert (full.release, lora.release) == ("full", "lora")
+    assert replace(full, recipe=lora.recipe, protections=lora.protections) == lora
+
+
+def test_protections_release_what_the_setting_says():
+    own = {"trap2": {"recipe": Recipe()}}
+    with pytest.raises(InputError, match="recipe of trap2 releases lora, and the others full"):
+        Setting(suite="mini8", recipe=FullRecipe(), protections=own)
+
+
+def test_a_recipe_of_adapters_is_hashed_as_before_there_were_others():
+    """The contents of stored releases: a field more would make every adapter be trained again."""
+    names = {
+        *("rank", "lora_alpha", "dropout", "shared_init", "learning_rate", "weight_decay"),
+        *("betas", "eps", "clip_norm", "batch_size", "steps", "warmup_steps", "logit_scale"),
+        *("evaluate_every", "patience", "min_improvement", "probe_scales", "probe_images"),
+        "precision",
+    }
+    assert set(plain(Recipe())) == names
+    assert plain(FullRecipe()).keys() < names

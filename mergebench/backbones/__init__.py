@@ -4,7 +4,12 @@ from mergebench.backbones.attention import SplitAttention, split_attention
 from mergebench.backbones.backbone import Backbone
 from mergebench.backbones.heads import text_head
 from mergebench.backbones.images import Images
-from mergebench.backbones.loading import load_backbone, missing_weights, site_shapes
+from mergebench.backbones.loading import (
+    load_backbone,
+    missing_weights,
+    site_shapes,
+    tensor_shapes,
+)
 from mergebench.backbones.precision import Precision, autocast
 from mergebench.backbones.sources import BACKBONES, find_source
 from mergebench.backbones.stem import Body, StemOutputs
@@ -23,5 +28,6 @@ __all__ = [
     "missing_weights",
     "site_shapes",
     "split_attention",
+    "tensor_shapes",
     "text_head",
 ]

@@ -52,6 +52,17 @@ class Backbone:
         return linear_sites(self.visual, self.site_pattern)
 
     @property
+    def tensor_paths(self) -> dict[str, str]:
+        """The parameters that full fine-tuning changes (see `tensor_paths`): path by name."""
+        return tensor_paths(self.visual, self.site_pattern)
+
+    @property
+    def tensors(self) -> dict[str, nn.Parameter]:
+        """The parameters of `tensor_paths`, by the same names."""
+        parameters = dict(self.visual.named_parameters())
+        return {name: parameters[path] for name, path in self.tensor_paths.items()}
+
+    @property
     def lora_targets(self) -> tuple[str, ...]:
         """The last path components of the sites, as PEFT's `target_modules` takes them."""
         return tuple(dict.fromkeys(path.rsplit(".", 1)[-1] for path in self.sites))
@@ -108,4 +119,19 @@ def linear_sites(tower: nn.Module, pattern: str) -> dict[str, nn.Linear]:
         path: module
         for path, module in tower.named_modules()
         if isinstance(module, nn.Linear) and re.search(pattern, path)
+    }
+
+
+def tensor_paths(tower: nn.Module, pattern: str) -> dict[str, str]:
+    """Return the parameters of `tower` that full fine-tuning changes: path by name, in its order.
+
+    The weight of a site, a linear that matches `pattern`, has the site's name; every other
+    parameter its path. The projection into the space of the text tower is none of them: open_clip's
+    `proj` of a ViT, and the head behind a timm trunk.
+    """
+    names = {f"{site}.weight": site for site in linear_sites(tower, pattern)}
+    return {
+        names.get(path, path): path
+        for path, _ in tower.named_parameters()
+        if path != "proj" and not path.startswith("head.")
     }

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import open_clip
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mergebench.backbones.activation import check_tag
 from mergebench.backbones.architectures import EMBEDDED, create_model
-from mergebench.backbones.backbone import Backbone, linear_sites
+from mergebench.backbones.backbone import Backbone, linear_sites, tensor_paths
 from mergebench.backbones.checkpoint import EMBEDDED_FOLDER, read_checkpoint
 from mergebench.backbones.hub import fetched_file, missing_file
 from mergebench.backbones.sources import BackboneSource, find_source, resolution_of
@@ -81,12 +81,24 @@ def missing_weights(name: str, weights: str | Path | None = None) -> str | None:
 def site_shapes(name: str) -> dict[str, tuple[int, int]]:
     """Return the shape `(outputs, inputs)` of every site of that backbone, without its weights."""
     source = find_source(name)
-    with torch.device("meta"):
-        tower = create_model(source.architecture, device="meta").visual
     return {
         path: (site.out_features, site.in_features)
-        for path, site in linear_sites(tower, source.sites).items()
+        for path, site in linear_sites(_meta_tower(source), source.sites).items()
     }
+
+
+def tensor_shapes(name: str) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every tensor that full fine-tuning changes, without the weights."""
+    source = find_source(name)
+    tower = _meta_tower(source)
+    shapes = {path: tuple(parameter.shape) for path, parameter in tower.named_parameters()}
+    return {name: shapes[path] for name, path in tensor_paths(tower, source.sites).items()}
+
+
+def _meta_tower(source: BackboneSource) -> nn.Module:
+    with torch.device("meta"):
+        tower: nn.Module = create_model(source.architecture, device="meta").visual
+    return tower
 
 
 def word_tokenizer(model: open_clip.CLIP, vocabulary: tuple[str, ...]) -> WordTokenizer:

@@ -54,7 +54,7 @@ class StemOutputs:
     """What the body of a backbone takes, for a fixed set of `(N, 3, S, S)` uint8 images.
 
     `images`: a tensor, or images on the backbone's device. Computed once and kept if it is small
-    enough (`KEPT_BYTES`); else, and whenever a parameter of the stem was written to since, computed
+    enough (`KEPT_BYTES`); else, and from the first write to a parameter of the stem on, computed
     from the pixels at every request. Neither changes the values.
     """
 
@@ -76,7 +76,9 @@ class StemOutputs:
         with torch.inference_mode(False), torch.no_grad():
             if self._undecided:
                 self._keep_if_small()
-            if self._kept is not None and self._versions == self._written():
+            if self._kept is not None and self._versions != self._written():
+                self._kept = None  # a version never comes back, also where the values do
+            if self._kept is not None:
                 return self._kept[rows]
             return self._compute(self.images.of(rows))
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from mergebench.adapter_layout import LAYOUTS
 from mergebench.adapters import load_update, save_adapter, save_dense
-from mergebench.backbones import find_source, site_shapes
+from mergebench.backbones import find_source, site_shapes, tensor_shapes
 from mergebench.commands.parser import Verbs
 from mergebench.contracts import Attack, DataMerger, Merger, Space
 from mergebench.errors import InputError
@@ -67,8 +67,11 @@ def _merge(options: argparse.Namespace) -> None:
     merger = registry().get(Merger, attack)
     merger_options = parse_options(merger, options.settings)
     alpha = _number(options.alpha)
-    shapes = site_shapes(options.backbone)
-    updates = [load_update(adapter, shapes, options.backbone) for adapter in options.adapters]
+    shapes, every = site_shapes(options.backbone), tensor_shapes(options.backbone)
+    updates = [
+        load_update(adapter, shapes, options.backbone, dense_shapes=every)
+        for adapter in options.adapters
+    ]
     configured = merger(**merger_options)
     try:
         merged = merge(configured, updates, space=registry().get(Space, space)(), seed=options.seed)

@@ -15,7 +15,7 @@ from mergebench.commands.parser import Parser, Verbs
 from mergebench.contracts import Protection
 from mergebench.device import AUTO, CHOICES, choose_device
 from mergebench.errors import InputError
-from mergebench.experiment import RECOVERY, TABLE2, TABLE5, Experiment, check_attack
+from mergebench.experiment import RECOVERY, TABLE2, TABLE4, TABLE5, Experiment, check_attack
 from mergebench.measurements import UNPROTECTED
 from mergebench.monitor import Monitor
 from mergebench.protocols import get_protocol
@@ -30,9 +30,10 @@ from mergebench.report import (
     write_table1,
     write_table2,
 )
+from mergebench.report.labels import MERGE_TABLES, STANDALONE_TABLES
 from mergebench.runner import measure_merges, measure_standalone
 from mergebench.selection_rules import RULES, get_rule
-from mergebench.settings import get_setting
+from mergebench.settings import get_full_setting, get_setting
 
 DEFAULT_BACKBONE = "mini_vit"
 DEFAULT_STORE = Path("runs")
@@ -60,13 +61,18 @@ def add_verbs(verbs: Verbs) -> None:
     for verb, run, text in (
         ("table1", _table1, "standalone accuracy per task"),
         ("table2", _table2, "merged accuracy per attack@space"),
+        ("table3", _table1, "as table1, of full fine-tuning"),
+        ("table4", _table2, "as table2, of full fine-tuning"),
         ("table5", _table5, "merged accuracy of attacks that look at images"),
         ("recovery", _recovery, "accuracy of fine-tuned merges against labelled images"),
         ("figure2", _figure2, "accuracy against the deployed scale"),
     ):
-        verbs.add_parser(verb, parents=[common], help=text).set_defaults(run=run)
-    again = verbs.add_parser("replay", parents=[common], help="table2 under another selection rule")
+        release = "full" if verb in ("table3", "table4") else "lora"
+        added = verbs.add_parser(verb, parents=[common], help=text)
+        added.set_defaults(run=run, release=release)
+    again = verbs.add_parser("replay", parents=[common], help="merges under another selection rule")
     again.add_argument("--rule", required=True, help=" | ".join(RULES))
+    again.add_argument("--table", type=int, choices=(2, 4), default=2, help="which table's merges")
     again.set_defaults(run=_replay)
 
 
@@ -92,13 +98,15 @@ def _command(words: Sequence[str]) -> str:
 
 def _experiment(options: argparse.Namespace) -> Experiment:
     """Return the checked experiment: every wrong name is reported before anything runs."""
-    setting = get_setting(options.backbone)
+    full = options.release == "full"
+    setting = get_full_setting(options.backbone) if full else get_setting(options.backbone)
     for plugin in options.plugin:
         registry().add_file(plugin)
     if options.seeds < 1 or options.jobs < 1:
         raise InputError("--seeds and --jobs must be at least 1")
-    attacks = _names(options.attacks) or _DEFAULT_ATTACKS.get(options.verb, TABLE2)
-    names = tuple(dict.fromkeys("@".join(check_attack(name)) for name in attacks))
+    default = TABLE4 if full else _DEFAULT_ATTACKS.get(options.verb, TABLE2)
+    attacks = _names(options.attacks) or default
+    names = tuple(dict.fromkeys("@".join(check_attack(name, setting.release)) for name in attacks))
     protections = tuple(
         name for name in dict.fromkeys(_names(options.protections)) if name != UNPROTECTED
     )
@@ -131,14 +139,15 @@ def _table1(options: argparse.Namespace) -> None:
     experiment, console = _experiment(options), Console()
     measured = measure_standalone(experiment, Monitor(console), processes=options.jobs)
     print_table1(measured, console)
-    _say_written(console, write_table1(measured, options.results / options.backbone))
+    stem = f"table{STANDALONE_TABLES[options.release]}"
+    _say_written(console, write_table1(measured, options.results / options.backbone, stem=stem))
 
 
 def _table2(options: argparse.Namespace) -> None:
     experiment, console = _experiment(options), Console()
     measured = measure_merges(experiment, Monitor(console), processes=options.jobs)
     print_table2(measured, console)
-    stem = _stem("table2", experiment)
+    stem = _merges_stem(experiment)
     _say_written(console, write_table2(measured, options.results / options.backbone, stem=stem))
 
 
@@ -152,11 +161,16 @@ def _table5(options: argparse.Namespace) -> None:
 
 def _replay(options: argparse.Namespace) -> None:
     rule = get_rule(options.rule)
+    options.release = "full" if options.table == 4 else "lora"
     experiment, console = _experiment(options), Console()
     replayed = replay(experiment, rule)
     print_table2(replayed, console)
-    stem = f"{_stem('table2', experiment)}_rule_{rule.name}"
+    stem = f"{_merges_stem(experiment)}_rule_{rule.name}"
     _say_written(console, write_table2(replayed, options.results / options.backbone, stem=stem))
+
+
+def _merges_stem(experiment: Experiment) -> str:
+    return _stem(f"table{MERGE_TABLES[experiment.setting.release]}", experiment)
 
 
 def _stem(table: str, experiment: Experiment) -> str:

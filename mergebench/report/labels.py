@@ -7,6 +7,12 @@ from mergebench.measurements import FROM_BASE, UNPROTECTED, ZERO_SHOT
 RELEASE_FORM = "lora"
 """The column `release` of the CSV files: in which form providers release their updates."""
 
+STANDALONE_TABLES = {"lora": 1, "full": 3}
+MERGE_TABLES = {"lora": 2, "full": 4}
+"""The paper's number of a table, by the form of the releases that it shows."""
+
+FORM_IN_TITLE = {"lora": "", "full": ", full fine-tuning"}
+
 ATTACKS = {
     "ta": "TA",
     "ties": "TIES",
@@ -45,12 +51,12 @@ def release_label(release: str) -> str:
 
 
 def protection_key(protection: str) -> str:
-    """Return a protection's name in the CSV of Table 2."""
+    """Return a protection's name in the CSV of merges."""
     return "unprotected" if protection == UNPROTECTED else protection
 
 
 def release_key(release: str) -> str:
-    """Return a standalone row's name in the CSV of Table 1."""
+    """Return a standalone row's name in the CSV of single updates."""
     return "fine_tuned" if release == UNPROTECTED else release
 
 

@@ -1,4 +1,4 @@
-"""Table 1: standalone test accuracy of the backbone and of every released update."""
+"""Tables 1 and 3: standalone test accuracy of the backbone and of every released update."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ from statistics import fmean
 
 from mergebench.cell import unpacked
 from mergebench.cell_warnings import UTILITY_LOSS
-from mergebench.measurements import UNPROTECTED, ZERO_SHOT, Measurements, Standalone
+from mergebench.measurements import UNPROTECTED, ZERO_SHOT, Context, Measurements, Standalone
 from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
 from mergebench.report.comparison import SIGNIFICANT
 from mergebench.report.doubts import legend, listed, marks, tally
 from mergebench.report.grid import Column, Grid, Row, markdown_table
-from mergebench.report.labels import RELEASE_FORM, release_key, release_label, release_order
+from mergebench.report.labels import (
+    FORM_IN_TITLE,
+    STANDALONE_TABLES,
+    release_key,
+    release_label,
+    release_order,
+)
 from mergebench.report.latex import escape, latex_table
 from mergebench.report.spread import Spread, fixed, percent, spread
 from mergebench.report.writing import write_csv, write_text
@@ -128,7 +134,7 @@ def _row(
 
 
 def write_table1(measurements: Measurements, folder: Path, stem: str = "table1") -> list[Path]:
-    """Write Table 1 as Markdown, CSV and LaTeX, and its counts as `<stem>_tasks.csv`.
+    """Write Table 1 (or 3) as Markdown, CSV and LaTeX, and its counts as `<stem>_tasks.csv`.
 
     Returns the files. Raises `InputError` when one cannot be written.
     """
@@ -136,7 +142,8 @@ def write_table1(measurements: Measurements, folder: Path, stem: str = "table1")
     grid = _grid(table)
     context = measurements.context
     markdown = (
-        "# Table 1: standalone test accuracy in percent\n\n"
+        f"# Table {STANDALONE_TABLES[context.release]}: standalone test accuracy in percent"
+        f"{FORM_IN_TITLE[context.release]}\n\n"
         f"{markdown_table(grid)}\n{_reading(table)}\n{markdown_caption(context)}"
     )
     latex = latex_comment(context) + latex_table(
@@ -146,7 +153,7 @@ def write_table1(measurements: Measurements, folder: Path, stem: str = "table1")
     )
     return [
         write_text(folder / f"{stem}.md", markdown),
-        _write_csv(folder / f"{stem}.csv", table, context.backbone),
+        _write_csv(folder / f"{stem}.csv", table, context),
         write_text(folder / f"{stem}.tex", latex),
         _write_counts(folder / f"{stem}_tasks.csv", measurements),
     ]
@@ -198,7 +205,7 @@ def _grid(table: Table1) -> Grid:
     )
 
 
-def _write_csv(file: Path, table: Table1, backbone: str) -> Path:
+def _write_csv(file: Path, table: Table1, context: Context) -> Path:
     header = ["backbone", "release", "row", *table.tasks, "average"]
     header += ["average_std", "seeds", *(f"{task}_std" for task in table.tasks)]
     header += ["average_low_95", "average_high_95"]
@@ -208,7 +215,7 @@ def _write_csv(file: Path, table: Table1, backbone: str) -> Path:
         seeds = row.average.seeds if row.average else ()
         rows.append(
             [
-                *(backbone, RELEASE_FORM, release_key(row.release)),
+                *(context.backbone, context.release, release_key(row.release)),
                 *(_mean(value) for value in (*values, row.average)),
                 _std(row.average),
                 " ".join(map(str, seeds)),
@@ -220,16 +227,16 @@ def _write_csv(file: Path, table: Table1, backbone: str) -> Path:
 
 
 def _write_counts(file: Path, measurements: Measurements) -> Path:
-    tasks = measurements.context.tasks
+    context = measurements.context
 
     def order(one: Standalone) -> tuple[object, ...]:
-        return release_order(one.release), tasks.index(one.task), one.seed
+        return release_order(one.release), context.tasks.index(one.task), one.seed
 
     header = ["backbone", "release", "row", "task", "seed", "accuracy", "correct", "total"]
     header += ["low_95", "high_95", "warnings"]
     rows = (
         [
-            *(measurements.context.backbone, RELEASE_FORM, release_key(one.release)),
+            *(context.backbone, context.release, release_key(one.release)),
             *(one.task, one.seed, fixed(percent(one.correct, one.size), CSV_DIGITS)),
             *(one.correct, one.size),
             *_bounds(wilson(one.correct, one.size)),

@@ -1,4 +1,4 @@
-"""Table 2: what merging leaves of the target's task, by attack and space."""
+"""Tables 2 and 4: what merging leaves of the target's task, by attack and space."""
 
 from __future__ import annotations
 

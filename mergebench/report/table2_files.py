@@ -1,4 +1,4 @@
-"""Table 2 as files."""
+"""Tables 2 and 4 as files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mergebench.report.captions import latex_caption, latex_comment, markdown_ca
 from mergebench.report.comparison import Comparison, Pair
 from mergebench.report.doubts import listed, tally
 from mergebench.report.grid import markdown_table
-from mergebench.report.labels import RELEASE_FORM, protection_key
+from mergebench.report.labels import FORM_IN_TITLE, MERGE_TABLES, protection_key
 from mergebench.report.latex import escape, latex_table
 from mergebench.report.spread import fixed
 from mergebench.report.table2 import MergedCell, Table2, pair_views, table2, view_key
@@ -34,11 +34,11 @@ PAPER_COLUMNS = (
 
 
 def write_table2(
-    measurements: Measurements, folder: Path, stem: str = "table2", *, number: int = 2
+    measurements: Measurements, folder: Path, stem: str = "table2", *, number: int | None = None
 ) -> list[Path]:
     """Write a table of merges as Markdown, CSV and LaTeX, and every merge as `<stem>_targets.csv`.
 
-    `number` is that of the paper's table.
+    `number` is that of the paper's table; None: 2 or 4, by the form of the releases.
 
     Returns the files. Raises `InputError` when one cannot be written.
     """
@@ -52,10 +52,11 @@ def write_table2(
     ]
 
 
-def _markdown(table: Table2, context: Context, number: int) -> str:
+def _markdown(table: Table2, context: Context, number: int | None) -> str:
     sentences = "".join(f"- {sentence}\n" for sentence in reading(table, context.protocol))
     return (
-        f"# Table {number}: accuracy on the target after merging, protocol `{context.protocol}`\n\n"
+        f"# Table {number or MERGE_TABLES[context.release]}: accuracy on the target after merging"
+        f"{FORM_IN_TITLE[context.release]}, protocol `{context.protocol}`\n\n"
         f"{markdown_table(accuracy_grid(table))}\n"
         f"{sentences}\n"
         "## The other tasks\n\n"
@@ -71,10 +72,11 @@ def _markdown(table: Table2, context: Context, number: int) -> str:
 
 
 def _latex(table: Table2, context: Context, stem: str) -> str:
-    letters = "F, K, C: the spaces Full, KnOTS and Core."
-    sentences = " ".join((SUBJECT, letters, *coefficient(context.protocol)))
-    caption = f"{escape(sentences)} {latex_caption(context)}"
     grid = accuracy_grid(table)
+    letters = ("F, K, C: the spaces Full, KnOTS and Core.",)
+    spaces = letters if any(column.name for column in grid.columns) else ()
+    sentences = " ".join((SUBJECT, *spaces, *coefficient(context.protocol)))
+    caption = f"{escape(sentences)} {latex_caption(context)}"
     return latex_comment(context) + latex_table(
         grid, caption=caption, label=f"tab:{context.backbone}-{stem}"
     )
@@ -90,7 +92,7 @@ def _write_cells(file: Path, table: Table2, context: Context) -> Path:
     ]
     rows = [
         [
-            *(context.backbone, RELEASE_FORM, protection_key(name), *column),
+            *(context.backbone, context.release, protection_key(name), *column),
             *_numbers(cell, table),
             context.protocol,
             *_interval(cell.interval),
@@ -150,7 +152,7 @@ def _write_targets(file: Path, table: Table2, context: Context) -> Path:
         merged = view.merged
         rows.append(
             [
-                *(context.backbone, RELEASE_FORM, protection_key(merged.protection)),
+                *(context.backbone, context.release, protection_key(merged.protection)),
                 *(merged.attack, merged.space, view.target, merged.seed),
                 *(fixed(x, CSV_DIGITS) for x in (view.accuracy, view.others, view.overall)),
                 *(view.correct, view.size),

@@ -1,4 +1,4 @@
-"""Table 2 for readers: the grids that are shown, and in words how to read them."""
+"""Tables 2 and 4 for readers: the grids that are shown, and in words how to read them."""
 
 from __future__ import annotations
 

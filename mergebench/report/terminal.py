@@ -9,6 +9,8 @@ from rich.text import Text
 from mergebench.measurements import UNPROTECTED, Measurements
 from mergebench.report.captions import headline
 from mergebench.report.labels import (
+    MERGE_TABLES,
+    STANDALONE_TABLES,
     attack_label,
     protection_label,
     release_label,
@@ -21,7 +23,7 @@ from mergebench.report.table2_text import cell_marks, reading
 
 
 def print_table1(measurements: Measurements, console: Console) -> None:
-    """Print Table 1 with one row per task and one column per release."""
+    """Print Table 1 (or 3) with one row per task and one column per release."""
     table = table1(measurements)
     shown = _table("task")
     for row in table.rows:
@@ -30,14 +32,18 @@ def print_table1(measurements: Measurements, console: Console) -> None:
         shown.add_row(task, *(cell_text(row.tasks[task]) for row in table.rows))
     shown.add_section()
     shown.add_row("average", *(cell_text(row.average) for row in table.rows), style="bold")
-    console.print(Text(f"Table 1 · {headline(measurements.context, merging=False)}", style="bold"))
+    context = measurements.context
+    title = f"Table {STANDALONE_TABLES[context.release]} · {headline(context, merging=False)}"
+    console.print(Text(title, style="bold"))
     console.print(shown)
 
 
-def print_table2(measurements: Measurements, console: Console, *, number: int = 2) -> None:
+def print_table2(
+    measurements: Measurements, console: Console, *, number: int | None = None
+) -> None:
     """Print a table of merges with one row per attack and space, and how to read it.
 
-    `number` is that of the paper's table.
+    `number` is that of the paper's table; None: 2 or 4, by the form of the releases.
     Per protection: accuracy on the target, its difference to unprotected, mean of the other tasks.
     """
     table = table2(measurements)
@@ -63,6 +69,7 @@ def print_table2(measurements: Measurements, console: Console, *, number: int = 
         attack = column[0]
         numbers = (text for one in table.protections for text in _numbers(table, one, column))
         shown.add_row(name, space_label(column[1]), *numbers)
+    number = number or MERGE_TABLES[measurements.context.release]
     console.print(Text(f"Table {number} · {headline(measurements.context)}", style="bold"))
     console.print(shown)
     for sentence in reading(table, measurements.context.protocol):

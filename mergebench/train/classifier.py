@@ -8,19 +8,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mergebench.backbones import StemOutputs, text_head
+from mergebench.backbones import text_head
 from mergebench.batching import Batches
 from mergebench.suites import Split, Task
-from mergebench.train.lora import LoraTower
+from mergebench.train.tower import Inputs, Tower
 
 _EVALUATION_BATCH = 256
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Examples:
-    """Images as the tower's body takes them, and their labels `(N,)` int64, on its device."""
+    """Images as the tower takes them, and their labels `(N,)` int64, on its device."""
 
-    hidden: StemOutputs
+    hidden: Inputs
     labels: Tensor
 
     def __len__(self) -> int:
@@ -30,7 +30,7 @@ class Examples:
 class Classifier:
     """Logits of `task`: the logit scale times cosine similarities to its frozen text head."""
 
-    def __init__(self, tower: LoraTower, task: Task) -> None:
+    def __init__(self, tower: Tower, task: Task) -> None:
         self.tower = tower
         backbone = tower.backbone
         self._head = text_head(backbone, task.classes, task.templates)
@@ -41,21 +41,21 @@ class Classifier:
 
     def examples(self, split: Split) -> Examples:
         """Return the images of a split, ready for `losses` and `correct`."""
-        backbone = self.tower.backbone
-        hidden = StemOutputs(backbone, split.images, precision=self.tower.recipe.precision)
-        return Examples(hidden=hidden, labels=split.labels.to(backbone.device))
+        labels = split.labels.to(self.tower.backbone.device)
+        return Examples(hidden=self.tower.inputs(split.images), labels=labels)
 
     def losses(self, hidden: Tensor, labels: Tensor, scale: float, dropout_seed: int) -> Tensor:
         """Return the cross entropy of each image in nats, `(N,)` float32, with LoRA's dropout.
 
-        `hidden`: `(N, ...)` stem outputs; `labels`: `(N,)` int64; `scale`: on the update.
+        `hidden`: images as the tower takes them, `(N, ...)`; `labels`: `(N,)` int64; `scale`: on
+        the update.
         """
         embeddings = self.tower.embed_training(hidden, scale, dropout_seed)
         return functional.cross_entropy(self._logits(embeddings), labels, reduction="none")
 
     @torch.inference_mode()
     def correct(self, examples: Examples, scale: float = 1.0) -> int:
-        """Return how many images are classified correctly by `W0 + scale BA`."""
+        """Return how many images are classified correctly by `W0 + scale ΔW`."""
         rows = torch.arange(len(examples), device=examples.labels.device)
         predicted = self._batches.of(
             lambda batch: self._logits(self.tower.embed(examples.hidden.of(batch), scale)).argmax(

@@ -10,18 +10,18 @@ from mergebench.progress import Progress
 from mergebench.suites import Task
 from mergebench.train.loop import train
 from mergebench.train.objective import Objective
-from mergebench.train.recipe import Recipe
+from mergebench.train.recipe import Recipe, TrainingRecipe
 
 
 @dataclass(frozen=True, kw_only=True)
 class FineTuned(Protection, Objective):
-    """A protection that trains a LoRA adapter on its own objective, by the shared loop.
+    """A protection that trains an update on its own objective, by the shared loop.
 
     A subclass implements `backward`; its fields are the objective's hyper-parameters.
     """
 
-    recipe: Recipe = field(default_factory=Recipe)
+    recipe: TrainingRecipe = field(default_factory=Recipe)
 
     def protect(self, backbone: Backbone, task: Task, *, seed: int, progress: Progress) -> Release:
-        """Fine-tune on `task` and return the selected adapter with its record."""
+        """Fine-tune on `task` and return the selected update with its record."""
         return train(backbone, task, self, self.recipe, seed, progress)

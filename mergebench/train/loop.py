@@ -18,22 +18,25 @@ from mergebench.progress import Progress, StepDone, Validated
 from mergebench.seeding import generator
 from mergebench.suites import Task
 from mergebench.train.classifier import Classifier
+from mergebench.train.cost import PeakMemory, step_seconds
+from mergebench.train.full import FullTower
 from mergebench.train.lora import LoraTower
 from mergebench.train.objective import Losses, Objective, Step
-from mergebench.train.recipe import Recipe
+from mergebench.train.recipe import FullRecipe, Recipe, TrainingRecipe
 from mergebench.train.record import init_drift, norm_ratios, probe_split, scale_curve
 from mergebench.train.selection import Candidate, Selection
+from mergebench.train.tower import Tower
 
 
 def train(
     backbone: Backbone,
     task: Task,
     objective: Objective,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     seed: int,
     progress: Progress,
 ) -> Release:
-    """Fine-tune a LoRA adapter of `backbone` on `task` and return the selected one.
+    """Fine-tune `backbone` on `task` as `recipe` says and return the selected update.
 
     The backbone is not changed and the global random state is left as it was. Equal arguments give
     equal bits on one machine and thread count. Raises `InputError` when the loss stops being
@@ -52,11 +55,17 @@ class _Run:
     """The state of one training run."""
 
     def __init__(
-        self, backbone: Backbone, task: Task, objective: Objective, recipe: Recipe, seed: int
+        self,
+        backbone: Backbone,
+        task: Task,
+        objective: Objective,
+        recipe: TrainingRecipe,
+        seed: int,
     ) -> None:
         self.backbone, self.task, self.objective = backbone, task, objective
         self.recipe, self.seed = recipe, seed
-        self.tower = LoraTower(backbone, recipe, seed=seed, task=task.name)
+        self.memory = PeakMemory(backbone.device)
+        self.tower = make_tower(backbone, recipe, seed, task)
         self.classifier = Classifier(self.tower, task)
         self.start = self.tower.update(task.name)
         self.optimizer = torch.optim.AdamW(
@@ -79,13 +88,14 @@ class _Run:
         )
         self.losses: list[Losses] = []
         self.evaluations: list[dict[str, Any]] = []
-        self.seconds = 0.0
+        self.costs: list[tuple[float, bool]] = []
+        self.seconds, self.peak_bytes = 0.0, 0
 
     def steps(self, progress: Progress) -> None:
         """Train until the last step or until patience runs out."""
         recipe, began = self.recipe, time.perf_counter()
         for index, (hidden, labels) in enumerate(self._batches()):
-            self.losses.append(self._step(index, hidden, labels))
+            self._timed_step(index, hidden, labels)
             self.seconds = time.perf_counter() - began
             progress.step(
                 StepDone(
@@ -102,9 +112,10 @@ class _Run:
                 if self.selection.exhausted:
                     break
         self.seconds = time.perf_counter() - began
+        self.peak_bytes = self.memory.bytes()
 
     def release(self) -> Release:
-        """Return the selected adapter and the record of the run."""
+        """Return the selected update and the record of the run."""
         chosen = self.selection.released
         self.tower.load(chosen.update)
         record = {
@@ -121,6 +132,8 @@ class _Run:
             "norm_ratio": norm_ratios(self.backbone, chosen.update),
             "init_drift": init_drift(self.start, chosen.update),
             "seconds": self.seconds,
+            "step_seconds": step_seconds(self.costs),
+            "peak_memory_bytes": self.peak_bytes,
             "images_per_second": self._images_per_second(),
         }
         return Release(update=chosen.update, record=record)
@@ -134,6 +147,12 @@ class _Run:
         order = torch.cat([torch.randperm(len(examples), generator=draws) for _ in epochs])[:wanted]
         for batch in order.to(self.backbone.device).split(self.recipe.batch_size):
             yield examples.hidden.of(batch), examples.labels[batch]
+
+    def _timed_step(self, index: int, hidden: Tensor, labels: Tensor) -> None:
+        began = time.perf_counter()
+        self.losses.append(self._step(index, hidden, labels))
+        looked = self.losses[-1].off_nominal is not None
+        self.costs.append((time.perf_counter() - began, looked))
 
     def _step(self, index: int, hidden: Tensor, labels: Tensor) -> Losses:
         for group in self.optimizer.param_groups:
@@ -175,3 +194,11 @@ class _Run:
 
     def _images_per_second(self) -> float:
         return len(self.losses) * self.recipe.batch_size / max(self.seconds, 1e-9)
+
+
+def make_tower(backbone: Backbone, recipe: TrainingRecipe, seed: int, task: Task) -> Tower:
+    """Return the tower of which `recipe` trains the adapter or every weight."""
+    if isinstance(recipe, FullRecipe):
+        return FullTower(backbone, recipe)
+    assert isinstance(recipe, Recipe)
+    return LoraTower(backbone, recipe, seed=seed, task=task.name)

@@ -14,7 +14,7 @@ from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from mergebench.backbones import Backbone, Body, autocast
+from mergebench.backbones import Backbone, Body, StemOutputs, autocast
 from mergebench.seeding import generator
 from mergebench.train.recipe import Recipe
 from mergebench.update import LowRank, Update
@@ -53,6 +53,10 @@ class LoraTower:
             for layer in self._layers.values()
             for factor in (layer.lora_B[_ADAPTER], layer.lora_A[_ADAPTER])
         ]
+
+    def inputs(self, images: Tensor) -> StemOutputs:
+        """Return the stem outputs of `(N, 3, S, S)` uint8 images, which no adapter changes."""
+        return StemOutputs(self.backbone, images, precision=self.recipe.precision)
 
     def embed(self, hidden: Tensor, scale: float = 1.0) -> Tensor:
         """Return the embeddings `(N, d)` float32 of `W0 + scale BA`, without dropout.

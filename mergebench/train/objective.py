@@ -18,8 +18,8 @@ from mergebench.train.classifier import Classifier
 class Step:
     """One batch on its way through the objective.
 
-    `index`: from 0, of `steps`; `hidden`: `(N, ...)` stem outputs of the images; `labels`: `(N,)`
-    int64; `key`: what every random draw of this step is derived from.
+    `index`: from 0, of `steps`; `hidden`: the images as the tower takes them, `(N, ...)`; `labels`:
+    `(N,)` int64; `key`: what every random draw of this step is derived from.
     """
 
     classifier: Classifier
@@ -30,7 +30,7 @@ class Step:
     key: tuple[object, ...] = ()
 
     def losses(self, scale: float, part: slice = slice(None)) -> Tensor:
-        """Return the loss of each image of `part` under `W0 + scale BA`: `(n,)` float32, nats.
+        """Return the loss of each image of `part` under `W0 + scale ΔW`: `(n,)` float32, nats.
 
         All calls of one step with equal `part` use the same dropout masks.
         """
@@ -56,7 +56,7 @@ class Losses:
 
 
 class Objective(ABC):
-    """Accumulates the gradient of one training step into the adapter."""
+    """Accumulates the gradient of one training step into the trained parameters."""
 
     name: ClassVar[str]
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from mergebench.backbones import Precision
 from mergebench.errors import InputError
 
+ReleaseKind = Literal["lora", "full"]
+"""In which form providers release their updates: low-rank adapters, or every weight's change."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How an adapter is fine-tuned; the defaults suit the embedded backbones.
-
-    Adapter: `rank`, `lora_alpha` and `dropout` of LoRA (Hu et al., 2021). `shared_init` gives every
-    task of a seed the same initial factor A, as the Trap² reference does by seeding before each
-    adapter; off, each task draws its own.
+class TrainingRecipe:
+    """How an update is fine-tuned, whatever is trained; the defaults suit the embedded backbones.
 
     Optimiser: AdamW with `learning_rate`, `weight_decay`, `betas`, `eps`; gradients clipped to the
     global norm `clip_norm` (None: not clipped); `steps` steps of `batch_size` images;
@@ -30,14 +30,12 @@ class Recipe:
     Training stops early after `patience` evaluations (None: never) that did not raise the best
     accuracy by more than `min_improvement`.
 
-    `precision`: arithmetic of the tower; "bf16" is autocast with weights, adapter and loss in
+    `precision`: arithmetic of the tower; "bf16" is autocast with weights, update and loss in
     float32. Raises `InputError` for values outside their range.
     """
 
-    rank: int = 16
-    lora_alpha: int = 16
-    dropout: float = 0.0
-    shared_init: bool = True
+    release: ClassVar[ReleaseKind]
+
     learning_rate: float = 5e-4
     weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.98)
@@ -56,19 +54,40 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        positive = ("rank", "lora_alpha", "batch_size", "steps", "evaluate_every", "probe_images")
-        for name in (*positive, "learning_rate"):
-            if getattr(self, name) <= 0:
-                raise InputError(f"recipe: {name} is {getattr(self, name)}; it must be positive")
+        self._check_positive(
+            "batch_size", "steps", "evaluate_every", "probe_images", "learning_rate"
+        )
         if self.warmup_steps < 0 or (self.patience is not None and self.patience < 1):
             raise InputError(
                 f"recipe: warmup_steps is {self.warmup_steps} and patience {self.patience}; "
                 "they must be at least 0 and 1"
             )
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"recipe: dropout is {self.dropout}; it must be in [0, 1)")
         if self.precision not in ("bf16", "fp32"):
             raise InputError(f"recipe: precision is {self.precision!r}; choose bf16 or fp32")
+
+    @property
+    def trained(self) -> str:
+        """What is trained, as a caption names it."""
+        raise NotImplementedError
+
+    @property
+    def summary(self) -> str:
+        """What is trained and how, in a line."""
+        return f"{self.trained}, {self.schedule}"
+
+    @property
+    def schedule(self) -> str:
+        """How it is trained, in a line."""
+        temperature = "" if self.logit_scale is None else f", logit scale {self.logit_scale:g}"
+        return (
+            f"learning rate {self.learning_rate:g}, "
+            f"{self.steps} steps of {self.batch_size} images{temperature}"
+        )
+
+    @property
+    def draws_masks(self) -> bool:
+        """Whether a training step draws dropout masks."""
+        return False
 
     def learning_rate_at(self, step: int) -> float:
         """Return the learning rate of step `step` (from 0)."""
@@ -76,3 +95,54 @@ class Recipe:
             return self.learning_rate * (step + 1) / self.warmup_steps
         done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+    def _check_positive(self, *names: str) -> None:
+        for name in names:
+            if getattr(self, name) <= 0:
+                raise InputError(f"recipe: {name} is {getattr(self, name)}; it must be positive")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(TrainingRecipe):
+    """How a LoRA adapter is fine-tuned (see `TrainingRecipe`).
+
+    `rank`, `lora_alpha` and `dropout` of LoRA (Hu et al., 2021). `shared_init` gives every task of
+    a seed the same initial factor A, as the Trap² reference does by seeding before each adapter;
+    off, each task draws its own.
+    """
+
+    release: ClassVar[ReleaseKind] = "lora"
+
+    rank: int = 16
+    lora_alpha: int = 16
+    dropout: float = 0.0
+    shared_init: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        self._check_positive("rank", "lora_alpha")
+        super().__post_init__()
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"recipe: dropout is {self.dropout}; it must be in [0, 1)")
+
+    @property
+    def trained(self) -> str:
+        """What is trained, as a caption names it."""
+        return f"LoRA of rank {self.rank}"
+
+    @property
+    def draws_masks(self) -> bool:
+        """Whether a training step draws dropout masks."""
+        return self.dropout > 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FullRecipe(TrainingRecipe):
+    """How every weight of the vision tower but its projection is fine-tuned."""
+
+    release: ClassVar[ReleaseKind] = "full"
+
+    @property
+    def trained(self) -> str:
+        """What is trained, as a caption names it."""
+        return "every weight of the vision tower but its projection"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from mergebench.train.recipe import Recipe
+from mergebench.train.recipe import TrainingRecipe
 from mergebench.update import Update
 
 
@@ -32,7 +32,7 @@ class Selection:
     of equals wins. `size`, `probe_size`: number of validation images and of probe images.
     """
 
-    recipe: Recipe
+    recipe: TrainingRecipe
     size: int
     probe_size: int
     seeks_failure: bool

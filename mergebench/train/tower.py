@@ -1,0 +1,55 @@
+"""What the fine-tuning loop trains: a vision tower as `W0 + s ΔW`."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from mergebench.backbones import Backbone
+from mergebench.train.recipe import TrainingRecipe
+from mergebench.update import Update
+
+
+class Inputs(Protocol):
+    """What a tower takes of a fixed set of images."""
+
+    def of(self, rows: Tensor | slice) -> Tensor:
+        """Return the inputs of these images, `(n, ...)`."""
+
+
+class Tower(Protocol):
+    """A vision tower with trainable parameters, callable at any scale of their change.
+
+    The backbone that it was made of is never changed.
+    """
+
+    @property
+    def backbone(self) -> Backbone:
+        """The backbone that is fine-tuned."""
+
+    @property
+    def recipe(self) -> TrainingRecipe:
+        """How it is fine-tuned."""
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """The trainable parameters, in a fixed order."""
+
+    def inputs(self, images: Tensor) -> Inputs:
+        """Return what `embed` takes of `(N, 3, S, S)` uint8 images."""
+
+    def embed(self, hidden: Tensor, scale: float = 1.0) -> Tensor:
+        """Return the embeddings `(N, d)` float32 of `W0 + scale ΔW`."""
+
+    def embed_training(self, hidden: Tensor, scale: float, dropout_seed: int) -> Tensor:
+        """Return the embeddings as `embed`, with dropout if the recipe has it.
+
+        Equal seeds give equal masks at every `scale`.
+        """
+
+    def update(self, label: str) -> Update:
+        """Return a copy of the change as an update on the CPU."""
+
+    def load(self, update: Update) -> None:
+        """Take the change of an update that `update` returned."""
