@@ -44,6 +44,8 @@ def small_backbone() -> Backbone:
             if isinstance(module, nn.LayerNorm):
                 module.weight.data.uniform_(0.5, 1.5)
                 module.bias.data.normal_(0, 0.3)
+            elif isinstance(module, nn.Conv2d):
+                module.weight.data.normal_(0, 0.1)
             elif isinstance(module, nn.Linear):
                 module.weight.data.normal_(0, 0.3)
                 module.bias.data.normal_(0, 0.3)
@@ -60,12 +62,13 @@ def small_backbone() -> Backbone:
 
 
 def tasks_of(count: int, *, images: int = 40) -> tuple[Task, ...]:
-    """Return tasks of random images, every one in its own range of brightness."""
+    """Return tasks of images of 16 random colours, every task in its own range of brightness."""
     draws = torch.Generator().manual_seed(8)
 
     def split(index: int) -> Split:
-        shape = (images, 3, SIDE, SIDE)
-        pixels = torch.randint(30 * index, 120 + 30 * index, shape, generator=draws)
+        shape = (images, 3, 4, 4)
+        colours = torch.randint(20 * index, 180 + 20 * index, shape, generator=draws)
+        pixels = colours.repeat_interleave(SIDE // 4, 2).repeat_interleave(SIDE // 4, 3)
         return Split(images=pixels.to(torch.uint8), labels=torch.arange(images) % 2)
 
     return tuple(
