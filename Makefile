@@ -44,8 +44,8 @@ OPTIONS = --backbone $(BACKBONE) --protocol $(PROTOCOL) --seed $(SEED) --seeds $
           $(if $(ATTACKS),--attacks "$(ATTACKS)") \
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
-.PHONY: help install doctor table1 table2 table3 table4 table5 replay figure2 regress verify test \
-        test-slow bench lint data data-check data-fetch pretrain clean
+.PHONY: help install doctor table1 table2 table3 table4 table5 recovery replay figure2 \
+        regress verify test test-slow bench lint data data-check data-fetch pretrain clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ table5: $(INSTALLED)  ## merged accuracy of attacks that look at images, and wha
 
 replay: $(INSTALLED)  ## table 2 (or TABLE=4) under the selection rule RULE, from STORE
 	$(MERGEBENCH) replay --rule $(RULE) $(if $(TABLE),--table $(TABLE)) $(OPTIONS)
+
+recovery: $(INSTALLED)  ## accuracy after fine-tuning merges, and W0, against labelled images
+	$(MERGEBENCH) recovery $(OPTIONS)
 
 figure2: $(INSTALLED)  ## accuracy against the scale s at which an update is deployed
 	$(MERGEBENCH) figure2 $(OPTIONS)

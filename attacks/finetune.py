@@ -10,7 +10,7 @@ from mergebench.errors import InputError
 from mergebench.evaluate import deployed
 from mergebench.seeding import derived_seed
 from mergebench.suites import Task
-from mergebench.train import LoraTower, Recipe, train_in_turn
+from mergebench.train import FullRecipe, Recipe, TrainingRecipe, make_tower, train_in_turn
 from mergebench.update import Dense, SiteUpdate, Update
 
 CLIP_RECIPE = Recipe(
@@ -21,21 +21,31 @@ CLIP_RECIPE = Recipe(
     logit_scale=100.0,
     probe_scales=(),
 )
-"""What `mergebench` uses on CLIP; the Trap² paper does not state its own."""
+CLIP_FULL_RECIPE = FullRecipe(
+    learning_rate=1e-5,
+    batch_size=32,
+    steps=1000,
+    warmup_steps=0,
+    logit_scale=100.0,
+    probe_scales=(),
+)
+"""What `mergebench` uses on CLIP, for an adapter and for every weight; the Trap² paper does not
+state its own."""
 
 FROM_BASE = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SupervisedFinetuning(DataMerger):
-    """Train a fresh LoRA adapter on top of a merge: `D = D_start + BA`.
+    """Train a fresh LoRA adapter, or every weight, on top of a merge: `D = D_start + ΔW`.
 
     `start_from`: the `attack@space` whose merge at its searched coefficient is the start, or "none"
     for W0 itself. `tasks`: "target" trains on the images of the target's task alone, "all" on those
-    of all tasks in turn. `recipe`: how; at most its number of steps, since the start and every
-    evaluation on the validation images of the trained tasks are candidates (`train_in_turn`). These
-    validation images are labelled too and no part of the budget: with few images per class the
-    attack is stronger than the budget alone would allow, in the same way from every start.
+    of all tasks in turn. `recipe`: how, a `Recipe` for an adapter at the sites and a `FullRecipe`
+    for the whole vision tower but its projection; at most its number of steps, since the start and
+    every evaluation on the validation images of the trained tasks are candidates (`train_in_turn`).
+    These validation images are labelled too and no part of the budget: with few images per class
+    the attack is stronger than the budget alone would allow, in the same way from every start.
     """
 
     name: ClassVar[str] = "finetune"
@@ -48,7 +58,7 @@ class SupervisedFinetuning(DataMerger):
     images_per_task: int = 64
     start_from: str = "ta@full"
     tasks: Literal["target", "all"] = "target"
-    recipe: Recipe = field(default_factory=lambda: CLIP_RECIPE)
+    recipe: TrainingRecipe = field(default_factory=lambda: CLIP_RECIPE)
 
     @property
     def starts_from(self) -> str | None:
@@ -70,7 +80,7 @@ class SupervisedFinetuning(DataMerger):
         return self.with_options(start_from=FROM_BASE)
 
     def merge(self, given: MergeData) -> Update:
-        """Return the start plus the selected adapter; the start itself if no step was better.
+        """Return the start plus the selected change; the start itself if no step was better.
 
         Raises `InputError` without a target where one is needed.
         """
@@ -79,7 +89,7 @@ class SupervisedFinetuning(DataMerger):
         with deployed(given.backbone, start):
             # Not the seed of the released adapters, whose initial A the fresh one would share.
             seed = derived_seed(given.seed, self.name)
-            tower = LoraTower(given.backbone, self.recipe, seed=seed, task=self.name)
+            tower = make_tower(given.backbone, self.recipe, seed, tasks[0])
             tuned = train_in_turn(tower, tasks, given.seed)
         sizes = [len(task.splits["val"]) for task in tasks]
         given.notes["images"] = sum(len(task.splits["train"]) for task in tasks)
@@ -101,11 +111,11 @@ class SupervisedFinetuning(DataMerger):
         return chosen
 
 
-def _on_top(start: Update, adapter: Update) -> dict[str, SiteUpdate]:
-    """Return the sum of both changes at the sites of the adapter, dense where both change one."""
+def _on_top(start: Update, trained: Update) -> dict[str, SiteUpdate]:
+    """Return the sum of both changes at the sites of `trained`, dense where both change one."""
     return {
         site: Dense(delta=start.sites[site].dense() + change.dense())
         if site in start.sites
         else change
-        for site, change in adapter.sites.items()
+        for site, change in trained.sites.items()
     }

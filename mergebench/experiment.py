@@ -31,6 +31,10 @@ TABLE4 = ("ta@full", "ties@full", "dare_ties@full", "tsv@full", "cart@full")
 TABLE5 = ("ta@full", "regmean@full", "chain_of_merges@full", "prodistill@full", "finetune@full")
 """The methods of the paper's Table 5, which look at images, beside task arithmetic."""
 
+RECOVERY = "finetune@full"
+RECOVERY_BUDGETS = (1, 4, 16)
+"""The attack of the recovery figure, and how many labelled images per class it is given there."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:

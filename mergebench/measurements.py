@@ -69,6 +69,24 @@ class ScaleCurve:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Recovered:
+    """Test accuracy on the target's task after fine-tuning on few labelled images of it.
+
+    `protection`: of the target's update in the merge that it started from, `from_base` for W0 and
+    no merge. `images_per_class`: how many were seen, 0 for the start itself; `images` in all.
+    `correct` of `size` test images.
+    """
+
+    seed: int
+    protection: str
+    target: str
+    images_per_class: int
+    images: int
+    correct: int
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Context:
     """What a caption states: how the numbers came about.
 
@@ -103,3 +121,4 @@ class Measurements:
     standalone: tuple[Standalone, ...] = ()
     merged: tuple[Merged, ...] = ()
     curves: tuple[ScaleCurve, ...] = ()
+    recovered: tuple[Recovered, ...] = ()

@@ -27,7 +27,7 @@ def measure_standalone(
     experiment: Experiment, monitor: Monitor, *, processes: int, curves: bool = False
 ) -> Measurements:
     """Return the standalone accuracies (and scale curves), training what is missing."""
-    _run([ZeroShotJob(experiment=experiment)], monitor, "zero-shot", 1, processes)
+    run_jobs([ZeroShotJob(experiment=experiment)], monitor, "zero-shot", processes=processes)
     jobs = [
         ReleaseJob(
             experiment=experiment, protection=protection, task=task, seed=seed, with_curve=curves
@@ -35,7 +35,7 @@ def measure_standalone(
         for protection, task, seed in experiment.releases()
     ]
     what = "adapters" if experiment.setting.release == "lora" else "updates"
-    _run(jobs, monitor, what, len(jobs), processes)
+    run_jobs(jobs, monitor, what, processes=processes)
     return _recalled_standalone(experiment, curves=curves)
 
 
@@ -51,7 +51,7 @@ def _recalled_standalone(experiment: Experiment, *, curves: bool) -> Measurement
             curve = bench.scale_curve(protection, task, seed, Silent())
             cells.append(curve)
             lines.append(scale_curve(curve, protection, task))
-    context = _context(experiment, cells)
+    context = context_of(experiment, cells)
     context = replace(context, notes=(*context.notes, *training_costs(experiment)))
     return Measurements(context=context, standalone=tuple(rows), curves=tuple(lines))
 
@@ -60,7 +60,7 @@ def measure_merges(experiment: Experiment, monitor: Monitor, *, processes: int) 
     """Return the merged accuracies of all attacks, measuring what is missing."""
     alone = measure_standalone(experiment, monitor, processes=processes)
     jobs = _merge_jobs(experiment)
-    _run(jobs, monitor, "merges", sum(len(job.attacks) for job in jobs), processes)
+    run_jobs(jobs, monitor, "merges", processes=processes)
     return _with_merges(experiment, alone)[0]
 
 
@@ -88,7 +88,7 @@ def _with_merges(experiment: Experiment, alone: Measurements) -> tuple[Measureme
         return row.seed, attack, protections.index(row.protection)
 
     pairs = sorted(found, key=place)
-    context = _context(experiment, [*cells, experiment.workbench().zero_shot()])
+    context = context_of(experiment, [*cells, experiment.workbench().zero_shot()])
     rows = tuple(row for row, _ in pairs)
     measured = Measurements(context=context, standalone=alone.standalone, merged=rows)
     return measured, [cell for _, cell in pairs]
@@ -114,12 +114,16 @@ def _merge_jobs(experiment: Experiment) -> list[MergeJob]:
             seed=seed,
         )
         for (protection, target, seed, space), names in attacks.items()
-    ] + [job for name in experiment.attacks for job in _from_base_jobs(experiment, name)]
+    ] + [job for name in experiment.attacks for job in from_base_jobs(experiment, name)]
 
 
-def _from_base_jobs(
+def from_base_jobs(
     experiment: Experiment, name: str, options: tuple[tuple[str, Any], ...] = ()
 ) -> list[MergeJob]:
+    """Return the jobs of attack `name` on W0, one per target and seed; none if it needs a merge.
+
+    `options`: changed in the attack.
+    """
     attack, space = check_attack(name)
     merger = experiment.workbench().attack(attack)
     if not isinstance(merger, DataMerger) or merger.from_base() is None:
@@ -141,20 +145,10 @@ def _from_base_jobs(
 
 
 def run_jobs(jobs: Sequence[Job], monitor: Monitor, what: str, *, processes: int) -> None:
-    """Measure what the jobs measure, but for what is in the store; shown as the stage `what`."""
-    if jobs:
-        cells = sum(len(job.attacks) if isinstance(job, MergeJob) else 1 for job in jobs)
-        _run(jobs, monitor, what, cells, processes)
-
-
-def _run(
-    jobs: Sequence[Job],
-    monitor: Monitor,
-    what: str,
-    cells: int,
-    processes: int,
-) -> None:
-    """Do the jobs; those that are in the store occupy no process."""
+    """Measure what the jobs measure, shown as the stage `what`; what is stored takes no process."""
+    if not jobs:
+        return
+    cells = sum(len(job.attacks) if isinstance(job, MergeJob) else 1 for job in jobs)
     with monitor.stage(what, cells):
         missing = [job for job in jobs if not _recalled(job, monitor)]
         for _ in execute(missing, processes=processes, on_event=monitor.event):
@@ -174,7 +168,8 @@ def _recalled(job: Job, monitor: Monitor) -> bool:
     return True
 
 
-def _context(experiment: Experiment, cells: Sequence[Cell]) -> Context:
+def context_of(experiment: Experiment, cells: Sequence[Cell]) -> Context:
+    """Return what a caption of these cells states."""
     newest = max(cells, key=lambda cell: cell.run.finished)
     bench = experiment.workbench()
     versions: Mapping[str, str] = newest.run.versions
@@ -216,7 +211,7 @@ def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
     for attack in experiment.attacks:
         merger = experiment.workbench().attack(check_attack(attack)[0])
         if isinstance(merger, DataMerger):
-            yield f"{merger.name} looks at {merger.budget}{_options(merger)}."
+            yield described(merger)
     if setting.published or setting.recipe.precision != setting.precision:
         yield f"Training computes in {setting.recipe.precision}."
     if setting.search_per_task is not None:
@@ -238,15 +233,15 @@ def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
         yield f"The cells were measured with {len(versions)} sets of package versions."
 
 
-def _options(merger: DataMerger) -> str:
-    """Return the hyper-parameters of an attack beside its budget, which says the others."""
+def described(merger: DataMerger) -> str:
+    """Return in a sentence which images an attack looks at, and its other hyper-parameters."""
     budget = {item.name for item in fields(DataMerger)}
     shown = (
         value.summary if isinstance(value, TrainingRecipe) else f"{name} {value}"
         for name, value in merger.options().items()
         if name not in budget
     )
-    return "".join(f"; {text}" for text in shown)
+    return f"{'; '.join([f'{merger.name} looks at {merger.budget}', *shown])}."
 
 
 def searched_images(cells: Sequence[Cell]) -> tuple[int, int]:

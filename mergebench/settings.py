@@ -96,6 +96,16 @@ _CONVNEXT_TRAP: Mapping[str, Any] = {
     **_MINI_TRAP,
 }
 
+
+# The embedded backbones keep the learning rate and logit scale of their adapters.
+def _few_steps(recipe: Recipe) -> Mapping[str, Any]:
+    """Return the options of attacks that fine-tune on few images; they select among few steps."""
+    tuned = replace(
+        recipe, batch_size=32, steps=100, warmup_steps=0, evaluate_every=25, probe_scales=()
+    )
+    return {"finetune": {"recipe": tuned}}
+
+
 _PAPER = Setting(
     suite="vision8",
     recipe=PaperRecipe(
@@ -131,12 +141,14 @@ SETTINGS: Mapping[str, Setting] = {
         suite="mini8",
         recipe=_VIT_RECIPE,
         protections={"trap2": _VIT_TRAP},
+        attacks=_few_steps(_VIT_RECIPE),
         search_per_task=64,
     ),
     "mini_convnext": Setting(
         suite="mini8",
         recipe=_CONVNEXT_RECIPE,
         protections={"trap2": _CONVNEXT_TRAP},
+        attacks=_few_steps(_CONVNEXT_RECIPE),
         search_per_task=64,
     ),
     "vit_b32": _PAPER,

@@ -21,16 +21,18 @@ from mergebench.contracts import Protection
 from mergebench.defects import NONE
 from mergebench.device import AUTO, CHOICES, choose_device
 from mergebench.errors import InputError
-from mergebench.experiment import TABLE2, TABLE4, TABLE5, Experiment, check_attack
+from mergebench.experiment import RECOVERY, TABLE2, TABLE4, TABLE5, Experiment, check_attack
 from mergebench.measurements import UNPROTECTED
 from mergebench.monitor import Monitor
 from mergebench.protocols import PROTOCOLS, Protocol, get_protocol
+from mergebench.recovery import measure_recovery
 from mergebench.registry import parse_options, registry
 from mergebench.replay import replay
 from mergebench.report import (
     print_table1,
     print_table2,
     write_figure2,
+    write_recovery,
     write_table1,
     write_table2,
 )
@@ -42,7 +44,7 @@ from mergebench.settings import Setting, get_full_setting, get_setting, reproduc
 DEFAULT_BACKBONE = "mini_vit"
 DEFAULT_STORE = Path("runs")
 DEFAULT_RESULTS = Path("results")
-_DEFAULT_ATTACKS = {"table4": TABLE4, "table5": TABLE5}
+_DEFAULT_ATTACKS = {"table4": TABLE4, "table5": TABLE5, "recovery": (RECOVERY,)}
 _UNSTATED = ("--jobs", "--store", "--results", "--device", "--data-root", "--cache")
 
 
@@ -87,6 +89,7 @@ def add_verbs(verbs: Verbs) -> None:
         ("table3", _table1, "as table1, of full fine-tuning"),
         ("table4", _table2, "as table2, of full fine-tuning"),
         ("table5", _table5, "merged accuracy of attacks that look at images"),
+        ("recovery", _recovery, "accuracy of fine-tuned merges against labelled images"),
         ("figure2", _figure2, "accuracy against the deployed scale"),
     ):
         release = "full" if verb in ("table3", "table4") else "lora"
@@ -225,7 +228,7 @@ def _table5(options: argparse.Namespace) -> None:
     experiment, console = checked_experiment(options), Console()
     measured = measure_merges(experiment, Monitor(console), processes=options.jobs)
     print_table2(measured, console, number=5)
-    folder, stem = options.results / options.backbone, _merges_stem(experiment, 5)
+    folder, stem = options.results / options.backbone, _stem("table5", experiment)
     _say_written(console, write_table2(measured, folder, stem=stem, number=5))
 
 
@@ -239,10 +242,20 @@ def _replay(options: argparse.Namespace) -> None:
     _say_written(console, write_table2(replayed, options.results / options.backbone, stem=stem))
 
 
-def _merges_stem(experiment: Experiment, number: int | None = None) -> str:
-    number = number or MERGE_TABLES[experiment.setting.release]
-    table, protocol = f"table{number}", experiment.protocol.name
+def _merges_stem(experiment: Experiment) -> str:
+    return _stem(f"table{MERGE_TABLES[experiment.setting.release]}", experiment)
+
+
+def _stem(table: str, experiment: Experiment) -> str:
+    protocol = experiment.protocol.name
     return table if protocol == "paper" else f"{table}_{protocol}"
+
+
+def _recovery(options: argparse.Namespace) -> None:
+    experiment, console = checked_experiment(options), Console()
+    measured = measure_recovery(experiment, Monitor(console), processes=options.jobs)
+    folder, stem = options.results / options.backbone, _stem("recovery", experiment)
+    _say_written(console, write_recovery(measured, folder, stem=stem))
 
 
 def _figure2(options: argparse.Namespace) -> None:

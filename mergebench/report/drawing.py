@@ -1,9 +1,12 @@
-"""How Figure 2 is drawn: the mean over tasks above, one small panel per task below."""
+"""How figures are drawn: accuracy against the scale of an update, and against labelled images.
+
+Figure 2 has the mean over tasks above and one small panel per task below.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import cycle
 from math import ceil
@@ -13,9 +16,11 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mergebench.measurements import UNPROTECTED
+from mergebench.measurements import FROM_BASE, UNPROTECTED
 from mergebench.report.figure2 import Figure2, Series
-from mergebench.report.labels import release_label, release_order
+from mergebench.report.labels import protection_label, release_label, release_order
+from mergebench.report.recovery import Recovery
+from mergebench.report.spread import Spread
 
 Line = str | tuple[int, tuple[int, ...]]
 Looks = dict[str, tuple[str, Line]]
@@ -62,6 +67,40 @@ def draw(shown: Figure2, *, footer: str) -> Figure:
     return figure
 
 
+def draw_recovery(shown: Recovery, *, footer: str) -> Figure:
+    """Return the figure: a line per start, over the numbers of images at equal distances."""
+    starts = {line.protection for line in shown.lines}
+    looks = {**_line_looks(starts - {FROM_BASE}), FROM_BASE: (GREY, ":")}
+    places = list(range(len(shown.budgets)))
+    with _style():
+        figure = Figure(figsize=(WIDTH, 2.3), layout="constrained")
+        axes = figure.add_subplot()
+        for line in shown.lines:
+            colour, pattern = looks[line.protection]
+            means = [value.mean for value in line.values]
+            label = protection_label(line.protection)
+            axes.plot(
+                places,
+                means,
+                color=colour,
+                linestyle=pattern,
+                marker="o",
+                markersize=3,
+                linewidth=1.6,
+                label=label,
+            )
+            _fill_deviation(axes, places, line.values, colour)
+        axes.set_xticks(
+            places, [str(budget) if budget else "0\n(start)" for budget in shown.budgets]
+        )
+        axes.set_xlabel("labelled training images per class of the target")
+        axes.set_ylabel("test accuracy on the target (%)")
+        axes.set_ylim(0, 100)
+        axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize=6)
+        figure.supxlabel(footer, fontsize=5, color=GREY)
+    return figure
+
+
 def rendered(figure: Figure, kind: str, *, description: str) -> bytes:
     """Return the figure as `png` or `svg`: equal figures give equal bytes."""
     metadata: dict[str, Any] = {"Description": description}
@@ -81,7 +120,10 @@ def _style() -> Iterator[None]:
 
 def _looks(shown: Figure2) -> Looks:
     """Return colour and line style by release, the same in every panel."""
-    releases = {series.release for panel in shown.tasks.values() for series in panel}
+    return _line_looks({series.release for panel in shown.tasks.values() for series in panel})
+
+
+def _line_looks(releases: set[str]) -> Looks:
     protected = sorted(releases - {UNPROTECTED}, key=release_order)
     styles = cycle(zip(PROTECTED_COLOURS, PROTECTED_STYLES, strict=True))
     return {UNPROTECTED: (UNPROTECTED_COLOUR, "--"), **dict(zip(protected, styles, strict=False))}
@@ -115,10 +157,7 @@ def _draw_lines(axes: Axes, panel: tuple[Series, ...], looks: Looks, *, width: f
         label = release_label(series.release)
         means = [value.mean for value in series.values]
         axes.plot(series.scales, means, color=colour, linestyle=line, linewidth=width, label=label)
-        low = [value.mean - (value.std or 0) for value in series.values]
-        high = [value.mean + (value.std or 0) for value in series.values]
-        if any(value.std for value in series.values):
-            axes.fill_between(series.scales, low, high, color=colour, alpha=0.2, linewidth=0)
+        _fill_deviation(axes, series.scales, series.values, colour)
     if panel and 0 in panel[0].scales:
         zero_shot = panel[0].values[panel[0].scales.index(0)].mean
         axes.axhline(
@@ -131,3 +170,12 @@ def _draw_lines(axes: Axes, panel: tuple[Series, ...], looks: Looks, *, width: f
         )
     axes.set_xlim(0, 2)
     axes.set_ylim(0, 100)
+
+
+def _fill_deviation(
+    axes: Axes, places: Sequence[float], values: Sequence[Spread], colour: str
+) -> None:
+    if any(value.std for value in values):
+        low = [value.mean - (value.std or 0) for value in values]
+        high = [value.mean + (value.std or 0) for value in values]
+        axes.fill_between(places, low, high, color=colour, alpha=0.2, linewidth=0)

@@ -205,6 +205,7 @@ class _Run:
 
 
 def make_tower(backbone: Backbone, recipe: TrainingRecipe, seed: int, task: Task) -> Tower:
+    """Return the tower of which `recipe` trains the adapter or every weight."""
     if isinstance(recipe, FullRecipe):
         return FullTower(backbone, recipe)
     assert isinstance(recipe, Recipe)

@@ -14,7 +14,7 @@ from mergebench.errors import InputError
 from mergebench.seeding import derived_seed, generator
 from mergebench.suites import Task
 from mergebench.train.classifier import Classifier
-from mergebench.train.lora import LoraTower
+from mergebench.train.tower import Tower
 from mergebench.update import Update
 
 
@@ -31,7 +31,7 @@ class Tuned:
     first: Mapping[str, int]
 
 
-def train_in_turn(tower: LoraTower, tasks: Sequence[Task], seed: int) -> Tuned:
+def train_in_turn(tower: Tower, tasks: Sequence[Task], seed: int) -> Tuned:
     """Train `tower` on split `train` of the tasks, one batch of one task per step, in their order.
 
     The recipe of the tower says how, as in `train`, the objective being the cross entropy at
@@ -47,7 +47,7 @@ def train_in_turn(tower: LoraTower, tasks: Sequence[Task], seed: int) -> Tuned:
 class _Run:
     """The state of one run."""
 
-    def __init__(self, tower: LoraTower, tasks: Sequence[Task], seed: int) -> None:
+    def __init__(self, tower: Tower, tasks: Sequence[Task], seed: int) -> None:
         self.tower, self.recipe, self.seed = tower, tower.recipe, seed
         self.tasks = [(task.name, Classifier(tower, task)) for task in tasks]
         splits = [(own, task.splits) for (_, own), task in zip(self.tasks, tasks, strict=True)]
