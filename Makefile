@@ -44,14 +44,14 @@ OPTIONS = --backbone $(BACKBONE) --protocol $(PROTOCOL) --seed $(SEED) --seeds $
           $(if $(ATTACKS),--attacks "$(ATTACKS)") \
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
-.PHONY: help install doctor table1 table2 table3 table4 table5 recovery replay figure2 \
+.PHONY: help install doctor table1 table2 table3 table4 table5 tables recovery replay figure2 \
         regress verify test test-slow bench lint data data-check data-fetch pretrain clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  variables: BACKBONE=$(BACKBONE) PROTOCOL=$(PROTOCOL) SEED=$(SEED) SEEDS=$(SEEDS)" \
 	      "JOBS=$(JOBS) DEVICE=$(DEVICE) STORE=$(STORE) RULE=$(RULE) WEIGHTS=... DATA_ROOT=..." \
-	      "DROP_LEAKS=1 TASKS=... ATTACKS=... PROTECTIONS=... TABLE=4 SET=trap2.strength=0.1" \
+	      "DROP_LEAKS=1 TASKS=... ATTACKS=... PROTECTIONS=... TABLE=2|4|5 SET=trap2.strength=0.1" \
 	      "TRAIN_PRECISION=bf16 BASELINE=$(BASELINE) CHECK=--exact RESULTS=$(RESULTS)" \
 	      "VERIFY='--cells 20 --sample-seed 1'"
 
@@ -83,7 +83,9 @@ table4: $(INSTALLED)  ## table 2 of full fine-tuning, in Full space
 table5: $(INSTALLED)  ## merged accuracy of attacks that look at images, and what W0 gives them
 	$(MERGEBENCH) table5 $(OPTIONS)
 
-replay: $(INSTALLED)  ## table 2 (or TABLE=4) under the selection rule RULE, from STORE
+tables: table1 table2 table3 table4 table5  ## all five
+
+replay: $(INSTALLED)  ## table 2 (or TABLE=4, 5) under the selection rule RULE, from STORE
 	$(MERGEBENCH) replay --rule $(RULE) $(if $(TABLE),--table $(TABLE)) $(OPTIONS)
 
 recovery: $(INSTALLED)  ## accuracy after fine-tuning merges, and W0, against labelled images

@@ -16,7 +16,7 @@ from mergebench.selection_rules import SelectionRule
 from mergebench.workbench import NotMeasuredError
 
 
-def replay(experiment: Experiment, rule: SelectionRule) -> Measurements:
+def replay(experiment: Experiment, rule: SelectionRule, *, table: int = 2) -> Measurements:
     """Return the merges of an experiment at the points that `rule` picks; nothing is measured.
 
     An unprotected merge has one point per target if the rule depends on the target. Points that
@@ -32,7 +32,7 @@ def replay(experiment: Experiment, rule: SelectionRule) -> Measurements:
         recalled, cells = recall_merges(experiment)
     except NotMeasuredError as error:
         raise InputError(
-            f"{experiment.store} lacks cells of this table: run `{_measuring(experiment)}` first"
+            f"{experiment.store} lacks cells of this table: run `{_measuring(experiment, table)}` first"
         ) from error
     rows = tuple(
         row
@@ -47,11 +47,10 @@ def replay(experiment: Experiment, rule: SelectionRule) -> Measurements:
     return replace(recalled, context=context, merged=rows)
 
 
-def _measuring(experiment: Experiment) -> str:
-    """Return the command that measures what a replay asks for."""
-    table = {"lora": "table2", "full": "table4"}[experiment.setting.release]
+def _measuring(experiment: Experiment, table: int) -> str:
+    """Return the command that measures what a replay of a table asks for."""
     kept = re.sub(r" --(rule|table)[= ]\S+", "", experiment.command)
-    return kept.replace("replay", table, 1)
+    return kept.replace("replay", f"table{table}", 1)
 
 
 def _rows(row: Merged, cell: Cell, rule: SelectionRule) -> Iterator[Merged]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mergebench.commands.experiments import DEFAULT_BACKBONE
 from mergebench.commands.parser import Verbs
-from mergebench.commands.tables import DEFAULT_BACKBONE
 from mergebench.pretrain import COMMITTED, PretrainOptions, pretrain
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from mergebench.commands.experiments import checked_experiment, common_options
 from mergebench.commands.parser import Parser, Verbs
-from mergebench.commands.tables import checked_experiment, common_options
 from mergebench.cost_estimate import (
     Estimate,
     Rates,
@@ -21,7 +21,7 @@ from mergebench.cost_estimate import (
 )
 from mergebench.device import device_name, free_bytes, uses_tf32
 from mergebench.executors import execute
-from mergebench.experiment import Experiment
+from mergebench.experiment import TABLE2, Experiment
 from mergebench.jobs import ZeroShotJob
 from mergebench.workbench import Workbench
 from mergebench.zero_shot_gate import TOLERANCE, ZeroShot, zero_shot_checks
@@ -33,7 +33,9 @@ def add_verbs(verbs: Verbs) -> None:
     """Add doctor."""
     common: Parser = common_options()
     text = "zero-shot accuracies against published ones, and how long tables will take"
-    verbs.add_parser("doctor", parents=[common], help=text).set_defaults(run=_doctor)
+    verbs.add_parser("doctor", parents=[common], help=text).set_defaults(
+        run=_doctor, release="lora", default_attacks=TABLE2
+    )
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from mergebench.atomic import check_writable
-from mergebench.commands.images import (
-    add_image_options,
-    add_leak_option,
-    require_inputs,
-    suite_options,
-)
+from mergebench.commands.experiments import checked_experiment, common_options
 from mergebench.commands.parser import Parser, Verbs
-from mergebench.contracts import Protection
-from mergebench.defects import NONE
-from mergebench.device import AUTO, CHOICES, choose_device
+from mergebench.device import AUTO
 from mergebench.errors import InputError
-from mergebench.experiment import RECOVERY, TABLE2, TABLE4, TABLE5, Experiment, check_attack
-from mergebench.measurements import UNPROTECTED
+from mergebench.experiment import RECOVERY, TABLE2, TABLE4, TABLE5, Experiment
 from mergebench.monitor import Monitor
-from mergebench.protocols import PROTOCOLS, Protocol, get_protocol
 from mergebench.recovery import measure_recovery
-from mergebench.registry import parse_options, registry
 from mergebench.replay import replay
 from mergebench.report import (
     print_table1,
@@ -36,135 +25,49 @@ from mergebench.report import (
     write_table1,
     write_table2,
 )
-from mergebench.report.labels import MERGE_TABLES, STANDALONE_TABLES
 from mergebench.runner import measure_merges, measure_standalone
 from mergebench.selection_rules import RULES, get_rule
-from mergebench.settings import Setting, get_full_setting, get_setting, reproducing
 
-DEFAULT_BACKBONE = "mini_vit"
-DEFAULT_STORE = Path("runs")
-DEFAULT_RESULTS = Path("results")
-_DEFAULT_ATTACKS = {"table4": TABLE4, "table5": TABLE5, "recovery": (RECOVERY,)}
-_UNSTATED = ("--jobs", "--store", "--results", "--device", "--data-root", "--cache")
+_MERGES: Mapping[int, Mapping[str, object]] = {
+    2: {"release": "lora", "default_attacks": TABLE2},
+    4: {"release": "full", "default_attacks": TABLE4},
+    5: {"release": "lora", "default_attacks": TABLE5},
+}
+"""What the paper's tables of merges are about."""
 
-
-def common_options() -> Parser:
-    """Return the options of every verb that measures an experiment."""
-    common = Parser(add_help=False)
-    common.add_argument("--backbone", default=DEFAULT_BACKBONE)
-    common.add_argument("--weights", metavar="FILE", help="local weights of the backbone")
-    common.add_argument("--device", default=AUTO, help=CHOICES)
-    common.add_argument("--protocol", default="paper", help=" | ".join(PROTOCOLS))
-    common.add_argument("--tasks", default="", help="task names, separated by spaces or commas")
-    common.add_argument("--attacks", default="", help="attack[@space] names, likewise")
-    common.add_argument("--protections", default="trap2", help="protection names, likewise")
-    common.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="PROTECTION.KEY=VALUE",
-        dest="settings",
-        help="an option of a protection, e.g. trap2.strength=0.1",
-    )
-    common.add_argument(
-        "--train-precision", choices=("fp32", "bf16"), help="arithmetic of training, by the recipe"
-    )
-    common.add_argument("--seed", type=int, default=0, help="the first seed")
-    common.add_argument("--seeds", type=int, default=1, help="how many seeds")
-    common.add_argument("--jobs", type=int, default=1, help="processes, one thread each")
-    common.add_argument("--store", type=Path, default=DEFAULT_STORE, metavar="DIR")
-    common.add_argument("--results", type=Path, default=DEFAULT_RESULTS, metavar="DIR")
-    common.add_argument("--plugin", type=Path, action="append", default=[], metavar="FILE.py")
-    add_image_options(common)
-    add_leak_option(common)
-    return common
+_COUNTED = ("table1", "table2", "table3", "table4", "table5")
 
 
 def add_verbs(verbs: Verbs) -> None:
-    """Add table1, table2, figure2 and replay."""
+    """Add the tables, the figures and replay."""
     common = common_options()
-    for verb, run, text in (
-        ("table1", _table1, "standalone accuracy per task"),
-        ("table2", _table2, "merged accuracy per attack@space"),
-        ("table3", _table1, "as table1, of full fine-tuning"),
-        ("table4", _table2, "as table2, of full fine-tuning"),
-        ("table5", _table5, "merged accuracy of attacks that look at images"),
-        ("recovery", _recovery, "accuracy of fine-tuned merges against labelled images"),
-        ("figure2", _figure2, "accuracy against the deployed scale"),
+    for number, release, text in (
+        (1, "lora", "standalone accuracy per task"),
+        (3, "full", "as table1, of full fine-tuning"),
     ):
-        release = "full" if verb in ("table3", "table4") else "lora"
-        added = verbs.add_parser(verb, parents=[common], help=text)
-        added.set_defaults(run=run, release=release)
+        added = verbs.add_parser(f"table{number}", parents=[common], help=text)
+        added.set_defaults(run=_standalone, table=number, release=release, default_attacks=TABLE2)
+    for number, text in (
+        (2, "merged accuracy per attack@space"),
+        (4, "as table2, of full fine-tuning"),
+        (5, "merged accuracy of attacks that look at images"),
+    ):
+        added = verbs.add_parser(f"table{number}", parents=[common], help=text)
+        added.set_defaults(run=_merges, table=number, **_MERGES[number])
+    figure = verbs.add_parser(
+        "figure2", parents=[common], help="accuracy against the deployed scale"
+    )
+    figure.set_defaults(run=_figure2, release="lora", default_attacks=TABLE2)
+    recovery = verbs.add_parser(
+        "recovery", parents=[common], help="accuracy of fine-tuned merges against labelled images"
+    )
+    recovery.set_defaults(run=_recovery, release="lora", default_attacks=(RECOVERY,))
     again = verbs.add_parser("replay", parents=[common], help="merges under another selection rule")
     again.add_argument("--rule", required=True, help=" | ".join(RULES))
-    again.add_argument("--table", type=int, choices=(2, 4), default=2, help="which table's merges")
+    again.add_argument(
+        "--table", type=int, choices=[*_MERGES], default=2, help="which table's merges"
+    )
     again.set_defaults(run=_replay)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.replace(",", " ").split())
-
-
-def _command(words: Sequence[str]) -> str:
-    """Return the command for a caption; what does not change the numbers is left out."""
-    kept: list[str] = []
-    skip = False
-    for word in words:
-        if skip or word.startswith(tuple(f"{option}=" for option in _UNSTATED)):
-            skip = False
-        elif word in _UNSTATED:
-            skip = True
-        elif kept[-1:] == ["--weights"]:
-            kept.append(Path(word).name)  # which folder it lies in is nobody else's business
-        else:
-            kept.append(word)
-    return shlex.join(["mergebench", *kept])
-
-
-def checked_experiment(options: argparse.Namespace) -> Experiment:
-    """Return the checked experiment: every wrong name is reported before anything runs."""
-    protocol = get_protocol(options.protocol)
-    full = options.release == "full"
-    setting = _setting(options.backbone, protocol, full=full)
-    for plugin in options.plugin:
-        registry().add_file(plugin)
-    if options.seeds < 1 or options.jobs < 1:
-        raise InputError("--seeds and --jobs must be at least 1")
-    attacks = _names(options.attacks) or _DEFAULT_ATTACKS.get(options.verb, TABLE2)
-    names = tuple(dict.fromkeys("@".join(check_attack(name, setting.release)) for name in attacks))
-    protections = tuple(
-        name for name in dict.fromkeys(_names(options.protections)) if name != UNPROTECTED
-    )
-    for name in protections:
-        registry().get(Protection, name)
-    for text in options.settings:
-        setting = _with_option(setting, text)
-    if options.train_precision is not None:
-        setting = setting.trained_in(options.train_precision)
-    data = suite_options(
-        options, suite=setting.suite, backbone=options.backbone, defects=protocol.defects
-    )
-    tasks = _names(options.tasks) or None
-    experiment = Experiment(
-        backbone=options.backbone,
-        setting=setting,
-        protocol=protocol,
-        seeds=tuple(range(options.seed, options.seed + options.seeds)),
-        store=options.store,
-        command=_command(options.words),
-        tasks=tasks,
-        attacks=names,
-        protections=protections,
-        plugins=tuple(options.plugin),
-        weights=options.weights,
-        device=options.device,
-        data=data,
-    )
-    choose_device(options.device)
-    require_inputs(options.backbone, options.weights, data, tasks)
-    check_writable(options.results / options.backbone)
-    experiment.workbench()
-    return experiment
 
 
 def stated_experiment(
@@ -178,8 +81,10 @@ def stated_experiment(
     parser = Parser(prog="mergebench")
     add_verbs(parser.add_subparsers(dest="verb", metavar="VERB"))
     program, verb, *words = [*shlex.split(command), "", ""]
-    if program != "mergebench" or verb not in ("table1", "table2"):
-        raise InputError(f"`{command}` is no command of a table of counts: expected table1, table2")
+    if program != "mergebench" or verb not in _COUNTED:
+        raise InputError(
+            f"`{command}` is no command of a table of counts: expected {', '.join(_COUNTED)}"
+        )
     options = parser.parse_args([verb, *filter(None, words)])
     options.words = [verb, *filter(None, words)]
     options.store, options.results, options.device = store, store, device
@@ -187,63 +92,31 @@ def stated_experiment(
     return checked_experiment(options)
 
 
-def _setting(backbone: str, protocol: Protocol, *, full: bool) -> Setting:
-    """Return the setting of a backbone, for full fine-tuning or LoRA, under a protocol."""
-    setting = get_full_setting(backbone) if full else get_setting(backbone)
-    if protocol.defects == NONE:
-        return setting
-    if not setting.published:
-        raise InputError(
-            f"protocol {protocol.name} replicates published numbers, and there are none of "
-            f"backbone {backbone}: choose vit_b32, vit_l14 or convnext, or protocol paper or clean"
-        )
-    return reproducing(protocol.defects, setting)
-
-
-def _with_option(setting: Setting, text: str) -> Setting:
-    """Return the setting with one option, `protection.key=value`, of a protection."""
-    name, point, option = text.partition(".")
-    if not point or "=" in name:
-        raise InputError(f"--set {text}: expected PROTECTION.KEY=VALUE")
-    return setting.with_options(name, **parse_options(registry().get(Protection, name), [option]))
-
-
-def _table1(options: argparse.Namespace) -> None:
+def _standalone(options: argparse.Namespace) -> None:
     experiment, console = checked_experiment(options), Console()
     measured = measure_standalone(experiment, Monitor(console), processes=options.jobs)
     print_table1(measured, console)
-    stem = f"table{STANDALONE_TABLES[options.release]}"
-    _say_written(console, write_table1(measured, options.results / options.backbone, stem=stem))
+    folder, stem = options.results / options.backbone, f"table{options.table}"
+    _say_written(console, write_table1(measured, folder, stem=stem))
 
 
-def _table2(options: argparse.Namespace) -> None:
+def _merges(options: argparse.Namespace) -> None:
     experiment, console = checked_experiment(options), Console()
     measured = measure_merges(experiment, Monitor(console), processes=options.jobs)
-    print_table2(measured, console)
-    stem = _merges_stem(experiment)
-    _say_written(console, write_table2(measured, options.results / options.backbone, stem=stem))
-
-
-def _table5(options: argparse.Namespace) -> None:
-    experiment, console = checked_experiment(options), Console()
-    measured = measure_merges(experiment, Monitor(console), processes=options.jobs)
-    print_table2(measured, console, number=5)
-    folder, stem = options.results / options.backbone, _stem("table5", experiment)
-    _say_written(console, write_table2(measured, folder, stem=stem, number=5))
+    print_table2(measured, console, number=options.table)
+    folder, stem = options.results / options.backbone, _stem(f"table{options.table}", experiment)
+    _say_written(console, write_table2(measured, folder, stem=stem, number=options.table))
 
 
 def _replay(options: argparse.Namespace) -> None:
     rule = get_rule(options.rule)
-    options.release = "full" if options.table == 4 else "lora"
+    vars(options).update(_MERGES[options.table])
     experiment, console = checked_experiment(options), Console()
-    replayed = replay(experiment, rule)
-    print_table2(replayed, console)
-    stem = f"{_merges_stem(experiment)}_rule_{rule.name}"
-    _say_written(console, write_table2(replayed, options.results / options.backbone, stem=stem))
-
-
-def _merges_stem(experiment: Experiment) -> str:
-    return _stem(f"table{MERGE_TABLES[experiment.setting.release]}", experiment)
+    replayed = replay(experiment, rule, table=options.table)
+    print_table2(replayed, console, number=options.table)
+    stem = f"{_stem(f'table{options.table}', experiment)}_rule_{rule.name}"
+    folder = options.results / options.backbone
+    _say_written(console, write_table2(replayed, folder, stem=stem, number=options.table))
 
 
 def _stem(table: str, experiment: Experiment) -> str:

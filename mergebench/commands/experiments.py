@@ -1,0 +1,153 @@
+"""The options of verbs that measure an experiment, and the experiment that they describe."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from mergebench.atomic import check_writable
+from mergebench.commands.images import (
+    add_image_options,
+    add_leak_option,
+    require_inputs,
+    suite_options,
+)
+from mergebench.commands.parser import Parser
+from mergebench.contracts import Protection
+from mergebench.defects import NONE
+from mergebench.device import AUTO, CHOICES, choose_device
+from mergebench.errors import InputError
+from mergebench.experiment import Experiment, check_attack
+from mergebench.measurements import UNPROTECTED
+from mergebench.protocols import PROTOCOLS, Protocol, get_protocol
+from mergebench.registry import parse_options, registry
+from mergebench.settings import Setting, get_full_setting, get_setting, reproducing
+
+DEFAULT_BACKBONE = "mini_vit"
+DEFAULT_STORE = Path("runs")
+DEFAULT_RESULTS = Path("results")
+_UNSTATED = ("--jobs", "--store", "--results", "--device", "--data-root", "--cache")
+
+
+def common_options() -> Parser:
+    """Return the options of every verb that measures an experiment."""
+    common = Parser(add_help=False)
+    common.add_argument("--backbone", default=DEFAULT_BACKBONE)
+    common.add_argument("--weights", metavar="FILE", help="local weights of the backbone")
+    common.add_argument("--device", default=AUTO, help=CHOICES)
+    common.add_argument("--protocol", default="paper", help=" | ".join(PROTOCOLS))
+    common.add_argument("--tasks", default="", help="task names, separated by spaces or commas")
+    common.add_argument("--attacks", default="", help="attack[@space] names, likewise")
+    common.add_argument("--protections", default="trap2", help="protection names, likewise")
+    common.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="PROTECTION.KEY=VALUE",
+        dest="settings",
+        help="an option of a protection, e.g. trap2.strength=0.1",
+    )
+    common.add_argument(
+        "--train-precision", choices=("fp32", "bf16"), help="arithmetic of training, by the recipe"
+    )
+    common.add_argument("--seed", type=int, default=0, help="the first seed")
+    common.add_argument("--seeds", type=int, default=1, help="how many seeds")
+    common.add_argument("--jobs", type=int, default=1, help="processes, one thread each")
+    common.add_argument("--store", type=Path, default=DEFAULT_STORE, metavar="DIR")
+    common.add_argument("--results", type=Path, default=DEFAULT_RESULTS, metavar="DIR")
+    common.add_argument("--plugin", type=Path, action="append", default=[], metavar="FILE.py")
+    add_image_options(common)
+    add_leak_option(common)
+    return common
+
+
+def checked_experiment(options: argparse.Namespace) -> Experiment:
+    """Return the checked experiment: every wrong name is reported before anything runs.
+
+    The verb has set `release`, the form of the updates, and `default_attacks`.
+    """
+    protocol = get_protocol(options.protocol)
+    full = options.release == "full"
+    setting = _setting(options.backbone, protocol, full=full)
+    for plugin in options.plugin:
+        registry().add_file(plugin)
+    if options.seeds < 1 or options.jobs < 1:
+        raise InputError("--seeds and --jobs must be at least 1")
+    attacks = _names(options.attacks) or options.default_attacks
+    names = tuple(dict.fromkeys("@".join(check_attack(name, setting.release)) for name in attacks))
+    protections = tuple(
+        name for name in dict.fromkeys(_names(options.protections)) if name != UNPROTECTED
+    )
+    for name in protections:
+        registry().get(Protection, name)
+    for text in options.settings:
+        setting = _with_option(setting, text)
+    if options.train_precision is not None:
+        setting = setting.trained_in(options.train_precision)
+    data = suite_options(
+        options, suite=setting.suite, backbone=options.backbone, defects=protocol.defects
+    )
+    tasks = _names(options.tasks) or None
+    experiment = Experiment(
+        backbone=options.backbone,
+        setting=setting,
+        protocol=protocol,
+        seeds=tuple(range(options.seed, options.seed + options.seeds)),
+        store=options.store,
+        command=_command(options.words),
+        tasks=tasks,
+        attacks=names,
+        protections=protections,
+        plugins=tuple(options.plugin),
+        weights=options.weights,
+        device=options.device,
+        data=data,
+    )
+    choose_device(options.device)
+    require_inputs(options.backbone, options.weights, data, tasks)
+    check_writable(options.results / options.backbone)
+    experiment.workbench()
+    return experiment
+
+
+def _setting(backbone: str, protocol: Protocol, *, full: bool) -> Setting:
+    """Return the setting of a backbone, for full fine-tuning or LoRA, under a protocol."""
+    setting = get_full_setting(backbone) if full else get_setting(backbone)
+    if protocol.defects == NONE:
+        return setting
+    if not setting.published:
+        raise InputError(
+            f"protocol {protocol.name} replicates published numbers, and there are none of "
+            f"backbone {backbone}: choose vit_b32, vit_l14 or convnext, or protocol paper or clean"
+        )
+    return reproducing(protocol.defects, setting)
+
+
+def _with_option(setting: Setting, text: str) -> Setting:
+    """Return the setting with one option, `protection.key=value`, of a protection."""
+    name, point, option = text.partition(".")
+    if not point or "=" in name:
+        raise InputError(f"--set {text}: expected PROTECTION.KEY=VALUE")
+    return setting.with_options(name, **parse_options(registry().get(Protection, name), [option]))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())
+
+
+def _command(words: Sequence[str]) -> str:
+    """Return the command for a caption; what does not change the numbers is left out."""
+    kept: list[str] = []
+    skip = False
+    for word in words:
+        if skip or word.startswith(tuple(f"{option}=" for option in _UNSTATED)):
+            skip = False
+        elif word in _UNSTATED:
+            skip = True
+        elif kept[-1:] == ["--weights"]:
+            kept.append(Path(word).name)  # which folder it lies in is nobody else's business
+        else:
+            kept.append(word)
+    return shlex.join(["mergebench", *kept])
