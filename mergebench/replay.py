@@ -31,8 +31,9 @@ def replay(experiment: Experiment, rule: SelectionRule, *, table: int = 2) -> Me
     try:
         recalled, cells = recall_merges(experiment)
     except NotMeasuredError as error:
+        command = _measuring(experiment, table)
         raise InputError(
-            f"{experiment.store} lacks cells of this table: run `{_measuring(experiment, table)}` first"
+            f"{experiment.store} lacks cells of this table: run `{command}` first"
         ) from error
     rows = tuple(
         row
