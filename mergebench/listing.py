@@ -58,20 +58,17 @@ def _option(item: Field[object]) -> str:
 
 
 def _print_backbones(console: Console) -> None:
-    table = Table("name", "suite", "searched on", "precision", "adapters", "full fine-tuning")
+    table = Table("name", "suite", "validation", "precision", "recipes")
+    table.columns[0].no_wrap = True
     for name in BACKBONES:
         setting = SETTINGS.get(name)
         if setting is None:
-            table.add_row(name, "none yet", "-", "-", "-", "-")
+            table.add_row(name, "none yet", "-", "-", "-")
             continue
         images = "all" if setting.search_per_task is None else str(setting.search_per_task)
+        recipes = setting.recipe.summary, f"all weights, {FULL_SETTINGS[name].recipe.schedule}"
         table.add_row(
-            name,
-            setting.suite,
-            f"{images} validation images per task",
-            setting.precision,
-            setting.recipe.summary,
-            FULL_SETTINGS[name].recipe.schedule,
+            name, setting.suite, f"{images} per task", setting.precision, "\n".join(recipes)
         )
     console.print(table)
 
