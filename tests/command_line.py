@@ -11,7 +11,7 @@ from miniature import FEW_IMAGES, PROTOCOL, SETTING
 from mergebench import cli
 from mergebench.adapters import save_adapter
 from mergebench.backbones import load_backbone
-from mergebench.commands import tables
+from mergebench.commands import experiments
 from mergebench.seeding import generator
 from mergebench.update import LowRank, Update
 
@@ -51,7 +51,7 @@ def tower_shapes() -> dict[str, dict[str, tuple[int, int]]]:
 
 def measure_few_images(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[object]:
     """Let the command measure on few images; return the options of a table below `folder`."""
-    monkeypatch.setattr(tables, "get_setting", lambda name: SETTING)
-    monkeypatch.setattr(tables, "get_protocol", lambda name: PROTOCOL)
+    monkeypatch.setattr(experiments, "get_setting", lambda name: SETTING)
+    monkeypatch.setattr(experiments, "get_protocol", lambda name: PROTOCOL)
     folders = ["--store", folder / "runs", "--results", folder / "results"]
     return ["--plugin", FEW_IMAGES, "--tasks", "mnist fashion", *folders]

@@ -11,7 +11,8 @@ from miniature import FEW_IMAGES, PROTOCOL, SETTING
 
 from mergebench import cli, cost_estimate
 from mergebench import experiment as experiment_module
-from mergebench.commands import doctor, tables
+from mergebench.commands import doctor, experiments
+from mergebench.contracts import Attack
 from mergebench.cost_estimate import POINTS, Estimate, Rates, table1_estimate, table2_estimate
 from mergebench.experiment import Experiment
 from mergebench.protocols import PROTOCOLS
@@ -97,7 +98,8 @@ def experiment(**changes: object) -> Experiment:
 def suite(monkeypatch) -> Suite:
     """Two tasks of the embedded suite: 400 validation and 1000 test images each."""
     suite = load_mini8(("mnist", "fashion"))
-    bench = type("Bench", (), {"suite": suite})
+    attack = staticmethod(lambda name: registry().get(Attack, name)())
+    bench = type("Bench", (), {"suite": suite, "attack": attack})
     monkeypatch.setattr(Experiment, "workbench", lambda self: bench)
     assert {len(task.splits["test"]) for task in suite.tasks} == {1000}
     return suite
@@ -142,8 +144,8 @@ def test_every_protocol_has_a_number_of_points():
 
 @pytest.fixture
 def words(tmp_path, monkeypatch) -> list[str]:
-    monkeypatch.setattr(tables, "get_setting", lambda backbone: SETTING)
-    monkeypatch.setattr(tables, "get_protocol", lambda name: PROTOCOL)
+    monkeypatch.setattr(experiments, "get_setting", lambda backbone: SETTING)
+    monkeypatch.setattr(experiments, "get_protocol", lambda name: PROTOCOL)
     monkeypatch.setattr(cost_estimate, "_STEPS", 1)
     folders = ["--store", str(tmp_path / "runs"), "--results", str(tmp_path / "results")]
     return ["doctor", "--plugin", str(FEW_IMAGES), "--device", "cpu", *folders]

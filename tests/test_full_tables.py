@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from mergebench import cli, experiment
 from mergebench.backbones import load_backbone
-from mergebench.commands import tables
+from mergebench.commands import experiments
 from mergebench.registry import registry
 from mergebench.train import FullRecipe
 
@@ -42,9 +42,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _miniature(monkeypatch: pytest.MonkeyPatch) -> object:
     """Let the commands measure on few images, and forget the plug-in file afterwards."""
-    monkeypatch.setattr(tables, "get_full_setting", lambda name: FULL)
-    monkeypatch.setattr(tables, "get_setting", lambda name: SETTING)
-    monkeypatch.setattr(tables, "get_protocol", lambda name: PROTOCOL)
+    monkeypatch.setattr(experiments, "get_full_setting", lambda name: FULL)
+    monkeypatch.setattr(experiments, "get_setting", lambda name: SETTING)
+    monkeypatch.setattr(experiments, "get_protocol", lambda name: PROTOCOL)
     registry.cache_clear()
     yield
     experiment._workbench.cache_clear()
@@ -60,8 +60,8 @@ def run(folder: Path, *words: str) -> int:
 def written(folder: Path) -> dict[str, str]:
     """The files of the one cold run that the tests of this file share."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables, "get_full_setting", lambda name: FULL)
-        patch.setattr(tables, "get_protocol", lambda name: PROTOCOL)
+        patch.setattr(experiments, "get_full_setting", lambda name: FULL)
+        patch.setattr(experiments, "get_protocol", lambda name: PROTOCOL)
         assert run(folder, "table3") == 0
         assert run(folder, "table4", "--attacks", ATTACKS) == 0
     return texts(folder)

@@ -26,7 +26,7 @@ from mergebench import experiment as experiment_module
 from mergebench.backbones import BACKBONES
 from mergebench.backbones import hub as weights_hub
 from mergebench.backbones.architectures import create_model
-from mergebench.commands import images, tables
+from mergebench.commands import experiments, images
 from mergebench.protocols import PROTOCOLS
 from mergebench.settings import SETTINGS
 from mergebench.suites.vision8 import fetching, task_rows
@@ -210,7 +210,9 @@ def test_doctor_of_partial_data_compares_nothing(tmp_path, capsys, run):
 
 
 def test_everything_that_is_missing_is_named_in_one_message(tmp_path, capsys, monkeypatch, words):
-    monkeypatch.setattr(tables.Experiment, "workbench", lambda self: pytest.fail("model built"))
+    monkeypatch.setattr(
+        experiments.Experiment, "workbench", lambda self: pytest.fail("model built")
+    )
     write_data(tmp_path / "data", ["mnist"])
     assert cli.main(["table2", "--backbone", "vit_l14", "--partial", *words]) == 2
     shown = capsys.readouterr()

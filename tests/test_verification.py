@@ -14,7 +14,7 @@ from miniature import FEW_IMAGES, PROTOCOL, SETTING
 from attacks.ties import Ties
 from mergebench import experiment as experiment_module
 from mergebench.cli import main
-from mergebench.commands import tables
+from mergebench.commands import experiments
 from mergebench.measurements import Context
 from mergebench.report.captions import facts, markdown_caption, stated_facts
 from mergebench.store import Store
@@ -27,8 +27,8 @@ RESULTS = Path(__file__).parents[1] / "results"
 def _few_images() -> Iterator[None]:
     """Let the command measure on few images."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables, "get_setting", lambda name: SETTING)
-        patch.setattr(tables, "get_protocol", lambda name: PROTOCOL)
+        patch.setattr(experiments, "get_setting", lambda name: SETTING)
+        patch.setattr(experiments, "get_protocol", lambda name: PROTOCOL)
         yield
 
 
