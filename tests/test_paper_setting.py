@@ -26,7 +26,7 @@ from mergebench import experiment as experiment_module
 from mergebench.backbones import BACKBONES
 from mergebench.backbones import hub as weights_hub
 from mergebench.backbones.architectures import create_model
-from mergebench.commands import tables
+from mergebench.commands import images, tables
 from mergebench.protocols import PROTOCOLS
 from mergebench.settings import SETTINGS
 from mergebench.suites.vision8 import fetching, task_rows
@@ -242,6 +242,18 @@ def test_with_weights_a_silent_hub_is_asked_once(tmp_path, capsys, monkeypatch, 
     shown = capsys.readouterr().err
     assert "no download: tanganke/stanford_cars: no route to host" in shown
     assert "mergebench: 8 missing, 6.40 GB:" in shown
+
+
+def test_a_local_copy_that_lacks_images_is_not_replaced_by_a_download(
+    tmp_path, capsys, monkeypatch, small, words
+):
+    monkeypatch.setattr(images, "fetch", lambda state: pytest.fail("downloads"))
+    write_data(tmp_path / "data", ["mnist"])
+    local = ["--backbone", "vit_b32", "--weights", str(small), "--tasks", "mnist"]
+    assert cli.main(["table1", *local, *words]) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("mergebench: 1 missing, 0.01 GB:\n  mnist: idx files in ")
+    assert "train has 9 images, expected 60000" in shown
 
 
 def test_what_is_missing_is_downloaded_before_the_run(tmp_path, capsys, monkeypatch, run):

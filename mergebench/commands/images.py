@@ -70,13 +70,15 @@ def require_inputs(
     """Download the data sets that are missing, or say in one message all that is.
 
     Raises `MissingItemsError` without building a model or decoding an image: at once if downloads
-    are forbidden, within seconds if the hub does not answer, and for what could not be downloaded.
+    are forbidden or local copies cannot be used, within seconds if the hub does not answer, and for
+    what could not be downloaded.
     """
     lacking = missing_weights(backbone, weights)
     states = [] if data is None else [survey(row, data) for row in task_rows(tasks)]
     incomplete = [state for state in states if state.problem]
     found = [state.missing for state in incomplete]
-    if not incomplete or lacking is not None or is_offline():
+    unusable = any(not state.absent for state in incomplete)
+    if not incomplete or lacking is not None or unusable or is_offline():
         require_nothing([item for item in (lacking, *found) if item is not None])
         return
     require_nothing(_after_fetching(incomplete))

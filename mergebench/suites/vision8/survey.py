@@ -16,6 +16,8 @@ from mergebench.suites.vision8.source import Source
 from mergebench.suites.vision8.splitting import parts_of, split_sizes
 from mergebench.suites.vision8.tasks import TaskRow, task_rows
 
+_NOT_FOUND = "not found"
+
 
 @dataclass(frozen=True, kw_only=True)
 class TaskState:
@@ -31,6 +33,11 @@ class TaskState:
     entry: Entry | None = None
     sizes: Mapping[SplitName, int]
     problem: str
+
+    @property
+    def absent(self) -> bool:
+        """Whether there is nothing of the task, rather than something that cannot be used."""
+        return self.problem == _NOT_FOUND
 
     @property
     def missing(self) -> MissingItem | None:
@@ -89,7 +96,7 @@ def missing_items(
 
 def _without_source(row: TaskRow, options: SuiteOptions) -> TaskState:
     entry = only_entry(row, options)
-    problem = "not found"
+    problem = _NOT_FOUND
     if entry is not None:
         expected = dict(split_sizes(row))
         if options.cars_leak and row.name == "cars":
