@@ -32,7 +32,7 @@ from mergebench.settings import SETTINGS
 from mergebench.suites.vision8 import fetching, task_rows
 
 TASKS = [row.name for row in task_rows()]
-ATTACKS = ("ta@full", "ties@core", "tsv@full")
+ATTACKS = ("ta@full", "ties@core")
 
 
 @pytest.fixture(autouse=True)
