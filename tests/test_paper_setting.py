@@ -162,6 +162,13 @@ def test_an_option_of_a_protection_is_used_and_stated(tmp_path, run):
     assert "--set trap2.strength=0.3" in text
 
 
+@pytest.mark.parametrize("weights", [["--weights", "/a/b.pt"], ["--weights=/a/b.pt"]])
+def test_captions_name_no_folder_of_this_machine(weights):
+    words = ["table2", "--data-root", "/a", *weights, "--cache=/c", "--drop-leaks", "--device", "x"]
+    stated = tables._command(words).replace("=", " ")
+    assert stated == "mergebench table2 --weights b.pt --drop-leaks"
+
+
 @pytest.mark.parametrize(
     ("backbone", "more", "message"),
     [
