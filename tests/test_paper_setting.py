@@ -32,7 +32,7 @@ from mergebench.settings import SETTINGS
 from mergebench.suites.vision8 import fetching, task_rows
 
 TASKS = [row.name for row in task_rows()]
-ATTACKS = ("ta@full", "ties@core", "tsv@full")
+ATTACKS = ("ta@full", "ties@core")
 
 
 @pytest.fixture(autouse=True)
@@ -162,6 +162,13 @@ def test_an_option_of_a_protection_is_used_and_stated(tmp_path, run):
     assert "--set trap2.strength=0.3" in text
 
 
+@pytest.mark.parametrize("weights", [["--weights", "/a/b.pt"], ["--weights=/a/b.pt"]])
+def test_captions_name_no_folder_of_this_machine(weights):
+    words = ["table2", "--data-root", "/a", *weights, "--cache=/c", "--drop-leaks", "--device", "x"]
+    stated = experiments._command(words).replace("=", " ")
+    assert stated == "mergebench table2 --weights b.pt --drop-leaks"
+
+
 @pytest.mark.parametrize(
     ("backbone", "more", "message"),
     [
@@ -254,7 +261,7 @@ def test_a_local_copy_that_lacks_images_is_not_replaced_by_a_download(
     local = ["--backbone", "vit_b32", "--weights", str(small), "--tasks", "mnist"]
     assert cli.main(["table1", *local, *words]) == 2
     shown = capsys.readouterr().err
-    assert shown.startswith("mergebench: 1 missing, 0.01 GB:\n  mnist: original archive in ")
+    assert shown.startswith("mergebench: 1 missing, 0.01 GB:\n  mnist: idx files in ")
     assert "train has 9 images, expected 60000" in shown
 
 

@@ -148,6 +148,8 @@ def _command(words: Sequence[str]) -> str:
             skip = True
         elif kept[-1:] == ["--weights"]:
             kept.append(Path(word).name)  # which folder it lies in is nobody else's business
+        elif word.startswith("--weights="):
+            kept.append(f"--weights={Path(word.partition('=')[2]).name}")
         else:
             kept.append(word)
     return shlex.join(["mergebench", *kept])

@@ -17,6 +17,7 @@ from mergebench.errors import InputError
 from mergebench.progress import Progress, StepDone, Validated
 from mergebench.seeding import generator
 from mergebench.suites import Task
+from mergebench.train.accumulation import Accumulation
 from mergebench.train.classifier import Classifier
 from mergebench.train.cost import PeakMemory, step_seconds
 from mergebench.train.full import FullTower
@@ -76,6 +77,7 @@ class _Run:
             weight_decay=recipe.weight_decay,
             fused=True,
         )
+        self.accumulation = Accumulation(objective, self.tower.parameters)
         self.training = self.classifier.examples(task.splits["train"])
         self.validation = self.classifier.examples(task.splits["val"])
         probe = probe_split(task.splits["val"], recipe.probe_images, seed)
@@ -127,6 +129,7 @@ class _Run:
             "off_nominal_losses": [losses.off_nominal for losses in self.losses],
             "evaluations": self.evaluations,
             "selected_step": chosen.step,
+            "parts_of_a_batch": self.accumulation.parts,
             "validation": {"correct": chosen.correct, "images": len(self.validation)},
             "scale_curve": scale_curve(self.classifier, self.probe),
             "norm_ratio": norm_ratios(self.backbone, chosen.update),
@@ -165,7 +168,7 @@ class _Run:
     def _step(self, index: int, hidden: Tensor, labels: Tensor) -> Losses:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate_at(index)
-        losses = self.objective.backward(
+        losses = self.accumulation.backward(
             Step(
                 classifier=self.classifier,
                 hidden=hidden,

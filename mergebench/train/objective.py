@@ -19,7 +19,8 @@ class Step:
     """One batch on its way through the objective.
 
     `index`: from 0, of `steps`; `hidden`: the images as the tower takes them, `(N, ...)`; `labels`:
-    `(N,)` int64; `key`: what every random draw of this step is derived from.
+    `(N,)` int64; `key`: what every random draw of this step is derived from; `portion`:
+    which part of the batch it is, where that is computed in parts.
     """
 
     classifier: Classifier
@@ -28,13 +29,15 @@ class Step:
     index: int
     steps: int
     key: tuple[object, ...] = ()
+    portion: int = 0
 
     def losses(self, scale: float, part: slice = slice(None)) -> Tensor:
         """Return the loss of each image of `part` under `W0 + scale ΔW`: `(n,)` float32, nats.
 
         All calls of one step with equal `part` use the same dropout masks.
         """
-        masks = derived_seed(*self.key, "dropout", self.index)
+        portion = (self.portion,) if self.portion else ()
+        masks = derived_seed(*self.key, "dropout", self.index, *portion)
         return self.classifier.losses(self.hidden[part], self.labels[part], scale, masks)
 
     @property
