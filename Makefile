@@ -25,7 +25,9 @@ TORCH    ?= torch==2.14.1 torchvision==0.29.1
 
 INSTALLED = $(VENV)/.installed
 MERGEBENCH = $(VENV)/bin/mergebench
-OPTIONS = --backbone $(BACKBONE) --protocol $(PROTOCOL) --seed $(SEED) --seeds $(SEEDS) \
+# What is as by default is not said, so that a target's captions are those of the committed tables.
+OPTIONS = --backbone $(BACKBONE) $(if $(filter-out paper,$(PROTOCOL)),--protocol $(PROTOCOL)) \
+          $(if $(filter-out 0,$(SEED)),--seed $(SEED)) $(if $(filter-out 1,$(SEEDS)),--seeds $(SEEDS)) \
           --jobs $(JOBS) --store $(STORE) --device $(DEVICE) \
           $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(if $(TASKS),--tasks "$(TASKS)") \
           $(if $(ATTACKS),--attacks "$(ATTACKS)") \
