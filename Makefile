@@ -36,7 +36,9 @@ INSTALLED = $(VENV)/.installed
 MERGEBENCH = $(VENV)/bin/mergebench
 IMAGES = $(if $(DATA_ROOT),--data-root "$(DATA_ROOT)") $(if $(PARTIAL),--partial)
 LOCAL = $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(IMAGES)
-OPTIONS = --backbone $(BACKBONE) --protocol $(PROTOCOL) --seed $(SEED) --seeds $(SEEDS) \
+# What is as by default is not said, so that a target's captions are those of the committed tables.
+OPTIONS = --backbone $(BACKBONE) $(if $(filter-out paper,$(PROTOCOL)),--protocol $(PROTOCOL)) \
+          $(if $(filter-out 0,$(SEED)),--seed $(SEED)) $(if $(filter-out 1,$(SEEDS)),--seeds $(SEEDS)) \
           --jobs $(JOBS) --store $(STORE) --device $(DEVICE) \
           $(LOCAL) $(if $(DROP_LEAKS),--drop-leaks) $(foreach option,$(SET),--set "$(option)") \
           $(if $(TRAIN_PRECISION),--train-precision $(TRAIN_PRECISION)) \
