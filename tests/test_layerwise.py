@@ -240,6 +240,17 @@ def test_an_undetermined_regression_is_refused_and_leaves_the_backbone_as_it_was
     assert ChainOfMerges().merge(data).norm() > 0
 
 
+@pytest.mark.parametrize("attack", [RegMean(), ChainOfMerges()], ids=repr)
+def test_inputs_that_overflow_are_refused(attack: DataMerger) -> None:
+    data = given([update.scaled(1e30) for update in low_rank_updates(2)])
+    before = weights_of(data.backbone)
+    with pytest.raises(
+        InputError, match=r"site \S+: the inputs of task task 0 are all zero or not"
+    ):
+        attack.merge(data)
+    assert_unchanged(data.backbone, before)
+
+
 def test_a_linear_that_does_not_run_is_refused() -> None:
     data = given([Update(sites={"spare": Dense(delta=torch.ones(3, 4))})])
     data.backbone.visual.spare = torch.nn.Linear(4, 3)
