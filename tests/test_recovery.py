@@ -116,7 +116,7 @@ def test_recovery_is_measured_once_from_every_start(experiment, measured, monkey
     trapped = Merges(experiment, "trap2", "mnist", 0).cell("ta", "full").results.correct
     starts = [by_place[start, "mnist", 0].correct for start in STARTS]
     assert starts == [zero_shot["mnist"], plain["mnist"], trapped["mnist"]]
-    assert any("1 images per class from split train" in note for note in found.context.notes)
+    assert any("1 image per class from split train" in note for note in found.context.notes)
     assert all(file.stat().st_size for file in write_recovery(found, tmp_path))
 
 
