@@ -92,9 +92,9 @@ def test_options_of_attacks_are_options_that_they_have(backbone):
 def test_fine_tuning_on_few_images_suits_the_backbone():
     """Embedded towers keep their own logit scale; the paper's have the issue's recipe."""
     recipes = {
-        name: registry().get(DataMerger, "finetune")(
-            **get_setting(name).attacks.get("finetune", {})
-        ).recipe
+        name: registry()
+        .get(DataMerger, "finetune")(**get_setting(name).attacks.get("finetune", {}))
+        .recipe
         for name in SETTINGS
     }
     assert recipes["mini_vit"].logit_scale == get_setting("mini_vit").recipe.logit_scale
