@@ -211,7 +211,8 @@ class DataMerger(Attack, ABC):
     def budget(self) -> str:
         """The images that it looks at, in words for a caption."""
         if self.images_per_class > 0:
-            return f"{self.images_per_class} images per class from split {self.split}"
+            images = "image" if self.images_per_class == 1 else "images"
+            return f"{self.images_per_class} {images} per class from split {self.split}"
         return f"{self.images_per_task} images per task from split {self.split}, class-balanced"
 
     def from_base(self) -> Self | None:

@@ -15,6 +15,7 @@ from mergebench.data_merging import DataMergeProblem
 from mergebench.merging import merge
 from mergebench.registry import registry
 from mergebench.suites import Split, Task
+from mergebench.train import TrainingRecipe
 from mergebench.update import LowRank, Update
 
 ATTACKS = [found.plugin for found in registry().all(DataMerger)]
@@ -29,7 +30,9 @@ def title(attack: type[DataMerger]) -> str:
 
 def small(attack: type[DataMerger]) -> DataMerger:
     known = attack().options()
-    few = {name: value for name, value in FEW.items() if name in known}
+    few: dict[str, object] = {name: value for name, value in FEW.items() if name in known}
+    if isinstance(known.get("recipe"), TrainingRecipe):
+        few["recipe"] = replace(known["recipe"], steps=FEW["steps"], batch_size=4)
     return attack().with_options(images_per_task=4, images_per_class=0, **few)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mergebench.backbones import BACKBONES
 from mergebench.cell import plain
-from mergebench.contracts import Protection
+from mergebench.contracts import DataMerger, Protection
 from mergebench.errors import InputError
 from mergebench.registry import registry
 from mergebench.settings import (
@@ -84,3 +84,24 @@ def test_a_recipe_of_adapters_is_hashed_as_before_there_were_others():
     }
     assert set(plain(Recipe())) == names
     assert plain(FullRecipe()).keys() < names
+
+
+@pytest.mark.parametrize("backbone", SETTINGS)
+def test_options_of_attacks_are_options_that_they_have(backbone):
+    for name, options in get_setting(backbone).attacks.items():
+        attack = registry().get(DataMerger, name)(**options)
+        assert {key: attack.options()[key] for key in options} == dict(options)
+
+
+def test_fine_tuning_on_few_images_suits_the_backbone():
+    """Embedded towers keep their own logit scale; the paper's have the issue's recipe."""
+    recipes = {
+        name: registry()
+        .get(DataMerger, "finetune")(**get_setting(name).attacks.get("finetune", {}))
+        .recipe
+        for name in SETTINGS
+    }
+    assert recipes["mini_vit"].logit_scale == get_setting("mini_vit").recipe.logit_scale
+    paper = recipes["vit_b32"]
+    assert (paper.learning_rate, paper.batch_size, paper.steps) == (3e-4, 32, 1000)
+    assert (paper.logit_scale, paper.rank) == (100, 16)

@@ -78,7 +78,8 @@ def draw_recovery(shown: Recovery, *, footer: str) -> Figure:
         for line in shown.lines:
             colour, pattern = looks[line.protection]
             means = [value.mean for value in line.values]
-            label = protection_label(line.protection)
+            whose = protection_label(line.protection)
+            label = "from W0" if line.protection == FROM_BASE else f"from the {whose} merge"
             axes.plot(
                 places,
                 means,

@@ -155,6 +155,8 @@ def _floors(table: Table2, protocol: str) -> Iterator[str]:
             for view in table.views
             if view.merged.protection == protection and view.merged.points > 1
         }
+        if not merges:
+            continue
         floor = sum(alpha == lowest for alpha in merges.values())
         yield (
             f"The smallest α of the grid, {lowest:g}, was chosen in {floor} of {len(merges)} "
