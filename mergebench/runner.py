@@ -189,9 +189,10 @@ def _recipe(recipe: Recipe) -> str:
     temperature = "" if recipe.logit_scale is None else f", logit scale {recipe.logit_scale:g}"
     decay = f", weight decay {recipe.weight_decay:g}" if recipe.weight_decay else ""
     clipping = ", gradients not clipped" if recipe.clip_norm is None else ""
+    steps = f"{recipe.steps} steps" if recipe.patience is None else f"at most {recipe.steps} steps"
     return (
         f"LoRA of rank {recipe.rank}, learning rate {recipe.learning_rate:g}, "
-        f"{recipe.steps} steps of {recipe.batch_size} images{temperature}{decay}{clipping}"
+        f"{steps} of {recipe.batch_size} images{temperature}{decay}{clipping}"
     )
 
 
