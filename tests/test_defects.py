@@ -104,6 +104,7 @@ def test_captions_state_every_switch(protocol):
     notes = [*_notes(experiment, [])]
     value = "on" if protocol == "paper-exact" else "off"
     assert all(f"{name} {value}" in notes[0] for name in NAMES)
+    assert "at most 100000 steps of 32 images" in notes[1]
     unequal = "Adapters of none: " in " ".join(notes)
     assert unequal == (protocol == "paper-exact")
     if unequal:

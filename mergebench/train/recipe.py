@@ -85,9 +85,10 @@ class TrainingRecipe:
         temperature = "" if self.logit_scale is None else f", logit scale {self.logit_scale:g}"
         decay = f", weight decay {self.weight_decay:g}" if self.weight_decay else ""
         clipping = ", gradients not clipped" if self.clip_norm is None else ""
+        steps = f"{self.steps} steps" if self.patience is None else f"at most {self.steps} steps"
         return (
             f"learning rate {self.learning_rate:g}, "
-            f"{self.steps} steps of {self.batch_size} images{temperature}{decay}{clipping}"
+            f"{steps} of {self.batch_size} images{temperature}{decay}{clipping}"
         )
 
     @property
