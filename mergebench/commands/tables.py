@@ -35,6 +35,7 @@ from mergebench.settings import get_setting
 DEFAULT_BACKBONE = "mini_vit"
 DEFAULT_STORE = Path("runs")
 DEFAULT_RESULTS = Path("results")
+_COUNTED = ("table1", "table2")
 _UNSTATED = ("--jobs", "--store", "--results", "--device")
 
 
@@ -122,21 +123,24 @@ def _experiment(options: argparse.Namespace) -> Experiment:
     return experiment
 
 
+def makes_counts(command: str) -> bool:
+    """Whether the command of a caption measures cells that `stated_experiment` knows how to."""
+    return command.startswith(tuple(f"mergebench {verb} " for verb in _COUNTED))
+
+
 def stated_experiment(
     command: str, *, store: Path, weights: str | None = None, device: str = AUTO
 ) -> Experiment:
     """Return the experiment that the command of a caption measures, to be measured into `store`.
 
-    `weights`: the file, as captions state its name alone. Raises `InputError` when the command
-    makes no table, and for wrong names in it.
+    `weights`: the file, as captions state its name alone. Raises `InputError` for wrong names in
+    the command, which has to be one that `makes_counts`.
     """
     parser = Parser(prog="mergebench")
     add_verbs(parser.add_subparsers(dest="verb", metavar="VERB"))
-    program, verb, *words = [*shlex.split(command), "", ""]
-    if program != "mergebench" or verb not in ("table1", "table2"):
-        raise InputError(f"`{command}` is no command of a table of counts: expected table1, table2")
-    options = parser.parse_args([verb, *filter(None, words)])
-    options.words = [verb, *filter(None, words)]
+    words = shlex.split(command)[1:]
+    options = parser.parse_args(words)
+    options.words = words
     options.store, options.results, options.device = store, store, device
     options.weights = weights or options.weights
     return _experiment(options)
