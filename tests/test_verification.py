@@ -156,6 +156,18 @@ def test_a_table_that_contradicts_itself_is_refused(copy, capsys):
     assert error.count("\n") == 1
 
 
+def test_tables_of_other_commands_are_said_not_to_be_verified(committed, copy, capsys):
+    edit(copy / "table2.md", "mergebench table2", "mergebench replay --rule target")
+    words = ["verify", copy, "--cells", 100, "--store", committed.parent / "runs"]
+    assert run(*words) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "table2_targets.csv is not verified: it was made by `mergebench replay " in shown
+    assert "5 cells, " in shown
+    edit(copy / "table1.md", "mergebench table1", "mergebench replay")
+    assert run(*words) == 2
+    assert "has no table that can be verified" in capsys.readouterr().err
+
+
 def test_a_task_that_the_command_does_not_measure_is_refused(committed, copy, capsys):
     edit(copy / "table1_tasks.csv", "trap2,fashion,", "trap2,fashoin,")
     words = ["--cells", 100, "--store", committed.parent / "runs"]
@@ -167,7 +179,6 @@ def test_a_task_that_the_command_does_not_measure_is_refused(committed, copy, ca
     ("old", "new", "message"),
     [
         ("- Command:", "- Order:", "table2.md has no caption that states its command"),
-        ("mergebench table2", "mergebench replay", "is no command of a table of counts"),
         ("--tasks", "--task", "unrecognized arguments"),
         ("mnist fashion", "mnist fashoin", "unknown task 'fashoin'"),
     ],

@@ -12,7 +12,6 @@ from rich.console import Console
 from mergebench.commands.experiments import checked_experiment, common_options
 from mergebench.commands.parser import Parser, Verbs
 from mergebench.device import AUTO
-from mergebench.errors import InputError
 from mergebench.experiment import RECOVERY, TABLE2, TABLE4, TABLE5, Experiment
 from mergebench.monitor import Monitor
 from mergebench.recovery import measure_recovery
@@ -70,23 +69,24 @@ def add_verbs(verbs: Verbs) -> None:
     again.set_defaults(run=_replay)
 
 
+def makes_counts(command: str) -> bool:
+    """Whether the command of a caption measures cells that `stated_experiment` knows how to."""
+    return command.startswith(tuple(f"mergebench {verb} " for verb in _COUNTED))
+
+
 def stated_experiment(
     command: str, *, store: Path, weights: str | None = None, device: str = AUTO
 ) -> Experiment:
     """Return the experiment that the command of a caption measures, to be measured into `store`.
 
-    `weights`: the file, as captions state its name alone. Raises `InputError` when the command
-    makes no table, and for wrong names in it.
+    `weights`: the file, as captions state its name alone. Raises `InputError` for wrong names in
+    the command, which has to be one that `makes_counts`.
     """
     parser = Parser(prog="mergebench")
     add_verbs(parser.add_subparsers(dest="verb", metavar="VERB"))
-    program, verb, *words = [*shlex.split(command), "", ""]
-    if program != "mergebench" or verb not in _COUNTED:
-        raise InputError(
-            f"`{command}` is no command of a table of counts: expected {', '.join(_COUNTED)}"
-        )
-    options = parser.parse_args([verb, *filter(None, words)])
-    options.words = [verb, *filter(None, words)]
+    words = shlex.split(command)[1:]
+    options = parser.parse_args(words)
+    options.words = words
     options.store, options.results, options.device = store, store, device
     options.weights = weights or options.weights
     return checked_experiment(options)

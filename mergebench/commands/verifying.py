@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from mergebench.commands.parser import Verbs
-from mergebench.commands.tables import stated_experiment
+from mergebench.commands.tables import makes_counts, stated_experiment
 from mergebench.device import AUTO, CHOICES
 from mergebench.errors import InputError
 from mergebench.monitor import Monitor
@@ -58,11 +58,25 @@ def _verify(options: argparse.Namespace) -> int:
     for plugin in options.plugin:
         registry().add_file(plugin)
     console = Console()
-    tables = sample(read_tables(options.folder), options.cells, seed=options.sample_seed)
+    tables = sample(_tables(options.folder, console), options.cells, seed=options.sample_seed)
     with _store(options.store) as store:
         verified = _verified(options, tables, store, console)
     print_verified(verified, console)
     return 0 if verified.passed else 1
+
+
+def _tables(folder: Path, console: Console) -> list[StatedTable]:
+    """Return the tables that can be measured again, and say which cannot."""
+    known = []
+    for table in read_tables(folder):
+        command = table.facts["Command"]
+        if makes_counts(command):
+            known.append(table)
+        else:
+            console.print(f"{table.file.name} is not verified: it was made by `{command}`.")
+    if not known:
+        raise InputError(f"{folder} has no table that can be verified: table1 and table2 can")
+    return known
 
 
 @contextmanager
