@@ -66,7 +66,7 @@ def _print_backbones(console: Console) -> None:
             table.add_row(name, "none yet", "-", "-", "-")
             continue
         images = "all" if setting.search_per_task is None else str(setting.search_per_task)
-        recipes = setting.recipe.summary, f"all weights, {FULL_SETTINGS[name].recipe.schedule}"
+        recipes = setting.recipe.summary, FULL_SETTINGS[name].recipe.summary
         table.add_row(
             name, setting.suite, f"{images} per task", setting.precision, "\n".join(recipes)
         )
