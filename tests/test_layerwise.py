@@ -107,7 +107,7 @@ def _one_weight(attack, site, model, experts, base, tasks) -> np.ndarray:
     return np.linalg.solve(regularised, (numerator + ridge * base[name]).T).T
 
 
-CHAIN = ChainOfMerges(target="weights", weighting="none")
+CHAIN = ChainOfMerges(target="weights", weighting="none", ridge=1e-6)
 ATTACKS = [
     RegMean(),
     CHAIN,
