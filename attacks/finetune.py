@@ -46,6 +46,7 @@ class SupervisedFinetuning(DataMerger):
     every evaluation on the validation images of the trained tasks are candidates (`train_in_turn`).
     These validation images are labelled too and no part of the budget: with few images per class
     the attack is stronger than the budget alone would allow, in the same way from every start.
+    Raises `InputError` for unknown `tasks`.
     """
 
     name: ClassVar[str] = "finetune"
@@ -59,6 +60,11 @@ class SupervisedFinetuning(DataMerger):
     start_from: str = "ta@full"
     tasks: Literal["target", "all"] = "target"
     recipe: TrainingRecipe = field(default_factory=lambda: CLIP_RECIPE)
+
+    def __post_init__(self) -> None:
+        """Check which tasks are trained on."""
+        if self.tasks not in ("target", "all"):
+            raise InputError(f"attack {self.name}: tasks is {self.tasks!r}; choose target or all")
 
     @property
     def starts_from(self) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +14,12 @@ from torch.func import functional_call
 from mergebench.backbones import StemOutputs, autocast
 from mergebench.backbones.blocks import blocks
 from mergebench.contracts import DataMerger, MergeData
+from mergebench.errors import InputError
 from mergebench.evaluate import deployed
 from mergebench.seeding import generator
 from mergebench.update import Dense, Update
 
+Granularity = Literal["element", "tensor", "task"]
 Weights = Mapping[str, Tensor]
 """Tensors by parameter name within a block."""
 
@@ -34,11 +36,12 @@ class ProDistill(DataMerger):
     entry of each changed parameter (`granularity` "element"), per parameter ("tensor") or per block
     ("task"). Adam with `learning_rate` takes `epochs` passes over all images in batches of
     `batch_size`. Parameters outside the blocks are merged by task arithmetic with `initial`. Labels
-    are not read.
+    are not read, except that the budget is spread over classes.
 
     Held at once: values, gradients and two moments of the coefficients of one block (ViT-L/14,
-    adapters of eight tasks: 0.54 GB) beside its updates (0.13 GB), and one activation per image and
-    stream, which are advanced in chunks (512 images of 257 x 1024 float32: 1.1 GB for both).
+    adapters of eight tasks: 0.54 GB) beside its updates and products of their size (0.13 GB each),
+    and one activation per image and stream, which are advanced in chunks (512 images of 257 x 1024
+    float32: 1.1 GB for both). Raises `InputError` for an unknown granularity.
     """
 
     name: ClassVar[str] = "prodistill"
@@ -46,11 +49,19 @@ class ProDistill(DataMerger):
 
     split: Literal["train", "val"] = "train"
     images_per_task: int = 64
-    granularity: Literal["element", "tensor", "task"] = "element"
+    granularity: Granularity = "element"
     initial: float = 0.3
     learning_rate: float = 0.01
     epochs: int = 100
     batch_size: int = 128
+
+    def __post_init__(self) -> None:
+        """Check the granularity."""
+        if self.granularity not in get_args(Granularity):
+            raise InputError(
+                f"attack {self.name}: granularity is {self.granularity!r}; "
+                f"choose from: {', '.join(get_args(Granularity))}"
+            )
 
     def merge(self, given: MergeData) -> Update:
         """Return `Σ_i a_i ⊙ τ_i` of every parameter that the updates change.
@@ -119,7 +130,7 @@ class _Coefficients:
     `changes`: by parameter its `(T, ...)` changes. `leaves`: what is trained.
     """
 
-    def __init__(self, changes: Weights, granularity: str, initial: float) -> None:
+    def __init__(self, changes: Weights, granularity: Granularity, initial: float) -> None:
         self._changes = changes
         self.leaves: list[Tensor] = []
         self._leaf: dict[str, Tensor] = {}

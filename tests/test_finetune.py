@@ -204,6 +204,11 @@ def test_backbone_and_random_state_are_left_alone(backbone, fails, monkeypatch):
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_unknown_tasks_are_refused():
+    with pytest.raises(InputError, match="tasks is 'each'; choose target or all"):
+        FEW.with_options(tasks="each")
+
+
 def test_a_loss_that_is_not_finite_is_said(backbone):
     attack = FEW.with_options(recipe=replace(RECIPE, logit_scale=float("inf")))
     with pytest.raises(InputError, match="task 0: the loss is nan at step 1"):

@@ -15,6 +15,7 @@ from attacks import prodistill
 from attacks.prodistill import ProDistill
 from mergebench.backbones import Backbone
 from mergebench.backbones.blocks import blocks
+from mergebench.errors import InputError
 from mergebench.evaluate import deployed
 from mergebench.suites import Split, Task
 from mergebench.update import Update
@@ -206,3 +207,8 @@ def test_coefficients_of_one_block_are_held_at_a_time(backbone, monkeypatch):
         for path in (f"{path}." for path in blocks(backbone.visual))
     ]
     assert held == [len(given.updates) * size for size in own if size]
+
+
+def test_an_unknown_granularity_is_refused():
+    with pytest.raises(InputError, match="granularity is 'entry'; choose from: element, tensor"):
+        ProDistill(granularity="entry")

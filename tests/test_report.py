@@ -164,3 +164,26 @@ def test_interval_from_the_test_sets() -> None:
 
 def test_spread_of_nothing_is_none() -> None:
     assert spread({}) is None
+
+
+@pytest.mark.parametrize(
+    ("correct", "verdict"), [((60, 22, 7), "it does here"), ((100, 40, 14), "it does not here")]
+)
+def test_a_protection_is_held_against_the_same_attack_on_w0(
+    tmp_path: Path, correct: tuple[int, int, int], verdict: str
+) -> None:
+    """From W0 the targets reach 40, 30 and 20 %."""
+    rows = [
+        merged(start, target, (80, 30, 10), attack="finetune", alpha=1.0, points=1)
+        for start in ("from_base", "none")
+        for target in TASKS
+    ]
+    rows += [
+        merged("trap2", target, correct, attack="finetune", alpha=1.0, points=1) for target in TASKS
+    ]
+    write_table2(Measurements(context=CONTEXT, merged=tuple(rows)), tmp_path, number=5)
+    text = (tmp_path / "table2.md").read_text()
+    mean = sum(100 * n / SIZES[task] for n, task in zip(correct, TASKS, strict=True)) / 3
+    assert f"Trap² {mean:.1f}, from W0 30.0 ({mean - 30:+.1f}, 95 % over targets" in text
+    assert f": {verdict}." in text
+    assert "from_base" in (tmp_path / "table2.csv").read_text()

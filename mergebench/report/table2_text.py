@@ -190,14 +190,16 @@ def _recovery(table: Table2) -> Iterator[str]:
         base, guarded = table.cells[FROM_BASE, column], table.cells[protection, column]
         if base is None or guarded is None:
             continue
-        doubt = "" if found.significant else ", which may be chance"
+        verdict = "it does here" if found.difference < 0 else "it does not here"
+        if not found.significant:
+            verdict = "here the difference may be chance"
         over = found.interval
         among = "" if over is None else f", 95 % over targets {over.low:+z.1f} to {over.high:+z.1f}"
         yield (
             f"A protection means something against {attack} only if {attack} from the protected "
             f"merge ends below {attack} from W0 with the same images, since a merger can discard "
             f"the merge: {label} {guarded.target.mean:.1f}, from W0 {base.target.mean:.1f} "
-            f"({found.difference:+z.1f}{among}{doubt})."
+            f"({found.difference:+z.1f}{among}): {verdict}."
         )
 
 
