@@ -10,6 +10,7 @@ import pytest
 from report_data import (
     CONTEXT,
     MEASUREMENTS,
+    SIZES,
     TARGETED,
     TASKS,
     UNPROTECTED,
