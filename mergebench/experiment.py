@@ -90,7 +90,7 @@ class Experiment:
 
         One that is targeted treats the unprotected updates anew for every target.
         """
-        merger = self.workbench().attack(check_attack(attack)[0])
+        merger = self.setting.attack(check_attack(attack)[0])
         targeted = isinstance(merger, DataMerger) and merger.targeted
         tasks = self.workbench().suite.task_names
         plain: list[str | None] = [*tasks] if targeted else [None]

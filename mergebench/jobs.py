@@ -171,7 +171,9 @@ class Merges:
 
     def _attack(self, name: str) -> Attack:
         """Return an attack with the options of the backbone and the protocol."""
-        return self._bench.attack(name).with_options(**self._protocol.defects.attack_options(name))
+        return self._bench.setting.attack(name).with_options(
+            **self._protocol.defects.attack_options(name)
+        )
 
     def _with_data(self, merger: DataMerger, space: Space) -> Cell:
         bench, (protection, target, seed) = self._bench, self._updates

@@ -56,7 +56,7 @@ def _jobs(experiment: Experiment, budget: int) -> Iterator[MergeJob]:
 
 
 def _notes(experiment: Experiment) -> Iterator[str]:
-    merger = experiment.workbench().attack(check_attack(RECOVERY)[0])
+    merger = experiment.setting.attack(check_attack(RECOVERY)[0])
     assert isinstance(merger, DataMerger)
     for budget in RECOVERY_BUDGETS:
         yield described(merger.with_options(images_per_class=budget))

@@ -29,8 +29,8 @@ PluginT = TypeVar("PluginT", bound=Plugin)
 PACKAGES = ("attacks", "attacks.spaces", "protections")
 _KIND_NAMES: Mapping[type[Plugin], str] = {
     Attack: "attack",
-    Merger: "data-free attack",
-    DataMerger: "data-aware attack",
+    Merger: "attack",
+    DataMerger: "attack",
     Space: "space",
     Protection: "protection",
 }

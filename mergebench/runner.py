@@ -125,7 +125,7 @@ def from_base_jobs(
     `options`: changed in the attack.
     """
     attack, space = check_attack(name)
-    merger = experiment.workbench().attack(attack)
+    merger = experiment.setting.attack(attack)
     if not isinstance(merger, DataMerger) or merger.from_base() is None:
         return []
     return [
@@ -209,7 +209,7 @@ def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
             shown = ", ".join(f"{key} {value}" for key, value in options.items())
             yield f"Options of {name}: {shown}."
     for attack in experiment.attacks:
-        merger = experiment.workbench().attack(check_attack(attack)[0])
+        merger = experiment.setting.attack(check_attack(attack)[0])
         if isinstance(merger, DataMerger):
             yield described(merger)
     if setting.published or setting.recipe.precision != setting.precision:

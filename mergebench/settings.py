@@ -17,10 +17,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mergebench.backbones import Precision
+from mergebench.contracts import Attack
 from mergebench.defects import Defects
 from mergebench.errors import InputError
 from mergebench.measurements import UNPROTECTED
-from mergebench.registry import unknown_name
+from mergebench.registry import registry, unknown_name
 from mergebench.train import (
     FullRecipe,
     PaperFullRecipe,
@@ -37,7 +38,7 @@ class Setting:
     """The suite and the recipes that belong to one backbone.
 
     `recipe` is that of all protections, unless `protections`, which holds options by protection
-    name, has another one. `attacks`: likewise options of the attacks that look at images.
+    name, has another one. `attacks`: likewise options of attacks.
     `search_per_task`: class-balanced validation images per task on which merges are tuned (None:
     all). `precision`: arithmetic of the tower in every evaluation. `published`: whether the paper
     has numbers of the backbone, which the defects of its reference are part of.
@@ -73,10 +74,19 @@ class Setting:
         """Return the options with which `protection` is used on this backbone."""
         return {"recipe": self.recipe, **self.protections.get(protection, {})}
 
+    def attack(self, name: str) -> Attack:
+        """Return the attack with the options that it has on this backbone."""
+        return registry().get(Attack, name)(**self.attacks.get(name, {}))
+
     def with_options(self, protection: str, **options: Any) -> Setting:
         """Return the setting with other options of one protection."""
         merged = {**self.protections.get(protection, {}), **options}
         return replace(self, protections={**self.protections, protection: merged})
+
+    def with_attack_options(self, attack: str, **options: Any) -> Setting:
+        """Return the setting with other options of one attack."""
+        merged = {**self.attacks.get(attack, {}), **options}
+        return replace(self, attacks={**self.attacks, attack: merged})
 
     def trained_in(self, precision: Precision) -> Setting:
         """Return the setting with another arithmetic of the tower in every training."""

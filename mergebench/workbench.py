@@ -16,7 +16,7 @@ from mergebench.atomic import replacing
 from mergebench.backbones import Backbone, load_backbone
 from mergebench.cell import Cell, CellInputs, CellResults, CellRun, Method, plain, sha256_of
 from mergebench.cell_warnings import not_reproduced
-from mergebench.contracts import Attack, DataMerger, Protection, Space
+from mergebench.contracts import DataMerger, Protection, Space
 from mergebench.data_merging import DataMergeProblem
 from mergebench.evaluate import Deployment, Evaluator, deployed
 from mergebench.measurements import UNPROTECTED
@@ -89,10 +89,6 @@ class Workbench:
     def protection(self, name: str) -> Protection:
         """Return the protection with this backbone's options."""
         return registry().get(Protection, name)(**self.setting.options(name))
-
-    def attack(self, name: str) -> Attack:
-        """Return the attack with this backbone's options."""
-        return registry().get(Attack, name)(**self.setting.attacks.get(name, {}))
 
     def release(self, protection: str, task: str, seed: int, progress: Progress) -> Update:
         """Return the update that `protection` releases for `task`, trained or read on first use."""

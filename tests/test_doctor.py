@@ -12,7 +12,6 @@ from miniature import FEW_IMAGES, PROTOCOL, SETTING
 from mergebench import cli, cost_estimate
 from mergebench import experiment as experiment_module
 from mergebench.commands import doctor, experiments
-from mergebench.contracts import Attack
 from mergebench.cost_estimate import POINTS, Estimate, Rates, table1_estimate, table2_estimate
 from mergebench.experiment import Experiment
 from mergebench.protocols import PROTOCOLS
@@ -98,8 +97,7 @@ def experiment(**changes: object) -> Experiment:
 def suite(monkeypatch) -> Suite:
     """Two tasks of the embedded suite: 400 validation and 1000 test images each."""
     suite = load_mini8(("mnist", "fashion"))
-    attack = staticmethod(lambda name: registry().get(Attack, name)())
-    bench = type("Bench", (), {"suite": suite, "attack": attack})
+    bench = type("Bench", (), {"suite": suite})
     monkeypatch.setattr(Experiment, "workbench", lambda self: bench)
     assert {len(task.splits["test"]) for task in suite.tasks} == {1000}
     return suite

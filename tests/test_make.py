@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mergebench.commands.tables import _command
+from mergebench.commands.experiments import caption_command
 from mergebench.report.captions import stated_facts
 
 ROOT = Path(__file__).parents[1]
@@ -36,4 +36,4 @@ def test_targets_run_the_commands_of_the_committed_captions(backbone, target, ta
     last = shlex.split(shown.stdout.replace("\\\n", " ").splitlines()[-1])
     assert Path(last[0]).name == "mergebench"
     caption = (ROOT / "results" / backbone / f"{table}.md").read_text()
-    assert _command(last[1:]) == stated_facts(caption)["Command"]
+    assert caption_command(last[1:]) == stated_facts(caption)["Command"]

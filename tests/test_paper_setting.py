@@ -17,7 +17,7 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 import torch
-from clip_files import add_small_backbone, fused
+from clip_files import SMALL, add_small_backbone, fused
 from safetensors.torch import save_file
 from vision8_data import pictures, write_archive, write_image_folders, write_parquet
 
@@ -99,6 +99,7 @@ def random_weights(folder: Path, architecture: str) -> Path:
 def small(tmp_path, monkeypatch) -> Path:
     """Make `vit_b32` a narrow backbone and return a file with its weights."""
     source = add_small_backbone(tmp_path)
+    del BACKBONES[SMALL]
     monkeypatch.setitem(BACKBONES, "vit_b32", source)
     shortened(monkeypatch)
     return random_weights(tmp_path / "weights", source.architecture)
@@ -165,7 +166,7 @@ def test_an_option_of_a_protection_is_used_and_stated(tmp_path, run):
 @pytest.mark.parametrize("weights", [["--weights", "/a/b.pt"], ["--weights=/a/b.pt"]])
 def test_captions_name_no_folder_of_this_machine(weights):
     words = ["table2", "--data-root", "/a", *weights, "--cache=/c", "--drop-leaks", "--device", "x"]
-    stated = experiments._command(words).replace("=", " ")
+    stated = experiments.caption_command(words).replace("=", " ")
     assert stated == "mergebench table2 --weights b.pt --drop-leaks"
 
 

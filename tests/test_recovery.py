@@ -65,7 +65,7 @@ def test_every_target_is_also_attacked_from_w0(experiment, measured):
 
 def test_w0_is_fine_tuned_with_the_options_of_the_backbone(experiment, measured):
     bench = experiment.workbench()
-    attack = bench.attack("finetune").from_base()
+    attack = bench.setting.attack("finetune").from_base()
     assert (attack.recipe, attack.images_per_task) == (RECIPE, 12)
     full = registry().get(Space, "full")()
     problem = bench.data_problem(attack, full, "none", "fashion", 0, Silent())

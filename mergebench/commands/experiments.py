@@ -15,7 +15,7 @@ from mergebench.commands.images import (
     suite_options,
 )
 from mergebench.commands.parser import Parser
-from mergebench.contracts import Protection
+from mergebench.contracts import Attack, Protection
 from mergebench.defects import NONE
 from mergebench.device import AUTO, CHOICES, choose_device
 from mergebench.errors import InputError
@@ -45,9 +45,9 @@ def common_options() -> Parser:
         "--set",
         action="append",
         default=[],
-        metavar="PROTECTION.KEY=VALUE",
+        metavar="NAME.KEY=VALUE",
         dest="settings",
-        help="an option of a protection, e.g. trap2.strength=0.1",
+        help="an option of a protection or an attack, e.g. trap2.strength=0.1",
     )
     common.add_argument(
         "--train-precision", choices=("fp32", "bf16"), help="arithmetic of training, by the recipe"
@@ -96,7 +96,7 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
         protocol=protocol,
         seeds=tuple(range(options.seed, options.seed + options.seeds)),
         store=options.store,
-        command=_command(options.words),
+        command=caption_command(options.words),
         tasks=tasks,
         attacks=names,
         protections=protections,
@@ -126,10 +126,13 @@ def _setting(backbone: str, protocol: Protocol, *, full: bool) -> Setting:
 
 
 def _with_option(setting: Setting, text: str) -> Setting:
-    """Return the setting with one option, `protection.key=value`, of a protection."""
+    """Return the setting with one option, `name.key=value`, of a protection or an attack."""
     name, point, option = text.partition(".")
     if not point or "=" in name:
-        raise InputError(f"--set {text}: expected PROTECTION.KEY=VALUE")
+        raise InputError(f"--set {text}: expected NAME.KEY=VALUE, of a protection or an attack")
+    if any(found.plugin.name == name for found in registry().all(Attack)):
+        attack = registry().get(Attack, name)
+        return setting.with_attack_options(name, **parse_options(attack, [option]))
     return setting.with_options(name, **parse_options(registry().get(Protection, name), [option]))
 
 
@@ -137,7 +140,7 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split())
 
 
-def _command(words: Sequence[str]) -> str:
+def caption_command(words: Sequence[str]) -> str:
     """Return the command for a caption; what does not change the numbers is left out."""
     kept: list[str] = []
     skip = False

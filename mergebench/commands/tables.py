@@ -40,12 +40,12 @@ _COUNTED = ("table1", "table2", "table3", "table4", "table5")
 def add_verbs(verbs: Verbs) -> None:
     """Add the tables, the figures and replay."""
     common = common_options()
-    for number, release, text in (
-        (1, "lora", "standalone accuracy per task"),
-        (3, "full", "as table1, of full fine-tuning"),
+    for number, merges, text in (
+        (1, 2, "standalone accuracy per task"),
+        (3, 4, "as table1, of full fine-tuning"),
     ):
         added = verbs.add_parser(f"table{number}", parents=[common], help=text)
-        added.set_defaults(run=_standalone, table=number, release=release, default_attacks=TABLE2)
+        added.set_defaults(run=_standalone, table=number, **_MERGES[merges])
     for number, text in (
         (2, "merged accuracy per attack@space"),
         (4, "as table2, of full fine-tuning"),
