@@ -58,11 +58,11 @@ def _option(item: Field[object]) -> str:
 
 
 def _print_backbones(console: Console) -> None:
-    table = Table("name", "suite", "searched on", "precision", "adapters", "full fine-tuning")
+    table = Table("name", "suite", "searched on", "precision", "recipes")
     for name in BACKBONES:
         setting = SETTINGS.get(name)
         if setting is None:
-            table.add_row(name, "none yet", "-", "-", "-", "-")
+            table.add_row(name, "none yet", "-", "-", "-")
             continue
         images = "all" if setting.search_per_task is None else str(setting.search_per_task)
         table.add_row(
@@ -70,8 +70,7 @@ def _print_backbones(console: Console) -> None:
             setting.suite,
             f"{images} validation images per task",
             setting.precision,
-            setting.recipe.summary,
-            FULL_SETTINGS[name].recipe.schedule,
+            f"{setting.recipe.summary}\n{FULL_SETTINGS[name].recipe.summary}",
         )
     console.print(table)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -14,7 +15,7 @@ ReleaseKind = Literal["lora", "full"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingRecipe:
+class TrainingRecipe(ABC):
     """How an update is fine-tuned, whatever is trained; the defaults suit the embedded backbones.
 
     Optimiser: AdamW with `learning_rate`, `weight_decay`, `betas`, `eps`; gradients clipped to the
@@ -66,21 +67,16 @@ class TrainingRecipe:
             raise InputError(f"recipe: precision is {self.precision!r}; choose bf16 or fp32")
 
     @property
+    @abstractmethod
     def trained(self) -> str:
         """What is trained, as a caption names it."""
-        raise NotImplementedError
 
     @property
     def summary(self) -> str:
         """What is trained and how, in a line."""
-        return f"{self.trained}, {self.schedule}"
-
-    @property
-    def schedule(self) -> str:
-        """How it is trained, in a line."""
         temperature = "" if self.logit_scale is None else f", logit scale {self.logit_scale:g}"
         return (
-            f"learning rate {self.learning_rate:g}, "
+            f"{self.trained}, learning rate {self.learning_rate:g}, "
             f"{self.steps} steps of {self.batch_size} images{temperature}"
         )
 
