@@ -156,8 +156,8 @@ class _Merge:
         trace = float(gram.trace())
         if not 0 < trace < float("inf"):
             raise InputError(
-                f"site {site}: the inputs of task {self.given.tasks[task].name} have mean square "
-                f"{trace:g}; look at its images and its update"
+                f"site {site}: the inputs of task {self.given.tasks[task].name} are all zero or "
+                f"not finite (mean squared norm {trace:g}): look at its images and its update"
             )
         return {"none": 1.0, "inv_trace": 1 / trace, "trace": trace}[self.regression.weighting]
 

@@ -1,9 +1,9 @@
-"""TA, TIES, DARE and TSV against the public code of PEFT, mergekit and fusion-bench.
+"""TA, TIES, DARE, TSV and RegMean against the public code of PEFT, mergekit and fusion-bench.
 
 Where a package counts, breaks ties, weighs or rescales otherwise, its test says how, and either
 gives our rule the input or the option that makes the two conventions one, or keeps to inputs on
 which they coincide. PEFT is a dependency; the other two are the extra `parity`, because they bring
-about 36 more packages. RegMean is to follow with the rule itself.
+about 36 more packages.
 """
 
 from __future__ import annotations
@@ -17,12 +17,21 @@ import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.utils import merge_utils as peft_rules
+from small_tower import (
+    changes,
+    full_updates,
+    linear_inputs,
+    parameters,
+    small_backbone,
+    tasks_of,
+)
 from synthetic import SITE, as_updates, attack, dense, distance
 from torch import Tensor, nn
 
+from attacks.regmean import RegMean
 from attacks.sparsification import TOP_K_GRID, trim, trim_thresholds
 from mergebench.adapters import load_update
-from mergebench.contracts import Site, Space
+from mergebench.contracts import MergeData, Site, Space
 from mergebench.merging import MergeProblem
 from mergebench.registry import registry
 from mergebench.update import Dense
@@ -358,3 +367,24 @@ def test_fusion_bench_tsv_of_what_is_no_matrix_is_the_mean() -> None:
     given = [change.delta for change in dense((6, 1, 3, 3), 4)]
     theirs = merge([{"kernel": each} for each in given], accelerator="cpu")["kernel"]
     assert distance(ours("tsv", given), theirs) < 1e-10
+
+
+@pytest.mark.parametrize("shrink", [0.0, 0.5, 0.95, 1.0])
+def test_fusion_bench_regmean(shrink: float) -> None:
+    """They merge whole weights, without a ridge, from Gram matrices that they are given."""
+    rule = fusion("regmean.regmean").merging_with_regmean_weights
+    backbone, updates, tasks = small_backbone(), full_updates(3), tasks_of(3)
+    base = parameters(backbone)
+    moved = [changes(update, base) for update in updates]
+    experts = [{name: base[name] + own[name] for name in own} for own in moved]
+    grams = []
+    for expert, task in zip(experts, tasks, strict=True):
+        inputs = linear_inputs({**base, **expert}, task.splits["train"].images)
+        grams.append({site: torch.tensor(x.T @ x / len(x)) for site, x in inputs.items()})
+    lists = {name: [torch.tensor(each[name]) for each in experts] for name in experts[0]}
+    theirs = rule(lists, grams, reduce_non_diagonal_ratio=shrink)
+
+    given = MergeData(backbone=backbone, updates=tuple(updates), tasks=tasks, seed=0)
+    found = changes(RegMean(shrink=shrink, ridge=0.0).merge(given), base)
+    for name, weight in theirs.items():
+        assert distance(torch.tensor(found[name]), weight - torch.tensor(base[name])) < 1e-4, name
