@@ -97,7 +97,7 @@ def draw_recovery(shown: Recovery, *, footer: str) -> Figure:
         axes.set_xlabel("labelled training images per class of the target")
         axes.set_ylabel("test accuracy on the target (%)")
         axes.set_ylim(0, 100)
-        axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize=6)
+        axes.legend(frameon=False, loc="lower right", fontsize=6)
         figure.supxlabel(footer, fontsize=5, color=GREY)
     return figure
 
