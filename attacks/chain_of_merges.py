@@ -21,17 +21,18 @@ class ChainOfMerges(DataMerger):
     RegMean++ (nthehai01/RegMean-plusplus).
 
     The paper's abstract fixes the order and the renewal of inputs. That the fit has the form of
-    `Regression`, and how tasks are weighted, is our reading, hence options; the defaults are what
-    unprotected merges on `mini_vit` validated best with. `ridge` is ours: with 1e-6 they validate
-    alike, but `D` is four times as large, most of it amplified rounding (bf16 and fp32 forward
-    passes give updates 74 % apart, 3 % with 1e-2). `shrink` 1 and 100 images are the Trap²
-    reference's.
+    `Regression`, and how tasks are weighted, is our reading, hence options. `weights` fits what the
+    experts' weights make of the renewed inputs, as RegMean does of its own; for `outputs` see
+    `ChainOfMergesToOutputs`. Of the weightings, the default validated best on unprotected merges of
+    `mini_vit`. `ridge` is ours: with 1e-6 they validate alike, but `D` is mostly amplified rounding
+    (`outputs`: bf16 and fp32 forward passes give updates 74 % apart, 3 % with 1e-2). `shrink` 1 and
+    100 images are the Trap² reference's.
     """
 
     name: ClassVar[str] = "chain_of_merges"
     paper: ClassVar[str] = "Buzzega et al., 2025, https://arxiv.org/abs/2508.21421"
 
-    target: Target = "outputs"
+    target: Target = "weights"
     weighting: Weighting = "inv_trace"
     schedule: Literal["linear", "block"] = "linear"
     shrink: float = 1.0
@@ -55,3 +56,16 @@ class ChainOfMerges(DataMerger):
             shrink=self.shrink,
             ridge=self.ridge,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainOfMergesToOutputs(ChainOfMerges):
+    """Chain of Merges fitted to the experts' own outputs: distillation in closed form.
+
+    The other reading of the method. It never asks what a trapped weight does at inputs or scales
+    that its expert does not see.
+    """
+
+    name: ClassVar[str] = "chain_of_merges_outputs"
+
+    target: Target = "outputs"

@@ -28,8 +28,14 @@ TABLE2 = (
 TABLE4 = ("ta@full", "ties@full", "dare_ties@full", "tsv@full", "cart@full")
 """The columns of the paper's Table 4, of full fine-tuning, in its order."""
 
-TABLE5 = ("ta@full", "regmean@full", "chain_of_merges@full", "prodistill@full", "finetune@full")
-"""The methods of the paper's Table 5, which look at images, beside task arithmetic."""
+TABLE5 = (
+    *("ta@full", "regmean@full", "chain_of_merges@full", "chain_of_merges_outputs@full"),
+    *("prodistill@full", "finetune@full"),
+)
+"""The methods of the paper's Table 5, which look at images, beside task arithmetic.
+
+Chain of Merges twice, because what it fits is not known and decides what it does to a protection.
+"""
 
 RECOVERY = "finetune@full"
 RECOVERY_BUDGETS = (1, 4, 16)

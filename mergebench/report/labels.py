@@ -22,6 +22,7 @@ ATTACKS = {
     "cart": "CART",
     "regmean": "RegMean",
     "chain_of_merges": "CoM",
+    "chain_of_merges_outputs": "CoM to outputs",
     "prodistill": "ProDistill",
     "finetune": "SFT",
 }
