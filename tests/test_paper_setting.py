@@ -177,6 +177,7 @@ def test_captions_name_no_folder_of_this_machine(weights):
         ("mini_vit", ["--drop-leaks"], "--drop-leaks: the images of suite mini8 come with"),
         ("mini_vit", ["--protocol", "paper-exact"], "there are none of backbone mini_vit"),
         ("mini_vit", ["--set", "strength=1"], "--set strength=1: expected NAME.KEY=VALUE"),
+        ("mini_vit", ["--set", "ties.top=1"], "unknown option 'top'; did you mean top_k?"),
         ("mini_vit", ["--set", "trap.strength=1"], "unknown protection 'trap'; did you mean trap2"),
         ("mini_vit", ["--set", "trap2.strenth=1"], "did you mean strength"),
         ("mini_vit", ["--set", "trap2.recipe=1"], "--set recipe=1: this option is no single value"),

@@ -8,7 +8,7 @@ import pytest
 
 from mergebench.backbones import BACKBONES
 from mergebench.cell import plain
-from mergebench.contracts import DataMerger, Protection
+from mergebench.contracts import Attack, DataMerger, Protection
 from mergebench.errors import InputError
 from mergebench.registry import registry
 from mergebench.settings import (
@@ -105,3 +105,11 @@ def test_fine_tuning_on_few_images_suits_the_backbone():
     paper = recipes["vit_b32"]
     assert (paper.learning_rate, paper.batch_size, paper.steps) == (3e-4, 32, 1000)
     assert (paper.logit_scale, paper.rank) == (100, 16)
+
+
+def test_options_of_an_attack_are_its_backbones():
+    setting = get_setting("mini_vit").with_attack_options("ties", top_k=50.0)
+    assert setting.attack("ties").top_k == 50
+    assert setting.attack("dare_ties").top_k == registry().get(Attack, "dare_ties")().top_k
+    assert setting != get_setting("mini_vit")
+    assert setting.attack("finetune") == get_setting("mini_vit").attack("finetune")
