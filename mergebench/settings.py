@@ -118,20 +118,19 @@ def _few_steps(recipe: Recipe) -> Mapping[str, Any]:
     return {"finetune": {"recipe": tuned}}
 
 
+_PAPER_SCHEDULE: Mapping[str, Any] = {
+    "batch_size": 32,
+    "steps": 100_000,
+    "warmup_steps": 500,
+    "evaluate_every": 2_000,
+    "patience": 5,
+    "probe_scales": (),
+    "precision": "fp32",
+}
+
 _PAPER = Setting(
     suite="vision8",
-    recipe=PaperRecipe(
-        dropout=0.1,
-        shared_init=False,
-        learning_rate=3e-4,
-        batch_size=32,
-        steps=100_000,
-        warmup_steps=500,
-        evaluate_every=2_000,
-        patience=5,
-        probe_scales=(),
-        precision="fp32",
-    ),
+    recipe=PaperRecipe(dropout=0.1, shared_init=False, learning_rate=3e-4, **_PAPER_SCHEDULE),
     protections={"trap2": {"strength": 0.1}},
     published=True,
 )
@@ -176,16 +175,7 @@ _CONVNEXT_FULL_TRAP: Mapping[str, Any] = {"strength": 0.5, **_MINI_TRAP, "until"
 
 _PAPER_FULL = replace(
     _PAPER,
-    recipe=PaperFullRecipe(
-        learning_rate=1e-5,
-        batch_size=32,
-        steps=100_000,
-        warmup_steps=500,
-        evaluate_every=2_000,
-        patience=5,
-        probe_scales=(),
-        precision="fp32",
-    ),
+    recipe=PaperFullRecipe(learning_rate=1e-5, **_PAPER_SCHEDULE),
 )
 """The reference's recipe of full fine-tuning with Trap², for protected and plain updates.
 
