@@ -216,6 +216,9 @@ def test_the_committed_tables_can_be_read(backbone, merges):
     counts = {table.file.name: table for table in read_tables(RESULTS / backbone)}
     assert len(counts["table1_tasks.csv"].cells) == 3 + 2 * 8 * 3
     assert len(counts["table2_targets.csv"].cells) == merges
+    # Eight targets: fine-tuning of W0 and of the unprotected merge, and six attacks on Trap².
+    from_base = [cell for cell in counts["table5_targets.csv"].cells if cell.from_base]
+    assert (len(counts["table5_targets.csv"].cells), len(from_base)) == (5 + 8 + 6 * 8 + 8, 8)
     for table in counts.values():
         names = [(cell.name, cell.seed) for cell in table.cells]
         assert len(set(names)) == len(names)

@@ -122,6 +122,7 @@ def _merge(cell: StatedCell, experiment: Experiment) -> MergeJob:
         protection=str(cell.protection),
         target=cell.target,
         seed=cell.seed,
+        from_base=cell.from_base,
     )
 
 

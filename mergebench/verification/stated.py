@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from mergebench.contracts import DataMerger
 from mergebench.errors import InputError
-from mergebench.measurements import UNPROTECTED, ZERO_SHOT
+from mergebench.measurements import FROM_BASE, UNPROTECTED, ZERO_SHOT
+from mergebench.registry import registry
 from mergebench.report.captions import stated_facts
 from mergebench.report.labels import protection_key, release_key
 
@@ -17,6 +19,7 @@ Release = tuple[str, str, int]
 """Protection, task and seed of one update."""
 
 _PROTECTIONS = {key(UNPROTECTED): UNPROTECTED for key in (protection_key, release_key)}
+_PROTECTIONS[FROM_BASE] = UNPROTECTED
 _COUNT = "_correct"
 
 
@@ -26,7 +29,8 @@ class StatedCell:
 
     `protection` None: the backbone itself. `attack` and `space` None: one update alone, on its task
     `target`. `target` None: a merge of unprotected updates. `tasks`: whose updates are merged.
-    `sizes`: test images, of the tasks for which the table states them.
+    `sizes`: test images, of the tasks for which the table states them. `from_base`: of an attack on
+    the backbone itself, in the place of a merge.
     """
 
     seed: int
@@ -37,6 +41,7 @@ class StatedCell:
     attack: str | None = None
     space: str | None = None
     tasks: tuple[str, ...] = ()
+    from_base: bool = False
 
     @property
     def name(self) -> str:
@@ -44,6 +49,10 @@ class StatedCell:
         if self.protection is None:
             return "zero-shot"
         whose = f"{self.target} {self.protection}" if self.target else "all unprotected"
+        if self.from_base:
+            whose = f"W0 for {self.target}"
+        elif self.attack and self.target and self.protection == UNPROTECTED:
+            whose = f"all unprotected for {self.target}"
         what = f"{self.attack}@{self.space} of {whose}" if self.attack else f"{whose} alone"
         return f"{what}, seed {self.seed}"
 
@@ -122,13 +131,19 @@ def _standalone(frame: pd.DataFrame) -> Iterator[StatedCell]:
 
 
 def _merges(frame: pd.DataFrame) -> Iterator[StatedCell]:
-    """Yield one cell per merge; that of unprotected updates has a row for each target."""
+    """Yield one cell per merge; that of unprotected updates has a row for each target.
+
+    Where the attack is targeted, each of these rows is a merge of its own.
+    """
+    found = registry().all(DataMerger)
+    targeted = {one.plugin.name for one in found if one.plugin().targeted}
     tasks = tuple(
         column.removesuffix(_COUNT) for column in frame.columns if column.endswith(_COUNT)
     )
     merges: dict[tuple[str, ...], list[dict[str, str]]] = {}
     for line, row in enumerate(_records(frame), start=2):
-        target = "" if row["protection"] == protection_key(UNPROTECTED) else row["target"]
+        shared = row["protection"] == protection_key(UNPROTECTED) and row["attack"] not in targeted
+        target = "" if shared else row["target"]
         if row["target"] not in tasks:
             raise ValueError(f"line {line}: the target {row['target']} has no column of counts")
         key = (row["protection"], target, row["attack"], row["space"], row["seed"])
@@ -137,6 +152,7 @@ def _merges(frame: pd.DataFrame) -> Iterator[StatedCell]:
         yield StatedCell(
             seed=int(seed),
             protection=_PROTECTIONS.get(protection, protection),
+            from_base=protection == FROM_BASE,
             target=target or None,
             attack=attack,
             space=space,
