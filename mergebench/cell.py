@@ -28,6 +28,9 @@ from mergebench.search import Point
 FORMAT = 3
 """Version of the record; part of every key, so that a new format starts anew."""
 
+CODE = ("mergebench", "attacks", "protections")
+"""The folders of a checkout from which numbers come."""
+
 PACKAGES = ("mergebench", "torch", "numpy", "open_clip_torch", "timm", "peft", "safetensors")
 
 
@@ -164,18 +167,21 @@ def package_versions() -> dict[str, str]:
 
 @cache
 def code_revision() -> str | None:
-    """Return the commit of the checkout that this package runs from, `-dirty` if it was changed.
+    """Return the commit of the checkout that this package runs from, `-dirty` if its code differs.
 
-    None where there is no git, or the package is installed elsewhere.
+    Only the packages count: tables that a run writes into the checkout change no number. None where
+    there is no git, or the package is installed elsewhere.
     """
     folder = Path(__file__).resolve().parents[1]
     try:
         top = _git(folder, "rev-parse", "--show-toplevel")
         if Path(top) != folder:
             return None
-        return _git(folder, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+        changed = _git(folder, "status", "--porcelain", "--", *CODE)
+        commit = _git(folder, "rev-parse", "--short=12", "HEAD")
     except (OSError, subprocess.CalledProcessError):
         return None
+    return f"{commit}-dirty" if changed else commit
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -24,7 +24,6 @@ from mergebench.cell import (
     CellResults,
     CellRun,
     Method,
-    code_revision,
     packed,
     unpacked,
 )
@@ -294,12 +293,3 @@ def test_hits_survive_packing(size: int) -> None:
 def test_bits_of_another_size_are_refused() -> None:
     with pytest.raises(ValueError, match="16 bits do not pack 17 values"):
         unpacked(packed([True] * 9), 17)
-
-
-def test_the_code_s_revision_is_that_of_this_checkout() -> None:
-    revision = code_revision()
-    if not (Path(__file__).parents[1] / ".git").exists():
-        assert revision is None
-    else:
-        assert revision is not None
-        assert re.fullmatch(r"[0-9a-f]{12}(-dirty)?", revision)

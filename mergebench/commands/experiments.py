@@ -68,24 +68,12 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
 
     The verb has set `release`, the form of the updates, and `default_attacks`.
     """
-    protocol = get_protocol(options.protocol)
-    full = options.release == "full"
-    setting = _setting(options.backbone, protocol, full=full)
     for plugin in options.plugin:
         registry().add_file(plugin)
     if options.seeds < 1 or options.jobs < 1:
         raise InputError("--seeds and --jobs must be at least 1")
-    attacks = _names(options.attacks) or options.default_attacks
-    names = tuple(dict.fromkeys("@".join(check_attack(name, setting.release)) for name in attacks))
-    protections = tuple(
-        name for name in dict.fromkeys(_names(options.protections)) if name != UNPROTECTED
-    )
-    for name in protections:
-        registry().get(Protection, name)
-    for text in options.settings:
-        setting = _with_option(setting, text)
-    if options.train_precision is not None:
-        setting = setting.trained_in(options.train_precision)
+    protocol = get_protocol(options.protocol)
+    setting = _setting(options, protocol)
     data = suite_options(
         options, suite=setting.suite, backbone=options.backbone, defects=protocol.defects
     )
@@ -98,8 +86,8 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
         store=options.store,
         command=caption_command(options.words),
         tasks=tasks,
-        attacks=names,
-        protections=protections,
+        attacks=_attacks(options, setting),
+        protections=_protections(options),
         plugins=tuple(options.plugin),
         weights=options.weights,
         device=options.device,
@@ -112,17 +100,38 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
     return experiment
 
 
-def _setting(backbone: str, protocol: Protocol, *, full: bool) -> Setting:
-    """Return the setting of a backbone, for full fine-tuning or LoRA, under a protocol."""
-    setting = get_full_setting(backbone) if full else get_setting(backbone)
-    if protocol.defects == NONE:
-        return setting
-    if not setting.published:
-        raise InputError(
-            f"protocol {protocol.name} replicates published numbers, and there are none of "
-            f"backbone {backbone}: choose vit_b32, vit_l14 or convnext, or protocol paper or clean"
-        )
-    return reproducing(protocol.defects, setting)
+def _setting(options: argparse.Namespace, protocol: Protocol) -> Setting:
+    """Return the setting of the backbone under a protocol, with what the user set."""
+    find = get_full_setting if options.release == "full" else get_setting
+    setting = find(options.backbone)
+    if protocol.defects != NONE:
+        if not setting.published:
+            raise InputError(
+                f"protocol {protocol.name} replicates published numbers, and there are none of "
+                f"backbone {options.backbone}: choose vit_b32, vit_l14 or convnext, or protocol "
+                "paper or clean"
+            )
+        setting = reproducing(protocol.defects, setting)
+    for text in options.settings:
+        setting = _with_option(setting, text)
+    if options.train_precision is not None:
+        setting = setting.trained_in(options.train_precision)
+    return setting
+
+
+def _attacks(options: argparse.Namespace, setting: Setting) -> tuple[str, ...]:
+    """Return the attacks as `attack@space`, each once; `InputError` for an unknown one."""
+    names = _names(options.attacks) or options.default_attacks
+    return tuple(dict.fromkeys("@".join(check_attack(name, setting.release)) for name in names))
+
+
+def _protections(options: argparse.Namespace) -> tuple[str, ...]:
+    """Return the protections but `none`, each once; `InputError` for an unknown one."""
+    names = dict.fromkeys(_names(options.protections))
+    chosen = tuple(name for name in names if name != UNPROTECTED)
+    for name in chosen:
+        registry().get(Protection, name)
+    return chosen
 
 
 def _with_option(setting: Setting, text: str) -> Setting:

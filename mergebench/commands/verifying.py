@@ -75,7 +75,7 @@ def _tables(folder: Path, console: Console) -> list[StatedTable]:
         else:
             console.print(f"{table.file.name} is not verified: it was made by `{command}`.")
     if not known:
-        raise InputError(f"{folder} has no table that can be verified: table1 and table2 can")
+        raise InputError(f"{folder} has no table that can be verified: table1 to table5 can")
     return known
 
 

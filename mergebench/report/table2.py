@@ -1,4 +1,4 @@
-"""Tables 2 and 4: what merging leaves of the target's task, by attack and space."""
+"""Tables of merges (2, 4 and 5 of the paper): what is left of the target's task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables 2 and 4 as files."""
+"""Tables of merges (2, 4 and 5 of the paper) as files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables 2 and 4 for readers: the grids that are shown, and in words how to read them."""
+"""Tables of merges for readers: the grids that are shown, and in words how to read them."""
 
 from __future__ import annotations
 

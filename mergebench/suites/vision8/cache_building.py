@@ -16,7 +16,7 @@ from mergebench.atomic import replacing
 from mergebench.counting import Counting
 from mergebench.errors import InputError
 from mergebench.suites.options import SuiteOptions
-from mergebench.suites.suite import tensor_sha256
+from mergebench.suites.suite import SplitName, tensor_sha256
 from mergebench.suites.vision8.cache import (
     LABELS_FILE,
     RECORD_FILE,
@@ -28,7 +28,7 @@ from mergebench.suites.vision8.cache import (
     pixels_name,
     read_entry,
 )
-from mergebench.suites.vision8.leaks import shared_images
+from mergebench.suites.vision8.leaks import Shared, shared_images
 from mergebench.suites.vision8.pixel_writing import PixelWriter
 from mergebench.suites.vision8.source import WHOLE, Source
 from mergebench.suites.vision8.splitting import parts_of
@@ -74,28 +74,39 @@ def _build(
         save_file(labels, temporary)
     for writer in writers.values():
         writer.finish()
-    record = Record(
+    splits: dict[SplitName, SplitRecord] = {
+        name: SplitRecord(
+            count=len(parts[name]),
+            images_sha256=images[name].sha256,
+            labels_sha256=tensor_sha256(labels[name]),
+        )
+        for name in parts
+    }
+    record = _record(row, source, options, shared, splits)
+    with replacing(folder / RECORD_FILE) as temporary:
+        temporary.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return Entry(folder=folder, record=record)
+
+
+def _record(
+    row: TaskRow,
+    source: Source,
+    options: SuiteOptions,
+    shared: Shared,
+    splits: dict[SplitName, SplitRecord],
+) -> Record:
+    return Record(
         version=VERSION,
         task=row.name,
-        resolution=side,
+        resolution=options.resolution,
         cars_leak=options.cars_leak and row.name == "cars",
         source=source.format,
         place=source.place,
         dealt=WHOLE in source.splits,
         leaked=shared.places,
         examples=shared.examples,
-        splits={
-            name: SplitRecord(
-                count=len(parts[name]),
-                images_sha256=images[name].sha256,
-                labels_sha256=tensor_sha256(labels[name]),
-            )
-            for name in parts
-        },
+        splits=splits,
     )
-    with replacing(folder / RECORD_FILE) as temporary:
-        temporary.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    return Entry(folder=folder, record=record)
 
 
 @contextmanager
