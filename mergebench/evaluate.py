@@ -21,6 +21,7 @@ from mergebench.backbones import (
     text_head,
 )
 from mergebench.batching import Batches
+from mergebench.class_balance import in_turns
 from mergebench.errors import InputError
 from mergebench.suites import Task
 from mergebench.update import SiteUpdate, Update
@@ -195,20 +196,12 @@ def class_balanced(labels: Tensor, count: int) -> Tensor:
     `labels`: `(N,)` int64. The first images of every class are taken in turns, so that a smaller
     subset is part of a larger one; all indices are returned when `count >= N`.
     """
-    return _class_balanced_order(labels)[:count].sort().values
-
-
-def _class_balanced_order(labels: Tensor) -> Tensor:
-    turn = torch.zeros_like(labels)
-    for label in labels.unique():
-        members = labels == label
-        turn[members] = torch.arange(int(members.sum()), device=labels.device)
-    return torch.argsort(turn, stable=True)
+    return in_turns(labels)[:count].sort().values
 
 
 def _ranks(labels: Tensor) -> Tensor:
     ranks = torch.empty_like(labels)
-    order = _class_balanced_order(labels)
+    order = in_turns(labels)
     ranks[order] = torch.arange(len(labels), device=labels.device)
     return ranks
 

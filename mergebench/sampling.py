@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from mergebench.class_balance import in_turns, turns
 from mergebench.contracts import DataMerger
 from mergebench.errors import InputError
 from mergebench.seeding import generator
@@ -36,23 +37,14 @@ def within_budget(task: Task, attack: DataMerger, seed: int) -> Task:
 def _shuffled_in_turns(labels: Tensor, task: str, seed: int) -> Tensor:
     """Return all indices, a random one of every class first, then the second of each, and so on."""
     shuffled = torch.randperm(len(labels), generator=generator(seed, "samples", task))
-    return shuffled[torch.argsort(_turns(labels[shuffled]), stable=True)]
-
-
-def _turns(labels: Tensor) -> Tensor:
-    """Return how many earlier entries have the same label, by entry."""
-    turns = torch.zeros_like(labels)
-    for label in labels.unique():
-        members = labels == label
-        turns[members] = torch.arange(int(members.sum()))
-    return turns
+    return shuffled[in_turns(labels[shuffled])]
 
 
 def _per_class(ordered: Tensor, order: Tensor, attack: DataMerger, task: Task) -> Tensor:
     counts = torch.bincount(ordered, minlength=len(task.classes))
     for name, count in zip(task.classes, counts.tolist(), strict=True):
         _require(count, attack.images_per_class, attack, f"class {name!r} of task {task.name}")
-    return order[_turns(ordered) < attack.images_per_class]
+    return order[turns(ordered) < attack.images_per_class]
 
 
 def _require(found: int, wanted: int, attack: DataMerger, where: str) -> None:
