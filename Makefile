@@ -51,11 +51,11 @@ OPTIONS = --backbone $(BACKBONE) $(if $(filter-out paper,$(PROTOCOL)),--protocol
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  variables: BACKBONE=$(BACKBONE) PROTOCOL=$(PROTOCOL) SEED=$(SEED) SEEDS=$(SEEDS)" \
-	      "JOBS=$(JOBS) DEVICE=$(DEVICE) STORE=$(STORE) RULE=$(RULE) WEIGHTS=... DATA_ROOT=..." \
-	      "DROP_LEAKS=1 TASKS=... ATTACKS=... PROTECTIONS=... TABLE=2|4|5 SET=trap2.strength=0.1" \
-	      "TRAIN_PRECISION=bf16 BASELINE=$(BASELINE) CHECK=--exact RESULTS=$(RESULTS)" \
-	      "VERIFY='--cells 20 --sample-seed 1'"
+	@echo "  variables: BACKBONE=$(BACKBONE) PROTOCOL=$(PROTOCOL) SEED=$(SEED) SEEDS=$(SEEDS) JOBS=$(JOBS)"
+	@echo "    DEVICE=$(DEVICE) STORE=$(STORE) RULE=$(RULE) TABLE=2|4|5 TASKS=... ATTACKS=... PROTECTIONS=..."
+	@echo "    SET=trap2.strength=0.1 TRAIN_PRECISION=bf16 WEIGHTS=... DATA_ROOT=... PARTIAL=1 DROP_LEAKS=1"
+	@echo "    BASELINE=$(BASELINE) CHECK=--exact"
+	@echo "    RESULTS=$(RESULTS) VERIFY='--cells 20 --sample-seed 1'"
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
