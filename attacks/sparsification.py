@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,8 +14,8 @@ from mergebench.errors import InputError
 TOP_K_GRID = (100.0, 90.0, 80.0, 70.0, 60.0, 50.0, 40.0, 30.0, 20.0, 10.0)
 DROP_GRID = (1e-5, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99)
 
-NUMBERS_KEPT = 1 << 18
-"""Up to how many uniform numbers of a site are kept between the merges of a search: 1 MiB."""
+ENTRIES_AT_ONCE = 1 << 18
+"""How many entries of a stack, in whole updates but at least one, are dropped in one step."""
 
 
 def check_top_k(top_k: float) -> None:
@@ -54,14 +55,18 @@ def trim_thresholds(rows: Tensor, top_ks: Sequence[float]) -> Tensor:
 
 
 def remembered_thresholds(rows: Tensor, top_k: float, site: Site, *, of: str) -> Tensor:
-    """Return the thresholds `(T,)` of one percentage, sorting once per site for a whole search.
+    """Return the thresholds `(T,)` of one percentage, sorting a row once for a whole search.
 
     `of` names what `rows` holds: equal names must mean equal rows at this site.
     """
     if top_k not in TOP_K_GRID:
         return trim_thresholds(rows, [top_k])[0]
-    known = site.once(f"trim thresholds of {of}", lambda: trim_thresholds(rows, TOP_K_GRID))
-    return known[TOP_K_GRID.index(top_k)]
+    known = site.once_each(
+        f"trim thresholds of {of}",
+        len(rows),
+        lambda task: trim_thresholds(rows[task : task + 1], TOP_K_GRID)[:, 0],
+    )
+    return torch.stack(known, dim=1)[TOP_K_GRID.index(top_k)]
 
 
 def trim(rows: Tensor, thresholds: Tensor, *, inclusive: bool = True) -> Tensor:
@@ -94,24 +99,56 @@ def drop_and_rescale(stack: Tensor, drop: float, site: Site) -> Tensor:
     """Set each entry to 0 with probability `drop` and divide the others by `1 - drop`.
 
     `stack`: `(T, a, b)`. The uniform numbers are float32, come from the site's generator of each
-    task and do not depend on `drop`, so that what a larger `drop` keeps is a subset; small ones are
-    drawn once for a whole search. `drop = 0` changes nothing. Source: Yu et al., 2024, equation 1.
+    task and do not depend on `drop`, so that what a larger `drop` keeps is a subset. For a `drop`
+    of the grid they are drawn once for a whole search. `drop = 0` changes nothing. Source: Yu et
+    al., 2024, equation 1.
     """
     if drop == 0:
         return stack
-    if stack.numel() <= NUMBERS_KEPT:
-        uniform = site.once("uniform numbers", lambda: torch.stack([*_uniform(stack, site)]))
-        return torch.mul(stack, (uniform > drop).to(stack.device)).div_(1 - drop)
     dropped = torch.empty_like(stack)
-    for row, uniform, out in zip(stack, _uniform(stack, site), dropped, strict=True):
-        kept = uniform.gt_(drop).to(stack.device)  # 0 or 1, in place: one buffer less to fill
-        torch.mul(row, kept, out=out).div_(1 - drop)
+    step = max(1, ENTRIES_AT_ONCE // stack[0].numel())
+    for start in range(0, len(stack), step):
+        rows, out = stack[start : start + step], dropped[start : start + step]
+        torch.mul(rows, _kept(rows, start, drop, site), out=out).div_(1 - drop)
     return dropped
 
 
-def _uniform(stack: Tensor, site: Site) -> Iterator[Tensor]:
-    for task, row in enumerate(stack):
-        yield torch.rand(row.shape, generator=site.generator("dare", task), dtype=torch.float32)
+def _kept(rows: Tensor, start: int, drop: float, site: Site) -> Tensor:
+    """Return 1 for the entries of `rows`, those of the tasks from `start` on, that stay, else 0."""
+    if drop not in DROP_GRID:
+        return (_uniform(rows, start, site) > drop).to(rows)
+    levels = site.once(
+        f"drop levels from {start}",
+        lambda: _paired(_levels(_uniform(rows, start, site))),
+        size=rows.numel() // 2,
+    ).to(rows.device)
+    level = DROP_GRID.index(drop)
+    kept = rows.new_empty(2, len(levels))
+    torch.gt(levels & 15, level, out=kept[0])
+    torch.gt(levels >> 4, level, out=kept[1])
+    return kept.flatten()[: rows.numel()].reshape(rows.shape)
+
+
+def _uniform(rows: Tensor, start: int, site: Site) -> Tensor:
+    generators = [site.generator("dare", start + index) for index in range(len(rows))]
+    shape = rows.shape[1:]
+    return torch.stack([torch.rand(shape, generator=one) for one in generators])
+
+
+def _levels(uniform: Tensor) -> Tensor:
+    """Return by how many values of `DROP_GRID` each number is larger, uint8 of the same shape."""
+    numbers = uniform.numpy()  # compares several times faster than torch
+    levels = np.zeros(numbers.shape, dtype=np.uint8)
+    for drop in DROP_GRID:
+        levels += numbers > np.float32(drop)
+    return torch.from_numpy(levels)
+
+
+def _paired(levels: Tensor) -> Tensor:
+    """Return numbers below 16 two to a byte: the first half low, the second one high."""
+    flat = levels.flatten()
+    halves = torch.cat([flat, flat.new_zeros(len(flat) % 2)]).reshape(2, -1)
+    return halves[0] | halves[1] << 4
 
 
 def _sorted_magnitudes(row: Tensor) -> Tensor:

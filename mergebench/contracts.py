@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 import torch
 from torch import Tensor
 
+from mergebench.memory import Room
 from mergebench.seeding import generator
 from mergebench.update import Dense, LowRank, SiteUpdate, Update
 
@@ -63,21 +64,40 @@ class Site:
     matrix: bool = True
     notes: dict[str, float] = field(default_factory=dict, repr=False)
     _memory: dict[str, Any] = field(default_factory=dict, repr=False)
+    _own: Sequence[dict[str, Any]] = field(default_factory=list, repr=False)
+    _room: Room = field(default_factory=Room, repr=False)
 
     def generator(self, purpose: str, task: int) -> torch.Generator:
         """Return the generator of this (seed, purpose, task, site): equal calls, equal draws."""
         return generator(self.seed, purpose, task, self.name)
 
-    def once(self, key: str, compute: Callable[[], Value]) -> Value:
+    def once(self, key: str, compute: Callable[[], Value], *, size: int = 0) -> Value:
         """Return `compute()`, remembered for the next merge of the same representatives.
 
         For what does not depend on the hyper-parameters that a search varies: sorted magnitudes,
-        spectra. The value must not be changed in place.
+        spectra. The value must not be changed in place. `size`: its bytes, if they are many; it is
+        not remembered where the problem has no room for them.
         """
         if key not in self._memory:
-            self._memory[key] = compute()
-        value: Value = self._memory[key]
-        return value
+            value = compute()
+            if size and not self._room.take(size):
+                return value
+            self._memory[key] = value
+        known: Value = self._memory[key]
+        return known
+
+    def once_each(self, key: str, count: int, compute: Callable[[int], Value]) -> list[Value]:
+        """Return `compute(i)` of each of `count` updates, remembered like `once`.
+
+        For small values that depend on the representative of one update, its place among the
+        updates and the seed: where a representative depends on its update alone, other sets of
+        updates share them.
+        """
+        memories = self._own or [self._memory.setdefault(f"of {i}", {}) for i in range(count)]
+        for index, memory in enumerate(memories):
+            if key not in memory:
+                memory[key] = compute(index)
+        return [memory[key] for memory in memories]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,27 +142,36 @@ class Encoded:
 
     `stack`: `(T, a, b)`; a merged representative `f` `(a, b)` stands for `left @ f @ right`, with
     `left` `(m, a)` and `right` `(b, n)`, None meaning the identity. `shape` is the shape on which
-    the rule is defined (see `Site`).
+    the rule is defined (see `Site`). `separate`: whether each representative depends on its update
+    alone.
     """
 
     stack: Tensor
     shape: tuple[int, int]
     left: Tensor | None = None
     right: Tensor | None = None
+    separate: bool = False
+    _factors: dict[torch.dtype, Tensor] = field(default_factory=dict, init=False, repr=False)
 
-    def decode(self, merged: Tensor) -> SiteUpdate:
-        """Return the change of the weight that `merged` `(a, b)` stands for, as it is cheapest."""
-        if self.left is None and self.right is None:
-            return Dense(delta=merged)
-        if self.left is None:
-            assert self.right is not None
-            return Dense(delta=merged @ self.right)
-        left = self.left.to(merged.dtype)
+    def decode(self, merged: Tensor, dtype: torch.dtype) -> SiteUpdate:
+        """Return the change of the weight that `merged` `(a, b)` stands for, as it is cheapest.
+
+        It is computed in the precision of `merged` and rounded to `dtype` at the end.
+        """
         down = merged if self.right is None else merged @ self.right.to(merged.dtype)
-        rows, rank, columns = left.shape[0], left.shape[1], down.shape[1]
+        if self.left is None:
+            return Dense(delta=down.to(dtype))
+        (rows, rank), columns = self.left.shape, down.shape[1]
         if rank * (rows + columns) < rows * columns:
-            return LowRank(up=left, down=down)
-        return Dense(delta=left @ down)
+            return LowRank(up=self._left_factor(merged.dtype, dtype), down=down.to(dtype))
+        return Dense(delta=(self.left.to(merged.dtype) @ down).to(dtype))
+
+    def _left_factor(self, merged: torch.dtype, dtype: torch.dtype) -> Tensor:
+        """Return `left` as the factor of every merge, rounded once."""
+        assert self.left is not None
+        if dtype not in self._factors:
+            self._factors[dtype] = self.left.to(merged).to(dtype)
+        return self._factors[dtype]
 
 
 @dataclass(frozen=True, kw_only=True)

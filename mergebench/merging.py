@@ -6,18 +6,16 @@ import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 
 from mergebench.contracts import Attack, Encoded, Merger, Site, Space
 from mergebench.errors import InputError, shape_text
+from mergebench.memory import Room, UpdateMemory
 from mergebench.update import Dense, LowRank, SiteUpdate, Update, all_finite
 
 AttackT = TypeVar("AttackT", bound=Attack)
-
-# What a problem keeps of its encodings; those beyond it are made again at every merge.
-KEPT_BYTES = 1 << 30
 
 
 def merge(
@@ -33,7 +31,7 @@ def merge(
     For several rules on the same updates, a `MergeProblem` shares what they have in common; errors
     and parameters are the same.
     """
-    problem = MergeProblem(updates, space=space, seed=seed, coefficients=coefficients)
+    problem = MergeProblem(updates, space=space, seed=seed, coefficients=coefficients, room=Room(0))
     return problem.merge(merger)
 
 
@@ -56,7 +54,9 @@ class Problem(ABC, Generic[AttackT]):
 class MergeProblem(Problem[Merger]):
     """`T` updates in one space, encoded once and merged under any number of rules.
 
-    `coefficients`: one factor per update, applied to its representatives before the rule.
+    `coefficients`: one factor per update, applied to its representatives before the rule. `room`:
+    for the large tensors that are kept between merges. `known`: what other problems found out about
+    single updates.
     Raises `InputError` when the updates do not agree in sites, shapes or dtypes, or when the space
     needs low-rank factors and an update is dense.
     """
@@ -68,6 +68,8 @@ class MergeProblem(Problem[Merger]):
         space: Space,
         seed: int = 0,
         coefficients: Sequence[float] | None = None,
+        room: Room | None = None,
+        known: UpdateMemory | None = None,
     ) -> None:
         if not updates:
             raise InputError("nothing to merge: give at least one update")
@@ -82,7 +84,8 @@ class MergeProblem(Problem[Merger]):
         self._coefficients = coefficients
         self._encoded: dict[tuple[str, bool], Encoded] = {}
         self._sites: dict[tuple[str, bool], Site] = {}
-        self._kept_bytes = 0
+        self._room = Room() if room is None else room
+        self._known = known
 
     def merge(self, merger: Merger) -> Update:
         """Return the merged update `D` of `merger`, one site after the other.
@@ -122,7 +125,7 @@ class MergeProblem(Problem[Merger]):
         if not all_finite(merged):
             raise ArithmeticError(f"{merger.name} gave a value that is not finite at site {name}")
         first = self.updates[0].sites[name]
-        change = _cast(encoded.decode(merged), first.dtype)
+        change = encoded.decode(merged, first.dtype)
         if isinstance(change, Dense) and change.shape != first.shape:
             return Dense(delta=change.delta.reshape(first.shape))
         return change
@@ -140,24 +143,38 @@ class MergeProblem(Problem[Merger]):
             encoded = replace(encoded, stack=encoded.stack * factors[:, None, None])
         if (name, rotation_invariant) not in self._sites:
             self._sites[name, rotation_invariant] = Site(
-                name=name, shape=encoded.shape, seed=self.seed, matrix=matrix
+                name=name,
+                shape=encoded.shape,
+                seed=self.seed,
+                matrix=matrix,
+                _own=self._own(name) if encoded.separate else [],
+                _room=self._room,
             )
         self._keep(name, rotation_invariant, encoded)
         return encoded
 
+    def _own(self, name: str) -> list[dict[str, Any]]:
+        """Return what is remembered of each update's representative, and of draws for its place."""
+        if self._known is None:
+            return []
+        factors = self._coefficients or [1.0] * len(self.updates)
+        return [
+            self._known.of(update.sha256, factor, repr(self.space), name, place, self.seed)
+            for place, (update, factor) in enumerate(zip(self.updates, factors, strict=True))
+        ]
+
     def _keep(self, name: str, rotation_invariant: bool, encoded: Encoded) -> None:
         bases = [basis for basis in (encoded.left, encoded.right) if basis is not None]
         size = sum(tensor.nbytes for tensor in (encoded.stack, *bases))
-        if bases and self._kept_bytes + size <= KEPT_BYTES:
+        if bases and self._room.take(size):
             self._encoded[name, rotation_invariant] = encoded
-            self._kept_bytes += size
 
     def _encode_changes(
         self, name: str, changes: Sequence[SiteUpdate], matrix: bool, rotation_invariant: bool
     ) -> Encoded:
         if not matrix:
             flat = torch.stack([change.dense().reshape(1, -1) for change in changes])
-            return Encoded(stack=flat, shape=(1, flat.shape[2]))
+            return Encoded(stack=flat, shape=(1, flat.shape[2]), separate=True)
         if self.space.needs_factors:
             _require_factors(self.updates, name, self.space)
         return self.space.encode(changes, rotation_invariant=rotation_invariant)
@@ -203,9 +220,3 @@ def _require_factors(updates: Sequence[Update], site: str, space: Space) -> None
                 f"{update.label}: site {site} is dense, but space {space.name} needs low-rank "
                 "factors; use space full"
             )
-
-
-def _cast(change: SiteUpdate, dtype: torch.dtype) -> SiteUpdate:
-    if isinstance(change, LowRank):
-        return LowRank(up=change.up.to(dtype), down=change.down.to(dtype))
-    return Dense(delta=change.delta.to(dtype))

@@ -20,6 +20,7 @@ from mergebench.contracts import DataMerger, Protection, Space
 from mergebench.data_merging import DataMergeProblem
 from mergebench.evaluate import Deployment, Evaluator, deployed
 from mergebench.measurements import UNPROTECTED
+from mergebench.memory import UpdateMemory
 from mergebench.merge_results import MergeMeasurement, results_on_test
 from mergebench.merging import AttackT, MergeProblem, Problem
 from mergebench.progress import Progress
@@ -70,6 +71,7 @@ class Workbench:
         self._releases = store / "releases"
         self._adapters = adapters
         self._updates: dict[tuple[str, str, int], Update] = {}
+        self._known = UpdateMemory()
         self._evaluators: dict[tuple[tuple[str, ...], int | None], Evaluator] = {}
 
     @contextmanager
@@ -162,7 +164,7 @@ class Workbench:
     ) -> MergeProblem:
         """Return the merge of all tasks' updates, the target's being protected."""
         updates = self._released(protection, target, seed, progress)
-        return MergeProblem(updates, space=space, seed=seed)
+        return MergeProblem(updates, space=space, seed=seed, known=self._known)
 
     def data_problem(
         self,

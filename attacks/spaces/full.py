@@ -33,7 +33,7 @@ class Full(Space):
         stack = torch.empty(len(updates), rows, columns, dtype=updates[0].dtype)
         for update, dense in zip(updates, stack, strict=True):
             update.dense_into(dense)
-        return Encoded(stack=stack, shape=(rows, columns))
+        return Encoded(stack=stack, shape=(rows, columns), separate=True)
 
 
 def _core_coordinates(updates: Sequence[LowRank]) -> Encoded:

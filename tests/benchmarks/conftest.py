@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from summary import Ledger, write
+from ledger import Ledger
+from summary import write
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -16,12 +17,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
-    """What was measured; written at the end if all of it was."""
+    """What was measured; written at the end, to a folder of its own if something failed."""
     kept = Ledger()
     yield kept
     folder: Path | None = request.config.getoption("--bench-results", default=None)
-    if folder is not None and request.session.testsfailed == 0:
-        write(kept, folder)
+    if folder is not None:
+        write(kept, folder / "incomplete" if request.session.testsfailed else folder)
 
 
 @pytest.fixture(autouse=True)

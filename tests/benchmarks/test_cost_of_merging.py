@@ -1,24 +1,27 @@
-"""Costs of merging, a further alpha, memory and evaluation; none of them gates a change."""
+"""Costs of merging, a further alpha and memory; none of them gates a change."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
-import numpy as np
 import pytest
 import torch
+from ledger import Ledger, Memory, Scaling, SiteCosts
 from memory import RESET, peak_bytes
 from pytest_benchmark.fixture import BenchmarkFixture
-from subjects import SITES, Shape, Subject, compare
-from summary import Evaluation, Ledger, Memory, Scaling, SiteCosts
-from torch import nn
+from subjects import SITES, Shape, Subject, adapters, compare, seconds
+from torch import Tensor, nn
 
-from mergebench.backbones import Backbone, load_backbone, stem
-from mergebench.evaluate import Deployment, Evaluator
+from mergebench.backbones import Backbone
+from mergebench.contracts import Space
+from mergebench.evaluate import Deployment
 from mergebench.experiment import TABLE2
-from mergebench.suites import load_suite
+from mergebench.memory import UpdateMemory
+from mergebench.merging import MergeProblem
+from mergebench.registry import registry
+from mergebench.seeding import generator
 from mergebench.update import Dense, Update
 
 pytestmark = pytest.mark.bench
@@ -61,7 +64,8 @@ def test_scaling(count: int, rank: int, column: str, ledger: Ledger) -> None:
 def test_a_further_alpha(backbone: str, benchmark: BenchmarkFixture, ledger: Ledger) -> None:
     shapes = [shape for shape, sites in SITES[backbone].items() for _ in range(sites)]
     layers = {f"s{i}": nn.Linear(shape[1], shape[0], bias=False) for i, shape in enumerate(shapes)}
-    model = cast(Backbone, SimpleNamespace(visual=nn.ModuleDict(layers), name=backbone))
+    attributes = {"name": backbone, "visual": nn.ModuleDict(layers), "device": torch.device("cpu")}
+    model = cast(Backbone, SimpleNamespace(**attributes))
     change = {name: Dense(delta=torch.rand_like(layer.weight)) for name, layer in layers.items()}
     with Deployment(model, Update(sites=change)) as deployment:
         benchmark.pedantic(deployment.set, args=(0.3,), rounds=11, warmup_rounds=1)
@@ -77,23 +81,47 @@ def test_peak_memory_in_full_space(attack: str, ledger: Ledger) -> None:
     assert 0 < fast < dense
 
 
-@pytest.mark.parametrize("name", ["mini_vit", "mini_convnext"])
-@pytest.mark.parametrize("kept", [True, False], ids=["stem kept", "stem recomputed"])
-def test_images_per_second(
-    name: str, kept: bool, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("column", ["ties@full", "dare_ties@full"])
+def test_the_next_target(column: str, ledger: Ledger) -> None:
+    """The grid of a set of updates that differs in one from a set that was merged before."""
+    attack, space = column.split("@")
+    subject = Subject(shape=(768, 768), attack=attack, space=space)
+    known, alone = [], []
+    for _ in range(3):
+        shared = UpdateMemory()
+        grid(subject, shared, protected=False)
+        known.append(seconds(grid, subject, shared))
+        alone.append(seconds(grid, subject, UpdateMemory()))
+    what = f"grid of {column} for the next target, 768 x 768: known updates shared, or not"
+    ledger.compare(what, known, alone)
+
+
+def grid(subject: Subject, known: UpdateMemory, *, protected: bool = True) -> None:
+    """Merge at every structural point."""
+    *others, last = adapters(subject.shape, subject.count, subject.rank)
+    updates = [*others, last.scaled(0.9) if protected else last]
+    problem = MergeProblem(updates, space=registry().get(Space, subject.space)(), known=known)
+    for options in subject.structures:
+        subject.fast_point(problem, options)
+
+
+@pytest.mark.parametrize(
+    ("what", "decompose", "shape"),
+    [
+        ("SVDs of 48 matrices of 128 x 128", torch.linalg.svd, (48, 128, 128)),
+        ("QRs of 48 matrices of 768 x 128", torch.linalg.qr, (48, 768, 128)),
+    ],
+    ids=["svd", "qr"],
+)
+def test_decompositions_of_all_sites_at_once(
+    what: str, decompose: Callable[[Tensor], object], shape: tuple[int, ...], ledger: Ledger
 ) -> None:
-    if not kept:
-        monkeypatch.setattr(stem, "KEPT_BYTES", 0)
-    start = time.perf_counter()
-    suite = load_suite("mini8")
-    images = sum(len(split.labels) for task in suite.tasks for split in task.splits.values())
-    ledger.loading.append(images / (time.perf_counter() - start))
-    evaluator = Evaluator(load_backbone(name), suite.tasks)
-    counts = evaluator.correct("val")
-    size, times = sum(evaluator.sizes("val").values()), []
-    for _ in range(5):
-        start = time.perf_counter()
-        assert evaluator.correct("val") == counts
-        times.append(time.perf_counter() - start)
-    speed = size / float(np.median(times))
-    ledger.evaluation.append(Evaluation(backbone=name, stem_kept=kept, images_per_second=speed))
+    stack = torch.randn(shape, generator=generator(0, what), dtype=torch.float64)
+
+    def one_by_one() -> None:
+        for matrix in stack:
+            decompose(matrix)
+
+    rounds = [(seconds(one_by_one), seconds(decompose, stack)) for _ in range(5)]
+    alone, batched = zip(*rounds, strict=True)
+    ledger.compare(f"{what}, float64: one by one, or in one batch", alone, batched)

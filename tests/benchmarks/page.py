@@ -1,0 +1,143 @@
+"""The measured costs as a Markdown page; what was not measured has no section."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from ledger import Ledger, Scaling
+from subjects import ALPHAS
+
+from mergebench.experiment import TABLE2
+
+COMMAND = "make bench"
+
+
+def page(ledger: Ledger) -> str:
+    """Return the whole page."""
+    return "\n".join(_lines(ledger)) + "\n"
+
+
+def _lines(ledger: Ledger) -> Iterator[str]:
+    yield from _head()
+    for backbone in ledger.backbones():
+        yield from ["", f"## {backbone}", ""]
+        yield from _merging_table(ledger, backbone)
+    if ledger.scaling:
+        yield from ["", "## Against the number of updates T and their rank r", ""]
+        yield "Ratio dense / fast of the whole grid on one 768 x 768 site (`scaling.svg`)."
+        yield ""
+        yield from _scaling_table(ledger.scaling)
+    if ledger.alphas:
+        yield from ["", "## A further alpha", "", "| backbone | ms |", "|---|--:|"]
+        yield from (f"| {name} | {1000 * value:.0f} |" for name, value in ledger.alphas.items())
+    if ledger.memory:
+        yield from _memory(ledger)
+    if ledger.evaluation or ledger.loading:
+        yield from _evaluation(ledger)
+    if ledger.precision:
+        yield from _precision(ledger)
+    if ledger.alternatives:
+        yield from _alternatives(ledger)
+
+
+def _head() -> Iterator[str]:
+    yield "# Cost of merging"
+    yield ""
+    yield (
+        f"Written by `{COMMAND}`: one thread of {_processor()}, torch {torch.__version__}, NumPy "
+        f"{np.__version__}; medians, both ways in turns in one process. *Dense*: the formulas in "
+        "float64 NumPy on dense updates (`tests/oracle.py`), a space's components kept between "
+        f"merges, merged again at each of {ALPHAS} alphas. *Fast*: this package, float32 adapters, "
+        "one merge whatever the number of alphas. 8 updates of rank 16; one site of each shape is "
+        "timed and counted as often as the backbone has it. Seconds, forward passes excluded. "
+        "*Point*: one more merge, components at hand; *first*: components and one merge; *grid*: "
+        "all alphas at the defaults, then every structural point."
+    )
+
+
+def _merging_table(ledger: Ledger, backbone: str) -> Iterator[str]:
+    yield (
+        "| attack @ space | point: dense | fast | ratio | first: ratio "
+        "| grid: dense | fast | ratio |"
+    )
+    yield "|---" + "|--:" * 7 + "|"
+    dense = fast = 0.0
+    for column in TABLE2:
+        costs = ledger.model(backbone, column)
+        ratios = [
+            costs.dense_point / costs.fast_point,
+            costs.dense_first / costs.fast_first,
+            costs.dense_grid / costs.fast_grid,
+        ]
+        yield (
+            f"| {column} | {costs.dense_point:.3g} | {costs.fast_point:.3g} | {ratios[0]:.1f} "
+            f"| {ratios[1]:.1f} | {costs.dense_grid:.3g} | {costs.fast_grid:.3g} "
+            f"| {ratios[2]:.0f} |"
+        )
+        if column != "tsv@full":
+            dense, fast = dense + costs.dense_grid, fast + costs.fast_grid
+    yield f"| all but tsv@full | | | | | {dense:.3g} | {fast:.3g} | {dense / fast:.0f} |"
+
+
+def _scaling_table(scaling: Sequence[Scaling]) -> Iterator[str]:
+    settings = list(dict.fromkeys((one.count, one.rank) for one in scaling))
+    heads = [f"T {count}, r {rank}" for count, rank in settings]
+    yield " | ".join(["| attack @ space", *heads]) + " |"
+    yield "|---" + "|--:" * len(settings) + "|"
+    for column in dict.fromkeys(one.column for one in scaling):
+        own = {(one.count, one.rank): one.costs for one in scaling if one.column == column}
+        ratios = [
+            f"{own[key].dense_grid / own[key].fast_grid:.1f}" if key in own else ""
+            for key in settings
+        ]
+        yield f"| {column} | " + " | ".join(ratios) + " |"
+
+
+def _memory(ledger: Ledger) -> Iterator[str]:
+    yield from ["", "## Peak memory in Full space", ""]
+    yield "Resident memory over the inputs, 768 x 768 sites."
+    yield from ["", "| attack | sites | dense, MB | fast, MB | ratio |", "|---|--:|--:|--:|--:|"]
+    for one in ledger.memory:
+        megabytes = f"{one.dense / 1e6:.0f} | {one.fast / 1e6:.0f}"
+        yield f"| {one.attack} | {one.sites} | {megabytes} | {one.dense / one.fast:.1f} |"
+
+
+def _evaluation(ledger: Ledger) -> Iterator[str]:
+    yield from ["", "## Evaluation and loading", "", "| | images/s |", "|---|--:|"]
+    for speed in ledger.evaluation:
+        yield f"| {speed.backbone}, {speed.how} | {speed.images_per_second:.0f} |"
+    if ledger.loading:
+        yield f"| loading and verifying `mini8` | {np.median(ledger.loading):.0f} |"
+
+
+def _precision(ledger: Ledger) -> Iterator[str]:
+    yield from ["", "## What bf16 does to counts", ""]
+    yield (
+        "Correct test images of `mini8`, of the backbone and of merges of the kept adapters "
+        "(`results/baselines/mini_vit`)."
+    )
+    yield from ["", "| | images | bf16 | float32 | predictions that differ |"]
+    yield "|---" + "|--:" * 4 + "|"
+    for one in ledger.precision:
+        counts = f"{one.images} | {one.bf16} | {one.fp32} | {one.differing}"
+        yield f"| {one.backbone}, {one.update} | {counts} |"
+
+
+def _alternatives(ledger: Ledger) -> Iterator[str]:
+    yield from ["", "## As it is done, and as it could be", ""]
+    yield from ["| | as it is, ms | alternative, ms |", "|---|--:|--:|"]
+    for one in ledger.alternatives:
+        yield f"| {one.what} | {1000 * one.done:.3g} | {1000 * one.alternative:.3g} |"
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
