@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,13 +22,14 @@ class Race:
     """The rules: how many images the rounds show, and how sure an elimination is.
 
     The first round shows `first_per_task` class-balanced images of each task, every further one
-    `growth` times as many in all, the last one all of them. A point leaves when it is behind
-    another by more than the images that neither has seen are likely to turn around, with a
-    probability of at most `risk` per comparison (`is_beaten`).
+    so many that `growth` times as many were seen, the last one all of them. A point leaves when it
+    is behind another by more than the images that neither has seen are likely to turn around, with
+    a probability of at most `risk` per comparison (`Track.beaten`). Every round is a chance to err,
+    which speaks for few of them.
     """
 
-    first_per_task: int = 8
-    growth: float = 1.25
+    first_per_task: int = 4
+    growth: float = 1.5
     risk: float = 0.05
 
     def rounds(self, per_task: int) -> list[range]:
@@ -73,46 +75,48 @@ class Track:
     def run(
         self,
         entrants: Sequence[Entrant],
-        champion: Entrant | None,
+        earlier: Sequence[Entrant],
         look: Callable[[Entrant, range], Hits],
-    ) -> Entrant:
-        """Return the best of `entrants` and `champion`, who has seen all images; ties stay first.
+    ) -> None:
+        """Show images to `entrants` until they have seen all, or are beaten.
 
-        `look` evaluates an entrant on the images of some ranks. Those who leave keep what they saw.
+        They race against each other and `earlier` entrants, whether those were beaten or not.
+        `look` evaluates an entrant on the images of some ranks.
         """
-        alive = list(entrants)
+        alive, left = list(entrants), list(earlier)
         for ranks in self.race.rounds(max(self.sizes.values())):
             for entrant in alive:
                 entrant.see(look(entrant, ranks))
-            ahead = max(alive, key=self._merit)
-            rivals = [ahead] if champion is None else [ahead, champion]
-            alive = [one for one in alive if not any(self.is_beaten(one, by) for by in rivals)]
+            beaten = self.beaten(alive, left)
+            left += itertools.compress(alive, beaten)
+            alive = [one for one, leaves in zip(alive, beaten, strict=True) if not leaves]
             if not alive:
                 break
-        finished = [] if champion is None else [champion]
-        return max([*finished, *alive], key=self._merit)
 
-    def is_beaten(self, entrant: Entrant, rival: Entrant) -> bool:
-        """Return whether `rival` is ahead by more than the unseen images would likely turn around.
+    def beaten(self, alive: Sequence[Entrant], others: Sequence[Entrant]) -> list[bool]:
+        """Return which of `alive` are beaten, by another of them or by one of `others`.
 
-        Compares both on the images that `entrant` has seen, in pairs. Where they differ on `d_t` of
-        the `n_t` images seen of task `t`, of `N_t`, and neither is better, the lead exceeds
-        `sqrt(2 ln(1 / risk) Σ_t w_t² d_t (1 - n_t / N_t))` with a probability of at most `risk`,
-        where `w_t` is the weight of one image. Source: Serfling, 1974, Probability inequalities for
-        the sum in sampling without replacement, for the signs of the differing pairs; it has
-        `1 - (n_t - 1) / N_t`, from which an image is left out here to make the last round exact.
+        All of `alive` have seen the same images; others are compared if they have seen these.
+        Where two differ on `d_t` of the `n_t` images seen of task `t`, of `N_t`, and neither is
+        better, the lead exceeds `sqrt(2 ln(1 / risk) Σ_t w_t² d_t (1 - n_t / N_t))` with a
+        probability of at most `risk`, where `w_t` is the weight of one image. Source: Serfling,
+        1974, Probability inequalities for the sum in sampling without replacement, for the signs of
+        the differing pairs; it has `1 - (n_t - 1) / N_t`, from which an image is left out here to
+        make the last round exact.
         """
-        lead = doubt = 0.0
-        for task, seen in entrant.hits.items():
-            theirs = rival.hits[task][: len(seen)]
-            weight = 1 / (len(seen) * self.norms[task])
-            lead += weight * (int(theirs.sum()) - int(seen.sum()))
-            unseen = 1 - len(seen) / self.sizes[task]
-            doubt += weight**2 * int((theirs != seen).sum()) * unseen
-        return lead > math.sqrt(2 * math.log(1 / self.race.risk) * doubt)
-
-    def _merit(self, entrant: Entrant) -> float:
-        parts = [
-            int(hits.sum()) / len(hits) / self.norms[task] for task, hits in entrant.hits.items()
-        ]
-        return sum(parts) / len(parts)
+        seen = {task: len(hits) for task, hits in alive[0].hits.items()}
+        enough = [one for one in others if all(len(one.hits[task]) >= seen[task] for task in seen)]
+        rivals = [*alive, *enough]
+        lead = doubt = torch.zeros(len(alive), len(rivals), dtype=torch.float64)
+        for task, count in seen.items():
+            own = torch.stack([one.hits[task] for one in alive]).float()
+            theirs = torch.stack([one.hits[task][:count] for one in rivals]).float()
+            own_sum, their_sum = own.sum(1, keepdim=True), theirs.sum(1)
+            differing = own_sum + their_sum - 2 * own @ theirs.T
+            weight = 1 / (count * self.norms[task])
+            lead = lead + weight * (their_sum - own_sum).double().cpu()
+            unseen = 1 - count / self.sizes[task]
+            doubt = doubt + weight**2 * unseen * differing.double().cpu()
+        least = (2 * math.log(1 / self.race.risk) * doubt).sqrt()
+        ahead: list[bool] = (lead > least).any(dim=1).tolist()
+        return ahead

@@ -194,12 +194,12 @@ class _Search(Generic[AttackT]):
         ]
 
     def race(self, rules: Race) -> Point:
-        """Race the alphas of one structure after the other against each other and the best so far.
+        """Race the alphas of one structure after the other, also against those of earlier ones.
 
         Each structure is merged once. The chosen point is among those that saw all images.
         """
         track = Track(sizes=self.sizes[FULL], norms=self.norms, race=rules)
-        champion: Entrant | None = None
+        earlier: list[Entrant] = []
         for options, group in itertools.groupby(self.joint_points(), key=lambda point: point[0]):
             entrants = [Entrant(options=options, alpha=alpha) for _, alpha in group]
             with Deployment(self.evaluator.backbone, self.merge(options)) as deployment:
@@ -208,8 +208,9 @@ class _Search(Generic[AttackT]):
                     to.set(entrant.alpha)
                     return self.evaluator.hits("val", ranks)
 
-                champion = track.run(entrants, champion, look)
-            self.points += [self._raced(entrant) for entrant in entrants]
+                track.run(entrants, earlier, look)
+            earlier += entrants
+        self.points += [self._raced(entrant) for entrant in earlier]
         return self.best(point for point in self.points if point.stage == FULL)
 
     def _raced(self, entrant: Entrant) -> Point:
