@@ -13,7 +13,7 @@ Aggregation = Literal["mean", "sum"]
 
 # Few enough columns that a task stack of them stays in a processor's cache; a multiple of what one
 # vectorised step of a sum takes, so that the order of summation is that of the whole.
-COLUMNS_AT_ONCE = 1 << 14
+COLUMNS_AT_ONCE = 1 << 15
 
 
 def check_aggregation(aggregation: str) -> None:

@@ -44,29 +44,41 @@ def trim_thresholds(rows: Tensor, top_ks: Sequence[float]) -> Tensor:
 
     `rows`: `(T, d)`. Returns `(len(top_ks), T)` of the same dtype: the `(d - k)`-th smallest
     magnitude of the row, counted from 1, with `k` the kept count, and 0 where everything is kept.
-    One sort serves all percentages.
     """
     size = rows.shape[1]
     dropped = torch.tensor([size - kept_count(size, top_k) for top_k in top_ks])
-    places = (dropped - 1).clamp_(min=0).to(rows.device)
-    thresholds = torch.stack([_sorted_magnitudes(row)[places] for row in rows], dim=1)
+    places = (dropped - 1).clamp_(min=0)
+    thresholds = torch.stack([_at_places(row.abs(), places) for row in rows], dim=1)
     thresholds[dropped == 0] = 0
     return thresholds
 
 
+class TrimThresholds:
+    """The trim thresholds of one row, found as they are asked for.
+
+    The first one is selected, which is cheaper than sorting; once a second one is asked for, the
+    row is sorted for all of the grid.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[float, Tensor] = {}
+
+    def of(self, row: Tensor, top_k: float) -> Tensor:
+        """Return the threshold of `row` `(d,)`, which must be the same at every call."""
+        if top_k not in self._known:
+            wanted = [top_k, *TOP_K_GRID] if self._known else [top_k]
+            found = trim_thresholds(row[None], wanted)[:, 0]
+            self._known.update(zip(wanted, found, strict=True))
+        return self._known[top_k]
+
+
 def remembered_thresholds(rows: Tensor, top_k: float, site: Site, *, of: str) -> Tensor:
-    """Return the thresholds `(T,)` of one percentage, sorting a row once for a whole search.
+    """Return the thresholds `(T,)` of one percentage, with little work in a search for many.
 
     `of` names what `rows` holds: equal names must mean equal rows at this site.
     """
-    if top_k not in TOP_K_GRID:
-        return trim_thresholds(rows, [top_k])[0]
-    known = site.once_each(
-        f"trim thresholds of {of}",
-        len(rows),
-        lambda task: trim_thresholds(rows[task : task + 1], TOP_K_GRID)[:, 0],
-    )
-    return torch.stack(known, dim=1)[TOP_K_GRID.index(top_k)]
+    known = site.once_each(f"trim thresholds of {of}", len(rows), lambda _: TrimThresholds())
+    return torch.stack([one.of(row, top_k) for one, row in zip(known, rows, strict=True)])
 
 
 def trim(rows: Tensor, thresholds: Tensor, *, inclusive: bool = True) -> Tensor:
@@ -151,10 +163,13 @@ def _paired(levels: Tensor) -> Tensor:
     return halves[0] | halves[1] << 4
 
 
-def _sorted_magnitudes(row: Tensor) -> Tensor:
-    magnitudes = row.abs()
-    if magnitudes.device.type == "cpu":
-        # NumPy's vectorised sort is several times faster than torch's on a CPU.
-        magnitudes.numpy().sort()
-        return magnitudes
-    return magnitudes.sort().values
+def _at_places(values: Tensor, places: Tensor) -> Tensor:
+    """Return the values `(d,)` at these places of their ascending order; changes `values`."""
+    if values.device.type != "cpu":
+        return values.sort().values[places.to(values.device)]
+    # NumPy's vectorised sort and selection are several times faster than torch's on a CPU.
+    if len(places) == 1:
+        values.numpy().partition(int(places))
+    else:
+        values.numpy().sort()
+    return values[places]

@@ -15,6 +15,7 @@ from attacks.spaces.full import Full
 from mergebench.contracts import Merger, Site, Space
 from mergebench.memory import Room, UpdateMemory
 from mergebench.merging import MergeProblem
+from mergebench.seeding import generator
 from mergebench.update import LowRank
 
 SHAPE = (37, 41)
@@ -55,23 +56,32 @@ def two_sets() -> tuple[list[LowRank], list[LowRank]]:
 
 
 @pytest.mark.parametrize(
-    ("space", "sorts"),
+    ("space", "rows"),
     [pytest.param(Full(), 4 + 1, id="full"), pytest.param(Core(), 4 + 4, id="core")],
 )
-def test_an_update_is_sorted_once_for_all_sets_where_the_space_allows_it(
-    monkeypatch: pytest.MonkeyPatch, space: Space, sorts: int
+def test_an_update_is_ordered_once_for_all_sets_where_the_space_allows_it(
+    monkeypatch: pytest.MonkeyPatch, space: Space, rows: int
 ) -> None:
-    """In Core space a representative depends on all updates of the set."""
-    calls = Calls(monkeypatch, "_sorted_magnitudes")
+    """One selection and one sort; in Core space a representative depends on the whole set."""
+    calls = Calls(monkeypatch, "_at_places")
     rules = [attack("ties", top_k=top_k) for top_k in sparsification.TOP_K_GRID]
     merge_all(two_sets(), rules, space, known=UpdateMemory())
-    assert calls.count == sorts
+    assert calls.count == 2 * rows
 
 
-def test_without_a_common_memory_every_set_sorts(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = Calls(monkeypatch, "_sorted_magnitudes")
-    merge_all(two_sets(), [attack("ties"), attack("ties", top_k=10.0)], Full())
-    assert calls.count == 4 + 4
+def test_one_percentage_takes_no_sort(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = Calls(monkeypatch, "_at_places")
+    merge_all(two_sets(), [attack("ties"), attack("ties")], Full())
+    assert calls.count == 4 + 4, "without a common memory, each set selects its own"
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_selection_and_sort_find_the_same(size: int) -> None:
+    rows = torch.randn(3, size, generator=generator(0, "rows")).round(decimals=1)
+    for top_k in (*sparsification.TOP_K_GRID, 33.3):
+        alone = sparsification.trim_thresholds(rows, [top_k])
+        sorted_too = sparsification.trim_thresholds(rows, [top_k, 55.0])
+        assert torch.equal(alone[0], sorted_too[0])
 
 
 @pytest.mark.parametrize(
