@@ -99,10 +99,13 @@ def test_what_is_known_from_other_sets_changes_nothing(attack: type[Merger], spa
     given, known = updates(find_space(space)), UpdateMemory()
     sets = [given, [*given[:-1], given[-1].scaled(2)], [*given[1:], given[0]]]
     variants: list[dict[str, Any]] = [{}, {"seed": 1}, {"coefficients": (1.0, 0.5, 2.0, 1.0)}]
+    middle = [{name: values[len(values) // 2]} for name, values in attack.grid.items()]
+    rules = [attack().with_options(**options) for options in [{}, *middle]]
     for chosen, options in itertools.product(sets, variants):
         problem = MergeProblem(chosen, space=find_space(space)(), known=known, **options)
-        alone = merge(attack(), chosen, space=find_space(space)(), **options)
-        assert problem.merge(attack()).sha256 == alone.sha256
+        for rule in rules:
+            alone = merge(rule, chosen, space=find_space(space)(), **options)
+            assert problem.merge(rule).sha256 == alone.sha256
 
 
 @pytest.mark.parametrize(("attack", "space"), PAIRS)
