@@ -76,12 +76,18 @@ def test_one_percentage_takes_no_sort(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_selection_and_sort_find_the_same(size: int) -> None:
+@pytest.mark.parametrize("drop", [0.0, 0.2, 0.5, 0.9, 1.0])
+def test_selection_finds_what_sorting_finds(size: int, drop: float) -> None:
+    """Also where many values are zero, or equal."""
     rows = torch.randn(3, size, generator=generator(0, "rows")).round(decimals=1)
-    for top_k in (*sparsification.TOP_K_GRID, 33.3):
-        alone = sparsification.trim_thresholds(rows, [top_k])
-        sorted_too = sparsification.trim_thresholds(rows, [top_k, 55.0])
-        assert torch.equal(alone[0], sorted_too[0])
+    rows[torch.rand(3, size, generator=generator(0, "drops")) < drop] = 0
+    for top_k in (*sparsification.TOP_K_GRID, 33.3, 0.5):
+        place = size - sparsification.kept_count(size, top_k) - 1
+        ordered = rows.abs().sort(dim=1).values
+        expected = ordered[:, place] if place >= 0 else torch.zeros(3)
+        for others in ([], [55.0]):
+            found = sparsification.trim_thresholds(rows, [top_k, *others])
+            assert torch.equal(found[0], expected)
 
 
 @pytest.mark.parametrize(
