@@ -64,6 +64,11 @@ def _plot(scaling: Sequence[Scaling]) -> Figure:
             look = {"color": COLOURS[attack], "linestyle": LINES[space]}
             axes.plot(*np.array(points).reshape(-1, 2).T, marker=".", label=column, **look)
         axes.loglog()
+        axes.set_xticks(
+            measured := sorted({one.count if by_count else one.rank for one in scaling})
+        )
+        axes.set_xticks([], minor=True)
+        axes.set_xticklabels(measured)
         axes.set_xlabel(label)
     panels[0].set_ylabel("whole grid, fast (s)")
     panels[1].legend(frameon=False, fontsize=6, loc="center left", bbox_to_anchor=(1, 0.5))
