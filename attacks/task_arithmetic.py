@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,6 +18,8 @@ class TaskArithmetic(Merger):
     A linear rule, so it is the same in every space. Tensors of any shape.
     """
 
+    version: ClassVar[int] = 2  # in Full space the factors as they are, no longer coordinates
+
     name: ClassVar[str] = "ta"
     paper: ClassVar[str] = "Ilharco et al., 2023, https://arxiv.org/abs/2212.04089"
     spaces: ClassVar[tuple[str, ...]] = ("full", "knots", "core")
@@ -25,6 +28,10 @@ class TaskArithmetic(Merger):
     def rotation_invariant(self) -> bool:
         """A sum commutes with every linear map."""
         return True
+
+    def weights(self, count: int) -> Sequence[float]:
+        """Return 1 for every update."""
+        return [1.0] * count
 
     def combine(self, stack: Tensor, site: Site) -> Tensor:
         """Return the sum over the updates."""

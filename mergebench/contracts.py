@@ -128,6 +128,14 @@ class Merger(Attack, ABC):
         """Whether the rule commutes with orthonormal bases on both sides."""
         return False
 
+    def weights(self, count: int) -> Sequence[float] | None:
+        """Return the `w_i` of a linear rule `D = Σ_i w_i τ_i` of `count` updates, else None.
+
+        A space may then add the updates up as they are, without representatives, in place of
+        `combine`, which must give the same up to rounding.
+        """
+        return None
+
     @abstractmethod
     def combine(self, stack: Tensor, site: Site) -> Tensor:
         """Combine `stack` `(T, a, b)` into one representative `(a, b)` of the same dtype.
@@ -187,6 +195,12 @@ class Space(Plugin, ABC):
         With `rotation_invariant` the space may choose any orthonormal bases in place of its own,
         because the rule's result does not depend on them.
         """
+
+    def weighted_sum(
+        self, updates: Sequence[SiteUpdate], weights: Sequence[float]
+    ) -> SiteUpdate | None:
+        """Return `Σ_i w_i τ_i` if that takes no representatives in this space, else None."""
+        return None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -114,6 +114,25 @@ class MergeProblem(Problem[Merger]):
         return found
 
     def _merge_site(self, name: str, merger: Merger) -> SiteUpdate:
+        merged = self._weighted_sum(name, merger)
+        if merged is None:
+            merged = self._combine(name, merger)
+        return merged
+
+    def _weighted_sum(self, name: str, merger: Merger) -> SiteUpdate | None:
+        """Return what a linear rule gives where the space needs no representatives for it."""
+        weights = merger.weights(len(self.updates))
+        if weights is None:
+            return None
+        if self._coefficients is not None:
+            pairs = zip(weights, self._coefficients, strict=True)
+            weights = [weight * coefficient for weight, coefficient in pairs]
+        total = self.space.weighted_sum([update.sites[name] for update in self.updates], weights)
+        if total is not None and not all(map(all_finite, total.tensors)):
+            raise ArithmeticError(f"{merger.name} gave a value that is not finite at site {name}")
+        return total
+
+    def _combine(self, name: str, merger: Merger) -> SiteUpdate:
         encoded = self._encode(name, merger.rotation_invariant)
         site = self._sites[name, merger.rotation_invariant]
         merged = merger.combine(encoded.stack, site)

@@ -15,7 +15,7 @@ from mergebench.errors import InputError
 from mergebench.memory import UpdateMemory
 from mergebench.merging import MergeProblem, merge
 from mergebench.registry import registry
-from mergebench.update import LowRank, SiteUpdate, Update
+from mergebench.update import Dense, LowRank, SiteUpdate, Update
 
 TASKS = 4
 ATTACKS = [found.plugin for found in registry().all(Merger)]
@@ -176,7 +176,50 @@ def test_dense_updates_are_refused_where_factors_are_needed() -> None:
         merge(registry().get(Merger, "ties")(), given, space=find_space("core")())
 
 
-def test_low_rank_results_stay_factors_where_that_is_smaller() -> None:
+@pytest.mark.parametrize("name", ["ta", "cart"])
+@pytest.mark.parametrize(("rank", "kind"), [(2, LowRank), (16, Dense)])
+def test_low_rank_results_stay_factors_where_that_is_smaller(
+    name: str, rank: int, kind: type[SiteUpdate]
+) -> None:
+    given = [Update(sites={"fc1": change}) for change in low_rank(64, 64, [rank, rank])]
+    merged = merge(registry().get(Merger, name)(), given, space=find_space("full")())
+    assert isinstance(merged.sites["fc1"], kind)
+
+
+def test_task_arithmetic_in_full_space_decomposes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     given = [Update(sites={"fc1": change}) for change in low_rank(64, 64, [2, 2])]
-    merged = merge(registry().get(Merger, "ta")(), given, space=find_space("full")())
-    assert isinstance(merged.sites["fc1"], LowRank)
+    monkeypatch.delattr(torch.linalg, "qr")
+    monkeypatch.delattr(torch.linalg, "svd")
+    merge(registry().get(Merger, "ta")(), given, space=find_space("full")())
+    with pytest.raises(AttributeError):
+        merge(registry().get(Merger, "cart")(), given, space=find_space("full")())
+
+
+@pytest.mark.parametrize("name", ["ta", "dare"])
+def test_a_result_that_is_not_finite_is_an_error_that_names_the_site(name: str) -> None:
+    huge = [
+        Update(sites={"fc1": change.scaled(1e30)})
+        for change in low_rank(64, 64, [2, 2], dtype=torch.float32)
+    ]
+    rule = registry().get(Merger, name)()
+    with pytest.raises(ArithmeticError, match=f"{name} gave .* not finite at site fc1"):
+        merge(rule, huge, space=find_space("full")(), coefficients=(1e300, 1e300))
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
+@pytest.mark.parametrize("attack", ATTACKS, ids=title)
+def test_a_linear_rule_gives_the_weighted_sum(attack: type[Merger], space: type[Space]) -> None:
+    """Its `combine`, which dense updates go through, says the same as its `weights`."""
+    weights = attack().weights(TASKS)
+    if weights is None:
+        pytest.skip("not linear")
+    for changes in sites(torch.float64, factors_only=True, tasks=TASKS).values():
+        stack = torch.stack([change.dense() for change in changes])
+        expected = torch.einsum("t,t...->...", torch.tensor(weights, dtype=stack.dtype), stack)
+        flat = stack.reshape(TASKS, stack.shape[1], -1)
+        combined = attack().combine(flat, Site(name="plain", shape=(0, 0)))
+        assert distance(combined.reshape(expected.shape), expected) < 1e-12
+        if len(expected.shape) == 2 and space.name in attack.spaces:
+            given = [Update(sites={"fc1": change}) for change in changes]
+            merged = merge(attack(), given, space=space()).sites["fc1"].dense()
+            assert distance(merged, expected) < 1e-12

@@ -240,7 +240,8 @@ def test_what_changes_the_result_is_a_new_cell(bench, merged, monkeypatch):
     assert merged().key in known
     other_protocol = merged(protocol=replace(PROTOCOL, alphas=(0.1, 0.3)))
     other_updates = merged(updates=lambda them: [them[0].scaled(2.0), *them[1:]])
-    monkeypatch.setattr(registry().get(Merger, "ta"), "version", 2)
+    ta = registry().get(Merger, "ta")
+    monkeypatch.setattr(ta, "version", ta.version + 1)
     other_version = merged()
     keys = {cell.key for cell in (other_protocol, other_updates, other_version)}
     assert len(keys) == 3

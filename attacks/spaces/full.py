@@ -11,7 +11,7 @@ from torch import Tensor
 
 from attacks.spaces.factors import all_low_rank, by_update, stacked_down, stacked_up
 from mergebench.contracts import Encoded, Space
-from mergebench.update import LowRank, SiteUpdate
+from mergebench.update import Dense, LowRank, SiteUpdate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,23 @@ class Full(Space):
         for update, dense in zip(updates, stack, strict=True):
             update.dense_into(dense)
         return Encoded(stack=stack, shape=(rows, columns), separate=True)
+
+    def weighted_sum(
+        self, updates: Sequence[SiteUpdate], weights: Sequence[float]
+    ) -> SiteUpdate | None:
+        """Return the factors of low-rank updates side by side, `[w_1 B_1 ...] [A_1; ...]`.
+
+        Where their product is smaller, that is formed. None for dense updates.
+        """
+        if not all_low_rank(updates):
+            return None
+        pairs = zip(updates, weights, strict=True)
+        ups = [update.up if weight == 1 else update.up * weight for update, weight in pairs]
+        downs = [update.down for update in updates]
+        total = LowRank(up=torch.cat(ups, dim=1), down=torch.cat(downs))
+        rows, columns = total.shape
+        smaller = total.rank * (rows + columns) < rows * columns
+        return total if smaller else Dense(delta=total.dense())
 
 
 def _core_coordinates(updates: Sequence[LowRank]) -> Encoded:
