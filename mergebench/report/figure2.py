@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 
 from mergebench.measurements import Measurements, ScaleCurve
-from mergebench.report.captions import headline, plain_caption
-from mergebench.report.labels import RELEASE_FORM, release_key, release_order
-from mergebench.report.spread import Spread, fixed, percent, spread
+from mergebench.report.labels import release_order
+from mergebench.report.spread import Spread, percent, spread
 from mergebench.report.table1 import shown_tasks
-from mergebench.report.writing import write_bytes, write_csv
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,31 +82,3 @@ def _series(release: str, by_seed: Mapping[int, list[ScaleCurve]]) -> Series:
         assert value is not None
         values.append(value)
     return Series(release=release, scales=scales, values=tuple(values))
-
-
-def write_figure2(measurements: Measurements, folder: Path, stem: str = "figure2") -> list[Path]:
-    """Write Figure 2 as PNG and SVG, and its points as CSV.
-
-    Returns the files. Raises `InputError` when one cannot be written, `ValueError` as `figure2`.
-    """
-    from mergebench.report.drawing import draw, rendered  # Matplotlib takes a second to import.
-
-    shown = figure2(measurements)
-    context = measurements.context
-    files = []
-    for kind in ("png", "svg"):
-        figure = draw(shown, footer=headline(context, merging=False))
-        content = rendered(figure, kind, description=plain_caption(context))
-        files.append(write_bytes(folder / f"{stem}.{kind}", content))
-    header = ["backbone", "release", "row", "task", "scale", "accuracy", "accuracy_std", "seeds"]
-    panels = {**shown.tasks, "average": shown.mean}
-    rows = (
-        [
-            *(context.backbone, RELEASE_FORM, release_key(series.release), task, f"{scale:g}"),
-            *(fixed(value.mean, 2), fixed(value.std, 2), " ".join(map(str, value.seeds))),
-        ]
-        for task, panel in panels.items()
-        for series in panel
-        for scale, value in zip(series.scales, series.values, strict=True)
-    )
-    return [*files, write_csv(folder / f"{stem}.csv", header, rows)]

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 
 from mergebench.measurements import Measurements, Recovered
-from mergebench.report.captions import headline, plain_caption
-from mergebench.report.labels import RELEASE_FORM, protection_key, release_order
-from mergebench.report.spread import Spread, fixed, percent, spread
-from mergebench.report.writing import write_bytes, write_csv
+from mergebench.report.labels import release_order
+from mergebench.report.spread import Spread, percent, spread
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,44 +72,3 @@ def _mean(by_seed: Mapping[int, list[Recovered]]) -> Spread:
     )
     assert value is not None
     return value
-
-
-def write_recovery(measurements: Measurements, folder: Path, stem: str = "recovery") -> list[Path]:
-    """Write the figure as PNG and SVG, and its points, with those of every target, as CSV.
-
-    Returns the files. Raises `InputError` when one cannot be written, `ValueError` as `recovery`.
-    """
-    from mergebench.report.drawing import draw_recovery, rendered  # Matplotlib takes a second.
-
-    shown = recovery(measurements)
-    context = measurements.context
-    files = []
-    for kind in ("png", "svg"):
-        figure = draw_recovery(shown, footer=headline(context))
-        content = rendered(figure, kind, description=plain_caption(context))
-        files.append(write_bytes(folder / f"{stem}.{kind}", content))
-    header = ["backbone", "release", "protection", "target", "images_per_class", "images", "seed"]
-    header += ["accuracy", "accuracy_std", "correct", "total"]
-    place = [context.backbone, RELEASE_FORM]
-    rows: list[list[object]] = [
-        [
-            *(*place, protection_key(line.protection), "average", budget, "", ""),
-            *(fixed(value.mean, 2), fixed(value.std, 2), "", ""),
-        ]
-        for line in shown.lines
-        for budget, value in zip(shown.budgets, line.values, strict=True)
-    ]
-    rows += [
-        [
-            *(*place, protection_key(one.protection), one.target, one.images_per_class),
-            *(one.images, one.seed, fixed(percent(one.correct, one.size), 2), ""),
-            *(one.correct, one.size),
-        ]
-        for one in sorted(measurements.recovered, key=lambda one: _order(one, shown))
-    ]
-    return [*files, write_csv(folder / f"{stem}.csv", header, rows)]
-
-
-def _order(one: Recovered, shown: Recovery) -> tuple[object, ...]:
-    start = release_order(one.protection)
-    return start, shown.targets.index(one.target), one.images_per_class, one.seed
