@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mergebench.backbones import Precision
-from mergebench.contracts import Attack
+from mergebench.contracts import Attack, Protection
 from mergebench.defects import Defects
 from mergebench.errors import InputError
 from mergebench.measurements import UNPROTECTED
@@ -73,6 +73,10 @@ class Setting:
     def options(self, protection: str) -> dict[str, Any]:
         """Return the options with which `protection` is used on this backbone."""
         return {"recipe": self.recipe, **self.protections.get(protection, {})}
+
+    def protection(self, name: str) -> Protection:
+        """Return the protection with the options that it has on this backbone."""
+        return registry().get(Protection, name)(**self.options(name))
 
     def attack(self, name: str) -> Attack:
         """Return the attack with the options that it has on this backbone."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,11 +11,10 @@ from typing import Any
 
 import torch
 
-from mergebench.atomic import replacing
 from mergebench.backbones import Backbone, load_backbone
-from mergebench.cell import Cell, CellInputs, CellResults, CellRun, Method, plain, sha256_of
+from mergebench.cell import Cell, CellInputs, CellResults, CellRun, Method
 from mergebench.cell_warnings import not_reproduced
-from mergebench.contracts import DataMerger, Protection, Space
+from mergebench.contracts import DataMerger, Space
 from mergebench.data_merging import DataMergeProblem
 from mergebench.evaluate import Deployment, Evaluator, deployed
 from mergebench.measurements import UNPROTECTED
@@ -25,13 +23,12 @@ from mergebench.merge_results import MergeMeasurement, results_on_test
 from mergebench.merging import AttackT, MergeProblem, Problem
 from mergebench.progress import Progress
 from mergebench.protocols import Protocol
-from mergebench.registry import registry
-from mergebench.releases import load_release, save_release
 from mergebench.search import Point
 from mergebench.settings import Setting
 from mergebench.store import Store
 from mergebench.suites import Suite, SuiteOptions, load_suite
 from mergebench.train.record import CURVE_SCALES
+from mergebench.trained_releases import TrainedReleases
 from mergebench.update import Update
 
 
@@ -68,9 +65,15 @@ class Workbench:
         self.store = Store(store / "cells")
         self.suite: Suite = load_suite(self.setting.suite, tasks=tasks, options=data)
         self.backbone: Backbone = load_backbone(backbone, weights=weights, device=device)
-        self._releases = store / "releases"
-        self._adapters = adapters
-        self._updates: dict[tuple[str, str, int], Update] = {}
+        self._releases = TrainedReleases(
+            self.backbone,
+            self.suite,
+            setting,
+            store / "releases",
+            given=adapters,
+            before_training=self._begin_measuring,
+        )
+        self._given = adapters is not None
         self._known = UpdateMemory()
         self._evaluators: dict[tuple[tuple[str, ...], int | None], Evaluator] = {}
 
@@ -88,21 +91,9 @@ class Workbench:
         """Evaluates on all test images and on the search subset of the validation images."""
         return self._evaluator(self.suite.task_names, self.setting.search_per_task)
 
-    def protection(self, name: str) -> Protection:
-        """Return the protection with this backbone's options."""
-        return registry().get(Protection, name)(**self.setting.options(name))
-
     def release(self, protection: str, task: str, seed: int, progress: Progress) -> Update:
         """Return the update that `protection` releases for `task`, trained or read on first use."""
-        known = self._updates.get((protection, task, seed))
-        if known is None:
-            if self._adapters is None:
-                folder = self._train_once(protection, task, seed, progress)
-            else:
-                folder = self._adapters / f"{task}-{protection}"
-            known = load_release(folder, self.backbone)
-            self._updates[protection, task, seed] = known
-        return known
+        return self._releases.update(protection, task, seed, progress)
 
     def zero_shot(self) -> Cell:
         """Return the test counts of the backbone itself."""
@@ -115,7 +106,7 @@ class Workbench:
         def measure() -> CellResults:
             with deployed(self.backbone, update):
                 results = results_on_test(self._own_evaluator(task))
-                if self._adapters is not None:  # nobody knows what their training saw
+                if self._given:  # nobody knows what their training saw
                     return results
                 found = self._evaluator((task,), None).correct("val")[task]
             known = self.training_record(protection, task, seed, progress)["validation"]
@@ -220,7 +211,7 @@ class Workbench:
             protocol = replace(protocol, alphas=merger.alphas)
         inputs = self._inputs(
             seed=problem.seed,
-            protection=Method.of(self.protection(protection)),
+            protection=Method.of(self.setting.protection(protection)),
             target=target,
             attack=Method.of(merger),
             space=Method.of(problem.space),
@@ -250,33 +241,7 @@ class Workbench:
         self, protection: str, task: str, seed: int, progress: Progress
     ) -> dict[str, Any]:
         """Return what was recorded when the update was trained."""
-        file = self._train_once(protection, task, seed, progress) / "record.json"
-        record: dict[str, Any] = json.loads(file.read_text())
-        return record
-
-    def _train_once(self, protection: str, task: str, seed: int, progress: Progress) -> Path:
-        method = self.protection(protection)
-        lora = self.setting.release == "lora"
-        content = {
-            "backbone": self.backbone.sha256,
-            "sites": [*(self.backbone.sites if lora else self.backbone.tensors)],
-            "task": self.suite.task(task).sha256,
-            "protection": Method.of(method),
-            "seed": seed,
-        }
-        what = protection if lora else f"{protection}-{self.setting.release}"
-        folder = self._releases / f"{task}-{what}-{seed}-{sha256_of(content)[:16]}"
-        record = folder / "record.json"
-        if not record.is_file():  # written last: its presence says that the adapter is complete
-            self._begin_measuring()
-            release = method.protect(
-                self.backbone, self.suite.task(task), seed=seed, progress=progress
-            )
-            save_release(release.update, folder, self.backbone)
-            with replacing(record) as temporary:
-                text = json.dumps(plain({**content, **release.record}), indent=1, sort_keys=True)
-                temporary.write_text(text + "\n")
-        return folder
+        return self._releases.record(protection, task, seed, progress)
 
     def _own_evaluator(self, task: str) -> Evaluator:
         return self._evaluator((task,), self.setting.search_per_task)
@@ -297,7 +262,7 @@ class Workbench:
     ) -> CellInputs:
         return self._inputs(
             seed=seed,
-            protection=Method.of(self.protection(protection)),
+            protection=Method.of(self.setting.protection(protection)),
             target=task,
             updates=(update.sha256,),
             protocol={"name": what, **details},
