@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mergebench.counting import silently
-from mergebench.suites import SuiteOptions, Task
+from mergebench.suites import Suite, SuiteOptions, Task
 from mergebench.suites.vision8 import load_vision8, survey
 from mergebench.suites.vision8.tasks import TASKS, task_rows
 
@@ -18,8 +20,19 @@ def sizes_of(task: str) -> dict[str, int]:
     )
 
 
+def load_one(options: SuiteOptions, task: str = "mnist") -> Suite:
+    """Return the suite of one task."""
+    return load_vision8([task], options=options, counting=silently)
+
+
 def load(task: str, options: SuiteOptions) -> Task:
-    return load_vision8([task], options=options, counting=silently).tasks[0]
+    return load_one(options, task).tasks[0]
+
+
+def entry_folder(options: SuiteOptions, task: str = "mnist") -> Path:
+    """Return the folder of the cache that holds the task's images."""
+    (folder,) = (path for path in (options.cache / "vision8" / task).iterdir() if path.is_dir())
+    return folder
 
 
 def content(task: Task, split: str) -> list[tuple[bytes, int]]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import huggingface_hub.constants
 import numpy as np
 import pytest
 import torch
@@ -18,27 +15,10 @@ from vision8_data import (
 from vision8_loading import SIDE, load, state_of
 
 from mergebench.counting import silently
-from mergebench.suites import SuiteOptions
 from mergebench.suites.vision8 import load_vision8
 from mergebench.suites.vision8.decoding import square
 from mergebench.suites.vision8.splitting import parts_of, split_sizes, stored_shuffle
 from mergebench.suites.vision8.tasks import TASKS
-
-
-@pytest.fixture(autouse=True)
-def hub_cache(tmp_path, monkeypatch) -> Path:
-    """Keep the hub's cache of this machine out of every test."""
-    folder = tmp_path / "hub"
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(folder))
-    return folder
-
-
-@pytest.fixture
-def options(tmp_path) -> SuiteOptions:
-    return SuiteOptions(
-        data_root=tmp_path / "data", cache=tmp_path / "cache", resolution=SIDE, partial=True
-    )
-
 
 # --- splits ---------------------------------------------------------------------------------
 

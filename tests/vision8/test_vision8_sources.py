@@ -6,7 +6,6 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
-import huggingface_hub.constants
 import numpy as np
 import pytest
 import torchvision.datasets
@@ -27,22 +26,6 @@ from mergebench.suites import SuiteOptions
 from mergebench.suites.vision8.archives import find_archive
 from mergebench.suites.vision8.decoding import square
 from mergebench.suites.vision8.prompts import prompts_of
-
-
-@pytest.fixture(autouse=True)
-def hub_cache(tmp_path, monkeypatch) -> Path:
-    """Keep the hub's cache of this machine out of every test."""
-    folder = tmp_path / "hub"
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(folder))
-    return folder
-
-
-@pytest.fixture
-def options(tmp_path) -> SuiteOptions:
-    return SuiteOptions(
-        data_root=tmp_path / "data", cache=tmp_path / "cache", resolution=SIDE, partial=True
-    )
-
 
 # --- the same images from every source ------------------------------------------------------
 

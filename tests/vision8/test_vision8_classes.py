@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import huggingface_hub.constants
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -18,29 +17,13 @@ from vision8_data import (
     write_image_folders,
     write_parquet,
 )
-from vision8_loading import NAMES, SIDE, load, sizes_of
+from vision8_loading import NAMES, load, sizes_of
 
 from mergebench.counting import silently
 from mergebench.errors import InputError
-from mergebench.suites import SuiteOptions
 from mergebench.suites.vision8 import load_vision8, missing_items, tasks
 from mergebench.suites.vision8.prompts import prompts_of
 from mergebench.suites.vision8.tasks import TASKS
-
-
-@pytest.fixture(autouse=True)
-def hub_cache(tmp_path, monkeypatch) -> Path:
-    """Keep the hub's cache of this machine out of every test."""
-    folder = tmp_path / "hub"
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(folder))
-    return folder
-
-
-@pytest.fixture
-def options(tmp_path) -> SuiteOptions:
-    return SuiteOptions(
-        data_root=tmp_path / "data", cache=tmp_path / "cache", resolution=SIDE, partial=True
-    )
 
 
 def test_prompts_are_complete():
