@@ -107,7 +107,7 @@ class CellRun:
     """How a measurement was run.
 
     `seconds` of wall-clock time; `finished` in UTC (ISO 8601); `device`: its kind, as torch calls
-    it; `device_name` and `tf32` (whether float32 is rounded to TensorFloat-32) of a GPU;
+    it; `device_name`: its model; `tf32`: whether float32 is rounded to TensorFloat-32, of a GPU;
     `revision`: the git commit of the code, where it runs from a checkout.
     """
 
@@ -137,7 +137,8 @@ class CellRun:
         """Where it was measured, as a caption says it."""
         if not self.device_name:
             return self.device
-        return f"{self.device} ({self.device_name}, TF32 {'on' if self.tf32 else 'off'})"
+        tf32 = {True: ", TF32 on", False: ", TF32 off", None: ""}[self.tf32]
+        return f"{self.device} ({self.device_name}{tf32})"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -39,8 +42,19 @@ def choose_device(name: str = AUTO, *, worker: int = 0) -> torch.device:
 
 
 def device_name(device: torch.device) -> str:
-    """Return the name of the GPU; empty for the CPU."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+    """Return the model of the GPU, or of the processor."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
+
+
+@cache
+def processor_name() -> str:
+    """Return the model of the processor, or its architecture where nothing more is known."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        return platform.processor() or platform.machine()
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.machine())
 
 
 def uses_tf32(device: torch.device) -> bool | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ from training import synthetic_task, tiny_backbone
 from mergebench.backbones import Images
 from mergebench.batching import Batches
 from mergebench.cell import CellRun
-from mergebench.device import choose_device, device_name, free_bytes, uses_tf32
+from mergebench.device import choose_device, device_name, free_bytes, processor_name, uses_tf32
 from mergebench.errors import InputError
 from mergebench.evaluate import Evaluator
 from mergebench.executors import Report, execute, worker_number
@@ -43,15 +45,33 @@ def test_without_a_gpu_the_cpu_is_chosen(monkeypatch):
     assert choose_device() == torch.device("cpu")
     with pytest.raises(InputError, match="shows 0 usable GPUs"):
         choose_device("cuda")
-    assert device_name(torch.device("cpu")) == ""
+    assert device_name(torch.device("cpu")) == processor_name()
     assert uses_tf32(torch.device("cpu")) is None
     assert free_bytes(torch.device("cpu")) > 0
 
 
-def test_captions_name_the_gpu():
+def test_captions_name_the_device():
     run = CellRun(seconds=1, finished="", device="cuda", versions={}, device_name="H", tf32=False)
     assert run.place == "cuda (H, TF32 off)"
-    assert CellRun.now(1, torch.device("cpu")).place == "cpu"
+    assert CellRun.now(1, torch.device("cpu")).place == f"cpu ({processor_name()})"
+    assert CellRun(seconds=1, finished="", device="cpu", versions={}).place == "cpu"
+
+
+def test_the_processor_is_known_by_its_model_or_its_architecture(monkeypatch):
+    files = {"ours": "processor : 0\nmodel name\t: Fast CPU 3\n", "other": "Features : fp\n"}
+    found = {}
+    for name, text in files.items():
+        monkeypatch.setattr(Path, "read_text", lambda *_, text=text, **__: text)
+        found[name] = processor_name.__wrapped__()
+    monkeypatch.setattr(Path, "read_text", missing)
+    found["none"] = processor_name.__wrapped__()
+    assert found["ours"] == "Fast CPU 3"
+    assert found["other"] == platform.machine()
+    assert found["none"]
+
+
+def missing(*_, **__):
+    raise FileNotFoundError
 
 
 def test_batches_are_halved_until_they_fit():

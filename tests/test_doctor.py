@@ -154,7 +154,7 @@ def test_doctor_of_an_embedded_backbone(words, capsys):
     shown = capsys.readouterr().out
     for part in (
         "suite few at 32 px",
-        "device cpu, ",
+        "device cpu (",
         "precision fp32 in evaluation, fp32 in training",
         "zero-shot: nothing comparable was published",
         " images/s in evaluation, ",

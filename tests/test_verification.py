@@ -15,6 +15,7 @@ from attacks.ties import Ties
 from mergebench import experiment as experiment_module
 from mergebench.cli import main
 from mergebench.commands import experiments
+from mergebench.device import processor_name
 from mergebench.measurements import Context
 from mergebench.report.captions import facts, markdown_caption, stated_facts
 from mergebench.store import Store
@@ -139,7 +140,8 @@ def test_another_environment_is_said(committed, copy, capsys):
     assert run(*words) == 0
     shown = capsys.readouterr().out
     assert "table1_tasks.csv: torch is 1.0 there, " in shown
-    assert "table1_tasks.csv: Precision is fp32 on cuda there, fp32 on cpu here." in shown
+    assert "table1_tasks.csv: Precision is fp32 on cuda (" in shown
+    assert f" there, fp32 on cpu ({processor_name()}) here." in shown
     assert "--tolerance IMAGES" in shown
     assert "table2_targets.csv: torch" not in shown
 

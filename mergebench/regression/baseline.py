@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from mergebench.atomic import replacing
 from mergebench.cell import package_versions, plain
+from mergebench.device import processor_name
 from mergebench.errors import InputError
 from mergebench.experiment import Experiment, check_attack
 from mergebench.protocols import get_protocol
@@ -137,13 +137,4 @@ def adapters_of(file: Path) -> Path:
 
 def environment() -> dict[str, str]:
     """Return what numbers may depend on beside code and inputs: package versions and the CPU."""
-    return {**package_versions(), "cpu": _cpu()}
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(models, platform.machine())
+    return {**package_versions(), "cpu": processor_name()}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from ledger import Ledger, Scaling
 from subjects import ALPHAS
 
+from mergebench.device import processor_name
 from mergebench.experiment import TABLE2
 
 COMMAND = "make bench"
@@ -48,8 +47,8 @@ def _head() -> Iterator[str]:
     yield "# Cost of merging"
     yield ""
     yield (
-        f"Written by `{COMMAND}`: one thread of {_processor()}, torch {torch.__version__}, NumPy "
-        f"{np.__version__}; medians, both ways in turns in one process. *Dense*: the formulas in "
+        f"Written by `{COMMAND}`: one thread of {processor_name()}, torch {torch.__version__}, "
+        f"NumPy {np.__version__}; medians, both ways in turns in one process. *Dense*: the formulas in "
         "float64 NumPy on dense updates (`tests/oracle.py`), a space's components kept between "
         f"merges, merged again at each of {ALPHAS} alphas. *Fast*: this package, float32 adapters, "
         "one merge whatever the number of alphas. 8 updates of rank 16; one site of each shape is "
@@ -132,12 +131,3 @@ def _alternatives(ledger: Ledger) -> Iterator[str]:
     yield from ["| | as it is, ms | alternative, ms |", "|---|--:|--:|"]
     for one in ledger.alternatives:
         yield f"| {one.what} | {1000 * one.done:.3g} | {1000 * one.alternative:.3g} |"
-
-
-def _processor() -> str:
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
