@@ -48,13 +48,13 @@ def _head() -> Iterator[str]:
     yield ""
     yield (
         f"Written by `{COMMAND}`: one thread of {processor_name()}, torch {torch.__version__}, "
-        f"NumPy {np.__version__}; medians, both ways in turns in one process. *Dense*: the formulas in "
-        "float64 NumPy on dense updates (`tests/oracle.py`), a space's components kept between "
-        f"merges, merged again at each of {ALPHAS} alphas. *Fast*: this package, float32 adapters, "
-        "one merge whatever the number of alphas. 8 updates of rank 16; one site of each shape is "
-        "timed and counted as often as the backbone has it. Seconds, forward passes excluded. "
-        "*Point*: one more merge, components at hand; *first*: components and one merge; *grid*: "
-        "all alphas at the defaults, then every structural point."
+        f"NumPy {np.__version__}; medians, both ways in turns in one process. *Dense*: the "
+        "formulas in float64 NumPy on dense updates (`tests/oracle.py`), a space's components kept "
+        f"between merges, merged again at each of {ALPHAS} alphas. *Fast*: this package, float32 "
+        "adapters, one merge whatever the number of alphas. 8 updates of rank 16; one site of each "
+        "shape is timed and counted as often as the backbone has it. Seconds, forward passes "
+        "excluded. *Point*: one more merge, components at hand; *first*: components and one merge; "
+        "*grid*: all alphas at the defaults, then every structural point."
     )
 
 
