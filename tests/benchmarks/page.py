@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 from ledger import Ledger, Scaling
-from subjects import ALPHAS
+from subjects import ALPHAS, SHORT
 
 from mergebench.device import processor_name
 from mergebench.experiment import TABLE2
@@ -53,8 +53,9 @@ def _head() -> Iterator[str]:
         f"between merges, merged again at each of {ALPHAS} alphas. *Fast*: this package, float32 "
         "adapters, one merge whatever the number of alphas. 8 updates of rank 16; one site of each "
         "shape is timed and counted as often as the backbone has it. Seconds, forward passes "
-        "excluded. *Point*: one more merge, components at hand; *first*: components and one merge; "
-        "*grid*: all alphas at the defaults, then every structural point."
+        "excluded. *Point*: one more merge, components at hand (the mean of several where one "
+        f"takes under {1000 * SHORT:.0f} ms and there is no structural point); *first*: components "
+        "and one merge; *grid*: all alphas at the defaults, then every structural point."
     )
 
 

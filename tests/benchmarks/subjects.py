@@ -35,6 +35,9 @@ SITES: Mapping[str, Mapping[Shape, int]] = {
 ALPHAS = 20
 """Coefficients of the grid that is timed as a whole."""
 
+SHORT = 0.01
+"""Seconds over which calls are repeated that take less, if they do the same each time."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
@@ -161,9 +164,16 @@ def compare(subject: Subject, *, most_rounds: int = 5, enough: float = 10.0) -> 
     while len(dense) < most_rounds and (not dense or time.perf_counter() - began < enough):
         problem = subject.problem()
         first.append(seconds(subject.fast_point, problem, {}))
-        dense.append(seconds(subject.dense_point))
-        grid = subject.structures or [{}]
-        further.append([seconds(subject.fast_point, problem, options) for options in grid])
+        dense.append(seconds(subject.dense_point, at_least=SHORT))
+        # At a structural point a merge may remember something for the next one there, so it is
+        # done once.
+        repeated = 0.0 if subject.structures else SHORT
+        further.append(
+            [
+                seconds(subject.fast_point, problem, options, at_least=repeated)
+                for options in subject.structures or [{}]
+            ]
+        )
     points = [float(np.median(column)) for column in zip(*further, strict=True)]
     return Costs(
         dense_encode=dense_encode,
@@ -175,11 +185,13 @@ def compare(subject: Subject, *, most_rounds: int = 5, enough: float = 10.0) -> 
     )
 
 
-def seconds(action: Callable[..., object], *arguments: object) -> float:
-    """Return how long one call takes."""
-    start = time.perf_counter()
-    action(*arguments)
-    return time.perf_counter() - start
+def seconds(action: Callable[..., object], *arguments: object, at_least: float = 0.0) -> float:
+    """Return how long one call takes: the mean of as many as take `at_least` so long."""
+    start, calls, taken = time.perf_counter(), 0, 0.0
+    while not calls or taken < at_least:
+        action(*arguments)
+        calls, taken = calls + 1, time.perf_counter() - start
+    return taken / calls
 
 
 def total(costs: Sequence[Costs]) -> Costs:
