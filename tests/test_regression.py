@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from rich.console import Console
 
 from attacks.ties import Ties
 from mergebench import experiment as experiment_module
+from mergebench import merge_results
 from mergebench.cell import packed
 from mergebench.cli import main
 from mergebench.errors import InputError
@@ -28,6 +30,7 @@ from mergebench.regression import (
     read_baseline,
 )
 from mergebench.regression.changes import ALL_TASKS, Checked
+from mergebench.search import search
 from mergebench.settings import SETTINGS
 from mergebench.uncertainty import paired_interval
 
@@ -208,6 +211,33 @@ def test_a_changed_rule_is_seen_and_its_update_refused_without_a_version(
         assert run("check", file, "--update") == 0
         assert run("check", file, "--exact") == 0
     file.write_bytes(before)
+
+
+def test_another_environment_may_choose_another_point(folder, monkeypatch, capsys):
+    """There what moved with its point is compared at the baseline's; rules must still agree."""
+    content = json.loads((folder / "small.json").read_text())
+    content["measured"]["environment"]["cpu"] = "another"
+    (folder / "elsewhere.json").write_text(json.dumps(content))
+    (folder / "elsewhere").symlink_to(folder / "small")
+
+    def choose_too_far(*words, **options):
+        found = search(*words, **options)
+        return replace(found, chosen=replace(found.chosen, alpha=1e4))
+
+    monkeypatch.setattr(merge_results, "search", choose_too_far)
+    # Few images prove little.
+    monkeypatch.setattr(sys.modules["mergebench.regression.changes"], "LEVEL", 1000)
+    with few_images():
+        assert run("check", folder / "small.json") == 1
+        assert "alpha 10000" in capsys.readouterr().out
+        assert run("check", folder / "elsewhere.json") == 0
+        shown = capsys.readouterr().out
+        assert "another point was chosen for ties@core of" in shown
+        assert run("check", folder / "elsewhere.json", "--exact") == 1
+    combine = Ties.combine
+    monkeypatch.setattr(Ties, "combine", lambda self, stack, site: -3 * combine(self, stack, site))
+    with few_images():
+        assert run("check", folder / "elsewhere.json") == 1
 
 
 def test_other_inputs_are_a_failure_that_names_them(folder, tmp_path, capsys):

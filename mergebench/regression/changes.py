@@ -58,10 +58,15 @@ ALL_TASKS = "all tasks"
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """What a check found: inputs that are not those of the baseline, and the changes if none is."""
+    """What a check found: inputs that are not those of the baseline, and the changes if none is.
+
+    `at_baseline_point`: names of merges whose search chose another point in another environment,
+    and which were compared at the baseline's.
+    """
 
     other_inputs: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
+    at_baseline_point: tuple[str, ...] = ()
 
     @property
     def moved(self) -> tuple[Change, ...]:

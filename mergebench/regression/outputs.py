@@ -15,12 +15,18 @@ _HEADINGS = ("measurement", "task", "before", "after", "difference", "95 % inter
 
 
 def summary(checked: Checked) -> str:
-    """Return how many measurements are equal, within tolerance and moved, in one sentence."""
+    """Return how many measurements are equal, within tolerance and moved."""
     if checked.other_inputs:
         return "Nothing was measured: the numbers would be of other inputs."
     counts = Counter(change.verdict for change in checked.changes)
     parts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict)
-    return f"{len(checked.changes)} measurements: {parts}."
+    sentence = f"{len(checked.changes)} measurements: {parts}."
+    if checked.at_baseline_point:
+        sentence += (
+            " In this environment, which is not the baseline's, another point was chosen for "
+            f"{', '.join(checked.at_baseline_point)}: compared at the baseline's point."
+        )
+    return sentence
 
 
 def print_checked(checked: Checked, console: Console) -> None:
