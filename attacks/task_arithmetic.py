@@ -18,10 +18,9 @@ class TaskArithmetic(Merger):
     A linear rule, so it is the same in every space. Tensors of any shape.
     """
 
-    version: ClassVar[int] = 2  # in Full space the factors as they are, no longer coordinates
-
     name: ClassVar[str] = "ta"
     paper: ClassVar[str] = "Ilharco et al., 2023, https://arxiv.org/abs/2212.04089"
+    version: ClassVar[int] = 2  # in Full space factors side by side, before: core coordinates
     spaces: ClassVar[tuple[str, ...]] = ("full", "knots", "core")
 
     @property

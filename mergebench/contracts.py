@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mergebench.memory import Room
 from mergebench.seeding import generator
-from mergebench.update import Dense, LowRank, SiteUpdate, Update
+from mergebench.update import Dense, LowRank, SiteUpdate, Update, factors_are_smaller
 
 if TYPE_CHECKING:
     from mergebench.backbones import Backbone, Precision
@@ -169,8 +169,8 @@ class Encoded:
         down = merged if self.right is None else merged @ self.right.to(merged.dtype)
         if self.left is None:
             return Dense(delta=down.to(dtype))
-        (rows, rank), columns = self.left.shape, down.shape[1]
-        if rank * (rows + columns) < rows * columns:
+        rows, rank = self.left.shape
+        if factors_are_smaller((rows, down.shape[1]), rank):
             return LowRank(up=self._left_factor(merged.dtype, dtype), down=down.to(dtype))
         return Dense(delta=(self.left.to(merged.dtype) @ down).to(dtype))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -168,6 +168,11 @@ class Merges:
             return self._with_data(alone, registry().get(Space, space)())
         assert isinstance(merger, Merger)
         return self._measured(merger, self._problem(space), self._updates[1])
+
+    def merge(self, attack: str, space: str, options: Mapping[str, Any]) -> Update | None:
+        """Return one merge without any search; None for an attack that looks at images."""
+        merger = self._attack(attack).with_options(**options)
+        return self._problem(space).merge(merger) if isinstance(merger, Merger) else None
 
     def _attack(self, name: str) -> Attack:
         """Return an attack with the options of the backbone and the protocol."""

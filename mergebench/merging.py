@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 import torch
+from torch import Tensor
 
 from mergebench.contracts import Attack, Encoded, Merger, Site, Space
 from mergebench.errors import InputError, shape_text
@@ -114,10 +115,7 @@ class MergeProblem(Problem[Merger]):
         return found
 
     def _merge_site(self, name: str, merger: Merger) -> SiteUpdate:
-        merged = self._weighted_sum(name, merger)
-        if merged is None:
-            merged = self._combine(name, merger)
-        return merged
+        return self._weighted_sum(name, merger) or self._combine(name, merger)
 
     def _weighted_sum(self, name: str, merger: Merger) -> SiteUpdate | None:
         """Return what a linear rule gives where the space needs no representatives for it."""
@@ -128,8 +126,8 @@ class MergeProblem(Problem[Merger]):
             pairs = zip(weights, self._coefficients, strict=True)
             weights = [weight * coefficient for weight, coefficient in pairs]
         total = self.space.weighted_sum([update.sites[name] for update in self.updates], weights)
-        if total is not None and not all(map(all_finite, total.tensors)):
-            raise ArithmeticError(f"{merger.name} gave a value that is not finite at site {name}")
+        if total is not None:
+            _require_finite(total.tensors, name, merger)
         return total
 
     def _combine(self, name: str, merger: Merger) -> SiteUpdate:
@@ -141,8 +139,7 @@ class MergeProblem(Problem[Merger]):
                 f"{merger.name} returned shape {tuple(merged.shape)} at site {name}; "
                 f"expected {tuple(encoded.stack.shape[1:])}"
             )
-        if not all_finite(merged):
-            raise ArithmeticError(f"{merger.name} gave a value that is not finite at site {name}")
+        _require_finite([merged], name, merger)
         first = self.updates[0].sites[name]
         change = encoded.decode(merged, first.dtype)
         if isinstance(change, Dense) and change.shape != first.shape:
@@ -230,6 +227,11 @@ def _check_same_sites(first: Update, other: Update) -> None:
         f"{lacker.label} has no site {site}, which {holder.label} changes{hint}; "
         f"{len(missing)} missing, {len(extra)} extra: merge adapters with the same target modules"
     )
+
+
+def _require_finite(tensors: Sequence[Tensor], site: str, merger: Merger) -> None:
+    if not all(map(all_finite, tensors)):
+        raise ArithmeticError(f"{merger.name} gave a value that is not finite at site {site}")
 
 
 def _require_factors(updates: Sequence[Update], site: str, space: Space) -> None:

@@ -106,6 +106,12 @@ class Dense:
 SiteUpdate = LowRank | Dense
 
 
+def factors_are_smaller(shape: tuple[int, int], rank: int) -> bool:
+    """Return whether factors of `rank` have fewer entries than their product of `shape`."""
+    rows, columns = shape
+    return rank * (rows + columns) < rows * columns
+
+
 def all_finite(tensor: Tensor) -> bool:
     """Return whether no value is a NaN or an infinity.
 

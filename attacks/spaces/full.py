@@ -11,7 +11,7 @@ from torch import Tensor
 
 from attacks.spaces.factors import all_low_rank, by_update, stacked_down, stacked_up
 from mergebench.contracts import Encoded, Space
-from mergebench.update import Dense, LowRank, SiteUpdate
+from mergebench.update import Dense, LowRank, SiteUpdate, factors_are_smaller
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +48,9 @@ class Full(Space):
         ups = [update.up if weight == 1 else update.up * weight for update, weight in pairs]
         downs = [update.down for update in updates]
         total = LowRank(up=torch.cat(ups, dim=1), down=torch.cat(downs))
-        rows, columns = total.shape
-        smaller = total.rank * (rows + columns) < rows * columns
-        return total if smaller else Dense(delta=total.dense())
+        if factors_are_smaller(total.shape, total.rank):
+            return total
+        return Dense(delta=total.dense())
 
 
 def _core_coordinates(updates: Sequence[LowRank]) -> Encoded:

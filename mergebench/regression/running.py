@@ -10,14 +10,13 @@ from pathlib import Path
 
 from mergebench.adapters import save_adapter
 from mergebench.cell import code_revision
-from mergebench.contracts import Merger, Space
 from mergebench.errors import InputError
 from mergebench.evaluate import deployed
 from mergebench.experiment import Experiment
+from mergebench.jobs import Merges
 from mergebench.merge_results import results_on_test
 from mergebench.monitor import Monitor
 from mergebench.progress import Silent
-from mergebench.registry import registry
 from mergebench.regression.baseline import (
     Baseline,
     Measured,
@@ -55,9 +54,10 @@ def check(file: Path, monitor: Monitor, *, processes: int, exact: bool = False) 
         repeated = {}
         if not exact and environment() != baseline.measured.environment:
             repeated = {
-                change.name: run.outcome_at(change.name, change.before)
+                change.name: outcome
                 for change in found
                 if change.verdict is Verdict.MOVED and change.before.point != change.after.point
+                if (outcome := run.outcome_at(change.name, change.before)) is not None
             }
             found = changes(before, {**after, **repeated}, tolerance)
     return Checked(changes=tuple(found), at_baseline_point=tuple(repeated))
@@ -136,19 +136,21 @@ class _Run:
         }
         return dict(sorted(found.items()))
 
-    def outcome_at(self, name: str, point: Outcome) -> Outcome:
-        """Return the outcome of the merge called `name` at the alpha and options of `point`."""
+    def outcome_at(self, name: str, point: Outcome) -> Outcome | None:
+        """Return the outcome of the merge called `name` at the alpha and options of `point`.
+
+        None for an attack that looks at images.
+        """
         bench = self._kept.workbench()
         (inputs,) = (cell.inputs for cell in bench.store.cells() if outcome_name(cell) == name)
         assert inputs.attack is not None
         assert inputs.space is not None
         assert inputs.protection is not None
-        assert point.alpha is not None
-        merger = bench.setting.attack(inputs.attack.name).with_options(**point.options)
-        space = registry().get(Space, inputs.space.name)()
-        problem = bench.problem(space, inputs.protection.name, inputs.target, inputs.seed, Silent())
-        assert isinstance(merger, Merger)
-        with deployed(bench.backbone, problem.merge(merger), point.alpha):
+        merges = Merges(self._kept, inputs.protection.name, inputs.target, inputs.seed)
+        merged = merges.merge(inputs.attack.name, inputs.space.name, point.options)
+        if merged is None or point.alpha is None:
+            return None
+        with deployed(bench.backbone, merged, point.alpha):
             results = results_on_test(bench.evaluator)
         return replace(point, correct=results.correct, hits=results.hits)
 

@@ -12,11 +12,7 @@ from vision8_loading import SIDE, entry_folder, load_one
 
 from mergebench import cli
 from mergebench.suites import SuiteOptions
-from mergebench.suites.vision8 import (
-    fetching,
-    survey,
-    task_rows,
-)
+from mergebench.suites.vision8 import fetching, survey, task_rows
 
 
 @pytest.fixture
