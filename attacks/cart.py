@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from attacks.singular_vectors import truncated_sums
+from attacks.parts.singular_vectors import truncated_sums
 from mergebench.contracts import Merger, Site
 from mergebench.errors import InputError
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from attacks.layerwise import Regression, Target, Weighting, merged_by_regression
+from attacks.parts.layerwise import Regression, Target, Weighting, merged_by_regression
 from mergebench.contracts import DataMerger, MergeData
 from mergebench.errors import InputError
-from mergebench.update import Update
+from mergebench.updates import Update
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from attacks.sparsification import DROP_GRID, check_drop, drop_and_rescale
+from attacks.parts.sparsification import DROP_GRID, check_drop, drop_and_rescale
 from mergebench.contracts import Merger, Site
 
 

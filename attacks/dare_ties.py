@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from attacks.consensus import Aggregation, check_aggregation, consensus
-from attacks.sparsification import (
+from attacks.parts.consensus import Aggregation, check_aggregation, consensus
+from attacks.parts.sparsification import (
     DROP_GRID,
     TOP_K_GRID,
     check_drop,

@@ -7,11 +7,11 @@ from typing import ClassVar, Literal, Self
 
 from mergebench.contracts import DataMerger, MergeData
 from mergebench.errors import InputError
-from mergebench.evaluate import deployed
+from mergebench.measure import deployed
 from mergebench.seeding import derived_seed
 from mergebench.suites import Task
 from mergebench.train import FullRecipe, Recipe, TrainingRecipe, make_tower, train_in_turn
-from mergebench.update import Dense, SiteUpdate, Update
+from mergebench.updates import Dense, SiteUpdate, Update
 
 CLIP_RECIPE = Recipe(
     learning_rate=3e-4,

@@ -11,13 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from mergebench.backbones import StemOutputs, autocast
-from mergebench.backbones.blocks import blocks
+from mergebench.backbones import StemOutputs, autocast, blocks
 from mergebench.contracts import DataMerger, MergeData
 from mergebench.errors import InputError
-from mergebench.evaluate import deployed
+from mergebench.measure import deployed
 from mergebench.seeding import generator
-from mergebench.update import Dense, Update
+from mergebench.updates import Dense, Update
 
 Granularity = Literal["element", "tensor", "task"]
 Weights = Mapping[str, Tensor]

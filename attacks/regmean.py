@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from attacks.layerwise import Regression, merged_by_regression
+from attacks.parts.layerwise import Regression, merged_by_regression
 from mergebench.contracts import DataMerger, MergeData
-from mergebench.update import Update
+from mergebench.updates import Update
 
 
 @dataclass(frozen=True, kw_only=True)

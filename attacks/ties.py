@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from attacks.consensus import Aggregation, check_aggregation, consensus
-from attacks.sparsification import TOP_K_GRID, check_top_k, remembered_thresholds, trimming
+from attacks.parts.consensus import Aggregation, check_aggregation, consensus
+from attacks.parts.sparsification import TOP_K_GRID, check_top_k, remembered_thresholds, trimming
 from mergebench.contracts import Merger, Site
 
 

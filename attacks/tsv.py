@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from attacks.singular_vectors import numerical_rank, polar_factor
+from attacks.parts.singular_vectors import numerical_rank, polar_factor
 from mergebench.contracts import Merger, Site
 from mergebench.errors import InputError
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from mergebench.commands import adapters, building, checking, data, doctor, tables, verifying
 from mergebench.commands.parser import Parser
 from mergebench.errors import InputError
-from mergebench.executors import JobError
+from mergebench.experiment import JobError
 from mergebench.missing import MissingItemsError
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 
 
@@ -16,3 +17,10 @@ def shape_text(shape: Sequence[int]) -> str:
     '768×16'
     """
     return "×".join(str(size) for size in shape)
+
+
+def unknown_name(what: str, name: str, known: Sequence[str]) -> str:
+    """Return the one-line message for a name that is not in `known`, with the nearest ones."""
+    near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"unknown {what} {name!r}; {hint}choose from: {', '.join(known)}"

@@ -6,7 +6,6 @@ and breaks no other; two plug-ins of one kind and name are an error.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -22,7 +21,7 @@ from types import ModuleType
 from typing import Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from mergebench.contracts import Attack, DataMerger, Merger, Plugin, Protection, Space
-from mergebench.errors import InputError
+from mergebench.errors import InputError, unknown_name
 
 PluginT = TypeVar("PluginT", bound=Plugin)
 
@@ -152,13 +151,6 @@ def registry() -> Registry:
 def kind_name(kind: type[Plugin]) -> str:
     """Return what users call a kind of plug-in."""
     return _KIND_NAMES[kind]
-
-
-def unknown_name(what: str, name: str, known: Sequence[str]) -> str:
-    """Return the one-line message for a name that is not in `known`, with the nearest ones."""
-    near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return f"unknown {what} {name!r}; {hint}choose from: {', '.join(known)}"
 
 
 def parse_options(plugin: type[PluginT], settings: Sequence[str]) -> dict[str, Any]:

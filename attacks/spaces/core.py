@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import torch
 
-from attacks.spaces.factors import all_low_rank, by_update, stacked_down, stacked_up, svd_basis
+from attacks.parts.factors import all_low_rank, by_update, stacked_down, stacked_up, svd_basis
 from mergebench.contracts import Encoded, Space
-from mergebench.update import SiteUpdate
+from mergebench.updates import SiteUpdate
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from attacks.spaces.factors import all_low_rank, by_update, stacked_down, stacked_up
+from attacks.parts.factors import all_low_rank, by_update, stacked_down, stacked_up
 from mergebench.contracts import Encoded, Space
-from mergebench.update import Dense, LowRank, SiteUpdate, factors_are_smaller
+from mergebench.updates import Dense, LowRank, SiteUpdate, factors_are_smaller
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,10 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from attacks.spaces.factors import all_low_rank, by_update, stacked_up
+from attacks.parts.factors import all_low_rank, by_update, stacked_up
 from mergebench.contracts import Encoded, Space
 from mergebench.errors import InputError
-from mergebench.update import SiteUpdate
+from mergebench.updates import SiteUpdate
 
 
 @dataclass(frozen=True, kw_only=True)

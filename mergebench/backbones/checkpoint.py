@@ -13,8 +13,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mergebench.atomic import replacing
 from mergebench.errors import InputError
+from mergebench.files import replacing
 
 EMBEDDED_FOLDER = Path(__file__).parent / "checkpoints"
 

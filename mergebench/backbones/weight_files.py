@@ -22,8 +22,7 @@ from torch import Tensor
 from mergebench.backbones.activation import check_configuration
 from mergebench.backbones.sources import BackboneSource
 from mergebench.errors import InputError, shape_text
-from mergebench.huggingface_names import BUFFERS, TRANSPOSED, open_clip_tensor
-from mergebench.update import all_finite
+from mergebench.updates import BUFFERS, TRANSPOSED, all_finite, open_clip_tensor
 
 _PICKLES = (".pt", ".pth", ".bin", ".ckpt")
 _OPENAI_NUMBERS = ("input_resolution", "context_length", "vocab_size")

@@ -9,16 +9,15 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from mergebench.adapter_layout import LAYOUTS
-from mergebench.adapters import load_update, save_adapter, save_dense
 from mergebench.backbones import find_source, site_shapes, tensor_shapes
+from mergebench.commands.listing import LISTS, print_list
 from mergebench.commands.parser import Verbs
 from mergebench.contracts import Attack, DataMerger, Merger, Space
 from mergebench.errors import InputError
 from mergebench.experiment import check_attack
-from mergebench.listing import LISTS, print_list
 from mergebench.merging import merge
 from mergebench.registry import parse_options, registry
+from mergebench.updates import LAYOUTS, load_update, save_adapter, save_dense
 
 
 def add_verbs(verbs: Verbs) -> None:

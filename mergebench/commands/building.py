@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mergebench.commands.experiments import DEFAULT_BACKBONE
 from mergebench.commands.parser import Verbs
-from mergebench.pretrain import COMMITTED, PretrainOptions, pretrain
+from mergebench.provenance.pretraining import COMMITTED, PretrainOptions, pretrain
 
 
 def add_verbs(verbs: Verbs) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mergebench.atomic import replacing
 from mergebench.commands.parser import Verbs
 from mergebench.errors import InputError
-from mergebench.monitor import Monitor
+from mergebench.experiment import Monitor, Store
+from mergebench.files import replacing
 from mergebench.registry import registry
 from mergebench.regression import (
     Checked,
@@ -23,7 +23,6 @@ from mergebench.regression import (
     store_outcomes,
     update,
 )
-from mergebench.store import Store
 
 STORE_TOLERANCE = Tolerance(merges=0.5, training=0.5)
 """Points by which a task may differ between two stores; both hold numbers of one machine."""

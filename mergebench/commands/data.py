@@ -13,13 +13,16 @@ from rich.table import Table
 from mergebench.commands.images import add_image_options
 from mergebench.commands.parser import Parser, Verbs
 from mergebench.missing import MissingItem
-from mergebench.suites import SuiteOptions
-from mergebench.suites.options import default_cache, default_data_root
-from mergebench.suites.suite import SplitName
-from mergebench.suites.vision8 import TaskState, survey, task_rows
-from mergebench.suites.vision8.fetching import fetch
-from mergebench.suites.vision8.hub import UnreachableError, is_offline
-from mergebench.suites.vision8.splitting import split_sizes
+from mergebench.suites import SplitName, SuiteOptions, default_cache, default_data_root
+from mergebench.suites.vision8 import (
+    TaskState,
+    UnreachableError,
+    fetch,
+    is_offline,
+    split_sizes,
+    survey,
+    task_rows,
+)
 
 _INCOMPLETE = 2
 
@@ -44,7 +47,7 @@ def add_verbs(verbs: Verbs) -> None:
 
 
 def _build(options: argparse.Namespace) -> None:
-    from mergebench.suites.build.suite_builder import build_suite
+    from mergebench.provenance.suite import build_suite
     from mergebench.suites.mini8 import FOLDER
 
     build_suite(FOLDER, options.cache)

@@ -12,19 +12,22 @@ from rich.table import Table
 
 from mergebench.commands.experiments import checked_experiment, common_options
 from mergebench.commands.parser import Parser, Verbs
-from mergebench.cost_estimate import (
+from mergebench.device import device_name, free_bytes, uses_tf32
+from mergebench.experiment import (
+    TABLE2,
+    TOLERANCE,
     Estimate,
+    Experiment,
     Rates,
+    Workbench,
+    ZeroShot,
+    ZeroShotJob,
+    execute,
     measure_rates,
     table1_estimate,
     table2_estimate,
+    zero_shot_checks,
 )
-from mergebench.device import device_name, free_bytes, uses_tf32
-from mergebench.executors import execute
-from mergebench.experiment import TABLE2, Experiment
-from mergebench.jobs import ZeroShotJob
-from mergebench.workbench import Workbench
-from mergebench.zero_shot_gate import TOLERANCE, ZeroShot, zero_shot_checks
 
 _VERDICTS = {True: "ok", False: "off", None: "-"}
 

@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from mergebench.atomic import check_writable
 from mergebench.commands.images import (
     add_image_options,
     add_leak_option,
@@ -16,14 +15,19 @@ from mergebench.commands.images import (
 )
 from mergebench.commands.parser import Parser
 from mergebench.contracts import Attack, Protection
-from mergebench.defects import NONE
 from mergebench.device import AUTO, CHOICES, choose_device
 from mergebench.errors import InputError
-from mergebench.experiment import Experiment, check_attack
-from mergebench.measurements import UNPROTECTED
-from mergebench.protocols import PROTOCOLS, Protocol, get_protocol
+from mergebench.experiment import (
+    Experiment,
+    Setting,
+    check_attack,
+    get_full_setting,
+    get_setting,
+    reproducing,
+)
+from mergebench.files import check_writable
+from mergebench.measure import NONE, PROTOCOLS, UNPROTECTED, Protocol, get_protocol
 from mergebench.registry import parse_options, registry
-from mergebench.settings import Setting, get_full_setting, get_setting, reproducing
 
 DEFAULT_BACKBONE = "mini_vit"
 DEFAULT_STORE = Path("runs")

@@ -7,17 +7,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mergebench.backbones import find_source, missing_weights
-from mergebench.backbones.sources import resolution_of
+from mergebench.backbones import find_source, missing_weights, resolution_of
 from mergebench.commands.parser import Parser
-from mergebench.defects import Defects
 from mergebench.errors import InputError
+from mergebench.measure import Defects
 from mergebench.missing import MissingItem, require_nothing
-from mergebench.suites import SuiteOptions, is_found_on_disk
-from mergebench.suites.options import default_cache, default_data_root
-from mergebench.suites.vision8 import TaskState, survey, task_rows
-from mergebench.suites.vision8.fetching import fetch
-from mergebench.suites.vision8.hub import UnreachableError, is_offline
+from mergebench.suites import SuiteOptions, default_cache, default_data_root, is_found_on_disk
+from mergebench.suites.vision8 import (
+    TaskState,
+    UnreachableError,
+    fetch,
+    is_offline,
+    survey,
+    task_rows,
+)
 
 
 def add_image_options(parser: Parser) -> None:

@@ -7,7 +7,7 @@ import re
 import sys
 from typing import Any, NoReturn, TypeAlias
 
-from mergebench.registry import unknown_name
+from mergebench.errors import unknown_name
 
 
 class Parser(argparse.ArgumentParser):

@@ -12,10 +12,19 @@ from rich.console import Console
 from mergebench.commands.experiments import checked_experiment, common_options
 from mergebench.commands.parser import Parser, Verbs
 from mergebench.device import AUTO
-from mergebench.experiment import RECOVERY, TABLE2, TABLE4, TABLE5, Experiment
-from mergebench.monitor import Monitor
-from mergebench.recovery import measure_recovery
-from mergebench.replay import replay
+from mergebench.experiment import (
+    RECOVERY,
+    TABLE2,
+    TABLE4,
+    TABLE5,
+    Experiment,
+    Monitor,
+    measure_merges,
+    measure_recovery,
+    measure_standalone,
+    replay,
+)
+from mergebench.measure import RULES, get_rule
 from mergebench.report import (
     print_table1,
     print_table2,
@@ -24,8 +33,6 @@ from mergebench.report import (
     write_table1,
     write_table2,
 )
-from mergebench.runner import measure_merges, measure_standalone
-from mergebench.selection_rules import RULES, get_rule
 
 _MERGES: Mapping[int, Mapping[str, object]] = {
     2: {"release": "lora", "default_attacks": TABLE2},

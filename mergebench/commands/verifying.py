@@ -14,7 +14,7 @@ from mergebench.commands.parser import Verbs
 from mergebench.commands.tables import makes_counts, stated_experiment
 from mergebench.device import AUTO, CHOICES
 from mergebench.errors import InputError
-from mergebench.monitor import Monitor
+from mergebench.experiment import Monitor
 from mergebench.registry import registry
 from mergebench.verification import (
     StatedTable,

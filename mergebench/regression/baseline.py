@@ -10,14 +10,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from mergebench.atomic import replacing
-from mergebench.cell import package_versions, plain
 from mergebench.device import processor_name
 from mergebench.errors import InputError
-from mergebench.experiment import Experiment, check_attack
-from mergebench.protocols import get_protocol
+from mergebench.experiment import Experiment, Setting, check_attack, get_setting
+from mergebench.files import replacing
+from mergebench.measure import get_protocol, package_versions, plain
 from mergebench.regression.outcomes import Outcome
-from mergebench.settings import Setting, get_setting
 
 
 class _Strict(BaseModel):

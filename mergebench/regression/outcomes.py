@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mergebench.cell import Cell
-from mergebench.evaluate import Counts
-from mergebench.store import Store
+from mergebench.experiment import Store
+from mergebench.measure import Cell, Counts
 
 
 @dataclass(frozen=True, kw_only=True)

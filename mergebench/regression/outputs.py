@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mergebench.regression.changes import Change, Checked, Verdict
+from mergebench.regression.comparing import Change, Checked, Verdict
 
 _HEADINGS = ("measurement", "task", "before", "after", "difference", "95 % interval", "verdict")
 

@@ -8,14 +8,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mergebench.adapters import save_adapter
-from mergebench.cell import code_revision
 from mergebench.errors import InputError
-from mergebench.evaluate import deployed
-from mergebench.experiment import Experiment
-from mergebench.jobs import Merges
-from mergebench.merge_results import results_on_test
-from mergebench.monitor import Monitor
+from mergebench.experiment import Experiment, Merges, Monitor, measure_merges, measure_standalone
+from mergebench.measure import code_revision, deployed, results_on_test
 from mergebench.progress import Silent
 from mergebench.regression.baseline import (
     Baseline,
@@ -26,9 +21,9 @@ from mergebench.regression.baseline import (
     read_baseline,
     write_baseline,
 )
-from mergebench.regression.changes import Change, Checked, Verdict, changes
+from mergebench.regression.comparing import Change, Checked, Verdict, changes
 from mergebench.regression.outcomes import Outcome, outcome_name, outcome_of
-from mergebench.runner import measure_merges, measure_standalone
+from mergebench.updates import save_adapter
 
 
 def check(file: Path, monitor: Monitor, *, processes: int, exact: bool = False) -> Checked:

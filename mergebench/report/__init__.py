@@ -1,15 +1,5 @@
-"""Tables and figures: pure functions of `Measurements`, written as files or to the terminal."""
+"""Tables and figures: pure functions of measurements, written as files or to the terminal."""
 
-from mergebench.report.figure_files import write_figure2, write_recovery
-from mergebench.report.table1 import write_table1
-from mergebench.report.table2_files import write_table2
-from mergebench.report.terminal import print_table1, print_table2
+import lazy_loader
 
-__all__ = [
-    "print_table1",
-    "print_table2",
-    "write_figure2",
-    "write_recovery",
-    "write_table1",
-    "write_table2",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

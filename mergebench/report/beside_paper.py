@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from mergebench.measurements import Context, Measurements
+from mergebench.measure import Context, Interval, Measurements, wilson
 from mergebench.report.captions import latex_caption
 from mergebench.report.grid import Column, Grid, Row, markdown_table
 from mergebench.report.labels import (
@@ -20,10 +20,9 @@ from mergebench.report.labels import (
     space_label,
 )
 from mergebench.report.latex import escape, latex_table
-from mergebench.report.published import published
+from mergebench.report.published_tables import published
 from mergebench.report.spread import Spread, fixed
 from mergebench.report.writing import write_csv
-from mergebench.uncertainty import Interval, wilson
 
 if TYPE_CHECKING:  # they write their own files, these rows among them
     from mergebench.report.table1 import Table1

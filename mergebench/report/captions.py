@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mergebench.measurements import Context
+from mergebench.measure import Context
 from mergebench.report.latex import escape, typewriter
 
 SHORT_HASH = 12

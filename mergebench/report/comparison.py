@@ -8,9 +8,7 @@ from statistics import fmean
 
 import numpy as np
 
-from mergebench.cell import unpacked
-from mergebench.measurements import Merged
-from mergebench.uncertainty import Interval, PairedTest, bootstrap, paired_test
+from mergebench.measure import Interval, Merged, PairedTest, bootstrap, paired_test, unpacked
 
 SIGNIFICANT = 0.05
 

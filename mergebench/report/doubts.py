@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from mergebench.cell_warnings import (
+from mergebench.measure import (
     COLLAPSED,
     DEGENERATE,
     EDGE,

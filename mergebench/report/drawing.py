@@ -16,7 +16,7 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mergebench.measurements import FROM_BASE, UNPROTECTED
+from mergebench.measure import FROM_BASE, UNPROTECTED
 from mergebench.report.figure2 import Figure2, Series
 from mergebench.report.labels import protection_label, release_label, release_order
 from mergebench.report.recovery import Recovery

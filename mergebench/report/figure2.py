@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from mergebench.measurements import Measurements, ScaleCurve
+from mergebench.measure import Measurements, ScaleCurve
 from mergebench.report.labels import release_order
 from mergebench.report.spread import Spread, percent, spread
 from mergebench.report.table1 import shown_tasks

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mergebench.measurements import Context, Measurements, Recovered
+from mergebench.measure import Context, Measurements, Recovered
 from mergebench.report.captions import headline, plain_caption
 from mergebench.report.figure2 import figure2
 from mergebench.report.labels import RELEASE_FORM, protection_key, release_key, release_order

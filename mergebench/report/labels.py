@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mergebench.measurements import FROM_BASE, UNPROTECTED, ZERO_SHOT
+from mergebench.measure import FROM_BASE, UNPROTECTED, ZERO_SHOT
 
 RELEASE_FORM = "lora"
 """The column `release` of the CSV files: in which form providers release their updates."""

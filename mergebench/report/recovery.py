@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from mergebench.measurements import Measurements, Recovered
+from mergebench.measure import Measurements, Recovered
 from mergebench.report.labels import release_order
 from mergebench.report.spread import Spread, percent, spread
 

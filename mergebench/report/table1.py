@@ -8,9 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from mergebench.cell import unpacked
-from mergebench.cell_warnings import UTILITY_LOSS
-from mergebench.measurements import UNPROTECTED, ZERO_SHOT, Context, Measurements, Standalone
+from mergebench.measure import (
+    UNPROTECTED,
+    UTILITY_LOSS,
+    ZERO_SHOT,
+    Context,
+    Interval,
+    Measurements,
+    Standalone,
+    bootstrap,
+    paired_test,
+    unpacked,
+    wilson,
+)
 from mergebench.report.beside_paper import beside_standalone
 from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
 from mergebench.report.comparison import SIGNIFICANT
@@ -26,7 +36,6 @@ from mergebench.report.labels import (
 from mergebench.report.latex import escape, latex_table
 from mergebench.report.spread import Spread, fixed, percent, spread
 from mergebench.report.writing import write_csv, write_text
-from mergebench.uncertainty import Interval, bootstrap, paired_test, wilson
 
 CSV_DIGITS = 2
 UTILITY_POINTS = 2.0

@@ -6,14 +6,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from mergebench.cell_warnings import WEAKER_THAN_TA
-from mergebench.measurements import FROM_BASE, UNPROTECTED, ZERO_SHOT, Measurements, Merged
+from mergebench.measure import (
+    FROM_BASE,
+    UNPROTECTED,
+    WEAKER_THAN_TA,
+    ZERO_SHOT,
+    Interval,
+    Measurements,
+    Merged,
+    bootstrap,
+)
 from mergebench.report.comparison import Comparison, Pair, compare
 from mergebench.report.doubts import tally
 from mergebench.report.labels import attack_order, release_order
 from mergebench.report.spread import Spread, half_width_95, percent, spread
 from mergebench.report.table1 import shown_tasks
-from mergebench.uncertainty import Interval, bootstrap
 
 AttackInSpace = tuple[str, str]
 ViewKey = tuple[str, AttackInSpace, str, int]

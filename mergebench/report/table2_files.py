@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mergebench.measurements import Context, Measurements
+from mergebench.measure import Context, Interval, Measurements, wilson
 from mergebench.report.beside_paper import BesidePaper, beside_merged
 from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
 from mergebench.report.comparison import Comparison, Pair
@@ -25,7 +25,6 @@ from mergebench.report.table2_text import (
     reading,
 )
 from mergebench.report.writing import write_csv, write_text
-from mergebench.uncertainty import Interval, wilson
 
 CSV_DIGITS = 2
 PAPER_COLUMNS = (

@@ -8,8 +8,7 @@ from dataclasses import replace
 from itertools import groupby
 from statistics import fmean
 
-from mergebench.measurements import FROM_BASE, UNPROTECTED
-from mergebench.protocols import PROTOCOLS
+from mergebench.measure import FROM_BASE, PROTOCOLS, UNPROTECTED
 from mergebench.report.doubts import NOT_SIGNIFICANT, legend, marks
 from mergebench.report.grid import Column, Grid, Row
 from mergebench.report.labels import attack_label, protection_label, space_label

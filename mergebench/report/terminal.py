@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mergebench.measurements import UNPROTECTED, Measurements
+from mergebench.measure import UNPROTECTED, Measurements
 from mergebench.report.beside_paper import BesidePaper, beside_merged, beside_standalone
 from mergebench.report.captions import headline
 from mergebench.report.labels import (

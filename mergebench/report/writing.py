@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mergebench.atomic import replacing
+from mergebench.files import replacing
 
 
 def write_text(file: Path, text: str) -> Path:

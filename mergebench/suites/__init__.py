@@ -1,48 +1,5 @@
-"""Suites of image classification tasks: what is merged, protected and measured on."""
+"""Suites of classification tasks: what is merged, protected and measured on."""
 
-from __future__ import annotations
+import lazy_loader
 
-from collections.abc import Callable, Mapping, Sequence
-
-from mergebench.errors import InputError
-from mergebench.suites.mini8 import load_mini8
-from mergebench.suites.options import SuiteOptions
-from mergebench.suites.suite import SPLIT_NAMES, Split, Suite, Task, tensor_sha256
-from mergebench.suites.vision8 import load_vision8
-
-#: Suite name -> loader. A loader takes the wanted task names, or `None` for all of them, and, if
-#: its suite can be found and prepared in more than one way, `options=`.
-SUITES: Mapping[str, Callable[..., Suite]] = {"mini8": load_mini8, "vision8": load_vision8}
-
-__all__ = [
-    "SPLIT_NAMES",
-    "SUITES",
-    "Split",
-    "Suite",
-    "SuiteOptions",
-    "Task",
-    "is_found_on_disk",
-    "load_mini8",
-    "load_suite",
-    "load_vision8",
-    "tensor_sha256",
-]
-
-
-def is_found_on_disk(name: str) -> bool:
-    """Whether the images of a suite are found on disk, by `SuiteOptions`, or come with it."""
-    return name == "vision8"
-
-
-def load_suite(
-    name: str, tasks: Sequence[str] | None = None, *, options: SuiteOptions | None = None
-) -> Suite:
-    """Load a suite by name, or only `tasks` of it in the suite's own order.
-
-    `options`: where the data lie and how they are prepared; None for the defaults, or for a suite
-    that comes with the package. Raises `InputError` for an unknown suite or task and for data that
-    are missing or fail verification.
-    """
-    if name not in SUITES:
-        raise InputError(f"unknown suite {name!r}: choose one of {', '.join(SUITES)}")
-    return SUITES[name](tasks) if options is None else SUITES[name](tasks, options=options)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

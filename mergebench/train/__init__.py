@@ -1,41 +1,5 @@
 """Fine-tuning: one recipe, one loop, and the objective that a protection hands to it."""
 
-from mergebench.progress import Progress
-from mergebench.train.classifier import Classifier
-from mergebench.train.fine_tuned import FineTuned
-from mergebench.train.full import FullTower
-from mergebench.train.loop import make_tower, train
-from mergebench.train.lora import LoraTower
-from mergebench.train.objective import Losses, Objective, Step
-from mergebench.train.recipe import (
-    FullRecipe,
-    PaperFullRecipe,
-    PaperRecipe,
-    Recipe,
-    ReferenceRecipe,
-    ReleaseKind,
-    TrainingRecipe,
-)
-from mergebench.train.round_robin import Tuned, train_in_turn
+import lazy_loader
 
-__all__ = [
-    "Classifier",
-    "FineTuned",
-    "FullRecipe",
-    "FullTower",
-    "LoraTower",
-    "Losses",
-    "Objective",
-    "PaperFullRecipe",
-    "PaperRecipe",
-    "Progress",
-    "Recipe",
-    "ReferenceRecipe",
-    "ReleaseKind",
-    "Step",
-    "TrainingRecipe",
-    "Tuned",
-    "make_tower",
-    "train",
-    "train_in_turn",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -10,7 +10,7 @@ from torch.func import functional_call
 
 from mergebench.backbones import Backbone, Images, autocast
 from mergebench.train.recipe import FullRecipe
-from mergebench.update import Dense, Update
+from mergebench.updates import Dense, Update
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -17,7 +17,7 @@ from torch.func import functional_call
 from mergebench.backbones import Backbone, Body, StemOutputs, autocast
 from mergebench.seeding import generator
 from mergebench.train.recipe import Recipe
-from mergebench.update import LowRank, Update
+from mergebench.updates import LowRank, Update
 
 _ADAPTER = "default"
 

@@ -11,7 +11,7 @@ from mergebench.backbones import Backbone
 from mergebench.seeding import generator
 from mergebench.suites import Split
 from mergebench.train.classifier import Classifier, Examples
-from mergebench.update import LowRank, Update
+from mergebench.updates import LowRank, Update
 
 CURVE_SCALES = tuple(step / 20 for step in range(41))
 """The scales 0, 0.05, ..., 2 of a scale curve."""

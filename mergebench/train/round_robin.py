@@ -15,7 +15,7 @@ from mergebench.seeding import derived_seed, generator
 from mergebench.suites import Task
 from mergebench.train.classifier import Classifier
 from mergebench.train.tower import Tower
-from mergebench.update import Update
+from mergebench.updates import Update
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from mergebench.train.recipe import TrainingRecipe
-from mergebench.update import Update
+from mergebench.updates import Update
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mergebench.backbones import Backbone
 from mergebench.train.recipe import TrainingRecipe
-from mergebench.update import Update
+from mergebench.updates import Update
 
 
 class Inputs(Protocol):

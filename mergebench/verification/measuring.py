@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mergebench.cell import Cell, CellRun
 from mergebench.errors import InputError
-from mergebench.experiment import Experiment, check_attack
-from mergebench.jobs import MergeJob, ReleaseJob, ZeroShotJob
-from mergebench.monitor import Monitor
+from mergebench.experiment import (
+    Experiment,
+    MergeJob,
+    Monitor,
+    ReleaseJob,
+    ZeroShotJob,
+    check_attack,
+    run_jobs,
+)
+from mergebench.measure import Cell, CellRun
 from mergebench.progress import Silent
-from mergebench.runner import run_jobs
 from mergebench.verification.stated import StatedCell, StatedTable
 
 

@@ -10,10 +10,9 @@ import pandas as pd
 
 from mergebench.contracts import DataMerger
 from mergebench.errors import InputError
-from mergebench.measurements import FROM_BASE, UNPROTECTED, ZERO_SHOT
+from mergebench.measure import FROM_BASE, UNPROTECTED, ZERO_SHOT
 from mergebench.registry import registry
-from mergebench.report.captions import stated_facts
-from mergebench.report.labels import protection_key, release_key
+from mergebench.report import protection_key, release_key, stated_facts
 
 Release = tuple[str, str, int]
 """Protection, task and seed of one update."""

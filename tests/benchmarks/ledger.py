@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from subjects import SITES, Costs, Shape, total
 
-from mergebench.experiment import TABLE2
+from mergebench.experiment.experiment import TABLE2
 
 
 @dataclass(frozen=True, kw_only=True)

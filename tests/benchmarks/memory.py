@@ -13,9 +13,9 @@ from subjects import Shape
 from synthetic import attack, low_rank
 
 from mergebench.contracts import Site, Space
-from mergebench.merging import merge
+from mergebench.merging.problem import merge
 from mergebench.registry import registry
-from mergebench.update import Update
+from mergebench.updates.update import Update
 
 STATUS = Path("/proc/self/status")
 RESET = Path("/proc/self/clear_refs")

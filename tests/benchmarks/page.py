@@ -10,7 +10,7 @@ from ledger import Ledger, Scaling
 from subjects import ALPHAS, SHORT
 
 from mergebench.device import processor_name
-from mergebench.experiment import TABLE2
+from mergebench.experiment.experiment import TABLE2
 
 COMMAND = "make bench"
 
@@ -49,8 +49,9 @@ def _head() -> Iterator[str]:
     yield (
         f"Written by `{COMMAND}`: one thread of {processor_name()}, torch {torch.__version__}, "
         f"NumPy {np.__version__}; medians, both ways in turns in one process. *Dense*: the "
-        "formulas in float64 NumPy on dense updates (`tests/oracle.py`), a space's components kept "
-        f"between merges, merged again at each of {ALPHAS} alphas. *Fast*: this package, float32 "
+        "formulas in float64 NumPy on dense updates (`tests/support/oracle.py`), a space's "
+        f"components kept between merges, merged again at each of {ALPHAS} alphas. *Fast*: this "
+        "package, float32 "
         "adapters, one merge whatever the number of alphas. 8 updates of rank 16; one site of each "
         "shape is timed and counted as often as the backbone has it. Seconds, forward passes "
         "excluded. *Point*: one more merge, components at hand (the mean of several where one "

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from synthetic import SITE, as_updates, attack, low_rank
 
 from mergebench.contracts import Site, Space
-from mergebench.merging import MergeProblem
+from mergebench.merging.problem import MergeProblem
 from mergebench.registry import registry
-from mergebench.update import Update
+from mergebench.updates.update import Update
 
 Shape = tuple[int, int]
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from page import page
 from subjects import Costs
 
-from mergebench.experiment import TABLE2
+from mergebench.experiment.experiment import TABLE2
 from mergebench.report.writing import write_csv, write_text
 
 HEADER = (

@@ -5,27 +5,28 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from ledger import Evaluation, Ledger, Precision
+from repository import ROOT
 from subjects import seconds
 
-from mergebench.backbones import Backbone, load_backbone, stem
+from mergebench.backbones import Backbone, load_backbone
+from mergebench.backbones import stem_outputs as stem
 from mergebench.contracts import Merger, Space
-from mergebench.evaluate import Evaluator, deployed
-from mergebench.merging import merge
+from mergebench.experiment.releases import load_release
+from mergebench.measure.evaluate import Evaluator, deployed
+from mergebench.merging.problem import merge
 from mergebench.registry import registry
-from mergebench.releases import load_release
 from mergebench.suites import load_suite
-from mergebench.update import Update
+from mergebench.updates.update import Update
 
 pytestmark = pytest.mark.bench
 
-KEPT = Path(__file__).parents[2] / "results" / "baselines" / "mini_vit"
+KEPT = ROOT / "results" / "baselines" / "mini_vit"
 TASKS = ("mnist", "textures", "letters")
 
 

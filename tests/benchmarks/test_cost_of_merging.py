@@ -16,13 +16,13 @@ from torch import Tensor, nn
 
 from mergebench.backbones import Backbone
 from mergebench.contracts import Space
-from mergebench.evaluate import Deployment
-from mergebench.experiment import TABLE2
-from mergebench.memory import UpdateMemory
-from mergebench.merging import MergeProblem
+from mergebench.experiment.experiment import TABLE2
+from mergebench.measure.evaluate import Deployment
+from mergebench.merging.memory import UpdateMemory
+from mergebench.merging.problem import MergeProblem
 from mergebench.registry import registry
 from mergebench.seeding import generator
-from mergebench.update import Dense, Update
+from mergebench.updates.update import Dense, Update
 
 pytestmark = pytest.mark.bench
 

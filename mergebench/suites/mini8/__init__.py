@@ -1,7 +1,5 @@
 """The embedded suite: small tasks as sprite sheets, labels and a manifest, verified on load."""
 
-from __future__ import annotations
+import lazy_loader
 
-from mergebench.suites.mini8.loading import FOLDER, load_mini8, read_manifest
-
-__all__ = ["FOLDER", "load_mini8", "read_manifest"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

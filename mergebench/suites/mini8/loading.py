@@ -11,8 +11,7 @@ from pydantic import ValidationError
 from safetensors.torch import load
 from torch import Tensor
 
-from mergebench.errors import InputError
-from mergebench.registry import unknown_name
+from mergebench.errors import InputError, unknown_name
 from mergebench.suites.mini8.manifest import Manifest, SplitEntry, TaskEntry
 from mergebench.suites.options import SuiteOptions
 from mergebench.suites.sprites import unpack_sheet

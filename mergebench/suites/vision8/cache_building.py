@@ -12,9 +12,9 @@ from filelock import FileLock, Timeout
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mergebench.atomic import replacing
 from mergebench.counting import Counting
 from mergebench.errors import InputError
+from mergebench.files import replacing
 from mergebench.suites.options import SuiteOptions
 from mergebench.suites.suite import SplitName, tensor_sha256
 from mergebench.suites.vision8.cache import (

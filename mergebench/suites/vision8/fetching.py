@@ -10,7 +10,7 @@ from pathlib import Path
 from torchvision import datasets
 
 from mergebench.suites.vision8 import hub
-from mergebench.suites.vision8.survey import TaskState, survey
+from mergebench.suites.vision8.task_state import TaskState, survey
 
 _ARCHIVES: Mapping[str, Callable[[Path], object]] = {
     "dtd": lambda root: datasets.DTD(root, download=True),

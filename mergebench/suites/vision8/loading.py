@@ -15,7 +15,7 @@ from mergebench.suites.vision8.cache import Entry, Record
 from mergebench.suites.vision8.cache_building import cached
 from mergebench.suites.vision8.leaks import check_leak, without
 from mergebench.suites.vision8.prompts import prompts_of
-from mergebench.suites.vision8.survey import TaskState, survey
+from mergebench.suites.vision8.task_state import TaskState, survey
 from mergebench.suites.vision8.tasks import task_rows
 
 

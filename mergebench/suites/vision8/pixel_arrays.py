@@ -14,7 +14,7 @@ from scipy.io import loadmat, whosmat
 from scipy.io.matlab import MatReadError
 
 from mergebench.errors import InputError
-from mergebench.suites.build.idx import read_idx
+from mergebench.suites.idx import read_idx
 from mergebench.suites.vision8.source import Indices, Source, SourceSplit
 
 Pixels = NDArray[np.uint8]

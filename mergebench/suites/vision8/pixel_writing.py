@@ -21,9 +21,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from mergebench.atomic import replacing
 from mergebench.counting import Advance
 from mergebench.errors import InputError
+from mergebench.files import replacing
 from mergebench.suites.vision8.cache import images_digest
 from mergebench.suites.vision8.decoding import square
 from mergebench.suites.vision8.source import Indices, SourceSplit

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mergebench.errors import InputError
-from mergebench.registry import unknown_name
+from mergebench.errors import InputError, unknown_name
 
 
 @dataclass(frozen=True, kw_only=True)

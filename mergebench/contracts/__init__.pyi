@@ -1,0 +1,12 @@
+from .data_merger import DataMerger as DataMerger
+from .data_merger import MergeData as MergeData
+from .merger import Attack as Attack
+from .merger import Merger as Merger
+from .plugin import Plugin as Plugin
+from .protection import Protection as Protection
+from .protection import Release as Release
+from .site import KEPT_BYTES as KEPT_BYTES
+from .site import Room as Room
+from .site import Site as Site
+from .space import Encoded as Encoded
+from .space import Space as Space

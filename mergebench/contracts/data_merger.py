@@ -1,0 +1,85 @@
+"""An attack that looks at images, and what it is given."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+from mergebench.contracts.merger import Attack
+
+if TYPE_CHECKING:
+    from mergebench.backbones import Backbone, Precision
+    from mergebench.suites import Task
+    from mergebench.updates import Update
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MergeData:
+    """What a data-aware attack is given: the updates, the backbone, and some images per task.
+
+    `tasks`: the tasks of `updates`, in their order; split `train` holds the images within the
+    attack's budget, `val` what may select among candidates, and `test` is empty. `target`: the task
+    that the attack is about, if it is about one. `start`: the merge that it starts from, its
+    coefficient included, if it asked for one (`DataMerger.starts_from`). `precision` of forward
+    passes. `notes`: where the attack writes down what it found, to be stored with the result.
+    """
+
+    backbone: Backbone
+    updates: tuple[Update, ...]
+    tasks: tuple[Task, ...]
+    seed: int
+    target: str | None = None
+    start: Update | None = None
+    precision: Precision = "fp32"
+    notes: dict[str, float] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataMerger(Attack, ABC):
+    """An attack that looks at images; it acts on whole updates, in Full space.
+
+    `alphas` are the merging coefficients that are searched: 1 alone where the method determines the
+    size of its result; None for those of the protocol. The fields are its budget: `split` to draw
+    from (never test images), and `images_per_class`, or `images_per_task`, spread evenly over the
+    classes, where the former is 0.
+    """
+
+    alphas: ClassVar[tuple[float, ...] | None] = (1.0,)
+
+    split: Literal["train", "val"] = "val"
+    images_per_task: int = 100
+    images_per_class: int = 0
+
+    @property
+    def starts_from(self) -> str | None:
+        """The `attack@space` whose searched merge is given as `start`; None if none is needed."""
+        return None
+
+    @property
+    def targeted(self) -> bool:
+        """Whether the result depends on the target, also if no update is protected."""
+        return False
+
+    @property
+    def budget(self) -> str:
+        """The images that it looks at, in words for a caption."""
+        if self.images_per_class > 0:
+            images = "image" if self.images_per_class == 1 else "images"
+            return f"{self.images_per_class} {images} per class from split {self.split}"
+        return f"{self.images_per_task} images per task from split {self.split}, class-balanced"
+
+    def from_base(self) -> Self | None:
+        """Return the same attack with W0 in place of the merge that it starts from.
+
+        It is what a merger has who discards the updates, so that a protection means something
+        against this attack only if the attack ends below it. None if there is no such attack.
+        """
+        return None
+
+    @abstractmethod
+    def merge(self, given: MergeData) -> Update:
+        """Return the merged update `D`: float32, the sites and shapes of the updates or more.
+
+        The backbone's weights are the same afterwards, bit for bit.
+        """

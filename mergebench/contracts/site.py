@@ -1,0 +1,85 @@
+"""One site during a merge, and how much it may remember for the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mergebench.seeding import generator
+
+if TYPE_CHECKING:
+    import torch
+
+Value = TypeVar("Value")
+
+KEPT_BYTES = 1 << 30
+"""What one set of updates keeps of large tensors; those beyond it are computed at every merge."""
+
+
+class Room:
+    """How many bytes large tensors may still take."""
+
+    def __init__(self, size: int = KEPT_BYTES) -> None:
+        self._left = size
+
+    def take(self, size: int) -> bool:
+        """Take `size` bytes and return True, or return False where they are not there."""
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Site:
+    """One site during a merge, as a combination rule sees it.
+
+    `shape`: `(a, b)` of the representatives the rule is defined on; their smaller side is the `K`
+    from which rules derive ranks. It may exceed the shape of the tensors at hand, because a
+    rotation-invariant rule is evaluated in smaller coordinates that give the same result.
+    `matrix`: whether the representatives are matrices; other tensors come flattened to `(1, d)`.
+    `notes`: where a rule writes down what it learns of its bases on the way (see
+    `Merger.smallest`).
+    """
+
+    name: str
+    shape: tuple[int, int]
+    seed: int = 0
+    matrix: bool = True
+    notes: dict[str, float] = field(default_factory=dict, repr=False)
+    _memory: dict[str, Any] = field(default_factory=dict, repr=False)
+    _own: Sequence[dict[str, Any]] = field(default_factory=list, repr=False)
+    _room: Room = field(default_factory=Room, repr=False)
+
+    def generator(self, purpose: str, task: int) -> torch.Generator:
+        """Return the generator of this (seed, purpose, task, site): equal calls, equal draws."""
+        return generator(self.seed, purpose, task, self.name)
+
+    def once(self, key: str, compute: Callable[[], Value], *, size: int = 0) -> Value:
+        """Return `compute()`, remembered for the next merge of the same representatives.
+
+        For what does not depend on the hyper-parameters that a search varies: sorted magnitudes,
+        spectra. The value must not be changed in place. `size`: its bytes, if they are many; it is
+        not remembered where the problem has no room for them.
+        """
+        if key not in self._memory:
+            value = compute()
+            if size and not self._room.take(size):
+                return value
+            self._memory[key] = value
+        known: Value = self._memory[key]
+        return known
+
+    def once_each(self, key: str, count: int, compute: Callable[[int], Value]) -> list[Value]:
+        """Return `compute(i)` of each of `count` updates, remembered like `once`.
+
+        For small values that depend on the representative of one update, its place among the
+        updates and the seed: where a representative depends on its update alone, other sets of
+        updates share them.
+        """
+        memories = self._own or [self._memory.setdefault(f"of {i}", {}) for i in range(count)]
+        for index, memory in enumerate(memories):
+            if key not in memory:
+                memory[key] = compute(index)
+        return [memory[key] for memory in memories]

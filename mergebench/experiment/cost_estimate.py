@@ -1,0 +1,143 @@
+"""How long tables take on this machine, from images per second measured on it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from mergebench.experiment.experiment import Experiment
+from mergebench.experiment.workbench import Workbench
+from mergebench.measure import UNPROTECTED
+from mergebench.suites import Suite
+from mergebench.train import CURVE_SCALES, Classifier, TrainingRecipe, make_tower
+
+POINTS = {"paper": 21.9, "paper-exact": 21.9, "clean": 0.36 * 94.5, "clean-exhaustive": 94.5}
+"""Passes over the validation images that the search of a merge takes under a protocol.
+
+Means over the merges of table 2 on `mini_vit` (docs/performance.md); other backbones take others.
+"""
+
+TRAPPED_STEPS = 2.0
+"""Cost of a step of a protection against that of a plain one: Trap² takes two passes."""
+
+_STEPS = 3
+_LONG_S = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """What was measured, on one process.
+
+    `evaluated`: images per second of an evaluation; `step_seconds`: of one plain training step,
+    forward and backward.
+    """
+
+    evaluated: float
+    step_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Seconds on one process; training ends between `least` and `most`, by its patience."""
+
+    least: float
+    most: float
+
+    def __add__(self, other: Estimate) -> Estimate:
+        return Estimate(least=self.least + other.least, most=self.most + other.most)
+
+
+def measure_rates(bench: Workbench, known: float | None = None) -> Rates:
+    """Time an evaluation on all test images and a few training steps, in one thread as jobs have.
+
+    `known`: seconds of such an evaluation that has just ended, which are taken if it was long. A
+    short one is timed again, as its images now lie where a search finds them.
+    """
+    images = sum(bench.evaluator.sizes("test").values())
+    with _one_thread():
+        seconds = known
+        while seconds is None or seconds < _LONG_S:
+            first = seconds is None
+            seconds = _seconds(bench, lambda: bench.evaluator.correct("test"))
+            if not first:
+                break
+        return Rates(evaluated=images / seconds, step_seconds=_step_seconds(bench))
+
+
+def table1_estimate(experiment: Experiment, suite: Suite, rates: Rates) -> Estimate:
+    """Return what training and testing every update of an experiment takes."""
+    tested = sum(len(task.splits["test"]) for task in suite.tasks)
+    total = Estimate(least=tested / rates.evaluated, most=tested / rates.evaluated)
+    for protection, name, _ in experiment.releases():
+        task = suite.task(name)
+        recipe: TrainingRecipe = experiment.setting.options(protection)["recipe"]
+        factor = 1.0 if protection == UNPROTECTED else TRAPPED_STEPS
+        step = rates.step_seconds * recipe.batch_size / experiment.setting.recipe.batch_size
+        forward = step / recipe.batch_size / 3  # a backward pass costs two forward passes
+        validation = forward * len(task.splits["val"])
+        own = (len(task.splits["test"]) + len(task.splits["val"])) / rates.evaluated
+        fixed = own + forward * len(CURVE_SCALES) * recipe.probe_images
+        least, most = (
+            steps * step * factor + steps / recipe.evaluate_every * validation + fixed
+            for steps in _steps(recipe)
+        )
+        total += Estimate(least=least, most=most)
+    return total
+
+
+def table2_estimate(experiment: Experiment, suite: Suite, rates: Rates) -> Estimate:
+    """Return what the merges take beside table 1, without the linear algebra of merging."""
+    limit = experiment.setting.search_per_task
+    searched = [len(task.splits["val"]) for task in suite.tasks]
+    if limit is not None:
+        searched = [min(limit, images) for images in searched]
+    tested = sum(len(task.splits["test"]) for task in suite.tasks)
+    images = POINTS[experiment.protocol.name] * sum(searched) + tested
+    seconds = experiment.merge_count * images / rates.evaluated
+    return Estimate(least=seconds, most=seconds)
+
+
+def _steps(recipe: TrainingRecipe) -> tuple[int, int]:
+    """Return how many steps training takes if it improves once, and at most."""
+    if recipe.patience is None:
+        return recipe.steps, recipe.steps
+    return min(recipe.steps, (recipe.patience + 1) * recipe.evaluate_every), recipe.steps
+
+
+def _step_seconds(bench: Workbench) -> float:
+    recipe, task = bench.setting.recipe, bench.suite.tasks[0]
+    tower = make_tower(bench.backbone, recipe, 0, task)
+    classifier = Classifier(tower, task)
+    examples = classifier.examples(task.splits["train"])
+    rows = torch.arange(recipe.batch_size, device=bench.backbone.device) % len(examples)
+
+    def steps(count: int) -> None:
+        for number in range(count):
+            hidden = examples.hidden.of(rows)
+            classifier.losses(hidden, examples.labels[rows], 1.0, number).mean().backward()
+
+    steps(1)
+    return _seconds(bench, lambda: steps(_STEPS)) / _STEPS
+
+
+def _seconds(bench: Workbench, run: Callable[[], object]) -> float:
+    device = bench.backbone.device
+    start = time.perf_counter()
+    run()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return max(time.perf_counter() - start, 1e-9)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

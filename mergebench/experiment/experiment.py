@@ -1,0 +1,159 @@
+"""What a table needs: which adapters and which merges of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from mergebench.contracts import Attack, DataMerger, Space
+from mergebench.device import choose_device
+from mergebench.errors import InputError
+from mergebench.experiment.executors import worker_number
+from mergebench.experiment.settings import Setting
+from mergebench.experiment.workbench import Workbench
+from mergebench.measure import UNPROTECTED, Protocol
+from mergebench.registry import registry
+from mergebench.suites import SuiteOptions
+from mergebench.train import ReleaseKind
+
+TABLE2 = (
+    *("ta@full", "ties@full", "ties@knots", "ties@core"),
+    *("dare_ties@full", "dare_ties@knots", "dare_ties@core"),
+    *("tsv@full", "tsv@knots", "tsv@core", "cart@full", "cart@knots", "cart@core"),
+)
+"""The attack@space columns of the paper's Table 2, in its order."""
+
+TABLE4 = ("ta@full", "ties@full", "dare_ties@full", "tsv@full", "cart@full")
+"""The columns of the paper's Table 4, of full fine-tuning, in its order."""
+
+TABLE5 = (
+    *("ta@full", "regmean@full", "chain_of_merges@full", "chain_of_merges_outputs@full"),
+    *("prodistill@full", "finetune@full"),
+)
+"""The methods of the paper's Table 5, which look at images, beside task arithmetic.
+
+Chain of Merges twice, because what it fits is not known and decides what it does to a protection.
+"""
+
+RECOVERY = "finetune@full"
+RECOVERY_BUDGETS = (1, 4, 16)
+"""The attack of the recovery figure, and how many labelled images per class it is given there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """One backbone, its suite's tasks, and what is measured on them.
+
+    `setting`: the suite and the recipes of the backbone. `tasks` None: all tasks of the suite.
+    `attacks`: `attack@space` names. `protections` without `none`, which every experiment includes.
+    `command` is what a caption states. `adapters`: see `Workbench`. `weights`: as of
+    `load_backbone`; `device`: as of `choose_device`; `data`: as of `load_suite`.
+    """
+
+    backbone: str
+    setting: Setting
+    protocol: Protocol
+    seeds: tuple[int, ...]
+    store: Path
+    command: str
+    tasks: tuple[str, ...] | None = None
+    attacks: tuple[str, ...] = TABLE2
+    protections: tuple[str, ...] = ("trap2",)
+    plugins: tuple[Path, ...] = ()
+    adapters: Path | None = None
+    weights: str | None = None
+    device: str = "cpu"
+    data: SuiteOptions | None = None
+
+    def workbench(self) -> Workbench:
+        """Return the workbench of this experiment; one per process."""
+        return _workbench(
+            self.backbone,
+            self.setting,
+            self.tasks,
+            self.store,
+            self.plugins,
+            self.adapters,
+            self.weights,
+            self.device,
+            self.data,
+        )
+
+    def releases(self) -> list[tuple[str, str, int]]:
+        """Return (protection, task, seed) of every update that is needed, the slow ones first."""
+        tasks = self.workbench().suite.task_names
+        return [
+            (protection, task, seed)
+            for seed in self.seeds
+            for protection in (*self.protections, UNPROTECTED)
+            for task in tasks
+        ]
+
+    def merges(self, attack: str) -> list[tuple[str, str | None, int]]:
+        """Return (protection, target, seed) of every set of updates that `attack` merges.
+
+        One that is targeted treats the unprotected updates anew for every target.
+        """
+        merger = self.setting.attack(check_attack(attack)[0])
+        targeted = isinstance(merger, DataMerger) and merger.targeted
+        tasks = self.workbench().suite.task_names
+        plain: list[str | None] = [*tasks] if targeted else [None]
+        sets = [(UNPROTECTED, target) for target in plain]
+        sets += [(name, task) for name in self.protections for task in tasks]
+        return [(protection, target, seed) for seed in self.seeds for protection, target in sets]
+
+    @property
+    def merge_count(self) -> int:
+        """How many merges there are: sets of updates, over all attacks."""
+        return sum(len(self.merges(attack)) for attack in self.attacks)
+
+
+def check_attack(name: str, release: ReleaseKind = "lora") -> tuple[str, str]:
+    """Return attack and space of `attack[@space]`; the attack's first space if none is given.
+
+    Raises `InputError` for unknown names, for a space in which the attack is not defined, and for
+    one that needs the low-rank factors that a `release` does not have.
+    """
+    attack, _, space = name.partition("@")
+    merger = registry().get(Attack, attack)
+    space = space or merger.spaces[0]
+    registry().get(Space, space)
+    if space not in merger.spaces:
+        raise InputError(
+            f"attack {attack} is not defined in space {space}; "
+            f"choose from: {', '.join(f'{attack}@{known}' for known in merger.spaces)}"
+        )
+    if release != "lora" and registry().get(Space, space).needs_factors:
+        raise InputError(
+            f"space {space} needs low-rank factors, which full fine-tuning does not release; "
+            f"use {attack}@full"
+        )
+    return attack, space
+
+
+@lru_cache(maxsize=1)
+def _workbench(
+    backbone: str,
+    setting: Setting,
+    tasks: tuple[str, ...] | None,
+    store: Path,
+    plugins: tuple[Path, ...],
+    adapters: Path | None,
+    weights: str | None,
+    device: str,
+    data: SuiteOptions | None,
+) -> Workbench:
+    for plugin in plugins:
+        registry().add_file(plugin)
+    chosen = choose_device(device, worker=worker_number())
+    return Workbench(
+        backbone,
+        setting,
+        tasks,
+        store,
+        adapters=adapters,
+        weights=weights,
+        device=chosen,
+        data=data,
+    )

@@ -1,0 +1,228 @@
+"""The pieces of work of an experiment: one update, or the merges of one set of updates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mergebench.contracts import Attack, DataMerger, Merger, Space
+from mergebench.errors import InputError
+from mergebench.experiment.executors import Report
+from mergebench.experiment.experiment import Experiment, check_attack
+from mergebench.experiment.monitor import CellDone, CellStarted, ReportingProgress
+from mergebench.measure import UNPROTECTED, Cell
+from mergebench.merging import AttackT, MergeProblem, Problem
+from mergebench.progress import Silent
+from mergebench.registry import registry
+from mergebench.updates import Update
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZeroShotJob:
+    """Measure the backbone itself; a job, so that it has one thread like every other cell."""
+
+    experiment: Experiment
+
+    @property
+    def label(self) -> str:
+        """What is measured."""
+        return "zero-shot"
+
+    def run(self, report: Report) -> None:
+        """Measure."""
+        report(CellStarted(label=self.label))
+        bench = self.experiment.workbench()
+        measured, results = bench.measured, bench.zero_shot().results
+        right, images = sum(results.correct.values()), sum(results.sizes["test"].values())
+        report(
+            CellDone(
+                label=self.label,
+                recalled=bench.measured == measured,
+                outcome=f"test accuracy {100 * right / images:.1f}",
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseJob:
+    """Train one update, if it is not there, and measure it on its own task."""
+
+    experiment: Experiment
+    protection: str
+    task: str
+    seed: int
+    with_curve: bool = False
+
+    @property
+    def label(self) -> str:
+        """What is trained."""
+        return f"{self.task} {self.protection}, seed {self.seed}"
+
+    def run(self, report: Report) -> None:
+        """Train and measure."""
+        report(CellStarted(label=self.label))
+        bench, progress = self.experiment.workbench(), ReportingProgress(report)
+        measured = bench.measured
+        results = bench.standalone(self.protection, self.task, self.seed, progress).results
+        if self.protection == UNPROTECTED:
+            bench.norm(self.task, self.seed, progress)
+        if self.with_curve:
+            bench.scale_curve(self.protection, self.task, self.seed, progress)
+        accuracy = results.correct[self.task] / results.sizes["test"][self.task]
+        report(
+            CellDone(
+                label=self.label,
+                recalled=bench.measured == measured,
+                outcome=f"test accuracy {100 * accuracy:.1f}",
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeJob:
+    """All attacks of one space on one set of updates, sharing what they have in common.
+
+    `options` are changed in all attacks; `from_base`: measure their `DataMerger.from_base`.
+    """
+
+    experiment: Experiment
+    space: str
+    attacks: tuple[str, ...]
+    protection: str
+    target: str | None
+    seed: int
+    options: tuple[tuple[str, Any], ...] = ()
+    from_base: bool = False
+
+    @property
+    def label(self) -> str:
+        """What is merged, and in which space."""
+        return f"{self.space} merges of {self._updates}"
+
+    @property
+    def _updates(self) -> str:
+        changed = "".join(f", {name} {value}" for name, value in self.options)
+        return f"{self._released}{changed}"
+
+    @property
+    def _released(self) -> str:
+        if self.from_base:
+            return f"W0 for {self.target}, seed {self.seed}"
+        whose = "all unprotected"
+        if self.target is not None:
+            plain = self.protection == UNPROTECTED
+            whose = f"{whose} for {self.target}" if plain else f"{self.target} {self.protection}"
+        return f"{whose}, seed {self.seed}"
+
+    def run(self, report: Report) -> None:
+        """Merge, search and measure, one attack after the other."""
+        bench, cells = self.experiment.workbench(), self.cells()
+        for attack in self.attacks:
+            label = f"{attack}@{self.space}, {self._updates}"
+            report(CellStarted(label=label))
+            measured = bench.measured
+            results = next(cells).results
+            report(
+                CellDone(
+                    label=label,
+                    recalled=bench.measured == measured,
+                    outcome=f"alpha {results.alpha:g} of {len(results.points)} points",
+                )
+            )
+
+    def cells(self) -> Iterator[Cell]:
+        """Yield the measured or recalled cells in the order of `attacks`."""
+        merges = Merges(self.experiment, self.protection, self.target, self.seed)
+        for attack in self.attacks:
+            yield merges.cell(attack, self.space, self.options, from_base=self.from_base)
+
+
+class Merges:
+    """Cells of one set of updates; merges in one space share their problem."""
+
+    def __init__(
+        self, experiment: Experiment, protection: str, target: str | None, seed: int
+    ) -> None:
+        self._bench = experiment.workbench()
+        self._protocol = experiment.protocol
+        self._updates = protection, target, seed
+        names = self._bench.suite.task_names
+        self._norms = {task: self._bench.norm(task, seed, Silent()) for task in names}
+        self._problems: dict[str, MergeProblem] = {}
+
+    def cell(
+        self,
+        attack: str,
+        space: str,
+        options: Iterable[tuple[str, Any]] = (),
+        *,
+        from_base: bool = False,
+    ) -> Cell:
+        """Return the measured or recalled cell of one attack, some options being changed."""
+        merger = self._attack(attack).with_options(**dict(options))
+        if isinstance(merger, DataMerger):
+            alone = merger.from_base() if from_base else merger
+            assert alone is not None
+            return self._with_data(alone, registry().get(Space, space)())
+        assert isinstance(merger, Merger)
+        return self._measured(merger, self._problem(space), self._updates[1])
+
+    def merge(self, attack: str, space: str, options: Mapping[str, Any]) -> Update | None:
+        """Return one merge without any search; None for an attack that looks at images."""
+        merger = self._attack(attack).with_options(**options)
+        return self._problem(space).merge(merger) if isinstance(merger, Merger) else None
+
+    def _attack(self, name: str) -> Attack:
+        """Return an attack with the options of the backbone and the protocol."""
+        return self._bench.setting.attack(name).with_options(
+            **self._protocol.defects.attack_options(name)
+        )
+
+    def _with_data(self, merger: DataMerger, space: Space) -> Cell:
+        bench, (protection, target, seed) = self._bench, self._updates
+        if merger.starts_from is None:
+            problem = bench.data_problem(merger, space, protection, target, seed, Silent())
+            return self._measured(merger, problem, target)
+        name, start_space = check_attack(merger.starts_from)
+        # Nothing is protected or asked for in the merge that all targets start from.
+        from_where = None if protection == UNPROTECTED else target
+        starter, starting = self._attack(name), self._problem(start_space)
+        if not isinstance(starter, Merger):
+            raise InputError(
+                f"attack {merger.name} cannot start from {name}, which needs images itself; "
+                "start it from one that needs none"
+            )
+        begun = self._measured(starter, starting, from_where)
+        alpha = begun.results.alpha
+        assert alpha is not None
+
+        def start() -> Update:
+            chosen = starter.with_options(**begun.results.options)
+            return starting.merge(chosen).scaled(alpha)
+
+        problem = bench.data_problem(merger, space, protection, target, seed, Silent(), start=start)
+        return self._measured(merger, problem, target, begun)
+
+    def _problem(self, space: str) -> MergeProblem:
+        if space not in self._problems:
+            found = registry().get(Space, space)()
+            self._problems[space] = self._bench.problem(found, *self._updates, Silent())
+        return self._problems[space]
+
+    def _measured(
+        self,
+        attack: AttackT,
+        problem: Problem[AttackT],
+        target: str | None,
+        start: Cell | None = None,
+    ) -> Cell:
+        return self._bench.merged(
+            attack,
+            problem,
+            self._protocol,
+            protection=self._updates[0],
+            target=target,
+            norms=self._norms,
+            start=start,
+        )

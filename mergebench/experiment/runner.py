@@ -1,0 +1,265 @@
+"""Runs an experiment: what is missing on several processes, the rest from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from mergebench.contracts import DataMerger
+from mergebench.experiment.executors import execute
+from mergebench.experiment.experiment import Experiment, check_attack
+from mergebench.experiment.jobs import MergeJob, ReleaseJob, ZeroShotJob
+from mergebench.experiment.monitor import Monitor
+from mergebench.experiment.training_costs import training_costs
+from mergebench.experiment.workbench import NotMeasuredError
+from mergebench.measure import (
+    FROM_BASE,
+    FULL,
+    UNPROTECTED,
+    Cell,
+    Context,
+    Measurements,
+    Merged,
+    merged_row,
+    scale_curve,
+    standalone_row,
+    zero_shot_rows,
+)
+from mergebench.progress import Silent
+from mergebench.train import TrainingRecipe
+
+Job = ReleaseJob | ZeroShotJob | MergeJob
+
+
+def measure_standalone(
+    experiment: Experiment, monitor: Monitor, *, processes: int, curves: bool = False
+) -> Measurements:
+    """Return the standalone accuracies (and scale curves), training what is missing."""
+    run_jobs([ZeroShotJob(experiment=experiment)], monitor, "zero-shot", processes=processes)
+    jobs = [
+        ReleaseJob(
+            experiment=experiment, protection=protection, task=task, seed=seed, with_curve=curves
+        )
+        for protection, task, seed in experiment.releases()
+    ]
+    what = "adapters" if experiment.setting.release == "lora" else "updates"
+    run_jobs(jobs, monitor, what, processes=processes)
+    return _recalled_standalone(experiment, curves=curves)
+
+
+def _recalled_standalone(experiment: Experiment, *, curves: bool) -> Measurements:
+    bench = experiment.workbench()
+    zero_shot = bench.zero_shot()
+    cells, rows, lines = [zero_shot], zero_shot_rows(zero_shot, experiment.seeds), []
+    for protection, task, seed in experiment.releases():
+        cell = bench.standalone(protection, task, seed, Silent())
+        cells.append(cell)
+        rows.append(standalone_row(cell, protection, task))
+        if curves:
+            curve = bench.scale_curve(protection, task, seed, Silent())
+            cells.append(curve)
+            lines.append(scale_curve(curve, protection, task))
+    context = context_of(experiment, cells)
+    context = replace(context, notes=(*context.notes, *training_costs(experiment)))
+    return Measurements(context=context, standalone=tuple(rows), curves=tuple(lines))
+
+
+def measure_merges(experiment: Experiment, monitor: Monitor, *, processes: int) -> Measurements:
+    """Return the merged accuracies of all attacks, measuring what is missing."""
+    alone = measure_standalone(experiment, monitor, processes=processes)
+    jobs = _merge_jobs(experiment)
+    run_jobs(jobs, monitor, "merges", processes=processes)
+    return _with_merges(experiment, alone)[0]
+
+
+def recall_merges(experiment: Experiment) -> tuple[Measurements, list[Cell]]:
+    """Return what `measure_merges` returns, and the cells of the merges, from the store alone.
+
+    Raises `NotMeasuredError` if something was not measured.
+    """
+    with experiment.workbench().recalling_only():
+        return _with_merges(experiment, _recalled_standalone(experiment, curves=False))
+
+
+def _with_merges(experiment: Experiment, alone: Measurements) -> tuple[Measurements, list[Cell]]:
+    found = [
+        (merged_row(cell, from_base=job.from_base), cell)
+        for job in _merge_jobs(experiment)
+        for cell in job.cells()
+    ]
+    cells = [cell for _, cell in found]
+    attacks, protections = experiment.attacks, (FROM_BASE, UNPROTECTED, *experiment.protections)
+
+    def place(pair: tuple[Merged, Cell]) -> tuple[int, int, int]:
+        row = pair[0]
+        attack = attacks.index(f"{row.attack}@{row.space}")
+        return row.seed, attack, protections.index(row.protection)
+
+    pairs = sorted(found, key=place)
+    context = context_of(experiment, [*cells, experiment.workbench().zero_shot()])
+    rows = tuple(row for row, _ in pairs)
+    measured = Measurements(context=context, standalone=alone.standalone, merged=rows)
+    return measured, [cell for _, cell in pairs]
+
+
+def _merge_jobs(experiment: Experiment) -> list[MergeJob]:
+    """Return one job per set of updates and space, with the attacks that share them.
+
+    Attacks that could start from W0 as well do so for every target.
+    """
+    attacks: dict[tuple[str, str | None, int, str], list[str]] = {}
+    for name in experiment.attacks:
+        attack, space = check_attack(name)
+        for updates in experiment.merges(name):
+            attacks.setdefault((*updates, space), []).append(attack)
+    return [
+        MergeJob(
+            experiment=experiment,
+            space=space,
+            attacks=tuple(names),
+            protection=protection,
+            target=target,
+            seed=seed,
+        )
+        for (protection, target, seed, space), names in attacks.items()
+    ] + [job for name in experiment.attacks for job in from_base_jobs(experiment, name)]
+
+
+def from_base_jobs(
+    experiment: Experiment, name: str, options: tuple[tuple[str, Any], ...] = ()
+) -> list[MergeJob]:
+    """Return the jobs of attack `name` on W0, one per target and seed; none if it needs a merge.
+
+    `options`: changed in the attack.
+    """
+    attack, space = check_attack(name)
+    merger = experiment.setting.attack(attack)
+    if not isinstance(merger, DataMerger) or merger.from_base() is None:
+        return []
+    return [
+        MergeJob(
+            experiment=experiment,
+            space=space,
+            attacks=(attack,),
+            protection=UNPROTECTED,
+            target=target,
+            seed=seed,
+            options=options,
+            from_base=True,
+        )
+        for protection, target, seed in experiment.merges(name)
+        if protection == UNPROTECTED
+    ]
+
+
+def run_jobs(jobs: Sequence[Job], monitor: Monitor, what: str, *, processes: int) -> None:
+    """Measure what the jobs measure, shown as the stage `what`; what is stored takes no process."""
+    if not jobs:
+        return
+    cells = sum(len(job.attacks) if isinstance(job, MergeJob) else 1 for job in jobs)
+    with monitor.stage(what, cells):
+        missing = [job for job in jobs if not _recalled(job, monitor)]
+        for _ in execute(missing, processes=processes, on_event=monitor.event):
+            pass
+
+
+def _recalled(job: Job, monitor: Monitor) -> bool:
+    """Whether all that the job measures is in the store; it is shown as done then."""
+    events: list[Any] = []
+    try:
+        with job.experiment.workbench().recalling_only():
+            job.run(events.append)
+    except NotMeasuredError:
+        return False
+    for event in events:
+        monitor.event(0, event)
+    return True
+
+
+def context_of(experiment: Experiment, cells: Sequence[Cell]) -> Context:
+    """Return what a caption of these cells states."""
+    newest = max(cells, key=lambda cell: cell.run.finished)
+    bench = experiment.workbench()
+    versions: Mapping[str, str] = newest.run.versions
+    return Context(
+        command=experiment.command,
+        date=newest.run.finished[:10],
+        backbone=bench.backbone.name,
+        backbone_sha256=bench.backbone.sha256,
+        suite=bench.suite.name,
+        suite_sha256=bench.suite.sha256,
+        tasks=bench.suite.task_names,
+        protocol=experiment.protocol.name,
+        release=experiment.setting.release,
+        seeds=experiment.seeds,
+        precision=bench.setting.precision,
+        device=newest.run.place,
+        versions=versions,
+        revisions=tuple(sorted({cell.run.revision for cell in cells if cell.run.revision})),
+        notes=(*bench.suite.notes, *_notes(experiment, cells)),
+    )
+
+
+def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
+    """Yield what else the numbers depend on: recipe, options, search subset, mixed versions."""
+    setting = experiment.setting
+    if setting.published:
+        stated = ", ".join(experiment.protocol.defects.stated())
+        yield f"Defects of the reference (docs/paper_setting.md): {stated}."
+    updates = "Adapters" if setting.release == "lora" else "Updates"
+    yield f"{updates}: {setting.recipe.summary}."
+    for name in (UNPROTECTED, *experiment.protections):
+        options = dict(setting.protections.get(name, {}))
+        recipe = options.pop("recipe", setting.recipe)
+        if recipe != setting.recipe:
+            yield f"{updates} of {name}: {recipe.summary}."
+        if options:
+            shown = ", ".join(f"{key} {value}" for key, value in options.items())
+            yield f"Options of {name}: {shown}."
+    for attack in experiment.attacks:
+        merger = experiment.setting.attack(check_attack(attack)[0])
+        if isinstance(merger, DataMerger):
+            yield described(merger)
+    if setting.published or setting.recipe.precision != setting.precision:
+        yield f"Training computes in {setting.recipe.precision}."
+    if setting.search_per_task is not None:
+        yield (
+            f"Merges are tuned on {setting.search_per_task} class-balanced validation images "
+            "per task."
+        )
+    if experiment.protocol.race is not None:
+        seen, exhaustive = searched_images(cells)
+        yield (
+            f"The searches looked at {seen} validation images, where exhaustive ones would have "
+            f"looked at {exhaustive} ({100 * seen / max(1, exhaustive):.0f} %)."
+        )
+    places = sorted({cell.run.place for cell in cells})
+    if len(places) > 1:
+        yield f"The cells were measured on {len(places)} kinds of device: {', '.join(places)}."
+    versions = {tuple(sorted(cell.run.versions.items())) for cell in cells}
+    if len(versions) > 1:
+        yield f"The cells were measured with {len(versions)} sets of package versions."
+
+
+def described(merger: DataMerger) -> str:
+    """Return in a sentence which images an attack looks at, and its other hyper-parameters."""
+    budget = {item.name for item in fields(DataMerger)}
+    shown = (
+        value.summary if isinstance(value, TrainingRecipe) else f"{name} {value}"
+        for name, value in merger.options().items()
+        if name not in budget
+    )
+    return f"{'; '.join([f'{merger.name} looks at {merger.budget}', *shown])}."
+
+
+def searched_images(cells: Sequence[Cell]) -> tuple[int, int]:
+    """Return how many images the searches of the cells looked at, and all points times all images.
+
+    The second is what the same searches cost without a race.
+    """
+    seen = exhaustive = 0
+    for results in (cell.results for cell in cells if cell.inputs.attack is not None):
+        seen += sum(sum(results.sizes[point.stage].values()) for point in results.points)
+        exhaustive += len(results.points) * sum(results.sizes[FULL].values())
+    return seen, exhaustive

@@ -1,0 +1,94 @@
+"""Cells on disk: one file each, named by the hash of the cell's inputs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from mergebench.errors import InputError
+from mergebench.files import check_writable, remove_leftovers, replacing
+from mergebench.measure import FORMAT, Cell, plain, sha256_of
+
+_CELL = TypeAdapter(Cell)
+_NAME = re.compile(r"[0-9a-f]{64}\.json")
+
+
+class Store:
+    """A folder of cells that any number of processes may read and write.
+
+    A cell is there completely or not at all: a process that is killed leaves at most a temporary
+    file, which nobody reads. Writing a cell again replaces it. Raises `InputError` when the folder
+    cannot be made or written.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        check_writable(self.root)
+        remove_leftovers(self.root)
+
+    def path(self, key: str) -> Path:
+        """Return the file of the cell with that key."""
+        return self.root / f"{key}.json"
+
+    def get(self, key: str) -> Cell | None:
+        """Return the cell, or None if it has not been measured.
+
+        Raises `InputError` naming the file when it was damaged, edited or renamed.
+        """
+        file = self.path(key)
+        try:
+            content = file.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise InputError(f"{file} cannot be read: {error.strerror}") from error
+        try:
+            cell = _parse(content)
+        except ValueError as error:
+            raise InputError(
+                f"{file} is damaged ({error}): delete it to measure it again"
+            ) from error
+        if cell.key != key:
+            raise InputError(f"{file} holds another cell, {cell.key[:12]}...: rename or delete it")
+        return cell
+
+    def put(self, cell: Cell) -> None:
+        """Write a cell; when this returns it is on disk. `InputError` if it cannot be written."""
+        record = {"format": FORMAT, **plain(cell), "sha256": sha256_of(cell)}
+        text = json.dumps(record, sort_keys=True, indent=1, allow_nan=False)
+        with replacing(self.path(cell.key)) as temporary:
+            temporary.write_text(text + "\n")
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the keys of all cells, sorted."""
+        files = self.root.iterdir()
+        return tuple(sorted(file.stem for file in files if _NAME.fullmatch(file.name)))
+
+    def cells(self) -> Iterator[Cell]:
+        """Yield all cells in the order of their keys; raises as `get`."""
+        for key in self.keys():
+            cell = self.get(key)
+            if cell is not None:
+                yield cell
+
+
+def _parse(content: bytes) -> Cell:
+    """Return the cell of a file's content; ValueError with a short reason if it is not intact."""
+    try:
+        record = json.loads(content)
+    except ValueError:
+        raise ValueError("not valid JSON") from None
+    if not isinstance(record, dict) or record.pop("format", None) != FORMAT:
+        raise ValueError(f"not a cell of format {FORMAT}")
+    if record.pop("sha256", None) != sha256_of(record):
+        raise ValueError("its content does not match its checksum")
+    try:
+        return _CELL.validate_python(record)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"{where}: {first['msg']}") from None

@@ -1,0 +1,304 @@
+"""Measures what an experiment needs, or recalls it from the store if it was measured before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mergebench.backbones import Backbone, load_backbone
+from mergebench.contracts import DataMerger, Space
+from mergebench.experiment.settings import Setting
+from mergebench.experiment.store import Store
+from mergebench.experiment.trained_releases import TrainedReleases
+from mergebench.measure import (
+    UNPROTECTED,
+    Cell,
+    CellInputs,
+    CellResults,
+    CellRun,
+    Deployment,
+    Evaluator,
+    MergeMeasurement,
+    Method,
+    Point,
+    Protocol,
+    deployed,
+    not_reproduced,
+    results_on_test,
+)
+from mergebench.merging import AttackT, DataMergeProblem, MergeProblem, Problem, UpdateMemory
+from mergebench.progress import Progress
+from mergebench.suites import Suite, SuiteOptions, load_suite
+from mergebench.train import CURVE_SCALES
+from mergebench.updates import Update
+
+
+class NotMeasuredError(Exception):
+    """What was asked for is not in the store, while nothing may be measured."""
+
+
+class Workbench:
+    """One backbone on the tasks of its suite, with a store of what was measured.
+
+    Every method returns the stored result if there is one with the same inputs (contents, options
+    and versions), and measures and stores it otherwise. `measured` counts the cells and trained
+    updates that were not there. `adapters`: a folder of released adapters, `<task>-<protection>`,
+    that take the place of trained ones. `weights`, `device`: as of `load_backbone`; `data`:
+    as of `load_suite`. Raises `InputError` for an unknown backbone or task, for missing weights or
+    images and for a store that cannot be written.
+    """
+
+    def __init__(
+        self,
+        backbone: str,
+        setting: Setting,
+        tasks: Sequence[str] | None,
+        store: Path,
+        *,
+        adapters: Path | None = None,
+        weights: str | None = None,
+        device: str | torch.device = "cpu",
+        data: SuiteOptions | None = None,
+    ) -> None:
+        self.setting = setting
+        self.measured = 0
+        self._measures = True
+        self.store = Store(store / "cells")
+        self.suite: Suite = load_suite(self.setting.suite, tasks=tasks, options=data)
+        self.backbone: Backbone = load_backbone(backbone, weights=weights, device=device)
+        self._releases = TrainedReleases(
+            self.backbone,
+            self.suite,
+            setting,
+            store / "releases",
+            given=adapters,
+            before_training=self._begin_measuring,
+        )
+        self._given = adapters is not None
+        self._known = UpdateMemory()
+        self._evaluators: dict[tuple[tuple[str, ...], int | None], Evaluator] = {}
+
+    @contextmanager
+    def recalling_only(self) -> Iterator[None]:
+        """Raise `NotMeasuredError` inside the context for what is not in the store."""
+        self._measures = False
+        try:
+            yield
+        finally:
+            self._measures = True
+
+    @property
+    def evaluator(self) -> Evaluator:
+        """Evaluates on all test images and on the search subset of the validation images."""
+        return self._evaluator(self.suite.task_names, self.setting.search_per_task)
+
+    def release(self, protection: str, task: str, seed: int, progress: Progress) -> Update:
+        """Return the update that `protection` releases for `task`, trained or read on first use."""
+        return self._releases.update(protection, task, seed, progress)
+
+    def zero_shot(self) -> Cell:
+        """Return the test counts of the backbone itself."""
+        return self._recall(self._inputs(seed=0), lambda: results_on_test(self.evaluator))
+
+    def standalone(self, protection: str, task: str, seed: int, progress: Progress) -> Cell:
+        """Return the test count of one update at its nominal scale, on its own task."""
+        update = self.release(protection, task, seed, progress)
+
+        def measure() -> CellResults:
+            with deployed(self.backbone, update):
+                results = results_on_test(self._own_evaluator(task))
+                if self._given:  # nobody knows what their training saw
+                    return results
+                found = self._evaluator((task,), None).correct("val")[task]
+            known = self.training_record(protection, task, seed, progress)["validation"]
+            doubts = not_reproduced(found, known["correct"], known["images"])
+            return replace(results, warnings=(*results.warnings, *doubts))
+
+        return self._recall(self._own_inputs(protection, task, seed, update, "standalone"), measure)
+
+    def scale_curve(self, protection: str, task: str, seed: int, progress: Progress) -> Cell:
+        """Return the test counts of one update on its own task, by deployed scale."""
+        update = self.release(protection, task, seed, progress)
+
+        def measure() -> CellResults:
+            evaluator = self._own_evaluator(task)
+            points = []
+            with Deployment(self.backbone, update) as deployment:
+                for scale in CURVE_SCALES:
+                    deployment.set(scale)
+                    counts = evaluator.correct("test")
+                    points.append(Point(options={}, alpha=scale, counts=counts))
+            nominal = points[CURVE_SCALES.index(1.0)].counts
+            sizes = {"test": evaluator.sizes("test")}
+            return CellResults(correct=nominal, sizes=sizes, alpha=1.0, points=tuple(points))
+
+        scales = {"scales": CURVE_SCALES}
+        inputs = self._own_inputs(protection, task, seed, update, "scale_curve", **scales)
+        return self._recall(inputs, measure)
+
+    def norm(self, task: str, seed: int, progress: Progress) -> float:
+        """Return the accuracy of the task's unprotected update on the search subset, a fraction."""
+        update = self.release(UNPROTECTED, task, seed, progress)
+
+        def measure() -> CellResults:
+            evaluator = self._own_evaluator(task)
+            with deployed(self.backbone, update):
+                correct = evaluator.correct("val")
+            return CellResults(correct=correct, sizes={"val": evaluator.sizes("val")})
+
+        subset = self.setting.search_per_task
+        inputs = self._own_inputs(UNPROTECTED, task, seed, update, "norm", search_per_task=subset)
+        results = self._recall(inputs, measure).results
+        return results.correct[task] / results.sizes["val"][task]
+
+    def problem(
+        self, space: Space, protection: str, target: str | None, seed: int, progress: Progress
+    ) -> MergeProblem:
+        """Return the merge of all tasks' updates, the target's being protected."""
+        updates = self._released(protection, target, seed, progress)
+        return MergeProblem(updates, space=space, seed=seed, known=self._known)
+
+    def data_problem(
+        self,
+        merger: DataMerger,
+        space: Space,
+        protection: str,
+        target: str | None,
+        seed: int,
+        progress: Progress,
+        *,
+        start: Callable[[], Update] | None = None,
+    ) -> DataMergeProblem:
+        """Return the merge of the same updates by `merger`, with the help of images.
+
+        `start`: as of `DataMergeProblem`.
+        """
+        return DataMergeProblem(
+            self._released(protection, target, seed, progress),
+            backbone=self.backbone,
+            tasks=self.suite.tasks,
+            space=space,
+            seed=seed,
+            target=target if merger.targeted else None,
+            start=start,
+            precision=self.setting.precision,
+        )
+
+    def _released(
+        self, protection: str, target: str | None, seed: int, progress: Progress
+    ) -> list[Update]:
+        return [
+            self.release(protection if task == target else UNPROTECTED, task, seed, progress)
+            for task in self.suite.task_names
+        ]
+
+    def merged(
+        self,
+        merger: AttackT,
+        problem: Problem[AttackT],
+        protocol: Protocol,
+        *,
+        protection: str,
+        target: str | None,
+        norms: Mapping[str, float],
+        start: Cell | None = None,
+    ) -> Cell:
+        """Return the test counts of one merge at the point that `protocol` selects.
+
+        `norms`: standalone validation accuracy of the unprotected updates, by task. `start`: the
+        cell of the merge that the attack starts from, if it starts from one.
+        """
+        if isinstance(merger, DataMerger) and merger.alphas is not None:
+            protocol = replace(protocol, alphas=merger.alphas)
+        inputs = self._inputs(
+            seed=problem.seed,
+            protection=Method.of(self.setting.protection(protection)),
+            target=target,
+            attack=Method.of(merger),
+            space=Method.of(problem.space),
+            protocol={
+                **protocol.record(),
+                "search_per_task": self.setting.search_per_task,
+                "norms": norms,
+                "structures": merger.grid,
+                **({} if start is None else {"start": start.key}),
+            },
+            updates=tuple(update.sha256 for update in problem.updates),
+        )
+
+        return self._recall(
+            inputs,
+            lambda: MergeMeasurement(
+                problem=problem,
+                merger=merger,
+                evaluator=self.evaluator,
+                protocol=protocol,
+                norms=norms,
+                target=target,
+            ).results(),
+        )
+
+    def training_record(
+        self, protection: str, task: str, seed: int, progress: Progress
+    ) -> dict[str, Any]:
+        """Return what was recorded when the update was trained."""
+        return self._releases.record(protection, task, seed, progress)
+
+    def _own_evaluator(self, task: str) -> Evaluator:
+        return self._evaluator((task,), self.setting.search_per_task)
+
+    def _evaluator(self, tasks: tuple[str, ...], per_task: int | None) -> Evaluator:
+        """Return the evaluator of these tasks and of so many validation images; made once."""
+        if (tasks, per_task) not in self._evaluators:
+            self._evaluators[tasks, per_task] = Evaluator(
+                self.backbone,
+                [self.suite.task(task) for task in tasks],
+                per_task=None if per_task is None else {"val": per_task},
+                precision=self.setting.precision,
+            )
+        return self._evaluators[tasks, per_task]
+
+    def _own_inputs(
+        self, protection: str, task: str, seed: int, update: Update, what: str, **details: Any
+    ) -> CellInputs:
+        return self._inputs(
+            seed=seed,
+            protection=Method.of(self.setting.protection(protection)),
+            target=task,
+            updates=(update.sha256,),
+            protocol={"name": what, **details},
+        )
+
+    def _inputs(self, **parts: Any) -> CellInputs:
+        return CellInputs(
+            backbone=self.backbone.name,
+            backbone_sha256=self.backbone.sha256,
+            suite=self.suite.name,
+            suite_sha256=self.suite.sha256,
+            tasks=self.suite.task_names,
+            precision=self.setting.precision,
+            **parts,
+        )
+
+    def _recall(self, inputs: CellInputs, measure: Callable[[], CellResults]) -> Cell:
+        known = self.store.get(inputs.key)
+        if known is not None:
+            return known
+        self._begin_measuring()
+        start = time.perf_counter()
+        results = measure()
+        run = CellRun.now(time.perf_counter() - start, self.backbone.device)
+        cell = Cell(inputs=inputs, results=results, run=run)
+        self.store.put(cell)
+        return cell
+
+    def _begin_measuring(self) -> None:
+        if not self._measures:
+            raise NotMeasuredError
+        self.measured += 1

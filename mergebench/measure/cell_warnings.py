@@ -1,0 +1,120 @@
+"""What makes a measured number doubtful; computed with it, stored with it, shown beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from mergebench.measure.evaluate import Counts
+
+COLLAPSED_SHARE = 0.5
+"""Share of a task's test images given one class from which predictions count as collapsed."""
+GAP_ERRORS = 3.0
+"""Standard errors of the difference beyond which validation and test accuracy disagree."""
+NORM_RANGE = (0.02, 3.0)
+"""Usual size of a merge, as a multiple of what the norms of orthogonal updates add up to.
+
+A merge below it leaves every update with about that share of its scale: hardly more than the
+backbone itself. Such a search gave merging up, and the cell's accuracy is next to zero-shot. CART
+can do so within the `paper` grid and TA cannot: CART's `D` is about the mean of T updates, so that
+at the smallest alpha, 0.1, eight of them have 1/80 of their scale, and 1/10 in TA's sum.
+"""
+UNFAITHFUL_SHARE = 0.02
+"""Share of validation images by which a loaded update may differ from what training saw."""
+
+EDGE = "alpha at the edge"
+COLLAPSED = "collapsed predictions"
+GAP = "validation-test gap"
+NORM = "norm out of range"
+DEGENERATE = "degenerate bases"
+UNFAITHFUL = "accuracy not reproduced"
+WEAKER_THAN_TA = "weaker than TA"
+UTILITY_LOSS = "utility loss"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellWarning:
+    """One doubt about one cell: its `kind`, one of the constants of this module, and the facts."""
+
+    kind: str
+    detail: str
+
+
+def edge_of_grid(alpha: float, alphas: Sequence[float]) -> Iterator[CellWarning]:
+    """Warn when the best coefficient is the smallest or largest that a search may try.
+
+    0 is no edge: nothing lies beyond the unmerged model. Neither is a coefficient without choice.
+    """
+    if len(alphas) == 1:
+        return
+    for edge, what in ((min(alphas), "smallest"), (max(alphas), "largest")):
+        if alpha == edge != 0:
+            yield CellWarning(kind=EDGE, detail=f"alpha {alpha:g} is the {what} of the grid")
+            return
+
+
+def collapsed_predictions(most_predicted: Counts, sizes: Counts) -> Iterator[CellWarning]:
+    """Warn about tasks where one class is predicted for more than half of the test images."""
+    shares = {task: most_predicted[task] / size for task, size in sizes.items()}
+    worst = {task: share for task, share in shares.items() if share > COLLAPSED_SHARE}
+    if worst:
+        text = ", ".join(f"{task} {100 * share:.0f} %" for task, share in worst.items())
+        yield CellWarning(kind=COLLAPSED, detail=f"one class for most images: {text}")
+
+
+def validation_test_gap(
+    validation: Counts, validation_sizes: Counts, test: Counts, test_sizes: Counts
+) -> Iterator[CellWarning]:
+    """Warn when the mean accuracies over tasks differ by more than three standard errors.
+
+    The standard error is that of the difference of two means of independent binomial shares. The
+    validation images chose the point, which by itself makes them look better.
+    """
+    gap = variance = 0.0
+    for task, size in test_sizes.items():
+        share = test[task] / size
+        seen = validation[task] / validation_sizes[task]
+        gap += (seen - share) / len(test_sizes)
+        variance += seen * (1 - seen) / validation_sizes[task] + share * (1 - share) / size
+    error = math.sqrt(variance) / len(test_sizes)
+    if abs(gap) > GAP_ERRORS * error:
+        yield CellWarning(
+            kind=GAP,
+            detail=f"validation {100 * gap:+.1f} points above test, {GAP_ERRORS:g} standard "
+            f"errors are {100 * GAP_ERRORS * error:.1f}",
+        )
+
+
+def norm_out_of_range(ratio: float, alpha: float) -> Iterator[CellWarning]:
+    """Warn about a merge that is much smaller or larger than its updates.
+
+    `ratio`: `‖alpha D‖ / sqrt(Σ ‖τ_i‖²)`; with alpha 0 nothing was merged, and nothing is said.
+    """
+    low, high = NORM_RANGE
+    if alpha != 0 and not low <= ratio <= high:
+        yield CellWarning(
+            kind=NORM, detail=f"the merge is {ratio:.3g} times the updates (usual: {low}-{high:g})"
+        )
+
+
+def degenerate_bases(
+    notes: Mapping[str, float], limits: Mapping[str, float]
+) -> Iterator[CellWarning]:
+    """Warn when a note that an attack took of its bases lies below the attack's own limit."""
+    for what, limit in limits.items():
+        if notes.get(what, limit) < limit:
+            yield CellWarning(kind=DEGENERATE, detail=f"{what} {notes[what]:.2g} (below {limit:g})")
+
+
+def not_reproduced(found: int, expected: int, size: int) -> Iterator[CellWarning]:
+    """Warn when a released update at scale 1 is not as accurate as training saw it.
+
+    `found` and `expected`: correct validation images of `size`. A few differ because the deployed
+    update is added to the weights and not run beside them.
+    """
+    if abs(found - expected) > UNFAITHFUL_SHARE * size:
+        yield CellWarning(
+            kind=UNFAITHFUL,
+            detail=f"{found} of {size} validation images correct, training saw {expected}",
+        )

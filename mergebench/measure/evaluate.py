@@ -1,0 +1,225 @@
+"""Correct counts of a deployed update, `W0 + alpha D`, on the tasks of a suite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from mergebench.backbones import (
+    Backbone,
+    Body,
+    Images,
+    Precision,
+    StemOutputs,
+    autocast,
+    text_head,
+)
+from mergebench.batching import Batches
+from mergebench.errors import InputError
+from mergebench.suites import Task, in_turns
+from mergebench.updates import SiteUpdate, Update
+
+Counts = dict[str, int]
+"""Correctly classified images by task name."""
+
+
+class Deployment:
+    """A backbone that carries `W0 + alpha D` while the context is open.
+
+    Each `set` computes the weights from the saved `W0`, never from the last ones; leaving the
+    context, also by an exception, restores `W0` bit for bit. Only `W0` and `D` of the changed
+    parameters are held, so that a further alpha is one addition per parameter. Raises `InputError`
+    when `update` changes a parameter that the backbone lacks, or of another shape.
+    """
+
+    def __init__(self, backbone: Backbone, update: Update) -> None:
+        self._targets = [
+            (_parameter(backbone, site, change, update.label), change.dense().to(backbone.device))
+            for site, change in update.sites.items()
+        ]
+        self._saved: list[Tensor] = []
+
+    def __enter__(self) -> Self:
+        self._saved = [parameter.detach().clone() for parameter, _ in self._targets]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with torch.no_grad():
+            for (parameter, _), original in zip(self._targets, self._saved, strict=True):
+                parameter.copy_(original)
+
+    @torch.no_grad()
+    def set(self, alpha: float) -> None:
+        """Write `W0 + alpha D` into the weights."""
+        for (parameter, change), original in zip(self._targets, self._saved, strict=True):
+            torch.add(original, change, alpha=alpha, out=parameter)
+
+
+@contextmanager
+def deployed(backbone: Backbone, update: Update, alpha: float = 1.0) -> Iterator[None]:
+    """Let the backbone carry `W0 + alpha D` inside the context, and `W0` again after it."""
+    with Deployment(backbone, update) as deployment:
+        deployment.set(alpha)
+        yield
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Pool:
+    """The images of one split of all tasks in one sequence, with each task's first row.
+
+    `ranks`: the place of each image in its task's class-balanced order.
+    """
+
+    images: StemOutputs
+    starts: Counts
+    labels: Mapping[str, Tensor]
+    ranks: Mapping[str, Tensor]
+
+
+class Evaluator:
+    """Counts correct predictions of a backbone, as its weights stand, on cached images.
+
+    Images are kept as uint8 on the backbone's device if they fit there (`Images`), with what the
+    tower computes ahead of its blocks if that is small (`StemOutputs`); text heads are computed
+    once. `per_task` limits a split to a fixed class-balanced subset of that many images per task,
+    e.g. `{"val": 120}`. `batch_size` is halved where a GPU's memory does not suffice.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        tasks: Sequence[Task],
+        *,
+        per_task: Mapping[str, int] | None = None,
+        batch_size: int = 256,
+        precision: Precision = "bf16",
+    ) -> None:
+        self.backbone = backbone
+        self.tasks = tuple(tasks)
+        self.precision = precision
+        self._batches = Batches(batch_size)
+        self._body = Body(backbone.visual)
+        self._per_task = dict(per_task or {})
+        self._heads = {
+            task.name: text_head(backbone, task.classes, task.templates) for task in tasks
+        }
+        self._pools: dict[str, _Pool] = {}
+
+    def sizes(self, split: str) -> Counts:
+        """Return the number of images that `correct` looks at, by task."""
+        return {name: len(labels) for name, labels in self._pool(split).labels.items()}
+
+    def labels(self, split: str) -> Mapping[str, Tensor]:
+        """Return the true classes of the images that `correct` looks at, by task."""
+        return self._pool(split).labels
+
+    def correct(self, split: str) -> Counts:
+        """Return the correct counts of the current weights on one split, by task."""
+        return {name: int(hits.sum()) for name, hits in self.hits(split).items()}
+
+    def hits(self, split: str, ranks: range | None = None) -> dict[str, Tensor]:
+        """Return for each task which images are classified correctly: `(N,)` bool.
+
+        `ranks`: look only at the images at these places of a class-balanced order (see
+        `class_balanced`), which are returned in the order of the split.
+        """
+        labels, ordered = self._pool(split).labels, self._pool(split).ranks
+        return {
+            name: predicted.eq(labels[name][_places(ordered[name], ranks)])
+            for name, predicted in self.predictions(split, ranks).items()
+        }
+
+    @torch.inference_mode()
+    def predictions(
+        self, split: str, ranks: range | None = None, tasks: Sequence[str] | None = None
+    ) -> dict[str, Tensor]:
+        """Return for each task the predicted classes: `(N,)` int64.
+
+        `ranks`: as in `hits`; `tasks`: look at the images of these only.
+        """
+        pool = self._pool(split)
+        chosen = {
+            name: _places(own, ranks)
+            for name, own in pool.ranks.items()
+            if tasks is None or name in tasks
+        }
+        rows = torch.cat([pool.starts[name] + places for name, places in chosen.items()])
+        features = self._batches.of(
+            lambda batch: self._features(pool.images.of(batch)), rows
+        ).split([len(places) for places in chosen.values()])
+        return {
+            name: (own @ self._heads[name].T).argmax(1)
+            for own, name in zip(features, chosen, strict=True)
+        }
+
+    def _features(self, hidden: Tensor) -> Tensor:
+        # An argmax over unit rows does not depend on the length of the feature vector.
+        with autocast(hidden.device, self.precision):
+            features: Tensor = self._body(hidden)
+        return features.float()
+
+    def _pool(self, split: str) -> _Pool:
+        if split not in self._pools:
+            subsets, starts, labels, ranks, start = [], {}, {}, {}, 0
+            for task in self.tasks:
+                data = task.splits[split]
+                chosen = torch.arange(len(data.labels))
+                if split in self._per_task:
+                    chosen = class_balanced(data.labels, self._per_task[split])
+                subsets.append(chosen)
+                labels[task.name] = data.labels[chosen].to(self.backbone.device)
+                ranks[task.name] = _ranks(labels[task.name])
+                starts[task.name] = start
+                start += len(chosen)
+            parts = [task.splits[split].images for task in self.tasks]
+            images = Images(parts, self.backbone.device, subsets)
+            outputs = StemOutputs(self.backbone, images, precision=self.precision)
+            self._pools[split] = _Pool(images=outputs, starts=starts, labels=labels, ranks=ranks)
+        return self._pools[split]
+
+
+def class_balanced(labels: Tensor, count: int) -> Tensor:
+    """Return the indices, ascending, of `count` images spread evenly over the classes.
+
+    `labels`: `(N,)` int64. The first images of every class are taken in turns, so that a smaller
+    subset is part of a larger one; all indices are returned when `count >= N`.
+    """
+    return in_turns(labels)[:count].sort().values
+
+
+def _ranks(labels: Tensor) -> Tensor:
+    ranks = torch.empty_like(labels)
+    order = in_turns(labels)
+    ranks[order] = torch.arange(len(labels), device=labels.device)
+    return ranks
+
+
+def _places(own: Tensor, ranks: range | None) -> Tensor:
+    """Return the indices, ascending, of the images whose rank is in `ranks`; None means all."""
+    if ranks is None:
+        return torch.arange(len(own), device=own.device)
+    return ((own >= ranks.start) & (own < ranks.stop)).nonzero().flatten()
+
+
+def _parameter(backbone: Backbone, site: str, change: SiteUpdate, label: str) -> nn.Parameter:
+    parameters = dict(backbone.visual.named_parameters())
+    parameter = parameters.get(f"{site}.weight", parameters.get(site))
+    if parameter is None:
+        raise InputError(f"{label}: backbone {backbone.name} has no site {site}")
+    if tuple(parameter.shape) != tuple(change.shape):
+        raise InputError(
+            f"{label}: site {site} has shape {tuple(change.shape)}, "
+            f"but {tuple(parameter.shape)} in backbone {backbone.name}"
+        )
+    return parameter

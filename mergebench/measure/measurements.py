@@ -1,0 +1,124 @@
+"""What an experiment measured, as tables and figures read it: integer counts and context."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mergebench.measure.cell_warnings import CellWarning
+
+ZERO_SHOT = "zero_shot"
+UNPROTECTED = "none"
+FROM_BASE = "from_base"
+"""The row of attacks that start from W0 in place of a merge (`DataMerger.from_base`)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standalone:
+    """Test accuracy of one model on one task: the zero-shot backbone or a released update.
+
+    `release` is `zero_shot` or a protection's name; `correct` of `size` test images; `hits`: which
+    of them (`mergebench.measure.cell.packed`); `warnings`: what makes the number doubtful.
+    """
+
+    seed: int
+    release: str
+    task: str
+    correct: int
+    size: int
+    hits: str = ""
+    warnings: tuple[CellWarning, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merged:
+    """Test counts of one merge: one attack in one space on the updates of all tasks.
+
+    `target` is the task whose update is protected by `protection`; with `none` all updates are
+    unprotected and `target` is None, unless the attack itself is about one; with `from_base`
+    nothing was merged. `alpha` and `options` were chosen on validation; `points` is the number of
+    evaluated points; `correct` and `sizes` are by task, and so is `hits`, which test images are
+    correct (`cell.packed`); `warnings`: what makes the numbers doubtful.
+    """
+
+    seed: int
+    protection: str
+    target: str | None
+    attack: str
+    space: str
+    alpha: float
+    options: Mapping[str, Any]
+    points: int
+    correct: Mapping[str, int]
+    sizes: Mapping[str, int]
+    hits: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[CellWarning, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleCurve:
+    """Correct test counts of one update on its own task at every deployed scale `s`."""
+
+    seed: int
+    release: str
+    task: str
+    scales: tuple[float, ...]
+    correct: tuple[int, ...]
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovered:
+    """Test accuracy on the target's task after fine-tuning on few labelled images of it.
+
+    `protection`: of the target's update in the merge that it started from, `from_base` for W0 and
+    no merge. `images_per_class`: how many were seen, 0 for the start itself; `images` in all.
+    `correct` of `size` test images.
+    """
+
+    seed: int
+    protection: str
+    target: str
+    images_per_class: int
+    images: int
+    correct: int
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a caption states: how the numbers came about.
+
+    `command` reproduces them; `date` is the day (ISO) on which the newest of them was measured;
+    hashes identify the weights and the images; `revisions` are the git commits of the code that
+    measured them; `release`: in which form updates are released, `lora` or `full`; `notes` are
+    further facts, one sentence each.
+    """
+
+    command: str
+    date: str
+    backbone: str
+    backbone_sha256: str
+    suite: str
+    suite_sha256: str
+    tasks: tuple[str, ...]
+    protocol: str
+    seeds: tuple[int, ...]
+    precision: str
+    device: str
+    versions: Mapping[str, str]
+    revisions: tuple[str, ...] = ()
+    release: str = "lora"
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurements:
+    """Everything that one table or figure shows."""
+
+    context: Context
+    standalone: tuple[Standalone, ...] = ()
+    merged: tuple[Merged, ...] = ()
+    curves: tuple[ScaleCurve, ...] = ()
+    recovered: tuple[Recovered, ...] = ()

@@ -1,0 +1,122 @@
+"""Racing: of the many points of a search, the clearly beaten leave before they saw every image."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mergebench.measure.evaluate import Counts
+
+Hits = Mapping[str, Tensor]
+"""By task, which images are classified correctly: `(n,)` bool."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Race:
+    """The rules: how many images the rounds show, and how sure an elimination is.
+
+    The first round shows `first_per_task` class-balanced images of each task, every further one
+    so many that `growth` times as many were seen, the last one all of them. A point leaves when it
+    is behind another by more than the images that neither has seen are likely to turn around, with
+    a probability of at most `risk` per comparison (`Track.beaten`). Every round is a chance to err,
+    which speaks for few of them.
+    """
+
+    first_per_task: int = 4
+    growth: float = 1.5
+    risk: float = 0.05
+
+    def rounds(self, per_task: int) -> list[range]:
+        """Return the ranks of the images that each round adds, from 0 to `per_task`."""
+        ends = [min(self.first_per_task, per_task)]
+        while ends[-1] < per_task:
+            ends.append(min(per_task, max(ends[-1] + 1, round(ends[-1] * self.growth))))
+        return [range(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+@dataclass(kw_only=True, eq=False)
+class Entrant:
+    """One point in a race, with its hits on the images that it has seen, in the order of rounds."""
+
+    options: Mapping[str, Any]
+    alpha: float
+    hits: dict[str, Tensor] = field(default_factory=dict)
+
+    def see(self, more: Hits) -> None:
+        """Add the hits of one round."""
+        for task, seen in more.items():
+            known = self.hits.get(task)
+            self.hits[task] = seen if known is None else torch.cat([known, seen])
+
+    @property
+    def counts(self) -> Counts:
+        """Correct counts on the images seen so far, by task."""
+        return {task: int(hits.sum()) for task, hits in self.hits.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Track:
+    """What all entrants are measured by.
+
+    `sizes`: images by task; `norms`: by which each task's accuracy is divided, as in the search's
+    objective; `race`: the rules.
+    """
+
+    sizes: Counts
+    norms: Mapping[str, float]
+    race: Race
+
+    def run(
+        self,
+        entrants: Sequence[Entrant],
+        earlier: Sequence[Entrant],
+        look: Callable[[Entrant, range], Hits],
+    ) -> None:
+        """Show images to `entrants` until they have seen all, or are beaten.
+
+        They race against each other and `earlier` entrants, whether those were beaten or not.
+        `look` evaluates an entrant on the images of some ranks.
+        """
+        alive, left = list(entrants), list(earlier)
+        for ranks in self.race.rounds(max(self.sizes.values())):
+            for entrant in alive:
+                entrant.see(look(entrant, ranks))
+            beaten = self.beaten(alive, left)
+            left += itertools.compress(alive, beaten)
+            alive = [one for one, leaves in zip(alive, beaten, strict=True) if not leaves]
+            if not alive:
+                break
+
+    def beaten(self, alive: Sequence[Entrant], others: Sequence[Entrant]) -> list[bool]:
+        """Return which of `alive` are beaten, by another of them or by one of `others`.
+
+        All of `alive` have seen the same images; others are compared if they have seen these.
+        Where two differ on `d_t` of the `n_t` images seen of task `t`, of `N_t`, and neither is
+        better, the lead exceeds `sqrt(2 ln(1 / risk) Σ_t w_t² d_t (1 - n_t / N_t))` with a
+        probability of at most `risk`, where `w_t` is the weight of one image. Source: Serfling,
+        1974, Probability inequalities for the sum in sampling without replacement, for the signs of
+        the differing pairs; it has `1 - (n_t - 1) / N_t`, from which an image is left out here to
+        make the last round exact.
+        """
+        seen = {task: len(hits) for task, hits in alive[0].hits.items()}
+        enough = [one for one in others if all(len(one.hits[task]) >= seen[task] for task in seen)]
+        rivals = [*alive, *enough]
+        lead = doubt = torch.zeros(len(alive), len(rivals), dtype=torch.float64)
+        for task, count in seen.items():
+            own = torch.stack([one.hits[task] for one in alive]).float()
+            theirs = torch.stack([one.hits[task][:count] for one in rivals]).float()
+            own_sum, their_sum = own.sum(1, keepdim=True), theirs.sum(1)
+            differing = own_sum + their_sum - 2 * own @ theirs.T
+            weight = 1 / (count * self.norms[task])
+            lead = lead + weight * (their_sum - own_sum).double().cpu()
+            unseen = 1 - count / self.sizes[task]
+            doubt = doubt + weight**2 * unseen * differing.double().cpu()
+        least = (2 * math.log(1 / self.race.risk) * doubt).sqrt()
+        ahead: list[bool] = (lead > least).any(dim=1).tolist()
+        return ahead

@@ -1,0 +1,223 @@
+"""The choice of alpha and of structural hyper-parameters for one merge, on validation images."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic
+
+from mergebench.measure.evaluate import Counts, Deployment, Evaluator
+from mergebench.measure.protocols import Protocol
+from mergebench.measure.racing import Entrant, Hits, Race, Track
+from mergebench.merging import AttackT, Problem
+from mergebench.updates import Update
+
+Options = Mapping[str, Any]
+
+FULL = "full"
+"""The stage of points that saw all validation images."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One evaluated point of a search: the structural options, alpha, and validation counts.
+
+    `stage`: "full", or on how many images a race gave it up (a key of the search's sizes). `tested`
+    holds test counts, of some tasks, where a selection rule would choose the point.
+    """
+
+    options: Options
+    alpha: float
+    counts: Counts
+    stage: str = FULL
+    tested: Counts = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SearchResult:
+    """The chosen point, its merged update `D`, and every point that was evaluated, in order."""
+
+    chosen: Point
+    merged: Update
+    points: tuple[Point, ...]
+    sizes: Mapping[str, Counts]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """Mean over tasks of accuracy, each task divided by its norm.
+
+    `sizes`: images by task; `norms`: standalone accuracy by task as a fraction, 1 for no
+    normalisation. Raises ArithmeticError when a norm is 0, naming the task.
+    """
+
+    sizes: Counts
+    norms: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        for task in self.sizes:
+            if not self.norms[task] > 0:
+                raise ArithmeticError(f"standalone accuracy of {task} is 0: it cannot be a norm")
+
+    def __call__(self, counts: Counts) -> float:
+        """Return the score of `counts`; 1 means standalone accuracy on the average task."""
+        parts = [counts[task] / size / self.norms[task] for task, size in self.sizes.items()]
+        return sum(parts) / len(parts)
+
+
+def search(
+    problem: Problem[AttackT],
+    merger: AttackT,
+    evaluator: Evaluator,
+    protocol: Protocol,
+    *,
+    norms: Mapping[str, float],
+) -> SearchResult:
+    """Choose alpha and the structural hyper-parameters of `merger` as `protocol` says.
+
+    Each structural point is merged once, whatever the number of alphas. `norms`: standalone
+    validation accuracy by task (fractions), used if the protocol normalises. The backbone's weights
+    are the same before and after.
+    """
+    run = _Search(problem, merger, evaluator, protocol, norms)
+    if protocol.strategy == "coordinate":
+        chosen = run.coordinate()
+    elif protocol.race is not None:
+        chosen = run.race(protocol.race)
+    else:
+        chosen = run.best(run.evaluate(run.joint_points()))
+    return SearchResult(
+        chosen=chosen, merged=run.merge(chosen.options), points=tuple(run.points), sizes=run.sizes
+    )
+
+
+def best_point(
+    points: Iterable[Point], score: Callable[[Counts], float], *, later_wins: bool
+) -> Point:
+    """Return the point with the highest score; of equals the last or the first."""
+    best: Point | None = None
+    best_score = float("-inf")
+    for point in points:
+        value = score(point.counts)
+        if best is None or value > best_score or (later_wins and value == best_score):
+            best, best_score = point, value
+    if best is None:
+        raise ValueError("no point to choose from")
+    return best
+
+
+class _Search(Generic[AttackT]):
+    """The state of one search: the merged update at hand and the points so far."""
+
+    def __init__(
+        self,
+        problem: Problem[AttackT],
+        merger: AttackT,
+        evaluator: Evaluator,
+        protocol: Protocol,
+        norms: Mapping[str, float],
+    ) -> None:
+        self.problem = problem
+        self.merger = merger
+        self.evaluator = evaluator
+        self.protocol = protocol
+        self.norms = norms if protocol.normalised else dict.fromkeys(norms, 1.0)
+        self.points: list[Point] = []
+        self.sizes: dict[str, Counts] = {FULL: evaluator.sizes("val")}
+        self._merged: tuple[Options, Update] | None = None
+
+    @property
+    def grid(self) -> dict[str, tuple[float, ...]]:
+        return {
+            name: tuple(self.protocol.grids.get(name, values))
+            for name, values in self.merger.grid.items()
+        }
+
+    def merge(self, options: Options) -> Update:
+        """Return `D` for the options; the last one is remembered."""
+        if self._merged is None or self._merged[0] != options:
+            self._merged = (options, self.problem.merge(self.merger.with_options(**options)))
+        return self._merged[1]
+
+    @property
+    def objective(self) -> Objective:
+        return Objective(sizes=self.sizes[FULL], norms=self.norms)
+
+    def best(self, points: Iterable[Point]) -> Point:
+        return best_point(points, self.objective, later_wins=self.protocol.later_wins)
+
+    def evaluate(self, candidates: Iterable[tuple[Options, float]]) -> Iterator[Point]:
+        """Yield the evaluated candidates in order; runs of equal options share one merge."""
+        for options, group in itertools.groupby(candidates, key=lambda candidate: candidate[0]):
+            with Deployment(self.evaluator.backbone, self.merge(options)) as deployment:
+                for _, alpha in group:
+                    deployment.set(alpha)
+                    counts = self.evaluator.correct("val")
+                    point = Point(options=options, alpha=alpha, counts=counts)
+                    self.points.append(point)
+                    yield point
+
+    def sweep(self, candidates: Sequence[tuple[Options, float]]) -> Point:
+        """Evaluate candidates until `patience` of them in a row did not improve; the best one."""
+        score, patience = self.objective, self.protocol.patience
+        seen: list[Point] = []
+        best_score, idle = 0.0, 0
+        points = self.evaluate(candidates)
+        for point in points:
+            seen.append(point)
+            value = score(point.counts)
+            improved = value >= best_score if self.protocol.later_wins else value > best_score
+            best_score, idle = (value, 0) if improved else (best_score, idle + 1)
+            if patience is not None and idle >= patience:
+                break
+        points.close()  # type: ignore[attr-defined]  # restores the weights now
+        return self.best(seen)
+
+    def coordinate(self) -> Point:
+        """Search alpha at the attack's defaults, then each hyper-parameter at the best so far."""
+        options: dict[str, Any] = {name: getattr(self.merger, name) for name in self.grid}
+        best = self.sweep([(options, alpha) for alpha in self.protocol.alphas])
+        for name, values in self.grid.items():
+            best = self.sweep([({**best.options, name: value}, best.alpha) for value in values])
+        return best
+
+    def joint_points(self) -> list[tuple[Options, float]]:
+        """Return every combination; alpha = 0 only once, since it undoes every merge."""
+        names, grids = list(self.grid), list(self.grid.values())
+        structures = [dict(zip(names, values, strict=True)) for values in itertools.product(*grids)]
+        return [
+            (options, alpha)
+            for index, options in enumerate(structures)
+            for alpha in self.protocol.alphas
+            if alpha != 0 or index == 0
+        ]
+
+    def race(self, rules: Race) -> Point:
+        """Race the alphas of one structure after the other, also against those of earlier ones.
+
+        Each structure is merged once. The chosen point is among those that saw all images.
+        """
+        track = Track(sizes=self.sizes[FULL], norms=self.norms, race=rules)
+        earlier: list[Entrant] = []
+        for options, group in itertools.groupby(self.joint_points(), key=lambda point: point[0]):
+            entrants = [Entrant(options=options, alpha=alpha) for _, alpha in group]
+            with Deployment(self.evaluator.backbone, self.merge(options)) as deployment:
+
+                def look(entrant: Entrant, ranks: range, to: Deployment = deployment) -> Hits:
+                    to.set(entrant.alpha)
+                    return self.evaluator.hits("val", ranks)
+
+                track.run(entrants, earlier, look)
+            earlier += entrants
+        self.points += [self._raced(entrant) for entrant in earlier]
+        return self.best(point for point in self.points if point.stage == FULL)
+
+    def _raced(self, entrant: Entrant) -> Point:
+        """Return the point of an entrant whose race is over; its stage says what it saw."""
+        seen = {task: len(hits) for task, hits in entrant.hits.items()}
+        stage = FULL if seen == self.sizes[FULL] else f"first {max(seen.values())}"
+        self.sizes.setdefault(stage, seen)
+        return Point(
+            options=entrant.options, alpha=entrant.alpha, counts=entrant.counts, stage=stage
+        )

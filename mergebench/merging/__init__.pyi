@@ -1,0 +1,6 @@
+from .memory import UpdateMemory as UpdateMemory
+from .problem import AttackT as AttackT
+from .problem import MergeProblem as MergeProblem
+from .problem import Problem as Problem
+from .problem import merge as merge
+from .with_data import DataMergeProblem as DataMergeProblem

@@ -1,0 +1,21 @@
+"""What merges remember of single updates, which several sets of updates share."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+
+class UpdateMemory:
+    """Small values that depend on one update alone, for all the sets that it is merged in.
+
+    Of the sets of updates that a table merges, one for each target, all but one update are the
+    same; what is known of them need not be computed again.
+    """
+
+    def __init__(self) -> None:
+        self._values: defaultdict[tuple[object, ...], dict[str, Any]] = defaultdict(dict)
+
+    def of(self, *identity: object) -> dict[str, Any]:
+        """Return the values by key of one update; `identity` is all that they depend on."""
+        return self._values[identity]

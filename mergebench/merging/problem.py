@@ -1,0 +1,243 @@
+"""Merging a set of updates under one or many rules, reusing what does not depend on the rule."""
+
+from __future__ import annotations
+
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from mergebench.contracts import Attack, Encoded, Merger, Room, Site, Space
+from mergebench.errors import InputError, shape_text
+from mergebench.merging.memory import UpdateMemory
+from mergebench.updates import Dense, LowRank, SiteUpdate, Update, all_finite
+
+AttackT = TypeVar("AttackT", bound=Attack)
+
+
+def merge(
+    merger: Merger,
+    updates: Sequence[Update],
+    *,
+    space: Space,
+    seed: int = 0,
+    coefficients: Sequence[float] | None = None,
+) -> Update:
+    """Return the merged update `D` of one rule, before the merging coefficient `alpha`.
+
+    For several rules on the same updates, a `MergeProblem` shares what they have in common; errors
+    and parameters are the same.
+    """
+    problem = MergeProblem(updates, space=space, seed=seed, coefficients=coefficients, room=Room(0))
+    return problem.merge(merger)
+
+
+class Problem(ABC, Generic[AttackT]):
+    """A set of updates in one space, and the data that an attack needs, to be merged."""
+
+    updates: tuple[Update, ...]
+    space: Space
+    seed: int
+
+    @abstractmethod
+    def merge(self, merger: AttackT) -> Update:
+        """Return the merged update `D`, before the merging coefficient `alpha`."""
+
+    @abstractmethod
+    def notes(self, merger: AttackT) -> dict[str, float]:
+        """Return what `merger` noted at its last merge."""
+
+
+class MergeProblem(Problem[Merger]):
+    """`T` updates in one space, encoded once and merged under any number of rules.
+
+    `coefficients`: one factor per update, applied to its representatives before the rule. `room`:
+    for the large tensors that are kept between merges. `known`: what other problems found out about
+    single updates.
+    Raises `InputError` when the updates do not agree in sites, shapes or dtypes, or when the space
+    needs low-rank factors and an update is dense.
+    """
+
+    def __init__(
+        self,
+        updates: Sequence[Update],
+        *,
+        space: Space,
+        seed: int = 0,
+        coefficients: Sequence[float] | None = None,
+        room: Room | None = None,
+        known: UpdateMemory | None = None,
+    ) -> None:
+        if not updates:
+            raise InputError("nothing to merge: give at least one update")
+        if coefficients is not None and len(coefficients) != len(updates):
+            raise InputError(
+                f"{len(coefficients)} coefficients for {len(updates)} updates: give one each"
+            )
+        check_compatible(updates)
+        self.space = space
+        self.seed = seed
+        self.updates = tuple(updates)
+        self._coefficients = coefficients
+        self._encoded: dict[tuple[str, bool], Encoded] = {}
+        self._sites: dict[tuple[str, bool], Site] = {}
+        self._room = Room() if room is None else room
+        self._known = known
+
+    def merge(self, merger: Merger) -> Update:
+        """Return the merged update `D` of `merger`, one site after the other.
+
+        Raises `InputError` when the rule is not defined in this space and `ArithmeticError`, naming
+        the site, when its result is not finite.
+        """
+        if self.space.name not in merger.spaces:
+            raise InputError(
+                f"attack {merger.name} is not defined in space {self.space.name}; "
+                f"choose from: {', '.join(merger.spaces)}"
+            )
+        return Update(
+            sites={name: self._merge_site(name, merger) for name in self.updates[0].sites},
+            label=f"{merger!r}@{self.space.name}",
+        )
+
+    def notes(self, merger: Merger) -> dict[str, float]:
+        """Return what `merger` noted at its last merge, the smallest value over the sites."""
+        found: dict[str, float] = {}
+        for name in self.updates[0].sites:
+            site = self._sites.get((name, merger.rotation_invariant))
+            for what, value in site.notes.items() if site else ():
+                if what in merger.smallest:
+                    found[what] = min(value, found.get(what, value))
+        return found
+
+    def _merge_site(self, name: str, merger: Merger) -> SiteUpdate:
+        return self._weighted_sum(name, merger) or self._combine(name, merger)
+
+    def _weighted_sum(self, name: str, merger: Merger) -> SiteUpdate | None:
+        """Return what a linear rule gives where the space needs no representatives for it."""
+        weights = merger.weights(len(self.updates))
+        if weights is None:
+            return None
+        if self._coefficients is not None:
+            pairs = zip(weights, self._coefficients, strict=True)
+            weights = [weight * coefficient for weight, coefficient in pairs]
+        total = self.space.weighted_sum([update.sites[name] for update in self.updates], weights)
+        if total is not None:
+            _require_finite(total.tensors, name, merger)
+        return total
+
+    def _combine(self, name: str, merger: Merger) -> SiteUpdate:
+        encoded = self._encode(name, merger.rotation_invariant)
+        site = self._sites[name, merger.rotation_invariant]
+        merged = merger.combine(encoded.stack, site)
+        if merged.shape != encoded.stack.shape[1:]:
+            raise ValueError(
+                f"{merger.name} returned shape {tuple(merged.shape)} at site {name}; "
+                f"expected {tuple(encoded.stack.shape[1:])}"
+            )
+        _require_finite([merged], name, merger)
+        first = self.updates[0].sites[name]
+        change = encoded.decode(merged, first.dtype)
+        if isinstance(change, Dense) and change.shape != first.shape:
+            return Dense(delta=change.delta.reshape(first.shape))
+        return change
+
+    def _encode(self, name: str, rotation_invariant: bool) -> Encoded:
+        """Return the site's representatives; dense updates as they are are made again."""
+        known = self._encoded.get((name, rotation_invariant))
+        if known is not None:
+            return known
+        changes = [update.sites[name] for update in self.updates]
+        matrix = len(changes[0].shape) == 2
+        encoded = self._encode_changes(name, changes, matrix, rotation_invariant)
+        if self._coefficients is not None:
+            factors = torch.tensor(self._coefficients, dtype=encoded.stack.dtype)
+            encoded = replace(encoded, stack=encoded.stack * factors[:, None, None])
+        if (name, rotation_invariant) not in self._sites:
+            self._sites[name, rotation_invariant] = Site(
+                name=name,
+                shape=encoded.shape,
+                seed=self.seed,
+                matrix=matrix,
+                _own=self._own(name) if encoded.separate else [],
+                _room=self._room,
+            )
+        self._keep(name, rotation_invariant, encoded)
+        return encoded
+
+    def _own(self, name: str) -> list[dict[str, Any]]:
+        """Return what is remembered of each update's representative, and of draws for its place."""
+        if self._known is None:
+            return []
+        factors = self._coefficients or [1.0] * len(self.updates)
+        return [
+            self._known.of(update.sha256, factor, repr(self.space), name, place, self.seed)
+            for place, (update, factor) in enumerate(zip(self.updates, factors, strict=True))
+        ]
+
+    def _keep(self, name: str, rotation_invariant: bool, encoded: Encoded) -> None:
+        bases = [basis for basis in (encoded.left, encoded.right) if basis is not None]
+        size = sum(tensor.nbytes for tensor in (encoded.stack, *bases))
+        if bases and self._room.take(size):
+            self._encoded[name, rotation_invariant] = encoded
+
+    def _encode_changes(
+        self, name: str, changes: Sequence[SiteUpdate], matrix: bool, rotation_invariant: bool
+    ) -> Encoded:
+        if not matrix:
+            flat = torch.stack([change.dense().reshape(1, -1) for change in changes])
+            return Encoded(stack=flat, shape=(1, flat.shape[2]), separate=True)
+        if self.space.needs_factors:
+            _require_factors(self.updates, name, self.space)
+        return self.space.encode(changes, rotation_invariant=rotation_invariant)
+
+
+def check_compatible(updates: Sequence[Update]) -> None:
+    """Raise `InputError` unless all updates change the same sites, shapes and dtypes alike."""
+    first = updates[0]
+    for other in updates[1:]:
+        _check_same_sites(first, other)
+        for site, change in first.sites.items():
+            theirs = other.sites[site]
+            if change.shape != theirs.shape:
+                raise InputError(
+                    f"site {site} has shape {shape_text(change.shape)} in {first.label} and "
+                    f"{shape_text(theirs.shape)} in {other.label}: merge adapters of one backbone"
+                )
+            if change.dtype != theirs.dtype:
+                raise InputError(
+                    f"site {site} is {change.dtype} in {first.label} and {theirs.dtype} in "
+                    f"{other.label}: convert them to one dtype"
+                )
+
+
+def _check_same_sites(first: Update, other: Update) -> None:
+    missing = [site for site in first.sites if site not in other.sites]
+    extra = [site for site in other.sites if site not in first.sites]
+    if not missing and not extra:
+        return
+    site, holder, lacker = (missing[0], first, other) if missing else (extra[0], other, first)
+    near = difflib.get_close_matches(site, list(lacker.sites), n=1)
+    hint = f" (nearest there: {near[0]})" if near else ""
+    raise InputError(
+        f"{lacker.label} has no site {site}, which {holder.label} changes{hint}; "
+        f"{len(missing)} missing, {len(extra)} extra: merge adapters with the same target modules"
+    )
+
+
+def _require_finite(tensors: Sequence[Tensor], site: str, merger: Merger) -> None:
+    if not all(map(all_finite, tensors)):
+        raise ArithmeticError(f"{merger.name} gave a value that is not finite at site {site}")
+
+
+def _require_factors(updates: Sequence[Update], site: str, space: Space) -> None:
+    for update in updates:
+        if not isinstance(update.sites[site], LowRank):
+            raise InputError(
+                f"{update.label}: site {site} is dense, but space {space.name} needs low-rank "
+                "factors; use space full"
+            )

@@ -1,0 +1,59 @@
+"""The images of a task that an attack may look at, within its budget."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from mergebench.contracts import DataMerger
+from mergebench.errors import InputError
+from mergebench.seeding import generator
+from mergebench.suites import Split, Task, in_turns, turns
+
+
+def within_budget(task: Task, attack: DataMerger, seed: int) -> Task:
+    """Return `task` as `attack` sees it: its budget as split `train`, no test images.
+
+    The images are drawn class by class from the attack's split, a smaller budget being part of a
+    larger one, and stay in the order of the split. Raises `InputError` when the split, or a class
+    of it, holds fewer than the budget.
+    """
+    source = task.splits[attack.split]
+    order = _shuffled_in_turns(source.labels, task.name, seed)
+    if attack.images_per_class > 0:
+        chosen = _per_class(source.labels[order], order, attack, task)
+    else:
+        _require(len(source), attack.images_per_task, attack, f"task {task.name}")
+        chosen = order[: attack.images_per_task]
+    chosen = chosen.sort().values
+    drawn = Split(images=source.images[chosen], labels=source.labels[chosen])
+    empty = Split(images=source.images[:0].clone(), labels=source.labels[:0].clone())
+    return replace(task, splits={"train": drawn, "val": task.splits["val"], "test": empty})
+
+
+def _shuffled_in_turns(labels: Tensor, task: str, seed: int) -> Tensor:
+    """Return all indices, a random one of every class first, then the second of each, and so on."""
+    shuffled = torch.randperm(len(labels), generator=generator(seed, "samples", task))
+    return shuffled[in_turns(labels[shuffled])]
+
+
+def _per_class(ordered: Tensor, order: Tensor, attack: DataMerger, task: Task) -> Tensor:
+    counts = torch.bincount(ordered, minlength=len(task.classes))
+    for name, count in zip(task.classes, counts.tolist(), strict=True):
+        _require(count, attack.images_per_class, attack, f"class {name!r} of task {task.name}")
+    return order[turns(ordered) < attack.images_per_class]
+
+
+def _require(found: int, wanted: int, attack: DataMerger, where: str) -> None:
+    if wanted < 1:
+        raise InputError(
+            f"attack {attack.name}: its budget is {wanted} images per task; set images_per_task or "
+            "images_per_class to at least 1"
+        )
+    if found < wanted:
+        raise InputError(
+            f"attack {attack.name} wants {wanted} images of {where}, but split {attack.split} has "
+            f"{found}: lower images_per_class or images_per_task, or draw from the other split"
+        )

@@ -1,0 +1,68 @@
+"""Merging a set of updates with the help of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from mergebench.backbones import Backbone, Precision
+from mergebench.contracts import DataMerger, MergeData, Space
+from mergebench.merging.problem import Problem, check_compatible
+from mergebench.merging.sampling import within_budget
+from mergebench.suites import Task
+from mergebench.updates import Update
+
+
+class DataMergeProblem(Problem[DataMerger]):
+    """`T` updates of one backbone and the tasks that they were trained for, in the same order.
+
+    `start`: returns the merge that the attack starts from, its coefficient included. `precision`:
+    of the forward passes. Raises `InputError` when the updates do not agree in sites, shapes or
+    dtypes.
+    """
+
+    def __init__(
+        self,
+        updates: Sequence[Update],
+        *,
+        backbone: Backbone,
+        tasks: Sequence[Task],
+        space: Space,
+        seed: int = 0,
+        target: str | None = None,
+        start: Callable[[], Update] | None = None,
+        precision: Precision = "fp32",
+    ) -> None:
+        if len(updates) != len(tasks):
+            raise ValueError(f"{len(updates)} updates for {len(tasks)} tasks")
+        check_compatible(updates)
+        self.updates = tuple(updates)
+        self.space = space
+        self.seed = seed
+        self._backbone = backbone
+        self._tasks = tuple(tasks)
+        self._target = target
+        self._start = start
+        self._precision: Precision = precision
+        self._notes: dict[DataMerger, dict[str, float]] = {}
+
+    def merge(self, merger: DataMerger) -> Update:
+        """Return the merged update `D` of `merger`, from the images within its budget.
+
+        Raises `InputError` when a split has fewer images than the budget.
+        """
+        given = MergeData(
+            backbone=self._backbone,
+            updates=self.updates,
+            tasks=tuple(within_budget(task, merger, self.seed) for task in self._tasks),
+            seed=self.seed,
+            target=self._target,
+            start=None if self._start is None else self._start(),
+            precision=self._precision,
+        )
+        merged = merger.merge(given)
+        self._notes[merger] = given.notes
+        return merged
+
+    def notes(self, merger: DataMerger) -> dict[str, float]:
+        """Return what `merger` noted at its last merge."""
+        return dict(self._notes.get(merger, {}))

@@ -1,0 +1,1 @@
+"""How the embedded images and backbones were made; nothing at run time needs it."""

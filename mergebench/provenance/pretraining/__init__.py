@@ -1,0 +1,5 @@
+"""Contrastive pretraining of the embedded backbones, done once and committed."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,17 @@
+from .baseline import Baseline as Baseline
+from .baseline import Measured as Measured
+from .baseline import RegressionExperiment as RegressionExperiment
+from .baseline import Tolerance as Tolerance
+from .baseline import read_baseline as read_baseline
+from .comparing import Change as Change
+from .comparing import Checked as Checked
+from .comparing import Verdict as Verdict
+from .comparing import changes as changes
+from .outcomes import Outcome as Outcome
+from .outcomes import store_outcomes as store_outcomes
+from .outputs import junit as junit
+from .outputs import markdown as markdown
+from .outputs import print_checked as print_checked
+from .outputs import summary as summary
+from .running import check as check
+from .running import update as update

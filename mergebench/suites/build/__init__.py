@@ -1,1 +1,0 @@
-"""The builder of the embedded suite: turns pinned registry packages into packed image tasks."""

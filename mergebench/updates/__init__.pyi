@@ -1,0 +1,14 @@
+from .adapter_layout import LAYOUTS as LAYOUTS
+from .adapters import DENSE_NAME as DENSE_NAME
+from .adapters import load_update as load_update
+from .adapters import save_adapter as save_adapter
+from .adapters import save_dense as save_dense
+from .huggingface_names import BUFFERS as BUFFERS
+from .huggingface_names import TRANSPOSED as TRANSPOSED
+from .huggingface_names import open_clip_tensor as open_clip_tensor
+from .update import Dense as Dense
+from .update import LowRank as LowRank
+from .update import SiteUpdate as SiteUpdate
+from .update import Update as Update
+from .update import all_finite as all_finite
+from .update import factors_are_smaller as factors_are_smaller

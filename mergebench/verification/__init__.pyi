@@ -1,0 +1,10 @@
+from .measuring import Comparison as Comparison
+from .measuring import compared as compared
+from .measuring import other_environment as other_environment
+from .measuring import other_inputs as other_inputs
+from .outputs import Verified as Verified
+from .outputs import print_verified as print_verified
+from .sampling import sample as sample
+from .stated import StatedCell as StatedCell
+from .stated import StatedTable as StatedTable
+from .stated import read_tables as read_tables

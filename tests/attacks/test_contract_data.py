@@ -1,0 +1,152 @@
+"""What every attack that looks at images must do; a new one is tested by being registered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+from training import TINY, assert_unchanged, synthetic_task, tiny_backbone, weights_of
+
+from mergebench.backbones import Backbone
+from mergebench.contracts import DataMerger, Merger, Space
+from mergebench.merging.problem import merge
+from mergebench.merging.with_data import DataMergeProblem
+from mergebench.registry import registry
+from mergebench.suites import Split, Task
+from mergebench.train import TrainingRecipe
+from mergebench.updates.update import LowRank, Update
+
+ATTACKS = [found.plugin for found in registry().all(DataMerger)]
+FEW = {"steps": 2, "epochs": 1, "recipe": TINY}
+"""What fields of these names are set to, so that attacks that train end soon."""
+NAMES = ("stripes", "dots", "waves")
+
+
+def title(attack: type[DataMerger]) -> str:
+    return attack.name
+
+
+def small(attack: type[DataMerger]) -> DataMerger:
+    known = attack().options()
+    few: dict[str, object] = {name: value for name, value in FEW.items() if name in known}
+    if isinstance(known.get("recipe"), TrainingRecipe):
+        few["recipe"] = replace(known["recipe"], steps=FEW["steps"], batch_size=4)
+    return attack().with_options(images_per_task=4, images_per_class=0, **few)
+
+
+@pytest.fixture(scope="module", params=["mini_vit", "mini_convnext"])
+def backbone(request: pytest.FixtureRequest) -> Backbone:
+    return tiny_backbone(request.param)
+
+
+def updates_of(backbone: Backbone, count: int, scale: float = 0.05) -> list[Update]:
+    draws = torch.Generator().manual_seed(2)
+    return [
+        Update(
+            sites={
+                name: LowRank(
+                    up=scale * torch.randn(site.out_features, 2, generator=draws),
+                    down=torch.randn(2, site.in_features, generator=draws),
+                )
+                for name, site in backbone.sites.items()
+            },
+            label=NAMES[index],
+        )
+        for index in range(count)
+    ]
+
+
+def tasks_of(count: int) -> list[Task]:
+    return [synthetic_task(name) for name in NAMES[:count]]
+
+
+def problem(
+    backbone: Backbone, attack: DataMerger, updates: Sequence[Update], tasks: Sequence[Task]
+) -> DataMergeProblem:
+    """Return the problem of `attack`; one that starts from a merge is given 0.3 times that."""
+    full = registry().get(Space, "full")()
+
+    def start() -> Update:
+        assert attack.starts_from is not None
+        rule = registry().get(Merger, attack.starts_from.split("@")[0])()
+        return merge(rule, updates, space=full).scaled(0.3)
+
+    return DataMergeProblem(
+        updates,
+        backbone=backbone,
+        tasks=tasks,
+        space=full,
+        target=tasks[0].name if attack.targeted else None,
+        start=None if attack.starts_from is None else start,
+    )
+
+
+def merged(
+    backbone: Backbone, attack: DataMerger, updates: Sequence[Update], darkened: str = ""
+) -> Update:
+    """Return the merge; the images of split `darkened` have half their brightness."""
+    tasks = [dark(task, darkened) for task in tasks_of(len(updates))]
+    return problem(backbone, attack, updates, tasks).merge(attack)
+
+
+def dark(task: Task, split: str) -> Task:
+    splits = {
+        name: Split(images=own.images // (1 + (name == split)), labels=own.labels)
+        for name, own in task.splits.items()
+    }
+    return replace(task, splits=splits)
+
+
+def assert_sound(found: Update, backbone: Backbone) -> None:
+    assert found.sites.keys() >= backbone.sites.keys()
+    for name, site in backbone.sites.items():
+        change = found.sites[name].dense()
+        assert change.shape == site.weight.shape
+        assert change.dtype == torch.float32
+        assert bool(torch.isfinite(change).all())
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=title)
+def test_contract(attack: type[DataMerger], backbone: Backbone) -> None:
+    rule, given = small(attack), updates_of(backbone, 2)
+    hashes, weights = [update.sha256 for update in given], weights_of(backbone)
+    state = torch.get_rng_state()
+    found = merged(backbone, rule, given)
+    assert torch.equal(torch.get_rng_state(), state), "the global generator was drawn from"
+    assert_unchanged(backbone, weights)
+    assert not any(module._forward_pre_hooks for module in backbone.visual.modules())
+    assert [update.sha256 for update in given] == hashes, "an input was changed"
+    assert_sound(found, backbone)
+    assert found.norm() > 0
+
+    torch.manual_seed(1)
+    again = merged(backbone, rule, given, darkened="test")
+    assert again.sha256 == found.sha256, "two equal calls differ, or test images were used"
+    other = merged(backbone, rule, given, darkened=rule.split)
+    assert other.sha256 != found.sha256, "the images of its split were not used"
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=title)
+def test_one_update(attack: type[DataMerger], backbone: Backbone) -> None:
+    assert_sound(merged(backbone, small(attack), updates_of(backbone, 1)), backbone)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=title)
+def test_zero_updates(attack: type[DataMerger], backbone: Backbone) -> None:
+    """Where the images only weigh the updates, updates that change nothing merge to nothing."""
+    rule, still = small(attack), updates_of(backbone, 2, scale=0.0)
+    found = merged(backbone, rule, still)
+    assert_sound(found, backbone)
+    if rule.starts_from is None and not FEW.keys() & rule.options().keys():
+        assert found.norm() < 1e-4
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=title)
+def test_is_documented(attack: type[DataMerger]) -> None:
+    assert attack.__doc__
+    assert "arxiv.org/abs/" in attack.paper
+    assert set(attack.grid) <= set(attack().options())
+    shown = repr(attack())
+    assert all(f"{name}={value!r}" in shown for name, value in attack().options().items())

@@ -1,0 +1,105 @@
+"""TIES and DARE against mergekit (extra `parity`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from public_conventions import (
+    SHAPE,
+    TRIMMED,
+    draw_our_numbers,
+    ours,
+    small_integers,
+    tensors,
+    trimmed,
+)
+from synthetic import SITE, distance
+from torch import Tensor
+
+from attacks.parts.sparsification import TOP_K_GRID
+from mergebench.contracts import Site
+
+
+@pytest.fixture
+def our_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_our_numbers(monkeypatch)
+
+
+# mergekit: k entries, but at least 1; a sum of zero elects +; weights act before the election and
+# their sum divides; DARE rescales by the realised L1 norm.
+
+
+def mergekit(
+    name: str, given: Sequence[Tensor], weights: Sequence[float], **options: Any
+) -> Tensor:
+    """Return mergekit's merge of the tensors as changes of a base of zeros."""
+    api = pytest.importorskip("mergekit.merge_methods", reason="pip install mergebench[parity]")
+    ids = range(1, 1 + len(given))
+    parameters = {"weight": dict(zip(ids, weights, strict=True)), **options}
+    base = torch.zeros_like(given[0])
+    merged: Tensor = api.merge_tensors(
+        [base, *given], name, parameters=parameters, ids=[0, *ids], base_index=0
+    )
+    return merged
+
+
+@pytest.mark.parametrize("top_k", [*TRIMMED, 0.1])
+def test_mergekit_keeps_one_entry_fewer_but_never_none(top_k: float) -> None:
+    sparsify = pytest.importorskip("mergekit.sparsify", reason="pip install mergebench[parity]")
+    update = tensors(1)[0][:8]  # 240 entries: 0.1, a fraction, keeps 24
+    density = top_k / 100 if top_k > 1 else top_k
+    theirs = sparsify.magnitude(update, density)
+    assert torch.equal(trimmed(update, top_k, inclusive=False), theirs)
+    single = sparsify.magnitude(update, 0.001)
+    assert torch.equal(trimmed(update, 0.001, inclusive=True), single)
+    assert int(trimmed(update, 0.001, inclusive=False).count_nonzero()) == 0
+
+
+@pytest.mark.parametrize("top_k", TOP_K_GRID)
+def test_mergekit_ties(top_k: float) -> None:
+    """Equal weights cancel in the division, and unequal ones without it are our weighted sum."""
+    given, weights = tensors(), [1.0, 0.5, 2.0, 0.25, 1.5]
+    mean = mergekit("ties", given, [1.0] * 5, density=top_k / 100)
+    assert torch.equal(ours("ties", given, top_k=top_k, inclusive=False), mean)
+    total = mergekit("ties", given, weights, density=top_k / 100, normalize=False)
+    options = {"top_k": top_k, "inclusive": False, "aggregation": "sum"}
+    assert distance(ours("ties", given, weights, **options), total) < 1e-6
+    divided = mergekit("ties", given, weights, density=top_k / 100)
+    assert distance(ours("ties", given, weights, top_k=top_k, inclusive=False), divided) > 0.1
+
+
+def test_mergekit_elects_plus_where_values_cancel() -> None:
+    """As PEFT: the same as ours once the majority of all entries is positive."""
+    positive, negative = small_integers(1), small_integers(-1)
+    assert torch.equal(ours("ties", positive, top_k=100.0), mergekit("ties", positive, [1.0] * 4))
+    theirs = mergekit("ties", negative, [1.0] * 4)
+    assert not torch.equal(ours("ties", negative, top_k=100.0), theirs)
+
+
+@pytest.mark.usefixtures("our_numbers")
+@pytest.mark.parametrize("rescale", [False, True])
+def test_mergekit_dare(rescale: bool) -> None:
+    """We divide by `1 - drop`, mergekit not at all or by the share of the L1 norm that is left."""
+    given = tensors()
+    theirs = mergekit("dare_linear", given, [1.0] * 5, density=0.25, rescale=rescale)
+    scaled = []
+    for task, each in enumerate(given):
+        generator = Site(name=SITE, shape=SHAPE).generator("dare", task)
+        kept = each * (torch.rand(each.shape, generator=generator) > 0.75)
+        scaled.append(each * (0.25 * each.abs().sum() / kept.abs().sum()))
+    if not rescale:
+        assert torch.equal(0.25 * ours("dare", given, drop=0.75), theirs)
+    else:
+        assert distance(ours("dare", scaled, drop=0.75), theirs) < 1e-6
+        assert distance(ours("dare", given, drop=0.75), theirs) > 0.001
+
+
+@pytest.mark.usefixtures("our_numbers")
+def test_mergekit_dare_ties_does_not_trim() -> None:
+    given = tensors()
+    theirs = mergekit("dare_ties", given, [1.0] * 5, density=0.25, rescale=False, normalize=True)
+    assert torch.equal(0.25 * ours("dare_ties", given, drop=0.75, top_k=100.0), theirs)
+    assert not torch.equal(0.25 * ours("dare_ties", given, drop=0.75, top_k=10.0), theirs)

@@ -1,0 +1,134 @@
+"""A tower in two stages computes what the whole one computes, and never from a stale stem."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import open_clip
+import pytest
+import torch
+from torch import nn
+from training import tiny_backbone
+
+from mergebench.backbones import Backbone, Body, StemOutputs
+from mergebench.backbones.architectures import create_model
+from mergebench.backbones.precision import Precision
+from mergebench.backbones.stem_outputs import stem_parameters
+from mergebench.backbones.tower_parts import blocks, stem, suffix
+
+
+def images(count: int = 6) -> torch.Tensor:
+    draws = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (count, 3, 32, 32), generator=draws, dtype=torch.uint8)
+
+
+@pytest.fixture(scope="module", params=["mini_vit", "mini_convnext"])
+def backbone(request: pytest.FixtureRequest) -> Backbone:
+    return tiny_backbone(request.param)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_stem_and_body_are_the_tower_bit_for_bit(backbone: Backbone, precision: Precision) -> None:
+    outputs = StemOutputs(backbone, images(), precision=precision)
+    pixels = backbone.preprocess(images())
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"), torch.no_grad():
+        whole = backbone.visual(pixels)
+        assert torch.equal(Body(backbone.visual)(outputs.of(slice(6))), whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ViT-B-32-quickgelu", "convnext_base_w"])
+def test_the_paper_s_towers_split_alike(name: str) -> None:
+    side = open_clip.get_model_config(name)["vision_cfg"]["image_size"]
+    tower: nn.Module = create_model(name).visual.eval()
+    pixels = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.equal(Body(tower)(stem(tower, pixels)), tower(pixels))
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("mini_vit", {"ResidualAttentionBlock": 3}),
+        ("mini_convnext", {"ConvNeXtBlock": 8, "Sequential": 4}),
+    ],
+)
+def test_blocks_have_the_paths_of_their_modules(name: str, kinds: dict[str, int]) -> None:
+    tower = tiny_backbone(name).visual
+    found = blocks(tower)
+    assert Counter(type(block).__name__ for block in found.values()) == kinds
+    assert all(tower.get_submodule(path) is block for path, block in found.items())
+
+
+def test_every_site_is_in_a_block_and_the_order_is_that_of_execution(backbone: Backbone) -> None:
+    order: list[str] = []
+    hooks = [
+        block.register_forward_pre_hook(lambda module, taken, path=path: order.append(path))
+        for path, block in blocks(backbone.visual).items()
+    ]
+    backbone.visual(backbone.preprocess(images(1)))
+    for hook in hooks:
+        hook.remove()
+    assert order == [*blocks(backbone.visual)]
+    assert all(any(site.startswith(f"{path}.") for path in order) for site in backbone.sites)
+
+
+def test_stem_blocks_and_suffix_are_the_tower_bit_for_bit(backbone: Backbone) -> None:
+    pixels = backbone.preprocess(images())
+    hidden = stem(backbone.visual, pixels)
+    for block in blocks(backbone.visual).values():
+        hidden = block(hidden)
+    assert torch.equal(suffix(backbone.visual, hidden), backbone.visual(pixels))
+
+
+def test_a_residual_network_has_no_stem_that_we_know() -> None:
+    with pytest.raises(TypeError, match="Linear is neither a ViT of open_clip nor a ConvNeXt"):
+        Body(nn.Linear(2, 2))
+
+
+def test_no_site_is_part_of_the_stem(backbone: Backbone) -> None:
+    sites = {id(linear.weight) for linear in backbone.sites.values()}
+    assert not sites & {id(parameter) for parameter in stem_parameters(backbone.visual)}
+
+
+def test_the_stem_depends_on_all_its_parameters_and_no_others(backbone: Backbone) -> None:
+    own = {id(parameter) for parameter in stem_parameters(backbone.visual)}
+    pixels = backbone.preprocess(images(2))
+    before = stem(backbone.visual, pixels)
+    for parameter in backbone.visual.parameters():
+        kept = parameter.detach().clone()
+        with torch.no_grad():
+            parameter.copy_(torch.randn(kept.shape, generator=torch.Generator().manual_seed(1)))
+        changed = not torch.equal(stem(backbone.visual, pixels), before)
+        with torch.no_grad():
+            parameter.copy_(kept)
+        assert changed is (id(parameter) in own)
+
+
+def test_kept_outputs_are_those_of_each_request(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = torch.tensor([4, 0, 3])
+    kept = StemOutputs(backbone, images(), precision="bf16").of(rows)
+    monkeypatch.setattr("mergebench.backbones.stem_outputs.KEPT_BYTES", 0)
+    assert torch.equal(StemOutputs(backbone, images(), precision="bf16").of(rows), kept)
+
+
+def test_a_write_to_the_stem_is_noticed(backbone: Backbone) -> None:
+    outputs = StemOutputs(backbone, images(), precision="fp32")
+    before = outputs.of(slice(3))
+    parameter = stem_parameters(backbone.visual)[0]
+    original = parameter.detach().clone()
+    with torch.no_grad():
+        torch.add(original, 1.0, out=parameter)
+        changed = outputs.of(slice(3))
+        parameter.copy_(original)
+    assert not torch.equal(changed, before)
+    assert torch.equal(outputs.of(slice(3)), before)
+
+
+def test_outputs_requested_in_inference_mode_can_be_trained_on(backbone: Backbone) -> None:
+    outputs = StemOutputs(backbone, images(), precision="fp32")
+    with torch.inference_mode():
+        outputs.of(slice(2))
+    assert not outputs.of(slice(2)).is_inference()

@@ -1,0 +1,182 @@
+"""Jobs here and in several processes: equal results, clean ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mergebench.errors import InputError
+from mergebench.experiment.executors import JobError, Report, execute
+from mergebench.seeding import generator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sum:
+    """Sums random numbers, whose order of addition depends on the number of threads."""
+
+    seed: int
+
+    @property
+    def label(self) -> str:
+        return f"sum {self.seed}"
+
+    def run(self, report: Report) -> tuple[int, float]:
+        numbers = torch.randn(200_000, generator=generator(self.seed))
+        for part in range(3):
+            report({"seed": self.seed, "part": part})
+        return torch.get_num_threads(), float(numbers.sum())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """Fails in one of several ways."""
+
+    kind: str
+    label: str = "train textures"
+
+    def run(self, report: Report) -> object:
+        if self.kind == "input":
+            raise InputError("adapter.safetensors is truncated: fetch it again")
+        if self.kind == "defect":
+            raise KeyError("weight")
+        if self.kind == "unpicklable":
+            return lambda: None
+        return os.kill(os.getpid(), signal.SIGKILL)
+
+
+def collect(jobs: list[Any], processes: int) -> tuple[dict[int, Any], dict[int, list[Any]]]:
+    events: dict[int, list[Any]] = {}
+    results = {
+        done.index: done.result
+        for done in execute(
+            jobs,
+            processes=processes,
+            on_event=lambda index, event: events.setdefault(index, []).append(event),
+        )
+    }
+    return results, events
+
+
+def test_results_and_events_do_not_depend_on_the_number_of_processes() -> None:
+    jobs = [Sum(seed=seed) for seed in range(5)]
+    threads = torch.get_num_threads()
+    results, events = collect(jobs, processes=1)
+    assert (results, events) == collect(jobs, processes=2)
+    assert list(results) == list(range(5))
+    assert all(count == 1 for count, _ in results.values())
+    assert events[3] == [{"seed": 3, "part": part} for part in range(3)]
+    assert torch.get_num_threads() == threads
+
+
+def test_nothing_to_do() -> None:
+    assert list(execute([], processes=4)) == []
+    with pytest.raises(InputError, match="0 processes: give at least 1"):
+        execute([], processes=0)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_input_errors_arrive_as_they_are(processes: int) -> None:
+    with pytest.raises(InputError, match=r"^adapter\.safetensors is truncated: fetch it again$"):
+        collect([Fault(kind="input"), Sum(seed=0)], processes)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_defects_name_the_job_and_keep_the_traceback(processes: int) -> None:
+    with pytest.raises(JobError, match=r"^train textures: KeyError: 'weight'$") as caught:
+        collect([Fault(kind="defect"), Sum(seed=0)], processes)
+    cause = caught.value.__cause__
+    assert isinstance(cause, KeyError) or "in run" in str(cause)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("kill", "train textures: its process was ended by SIGKILL; .*out of memory"),
+        ("unpicklable", "train textures: .*pickle"),
+    ],
+)
+def test_a_process_that_dies_ends_the_run(kind: str, message: str) -> None:
+    with pytest.raises(JobError, match=message):
+        collect([Fault(kind=kind), Sum(seed=0)], processes=2)
+    assert children_of(os.getpid()) == []
+
+
+SLEEPERS = """
+import signal
+import sys
+from test_executors import Sleep
+from mergebench.experiment.executors import execute
+
+if __name__ == "__main__":
+    # Shells let their background jobs ignore Ctrl-C, and all that these start; tests may be one.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    jobs = [Sleep(marker=f"{sys.argv[1]}/{index}") for index in range(2)]
+    list(execute(jobs, processes=2))
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sleep:
+    """Says that it runs, by a file, and then sleeps."""
+
+    marker: str
+    label: str = "sleep"
+
+    def run(self, report: Report) -> None:
+        Path(self.marker).touch()
+        time.sleep(600)
+
+
+def test_an_interrupt_ends_all_processes_with_one_error(tmp_path: Path) -> None:
+    script = tmp_path / "sleepers.py"
+    script.write_text(SLEEPERS)
+    parent = subprocess.Popen(
+        [sys.executable, script, tmp_path],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+    )
+    try:
+        wait_until(lambda: all((tmp_path / str(index)).exists() for index in range(2)))
+        workers = children_of(parent.pid)
+        assert len(workers) >= 2
+        os.killpg(parent.pid, signal.SIGINT)  # as a terminal does: to all of them
+        _, errors = parent.communicate(timeout=60)
+    except BaseException:
+        os.killpg(parent.pid, signal.SIGKILL)  # or they would sleep on after the tests
+        raise
+    assert parent.returncode == -signal.SIGINT
+    assert errors.count("KeyboardInterrupt") == 1
+    wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+
+
+def wait_until(condition: Callable[[], bool], limit_s: float = 120) -> None:
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < limit_s
+        time.sleep(0.02)
+
+
+def children_of(pid: int) -> list[int]:
+    """Processes whose parent is `pid`, but for multiprocessing's resource tracker."""
+    children = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(entry.read_text().rsplit(")", 1)[1].split()[1])
+            command = entry.with_name("cmdline").read_text()
+        except OSError:
+            continue
+        if parent == pid and "resource_tracker" not in command:
+            children.append(int(entry.parent.name))
+    return children

@@ -1,0 +1,295 @@
+"""Cells on disk: addressed by their inputs, intact after kills, shared between processes."""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing
+import os
+import random
+import re
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mergebench.errors import InputError
+from mergebench.experiment.store import Store
+from mergebench.files.atomic import LEFTOVER_AGE_S, replacing
+from mergebench.measure.cell import (
+    Cell,
+    CellInputs,
+    CellResults,
+    CellRun,
+    Method,
+    packed,
+    unpacked,
+)
+from mergebench.measure.search import Point
+
+TASKS = ("mnist", "fashion")
+SIZES = {"val": {"mnist": 100, "fashion": 100}, "test": {"mnist": 1000, "fashion": 1000}}
+INPUTS = CellInputs(
+    backbone="toy",
+    backbone_sha256="a" * 64,
+    suite="mini8",
+    suite_sha256="b" * 64,
+    tasks=TASKS,
+    seed=0,
+    precision="fp32",
+    protection=Method(name="trap2", version=1, options={"strength": 0.1, "band": (0.9, 1.1)}),
+    target="mnist",
+    attack=Method(name="ties", version=1, options={"top_k": 20.0}),
+    space=Method(name="full", version=1, options={}),
+    protocol={"name": "paper", "alphas": (0.1, 0.2), "grids": {"top_k": (10, 20)}},
+    updates=("c" * 64, "d" * 64),
+)
+
+
+def measured(inputs: CellInputs) -> Cell:
+    points = tuple(
+        Point(options={"top_k": 10.0}, alpha=alpha, counts=dict.fromkeys(TASKS, inputs.seed))
+        for alpha in (0.1, 0.2)
+    )
+    results = CellResults(
+        correct=dict.fromkeys(TASKS, inputs.seed),
+        sizes=SIZES,
+        options={"top_k": 10.0},
+        alpha=0.2,
+        points=points,
+    )
+    return Cell(inputs=inputs, results=results, run=CellRun.now(1.25, torch.device("cpu")))
+
+
+def numbered(seed: int) -> CellInputs:
+    return replace(INPUTS, seed=seed)
+
+
+# --- keys -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"backbone_sha256": "0" * 64},
+        {"suite_sha256": "0" * 64},
+        {"tasks": TASKS[::-1]},
+        {"seed": 1},
+        {"precision": "bf16"},
+        {"protection": None},
+        {"protection": Method(name="trap2", version=2, options={"strength": 0.1})},
+        {"target": "fashion"},
+        {"attack": Method(name="ties", version=1, options={"top_k": 10.0})},
+        {"space": Method(name="knots", version=1, options={})},
+        {"protocol": {"name": "paper", "alphas": (0.2, 0.1), "grids": {"top_k": (10, 20)}}},
+        {"updates": INPUTS.updates[::-1]},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_every_input_changes_the_key(change: dict[str, Any]) -> None:
+    assert replace(INPUTS, **change).key != INPUTS.key
+
+
+def test_key_depends_on_nothing_else() -> None:
+    reordered = dict(reversed(INPUTS.protocol.items()))
+    as_integer = Method(name="ties", version=1, options={"top_k": 20})
+    assert replace(INPUTS, protocol=reordered, attack=as_integer).key == INPUTS.key
+    cell = measured(INPUTS)
+    assert (
+        replace(cell, run=replace(cell.run, seconds=99.0, device="cuda", tf32=False)).key
+        == cell.key
+        == INPUTS.key
+    )
+    assert re.fullmatch("[0-9a-f]{64}", cell.key)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, Path("x"), {1: 2}, {"a": {1, 2}}])
+def test_what_json_cannot_hold_is_no_input(value: object) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        _ = replace(INPUTS, protocol={"value": value}).key
+
+
+# --- reading and writing ----------------------------------------------------------------------
+
+
+def test_a_cell_comes_back_as_it_was(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs" / "cells")
+    assert store.get(INPUTS.key) is None
+    plain = replace(
+        INPUTS,
+        protection=Method(name="none", version=1, options={}),
+        protocol={"name": "paper", "alphas": [0.1, 0.2]},
+    )
+    store.put(measured(plain))
+    store.put(measured(INPUTS))
+    cell = store.get(plain.key)
+    assert cell is not None
+    assert (cell.inputs, cell.results) == (plain, measured(plain).results)
+    assert set(cell.run.versions) >= {"python", "torch"}
+    assert store.keys() == tuple(sorted((plain.key, INPUTS.key)))
+    assert [cell.key for cell in store.cells()] == list(store.keys())
+    assert len(list(store.root.iterdir())) == 2
+
+
+def test_writing_again_replaces(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.put(measured(INPUTS))
+    again = replace(measured(INPUTS), run=CellRun.now(7.0, torch.device("cpu")))
+    store.put(again)
+    cell = store.get(INPUTS.key)
+    assert cell is not None
+    assert cell.run.seconds == 7.0
+
+
+def truncate(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:200])
+
+
+def edit(file: Path) -> None:
+    record = json.loads(file.read_text())
+    record["results"]["correct"]["mnist"] = 999
+    file.write_text(json.dumps(record))
+
+
+def rename(file: Path) -> None:
+    Store(file.parent).put(measured(numbered(5)))
+    os.replace(file.with_name(f"{numbered(5).key}.json"), file)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (truncate, "not valid JSON"),
+        (edit, "does not match its checksum"),
+        (rename, "holds another cell"),
+        (lambda file: file.write_bytes(b""), "not valid JSON"),
+        (lambda file: file.write_bytes(bytes(300)), "not valid JSON"),
+        (lambda file: file.write_text("{}"), "not a cell of format"),
+        (lambda file: file.write_text('["cell"]'), "not a cell of format"),
+    ],
+    ids=["truncated", "edited", "renamed", "empty", "zeroed", "no cell", "no object"],
+)
+def test_a_damaged_cell_is_named(tmp_path: Path, damage: Any, reason: str) -> None:
+    store = Store(tmp_path)
+    store.put(measured(INPUTS))
+    file = store.path(INPUTS.key)
+    damage(file)
+    with pytest.raises(InputError, match=reason) as caught:
+        store.get(INPUTS.key)
+    assert str(file) in str(caught.value)
+    assert "delete it" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_leftovers_of_killed_writers_are_ignored_and_swept(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    old, new = (tmp_path / f".{INPUTS.key}.json.{pid}-00.tmp" for pid in (1, 2))
+    for file in (old, new):
+        file.write_text('{"half a ce')
+    os.utime(old, (0, time.time() - 2 * LEFTOVER_AGE_S))
+    assert store.get(INPUTS.key) is None
+    assert store.keys() == ()
+    Store(tmp_path)
+    assert not old.exists()
+    assert new.exists()  # its writer may be at work
+
+
+def test_a_failed_write_changes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "cell.json"
+    file.write_text("old")
+    with pytest.raises(TypeError), replacing(file) as temporary:
+        temporary.write_text("new" + json.dumps({1, 2}))
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("root", ["file/cells", "file", "/proc/cells"])
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, root: str) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match=f"cannot write in .*{root}.*choose another directory"):
+        Store(tmp_path / root)
+
+
+# --- kills and company ------------------------------------------------------------------------
+
+COUNT = 30
+FORK = multiprocessing.get_context("fork")  # a killed child then costs milliseconds, not imports
+
+
+def work(root: Path, journal: Path, count: int) -> None:
+    """Measure what is missing; note every start and every end."""
+    store = Store(root)
+    with journal.open("a", buffering=1) as lines:
+        for seed in range(count):
+            if store.get(numbered(seed).key) is None:
+                lines.write(f"start {seed}\n")
+                store.put(measured(numbered(seed)))
+                lines.write(f"end {seed}\n")
+
+
+def test_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
+    root, journal = tmp_path / "cells", tmp_path / "journal"
+    moments = random.Random(0)
+    kills = 0
+    seen: set[str] = set()
+    Store(root)
+    while len(seen) < COUNT:
+        noted = len(journal.read_text().splitlines()) if journal.exists() else 0
+        child = FORK.Process(target=work, args=(root, journal, COUNT))
+        child.start()
+        # A kill may come at any moment of a cell; the longer waits make sure that the loop ends.
+        time.sleep(moments.expovariate(1 / (0.003 * 1.15**kills)))
+        os.kill(child.pid or 0, signal.SIGKILL)
+        child.join()
+        kills += 1
+        started = journal.read_text().splitlines()[noted:] if journal.exists() else []
+        repeated = {numbered(int(line.split()[1])).key for line in started if "start" in line}
+        assert not repeated & seen
+        present = set(Store(root).keys())
+        assert present >= seen
+        seen = present
+    assert kills > 3
+    ended = [line for line in journal.read_text().splitlines() if line.startswith("end")]
+    assert len(ended) == len(set(ended))
+    store = Store(root)
+    for seed in range(COUNT):
+        cell = store.get(numbered(seed).key)
+        assert cell is not None
+        assert cell.results == measured(numbered(seed)).results
+
+
+def test_two_processes_share_a_store(tmp_path: Path) -> None:
+    root = tmp_path / "cells"
+    children = [
+        FORK.Process(target=work, args=(root, tmp_path / f"journal{index}", 40))
+        for index in range(2)
+    ]
+    for child in children:
+        child.start()
+    reader = Store(root)
+    while any(child.is_alive() for child in children):
+        for cell in reader.cells():  # never half a cell
+            assert cell.results.correct["mnist"] == cell.inputs.seed
+    for child in children:
+        child.join()
+        assert child.exitcode == 0
+    assert set(reader.keys()) == {numbered(seed).key for seed in range(40)}
+    assert len(list(root.iterdir())) == 40
+
+
+# --- what a cell records ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 1000])
+def test_hits_survive_packing(size: int) -> None:
+    hits = [index % 3 == 0 for index in range(size)]
+    assert unpacked(packed(hits), size).tolist() == hits
+
+
+def test_bits_of_another_size_are_refused() -> None:
+    with pytest.raises(ValueError, match="16 bits do not pack 17 values"):
+        unpacked(packed([True] * 9), 17)

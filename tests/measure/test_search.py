@@ -1,0 +1,172 @@
+"""The search visits the points that the protocol names and keeps the best of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pytest
+import torch
+
+from attacks.spaces.full import Full
+from mergebench.backbones import load_backbone
+from mergebench.contracts import Merger
+from mergebench.measure.protocols import CLEAN, CLEAN_EXHAUSTIVE, PAPER, PROTOCOLS, get_protocol
+from mergebench.measure.search import Objective, best_point, search
+from mergebench.merging.problem import MergeProblem
+from mergebench.seeding import generator
+from mergebench.updates.update import Dense, Update
+
+SIZES = {"one": 1000, "two": 1000}
+NORMS = {"one": 1.0, "two": 1.0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaled(Merger):
+    """Multiplies the sum by a searched factor, so that the search's choices can be read off D."""
+
+    name: ClassVar[str] = "scaled"
+    paper: ClassVar[str] = "-"
+    grid: ClassVar[dict[str, tuple[float, ...]]] = {"factor": (1.0, 2.0, 4.0, 8.0)}
+    factor: float = 1.0
+    merges: ClassVar[list[float]] = []
+
+    def combine(self, stack, site):
+        self.merges.append(self.factor)
+        return stack.sum(0) * self.factor
+
+
+class Landscape:
+    """Stands for an evaluator: the counts are a given function of the deployed change."""
+
+    def __init__(self, backbone, count) -> None:
+        self.backbone, self.count, self.calls, self.looks = backbone, count, [], 0
+        self.site = next(iter(backbone.sites))
+        self.base = backbone.sites[self.site].weight[0, 0].item()
+
+    def correct(self, split: str) -> dict[str, int]:
+        assert split == "val"
+        deployed = self.backbone.sites[self.site].weight[0, 0].item() - self.base
+        self.calls.append(deployed)
+        return {"one": self.count(deployed), "two": self.count(deployed)}
+
+    def hits(self, split: str, ranks: range) -> dict[str, torch.Tensor]:
+        """Return hits of which the first `count` in a fixed random order are true."""
+        found = {}
+        for task, count in self.correct(split).items():
+            order = torch.randperm(SIZES[task], generator=generator(task))
+            found[task] = (order < count)[ranks.start : ranks.stop]
+            self.looks += len(found[task])
+        return found
+
+    def sizes(self, split: str) -> dict[str, int]:
+        return dict(SIZES)
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return load_backbone("mini_vit", weights="random")
+
+
+def problem_for(backbone) -> MergeProblem:
+    name, site = next(iter(backbone.sites.items()))
+    delta = torch.zeros_like(site.weight)
+    delta[0, 0] = 1.0
+    return MergeProblem([Update(sites={name: Dense(delta=delta)})], space=Full())
+
+
+def peak_at(place: float):
+    return lambda deployed: max(0, round(1000 - 200 * abs(deployed - place)))
+
+
+def run(backbone, count, protocol, **extra: Any):
+    landscape = Landscape(backbone, count)
+    Scaled.merges.clear()
+    found = search(problem_for(backbone), Scaled(), landscape, protocol, norms=NORMS, **extra)
+    return found, landscape
+
+
+def test_coordinate_search_finds_alpha_first_and_then_the_structure(backbone):
+    found, _ = run(backbone, peak_at(1.2), PAPER)
+    assert found.chosen.alpha == 1.2
+    assert found.chosen.options == {"factor": 1.0}
+    structures = [point.options["factor"] for point in found.points[-4:]]
+    assert structures == [1.0, 2.0, 4.0, 8.0]
+    assert all(point.alpha == 1.2 for point in found.points[-4:])
+
+
+def test_the_sweep_stops_after_ten_values_without_improvement(backbone):
+    found, _ = run(backbone, peak_at(0.5), PAPER)
+    alphas = [point.alpha for point in found.points[:-4]]
+    assert alphas == pytest.approx([step / 10 for step in range(1, 16)])
+
+
+def test_equal_scores_prefer_the_later_value_and_refill_the_patience(backbone):
+    found, _ = run(backbone, lambda deployed: 100, PAPER)
+    assert found.chosen.alpha == 9.9
+    assert found.chosen.options == {"factor": 8.0}
+    assert len(found.points) == 99 + 4
+
+
+def test_alpha_never_causes_a_second_merge(backbone):
+    run(backbone, peak_at(1.2), PAPER)
+    assert len(Scaled.merges) <= 1 + len(Scaled.grid["factor"])
+
+
+def test_joint_search_tries_every_combination_and_zero_once(backbone):
+    found, _ = run(backbone, peak_at(8.0), CLEAN_EXHAUSTIVE)
+    zeros = [point for point in found.points if point.alpha == 0]
+    assert len(zeros) == 1
+    assert len(found.points) == 4 * (len(CLEAN.alphas) - 1) + 1
+    assert found.chosen.alpha * found.chosen.options["factor"] == pytest.approx(8.0)
+
+
+@pytest.mark.parametrize("place", [0.0, 1.0, 8.0])
+def test_a_race_chooses_what_exhaustive_search_chooses_from_fewer_images(backbone, place):
+    exhaustive, landscape = run(backbone, peak_at(place), CLEAN_EXHAUSTIVE)
+    raced, short = run(backbone, peak_at(place), CLEAN)
+    assert raced.chosen == exhaustive.chosen
+    assert len(raced.points) == len(exhaustive.points)
+    images = sum(sum(raced.sizes[point.stage].values()) for point in raced.points)
+    assert images == short.looks < 0.4 * len(landscape.calls) * sum(SIZES.values())
+    assert len(Scaled.merges) <= 1 + len(Scaled.grid["factor"])
+
+
+def test_a_merge_that_only_hurts_is_refused_under_clean(backbone):
+    found, _ = run(backbone, lambda d: 500 if d == 0 else 100, CLEAN)
+    assert found.chosen.alpha == 0
+
+
+def test_the_merged_update_belongs_to_the_chosen_structure(backbone):
+    found, _ = run(backbone, peak_at(8.0), CLEAN_EXHAUSTIVE)
+    change = next(iter(found.merged.sites.values())).dense()
+    assert change[0, 0].item() == found.chosen.options["factor"]
+
+
+def test_weights_are_untouched_by_a_search(backbone):
+    before = [parameter.detach().clone() for parameter in backbone.visual.parameters()]
+    run(backbone, peak_at(0.5), PAPER)
+    for left, right in zip(before, backbone.visual.parameters(), strict=True):
+        assert torch.equal(left, right)
+
+
+def test_the_objective_divides_by_the_norms():
+    score = Objective(sizes={"one": 100, "two": 50}, norms={"one": 0.5, "two": 0.8})
+    assert score({"one": 25, "two": 20}) == pytest.approx((0.25 / 0.5 + 0.4 / 0.8) / 2)
+
+
+def test_a_zero_norm_is_refused_by_name():
+    with pytest.raises(ArithmeticError, match="two"):
+        Objective(sizes=SIZES, norms={"one": 0.5, "two": 0.0})
+
+
+def test_best_point_needs_points():
+    with pytest.raises(ValueError, match="no point"):
+        best_point([], lambda counts: 0.0, later_wins=True)
+
+
+def test_the_paper_grid_is_the_reference_grid():
+    assert len(PAPER.alphas) == 99
+    assert (PAPER.alphas[0], PAPER.alphas[5], PAPER.alphas[-1]) == (0.1, 0.6, 9.9)
+    assert 0 in CLEAN.alphas
+    assert get_protocol("paper") is PROTOCOLS["paper"]

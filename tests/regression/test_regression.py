@@ -1,0 +1,303 @@
+"""The regression check: silent when nothing changed, loud when counts moved, strict updates."""
+
+from __future__ import annotations
+
+import json
+import sys
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from miniature import FEW_IMAGES, SETTING
+from repository import ROOT
+from rich.console import Console
+
+from attacks.ties import Ties
+from mergebench.cli import main
+from mergebench.errors import InputError
+from mergebench.experiment import experiment as experiment_module
+from mergebench.experiment.settings import SETTINGS
+from mergebench.measure import merge_results
+from mergebench.measure.cell import packed
+from mergebench.measure.search import search
+from mergebench.measure.uncertainty import paired_interval
+from mergebench.regression import (
+    Outcome,
+    Tolerance,
+    Verdict,
+    changes,
+    junit,
+    markdown,
+    print_checked,
+    read_baseline,
+)
+from mergebench.regression.comparing import ALL_TASKS, Checked
+
+TOLERANCE = Tolerance(merges=1.0, training=5.0)
+EXPERIMENT = {
+    "backbone": "mini_vit",
+    "tasks": ["mnist", "fashion"],
+    "attacks": ["ties@core"],
+    "protections": ["trap2"],
+    "protocol": "paper",
+    "seed": 0,
+    "search_per_task": 6,
+    "recipe": {"steps": 4},
+    "tolerance": {"merges": 1.0, "training": 5.0},
+}
+
+
+def outcome(right: dict[str, int], size: int = 1000, **details) -> Outcome:
+    """The first `right` images of every task are correct."""
+    hits = {task: packed((np.arange(size) < count).tolist()) for task, count in right.items()}
+    return Outcome(correct=right, sizes=dict.fromkeys(right, size), hits=hits, **details)
+
+
+def only_change(before: Outcome, after: Outcome, **options):
+    (change,) = changes({"a": before}, {"a": after}, TOLERANCE, **options)
+    return change
+
+
+def test_equal_counts_are_equal():
+    change = only_change(outcome({"x": 700, "y": 500}), outcome({"x": 700, "y": 500}))
+    assert (change.verdict, change.difference) == (Verdict.EQUAL, 0)
+
+
+def test_the_task_that_moved_most_is_named():
+    change = only_change(outcome({"x": 700, "y": 500}), outcome({"x": 705, "y": 400}))
+    assert (change.verdict, change.task, change.counts) == (Verdict.MOVED, "y", (500, 400, 1000))
+    assert change.difference == pytest.approx(-10)
+    assert change.interval.high < -1
+
+
+def test_small_differences_are_within_tolerance_unless_asked_exactly():
+    before, after = outcome({"x": 700}), outcome({"x": 709})
+    assert only_change(before, after).verdict is Verdict.WITHIN
+    assert only_change(before, after, exact=True).verdict is Verdict.MOVED
+
+
+def test_a_difference_that_may_be_chance_has_not_moved():
+    """20 images more in the one half and 5 fewer in the other: 1.5 points, p about .004."""
+    before = np.arange(1000) < 500
+    after = before.copy()
+    after[500:520], after[:5] = True, False
+    outcomes = [
+        Outcome(correct={"x": int(own.sum())}, sizes={"x": 1000}, hits={"x": packed(own.tolist())})
+        for own in (before, after)
+    ]
+    (alone,) = changes({"a": outcomes[0]}, {"a": outcomes[1]}, TOLERANCE)
+    names = [f"cell {index}" for index in range(40)]
+    among_many = changes(
+        dict.fromkeys(names, outcomes[0]), dict.fromkeys(names, outcomes[1]), TOLERANCE
+    )
+    assert alone.verdict is Verdict.MOVED
+    assert {change.verdict for change in among_many} == {Verdict.WITHIN}
+
+
+def test_trained_outcomes_have_their_own_tolerance():
+    before, after = outcome({"x": 700}, trained=True), outcome({"x": 660}, trained=True)
+    assert only_change(before, after).verdict is Verdict.WITHIN
+    assert only_change(replace(before, trained=False), after).verdict is Verdict.MOVED
+
+
+def test_all_tasks_together_can_move_where_none_does_alone():
+    tasks = [f"task {index}" for index in range(8)]
+    before, after = (outcome(dict.fromkeys(tasks, count)) for count in (500, 505))
+    strict = Tolerance(merges=0.4, training=5)
+    (together,) = changes({"a": before}, {"a": after}, strict)
+    assert (together.verdict, together.task) == (Verdict.MOVED, ALL_TASKS)
+    (alone,) = changes({"a": outcome({"x": 500})}, {"a": outcome({"x": 505})}, strict)
+    assert alone.verdict is Verdict.WITHIN
+
+
+def test_other_images_cannot_be_compared():
+    with pytest.raises(InputError, match="1000 test images before, 900 after"):
+        only_change(outcome({"x": 700}), outcome({"x": 700}, size=900))
+    with pytest.raises(InputError, match="no measurement in common"):
+        changes({"a": outcome({"x": 1})}, {"b": outcome({"x": 1})}, TOLERANCE)
+
+
+def test_the_paired_interval_is_that_of_a_sign_test():
+    first = np.array([True] * 10 + [False] * 90)
+    second = np.array([False] * 10 + [True] * 30 + [False] * 60)
+    interval = paired_interval(first, second)
+    assert 20 in interval
+    assert interval.low > 0
+    back = paired_interval(second, first)
+    assert (back.low, back.high) == pytest.approx((-interval.high, -interval.low))
+    assert paired_interval(first, first) == paired_interval(second, second)
+
+
+def test_outputs_name_what_moved(capsys):
+    moved = only_change(
+        outcome({"x": 700}, alpha=0.3, options={"top_k": 20}), outcome({"x": 600}, alpha=0.1)
+    )
+    equal = only_change(outcome({"x": 1}), outcome({"x": 1}))
+    checked = Checked(changes=(replace(equal, name="b"), moved))
+    print_checked(checked, Console(width=200))
+    shown = capsys.readouterr().out
+    for text in (shown, markdown(checked)):
+        assert "700/1000 (alpha 0.3, top_k 20)" in text
+        assert "600/1000 (alpha 0.1)" in text
+        assert "2 measurements: 1 equal, 0 within tolerance, 1 moved." in text
+    suite = ElementTree.fromstring(junit(checked))
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+    assert [case.find("failure") is not None for case in suite] == [False, True]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A measured baseline of few images and steps."""
+    folder = tmp_path_factory.mktemp("baseline")
+    (folder / "small.json").write_text(json.dumps({"experiment": EXPERIMENT}))
+    with few_images():
+        assert run("check", folder / "small.json", "--update") == 0
+    return folder
+
+
+class few_images(pytest.MonkeyPatch):  # noqa: N801
+    """A context in which the backbone's setting is the miniature one."""
+
+    def __enter__(self):
+        self.setitem(SETTINGS, "mini_vit", SETTING)
+        experiment_module._workbench.cache_clear()
+        return self
+
+    def __exit__(self, *error):
+        self.undo()
+        experiment_module._workbench.cache_clear()
+
+
+def run(*words: object) -> int:
+    experiment_module._workbench.cache_clear()
+    return main([*map(str, words), "--plugin", str(FEW_IMAGES)])
+
+
+def test_a_check_of_unchanged_code_passes_exactly(folder, tmp_path, capsys):
+    with few_images():
+        status = run(
+            "check",
+            folder / "small.json",
+            "--exact",
+            "--junit",
+            tmp_path / "j.xml",
+            "--markdown",
+            tmp_path / "m.md",
+        )
+    assert status == 0, capsys.readouterr().out
+    outcomes = read_baseline(folder / "small.json").measured.outcomes
+    assert f"{len(outcomes)} equal, 0 within tolerance, 0 moved" in (tmp_path / "m.md").read_text()
+    assert {"zero-shot", "ties@core of mnist trap2", "mnist none alone, trained anew"} <= {
+        *outcomes
+    }
+
+
+def test_a_changed_rule_is_seen_and_its_update_refused_without_a_version(
+    folder, monkeypatch, capsys
+):
+    file = folder / "small.json"
+    before = file.read_bytes()
+    combine = Ties.combine
+    monkeypatch.setattr(Ties, "combine", lambda self, stack, site: -3 * combine(self, stack, site))
+    with few_images():
+        assert run("check", file, "--exact") == 1
+        assert "ties@core" in capsys.readouterr().out
+        assert run("check", file, "--update") == 2
+    assert "no version" in capsys.readouterr().err
+    assert file.read_bytes() == before
+    monkeypatch.setattr(Ties, "version", Ties.version + 1)
+    with few_images():
+        assert run("check", file, "--update") == 0
+        assert run("check", file, "--exact") == 0
+    file.write_bytes(before)
+
+
+def test_another_environment_may_choose_another_point(folder, monkeypatch, capsys):
+    """There what moved with its point is compared at the baseline's; rules must still agree."""
+    content = json.loads((folder / "small.json").read_text())
+    content["measured"]["environment"]["cpu"] = "another"
+    (folder / "elsewhere.json").write_text(json.dumps(content))
+    (folder / "elsewhere").symlink_to(folder / "small")
+
+    def choose_too_far(*words, **options):
+        found = search(*words, **options)
+        return replace(found, chosen=replace(found.chosen, alpha=1e4))
+
+    monkeypatch.setattr(merge_results, "search", choose_too_far)
+    # Few images prove little.
+    monkeypatch.setattr(sys.modules["mergebench.regression.comparing"], "LEVEL", 1000)
+    with few_images():
+        assert run("check", folder / "small.json") == 1
+        assert "alpha 10000" in capsys.readouterr().out
+        assert run("check", folder / "elsewhere.json") == 0
+        shown = capsys.readouterr().out
+        assert "another point was chosen for ties@core of" in shown
+        assert run("check", folder / "elsewhere.json", "--exact") == 1
+    combine = Ties.combine
+    monkeypatch.setattr(Ties, "combine", lambda self, stack, site: -3 * combine(self, stack, site))
+    with few_images():
+        assert run("check", folder / "elsewhere.json") == 1
+
+
+def test_other_inputs_are_a_failure_that_names_them(folder, tmp_path, capsys):
+    content = json.loads((folder / "small.json").read_text())
+    content["measured"]["suite_sha256"] = "0" * 64
+    (folder / "other.json").write_text(json.dumps(content))
+    (folder / "other").symlink_to(folder / "small")
+    with few_images():
+        assert run("check", folder / "other.json", "--junit", tmp_path / "j.xml") == 1
+    assert "suite is not the baseline's" in capsys.readouterr().out
+    assert ElementTree.parse(tmp_path / "j.xml").getroot().get("failures") == "1"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "check what"),
+        (["missing.json"], "cannot read baseline missing.json"),
+        (["--store", "a"], "two stores are needed"),
+        (["--store", "a", "--against", "b", "c.json"], "not both"),
+        (["--store", "a", "--against", "b"], "no store in"),
+    ],
+)
+def test_misuse_is_one_line(words, message, capsys):
+    assert main(["check", *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": "x"}, "experiment.seed"),
+        ({"steps": 3}, "experiment.steps"),
+        ({"recipe": {"stepz": 4}}, "stepz"),
+        ({"attacks": ["tiez@core"]}, "did you mean"),
+    ],
+)
+def test_a_wrong_baseline_names_the_key(tmp_path, change, message, capsys):
+    file = tmp_path / "b.json"
+    file.write_text(json.dumps({"experiment": {**EXPERIMENT, **change}}))
+    with few_images():
+        assert run("check", file, "--update") == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_baseline_without_measurement_says_so(tmp_path, capsys):
+    file = tmp_path / "b.json"
+    file.write_text(json.dumps({"experiment": EXPERIMENT}))
+    assert main(["check", str(file)]) == 2
+    assert "--update" in capsys.readouterr().err
+
+
+def test_the_committed_baseline_is_measured_and_has_its_adapters():
+    file = ROOT / "results" / "baselines" / "mini_vit.json"
+    baseline = read_baseline(file)
+    assert baseline.measured is not None
+    merges = [name for name in baseline.measured.outcomes if "@" in name]
+    assert len(merges) == len(baseline.experiment.attacks) * (1 + len(baseline.experiment.tasks))
+    for name in baseline.measured.updates:
+        adapter = file.with_suffix("") / name.removeprefix("adapter ")
+        assert (adapter / "adapter_model.safetensors").is_file()

@@ -1,0 +1,31 @@
+"""An experiment that runs in seconds: few images, few steps, few points."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from mergebench.experiment.settings import Setting
+from mergebench.measure.protocols import PAPER
+from mergebench.train import Recipe
+
+FEW_IMAGES = Path(__file__).with_name("few_images.py")
+TASKS = ("mnist", "fashion")
+SETTING = Setting(
+    suite="few",
+    recipe=Recipe(
+        rank=4,
+        lora_alpha=4,
+        learning_rate=2e-3,
+        steps=8,
+        batch_size=16,
+        warmup_steps=2,
+        evaluate_every=4,
+        probe_images=8,
+        precision="fp32",
+    ),
+    protections={"trap2": {"strength": 0.05}},
+    search_per_task=12,
+    precision="fp32",
+)
+PROTOCOL = replace(PAPER, alphas=(0.2, 0.5, 1.0), patience=2)
