@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from mergebench.commands import adapters, building, checking, data, doctor, tables, verifying
-from mergebench.commands.parser import Parser
-from mergebench.errors import InputError
-from mergebench.experiment import JobError
+from mergebench.commands.parser import Later, Parser
+from mergebench.errors import InputError, JobError
 from mergebench.missing import MissingItemsError
 
 
@@ -23,11 +21,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     `arguments`: as after the program's name; None for those of the process.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    options = _parser().parse_args(words)
+    options = make_parser().parse_args(words)
     options.words = words
-    run: Callable[[argparse.Namespace], int | None] = options.run
+    run: Later = options.run
     try:
-        status = run(options)
+        return run(options)
     except MissingItemsError as error:
         _complain(*error.lines())
         return 2
@@ -40,7 +38,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _complain("interrupted; what was measured is kept")
         return 130
-    return status or 0
 
 
 def _complain(first: str, *others: str) -> None:
@@ -50,7 +47,8 @@ def _complain(first: str, *others: str) -> None:
         print(" ", " ".join(text.splitlines()), file=sys.stderr)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
+    """Return the parser of all verbs, without what they import."""
     parser = Parser(
         prog="mergebench",
         description="Measure how well protections of fine-tuned updates resist model merging.",

@@ -7,11 +7,12 @@ import platform
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from mergebench.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 AUTO = "auto"
 CHOICES = "auto | cpu | cuda | cuda:N"
@@ -24,6 +25,8 @@ def choose_device(name: str = AUTO, *, worker: int = 0) -> torch.device:
     then computed as such: TensorFloat-32 is turned off for products and convolutions. Raises
     `InputError` for a name that is none of `CHOICES` and for a GPU that is not there.
     """
+    import torch
+
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "cpu" or (name == AUTO and found == 0):
         return torch.device("cpu")
@@ -43,7 +46,11 @@ def choose_device(name: str = AUTO, *, worker: int = 0) -> torch.device:
 
 def device_name(device: torch.device) -> str:
     """Return the model of the GPU, or of the processor."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
+    if device.type != "cuda":
+        return processor_name()
+    import torch
+
+    return torch.cuda.get_device_name(device)
 
 
 @cache
@@ -67,11 +74,15 @@ def uses_tf32(device: torch.device) -> bool | None:
 def free_bytes(device: torch.device) -> int:
     """Return how much memory is free: the GPU's, or the machine's for the CPU."""
     if device.type == "cuda":
+        import torch
+
         return int(torch.cuda.mem_get_info(device)[0])
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _float32_kinds() -> tuple[Any, ...]:
     """Return PyTorch's settings of float32 products and convolutions on a GPU."""
+    import torch
+
     backends: Any = torch.backends
     return backends.cuda.matmul, backends.cudnn.conv

@@ -1,4 +1,4 @@
-"""The error that stands for wrong input from outside, and the words that its lines share."""
+"""The errors that end a command with one line, and the words that such lines share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from collections.abc import Sequence
 
 class InputError(ValueError):
     """Wrong outside input: one line that names the file, key, shape or option, and the fix."""
+
+
+class JobError(RuntimeError):
+    """A job failed or its process died; the message names the job and the cause."""
 
 
 def shape_text(shape: Sequence[int]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
 def derived_seed(*parts: object) -> int:
@@ -19,4 +21,6 @@ def derived_seed(*parts: object) -> int:
 
 def generator(*parts: object, device: torch.device | str = "cpu") -> torch.Generator:
     """Return a fresh generator for one purpose, e.g. `generator(seed, "dare", task, site)`."""
+    import torch
+
     return torch.Generator(device=device).manual_seed(derived_seed(*parts))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 Precision = Literal["fp32", "bf16"]
 """`bf16` is autocast; weights, heads, logits and losses stay in float32."""
@@ -12,4 +13,6 @@ Precision = Literal["fp32", "bf16"]
 
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:
     """Return the context in which a tower computes."""
+    import torch
+
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import re
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 from mergebench.errors import unknown_name
@@ -29,3 +33,27 @@ class Parser(argparse.ArgumentParser):
 
 Verbs: TypeAlias = "argparse._SubParsersAction[Parser]"
 """Where a module adds its verbs."""
+
+
+@dataclass(frozen=True)
+class Later:
+    """What a verb does: `run_<what>` of a module of `commands.runs`, imported when it is called."""
+
+    module: str
+    what: str
+
+    @property
+    def function(self) -> Callable[[argparse.Namespace], int | None]:
+        """Import the function; it returns the exit status, None meaning 0."""
+        runs = importlib.import_module(f"mergebench.commands.runs.{self.module}")
+        found: Callable[[argparse.Namespace], int | None] = getattr(runs, f"run_{self.what}")
+        return found
+
+    def __call__(self, options: argparse.Namespace) -> int:
+        """Run it; return the exit status."""
+        return self.function(options) or 0
+
+
+def add_plugin_option(parser: Parser) -> None:
+    """Add what every verb takes that looks up plug-ins by name."""
+    parser.add_argument("--plugin", type=Path, action="append", default=[], metavar="FILE.py")

@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-
-from mergebench.commands.parser import Verbs
-from mergebench.commands.tables import makes_counts, stated_experiment
+from mergebench.commands.parser import Later, Verbs, add_plugin_option
 from mergebench.device import AUTO, CHOICES
-from mergebench.errors import InputError
-from mergebench.experiment import Monitor
-from mergebench.registry import registry
-from mergebench.verification import (
-    StatedTable,
-    Verified,
-    compared,
-    other_environment,
-    other_inputs,
-    print_verified,
-    read_tables,
-    sample,
-)
 
 CELLS = 12
 """So many take a few minutes on two cores: nine adapters of `mini_vit` and about eight merges."""
-
-_MAY_DIFFER = "So counts may differ by some images, which --tolerance IMAGES allows."
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -46,70 +24,5 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--store", type=Path, metavar="DIR", help="recall from it what it holds")
     verb.add_argument("--weights", metavar="FILE", help="local weights of the backbone")
     verb.add_argument("--device", default=AUTO, help=CHOICES)
-    verb.add_argument("--plugin", type=Path, action="append", default=[], metavar="FILE.py")
-    verb.set_defaults(run=_verify)
-
-
-def _verify(options: argparse.Namespace) -> int:
-    if options.cells < 1 or options.jobs < 1:
-        raise InputError("--cells and --jobs must be at least 1")
-    if options.tolerance < 0 or options.sample_seed < 0:
-        raise InputError("--tolerance and --sample-seed cannot be negative")
-    for plugin in options.plugin:
-        registry().add_file(plugin)
-    console = Console()
-    tables = sample(_tables(options.folder, console), options.cells, seed=options.sample_seed)
-    with _store(options.store) as store:
-        verified = _verified(options, tables, store, console)
-    print_verified(verified, console)
-    return 0 if verified.passed else 1
-
-
-def _tables(folder: Path, console: Console) -> list[StatedTable]:
-    """Return the tables that can be measured again, and say which cannot."""
-    known = []
-    for table in read_tables(folder):
-        command = table.facts["Command"]
-        if makes_counts(command):
-            known.append(table)
-        else:
-            console.print(f"{table.file.name} is not verified: it was made by `{command}`.")
-    if not known:
-        raise InputError(f"{folder} has no table that can be verified: table1 to table5 can")
-    return known
-
-
-@contextmanager
-def _store(given: Path | None) -> Iterator[Path]:
-    """A new store, from which nothing can be recalled, unless one is given."""
-    if given is not None:
-        yield given
-        return
-    with tempfile.TemporaryDirectory() as scratch:
-        yield Path(scratch)
-
-
-def _verified(
-    options: argparse.Namespace, tables: list[StatedTable], store: Path, console: Console
-) -> Verified:
-    experiments = [
-        stated_experiment(
-            table.facts["Command"], store=store, weights=options.weights, device=options.device
-        )
-        for table in tables
-    ]
-    pairs = list(zip(tables, experiments, strict=True))
-    wrong = tuple(text for pair in pairs for text in other_inputs(*pair))
-    if wrong:
-        return Verified(other_inputs=wrong)
-    others = [text for pair in pairs for text in other_environment(*pair)]
-    for text in [*others, _MAY_DIFFER] if others else ():
-        console.print(text, highlight=False, soft_wrap=True)
-    comparisons = [
-        one
-        for pair in pairs
-        for one in compared(
-            *pair, Monitor(console), processes=options.jobs, tolerance=options.tolerance
-        )
-    ]
-    return Verified(comparisons=tuple(comparisons))
+    add_plugin_option(verb)
+    verb.set_defaults(run=Later("verifying", "verify"))

@@ -5,13 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import Tensor
-
+from mergebench import updates
 from mergebench.contracts.plugin import Plugin
-from mergebench.updates import Dense, LowRank, SiteUpdate, factors_are_smaller
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from mergebench.updates import SiteUpdate
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,11 +41,11 @@ class Encoded:
         """
         down = merged if self.right is None else merged @ self.right.to(merged.dtype)
         if self.left is None:
-            return Dense(delta=down.to(dtype))
+            return updates.Dense(delta=down.to(dtype))
         rows, rank = self.left.shape
-        if factors_are_smaller((rows, down.shape[1]), rank):
-            return LowRank(up=self._left_factor(merged.dtype, dtype), down=down.to(dtype))
-        return Dense(delta=(self.left.to(merged.dtype) @ down).to(dtype))
+        if updates.factors_are_smaller((rows, down.shape[1]), rank):
+            return updates.LowRank(up=self._left_factor(merged.dtype, dtype), down=down.to(dtype))
+        return updates.Dense(delta=(self.left.to(merged.dtype) @ down).to(dtype))
 
     def _left_factor(self, merged: torch.dtype, dtype: torch.dtype) -> Tensor:
         """Return `left` as the factor of every merge, rounded once."""

@@ -17,7 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 
-from mergebench.errors import InputError
+from mergebench.errors import InputError, JobError
 
 ResultT = TypeVar("ResultT")
 ResultT_co = TypeVar("ResultT_co", covariant=True)
@@ -44,10 +44,6 @@ class Job(Protocol[ResultT_co]):
 
     def run(self, report: Report) -> ResultT_co:
         """Do the work, handing progress events to `report`."""
-
-
-class JobError(RuntimeError):
-    """A job failed or its process died; the message names the job and the cause."""
 
 
 @dataclass(frozen=True, kw_only=True)

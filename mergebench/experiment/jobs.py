@@ -8,8 +8,9 @@ from typing import Any
 
 from mergebench.contracts import Attack, DataMerger, Merger, Space
 from mergebench.errors import InputError
+from mergebench.experiment.attack_names import check_attack
 from mergebench.experiment.executors import Report
-from mergebench.experiment.experiment import Experiment, check_attack
+from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import CellDone, CellStarted, ReportingProgress
 from mergebench.measure import UNPROTECTED, Cell
 from mergebench.merging import AttackT, MergeProblem, Problem

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from mergebench.contracts import DataMerger
-from mergebench.experiment.experiment import RECOVERY, RECOVERY_BUDGETS, Experiment, check_attack
+from mergebench.experiment.attack_names import RECOVERY, RECOVERY_BUDGETS, check_attack
+from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.jobs import MergeJob
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.runner import (

@@ -7,8 +7,9 @@ from dataclasses import fields, replace
 from typing import Any
 
 from mergebench.contracts import DataMerger
+from mergebench.experiment.attack_names import check_attack
 from mergebench.experiment.executors import execute
-from mergebench.experiment.experiment import Experiment, check_attack
+from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.jobs import MergeJob, ReleaseJob, ZeroShotJob
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.training_costs import training_costs

@@ -18,9 +18,9 @@ from .cell_warnings import UNFAITHFUL as UNFAITHFUL
 from .cell_warnings import UTILITY_LOSS as UTILITY_LOSS
 from .cell_warnings import WEAKER_THAN_TA as WEAKER_THAN_TA
 from .cell_warnings import not_reproduced as not_reproduced
+from .counts import Counts as Counts
 from .defects import NONE as NONE
 from .defects import Defects as Defects
-from .evaluate import Counts as Counts
 from .evaluate import Deployment as Deployment
 from .evaluate import Evaluator as Evaluator
 from .evaluate import deployed as deployed
@@ -35,6 +35,8 @@ from .measurements import ScaleCurve as ScaleCurve
 from .measurements import Standalone as Standalone
 from .merge_results import MergeMeasurement as MergeMeasurement
 from .merge_results import results_on_test as results_on_test
+from .points import FULL as FULL
+from .points import Point as Point
 from .protocols import PROTOCOLS as PROTOCOLS
 from .protocols import Protocol as Protocol
 from .protocols import get_protocol as get_protocol
@@ -42,8 +44,6 @@ from .rows import merged_row as merged_row
 from .rows import scale_curve as scale_curve
 from .rows import standalone_row as standalone_row
 from .rows import zero_shot_rows as zero_shot_rows
-from .search import FULL as FULL
-from .search import Point as Point
 from .selection_rules import RULES as RULES
 from .selection_rules import SelectionRule as SelectionRule
 from .selection_rules import get_rule as get_rule

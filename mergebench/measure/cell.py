@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from mergebench.contracts import Plugin
 from mergebench.device import device_name, uses_tf32
 from mergebench.measure.cell_warnings import CellWarning
-from mergebench.measure.evaluate import Counts
-from mergebench.measure.search import Point
+from mergebench.measure.counts import Counts
+from mergebench.measure.points import Point
 
 FORMAT = 3
 """Version of the record; part of every key, so that a new format starts anew."""

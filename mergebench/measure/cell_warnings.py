@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mergebench.measure.evaluate import Counts
+from mergebench.measure.counts import Counts
 
 COLLAPSED_SHARE = 0.5
 """Share of a task's test images given one class from which predictions count as collapsed."""

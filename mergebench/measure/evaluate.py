@@ -22,11 +22,9 @@ from mergebench.backbones import (
 )
 from mergebench.batching import Batches
 from mergebench.errors import InputError
+from mergebench.measure.counts import Counts
 from mergebench.suites import Task, in_turns
 from mergebench.updates import SiteUpdate, Update
-
-Counts = dict[str, int]
-"""Correctly classified images by task name."""
 
 
 class Deployment:

@@ -18,9 +18,11 @@ from mergebench.measure.cell_warnings import (
     norm_out_of_range,
     validation_test_gap,
 )
-from mergebench.measure.evaluate import Counts, Evaluator, deployed
+from mergebench.measure.counts import Counts
+from mergebench.measure.evaluate import Evaluator, deployed
+from mergebench.measure.points import FULL, Point
 from mergebench.measure.protocols import Protocol
-from mergebench.measure.search import FULL, Point, SearchResult, search
+from mergebench.measure.search import SearchResult, search
 from mergebench.measure.selection_rules import RULES
 from mergebench.merging import AttackT, Problem
 

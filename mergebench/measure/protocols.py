@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from mergebench.errors import InputError, unknown_name
 from mergebench.measure.defects import NONE, Defects
-from mergebench.measure.racing import Race
+from mergebench.measure.race import Race
 
 Strategy = Literal["coordinate", "joint"]
 

@@ -11,33 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mergebench.measure.evaluate import Counts
+from mergebench.measure.counts import Counts
+from mergebench.measure.race import Race
 
 Hits = Mapping[str, Tensor]
 """By task, which images are classified correctly: `(n,)` bool."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Race:
-    """The rules: how many images the rounds show, and how sure an elimination is.
-
-    The first round shows `first_per_task` class-balanced images of each task, every further one
-    so many that `growth` times as many were seen, the last one all of them. A point leaves when it
-    is behind another by more than the images that neither has seen are likely to turn around, with
-    a probability of at most `risk` per comparison (`Track.beaten`). Every round is a chance to err,
-    which speaks for few of them.
-    """
-
-    first_per_task: int = 4
-    growth: float = 1.5
-    risk: float = 0.05
-
-    def rounds(self, per_task: int) -> list[range]:
-        """Return the ranks of the images that each round adds, from 0 to `per_task`."""
-        ends = [min(self.first_per_task, per_task)]
-        while ends[-1] < per_task:
-            ends.append(min(per_task, max(ends[-1] + 1, round(ends[-1] * self.growth))))
-        return [range(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
 @dataclass(kw_only=True, eq=False)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mergebench.errors import InputError, unknown_name
-from mergebench.measure.evaluate import Counts
-from mergebench.measure.search import FULL, Objective, Point, best_point
+from mergebench.measure.counts import Counts
+from mergebench.measure.points import FULL, Objective, Point, best_point
 
 Scope = Literal["all", "others", "target"]
 

@@ -8,11 +8,11 @@ from .mini8 import load_mini8 as load_mini8
 from .options import SuiteOptions as SuiteOptions
 from .options import default_cache as default_cache
 from .options import default_data_root as default_data_root
+from .split_names import SPLIT_NAMES as SPLIT_NAMES
+from .split_names import SplitName as SplitName
 from .sprites import pack_sheet as pack_sheet
 from .sprites import unpack_sheet as unpack_sheet
-from .suite import SPLIT_NAMES as SPLIT_NAMES
 from .suite import Split as Split
-from .suite import SplitName as SplitName
 from .suite import Suite as Suite
 from .suite import Task as Task
 from .suite import tensor_sha256 as tensor_sha256

@@ -7,14 +7,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-SplitName = Literal["train", "val", "test"]
-#: The splits that every task of a suite has.
-SPLIT_NAMES: tuple[SplitName, ...] = ("train", "val", "test")
+from mergebench.suites.split_names import SPLIT_NAMES
 
 
 def tensor_sha256(tensor: Tensor) -> str:

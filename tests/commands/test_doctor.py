@@ -11,7 +11,7 @@ from miniature import FEW_IMAGES, PROTOCOL, SETTING
 from repository import ROOT
 
 from mergebench import cli
-from mergebench.commands import doctor, experiments
+from mergebench.commands.runs import doctor, experiments
 from mergebench.experiment import cost_estimate
 from mergebench.experiment import experiment as experiment_module
 from mergebench.experiment.cost_estimate import (

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from repository import ROOT
 
-from mergebench.commands.experiments import caption_command
+from mergebench.commands.runs.experiments import caption_command
 from mergebench.report.captions import stated_facts
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import torch
 
-from mergebench.errors import InputError
-from mergebench.experiment.executors import JobError, Report, execute
+from mergebench.errors import InputError, JobError
+from mergebench.experiment.executors import Report, execute
 from mergebench.seeding import generator
 
 

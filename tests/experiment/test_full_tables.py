@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from mergebench import cli
 from mergebench.backbones import load_backbone
-from mergebench.commands import experiments
+from mergebench.commands.runs import experiments
 from mergebench.experiment import experiment
 from mergebench.registry import registry
 from mergebench.train import FullRecipe

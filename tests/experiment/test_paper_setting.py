@@ -25,7 +25,7 @@ from mergebench import cli
 from mergebench.backbones import BACKBONES
 from mergebench.backbones import hub as weights_hub
 from mergebench.backbones.architectures import create_model
-from mergebench.commands import experiments, images
+from mergebench.commands.runs import experiments, images
 from mergebench.experiment import experiment as experiment_module
 from mergebench.experiment.settings import SETTINGS
 from mergebench.measure.protocols import PROTOCOLS

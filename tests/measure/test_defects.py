@@ -10,7 +10,7 @@ import pytest
 import torch
 from training import TINY, synthetic_task, tiny_backbone
 
-from mergebench.commands.images import suite_options
+from mergebench.commands.runs.images import suite_options
 from mergebench.contracts import Merger, Protection
 from mergebench.errors import InputError
 from mergebench.experiment.experiment import Experiment

@@ -10,7 +10,7 @@ from miniature import FEW_IMAGES, PROTOCOL, SETTING
 
 from mergebench import cli
 from mergebench.backbones import load_backbone
-from mergebench.commands import experiments
+from mergebench.commands.runs import experiments
 from mergebench.seeding import generator
 from mergebench.updates.adapters import save_adapter
 from mergebench.updates.update import LowRank, Update

@@ -14,7 +14,7 @@ from repository import ROOT
 
 from attacks.ties import Ties
 from mergebench.cli import main
-from mergebench.commands import experiments
+from mergebench.commands.runs import experiments
 from mergebench.device import processor_name
 from mergebench.experiment import experiment as experiment_module
 from mergebench.experiment.store import Store

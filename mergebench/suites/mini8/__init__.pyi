@@ -1,10 +1,10 @@
-from .loading import FOLDER as FOLDER
 from .loading import LABELS_FILE as LABELS_FILE
 from .loading import PIXEL_HASHES_FILE as PIXEL_HASHES_FILE
 from .loading import load_mini8 as load_mini8
-from .loading import read_manifest as read_manifest
+from .manifest import FOLDER as FOLDER
 from .manifest import FileEntry as FileEntry
 from .manifest import Manifest as Manifest
 from .manifest import SourceEntry as SourceEntry
 from .manifest import SplitEntry as SplitEntry
 from .manifest import TaskEntry as TaskEntry
+from .manifest import read_manifest as read_manifest

@@ -7,18 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from pydantic import ValidationError
 from safetensors.torch import load
 from torch import Tensor
 
 from mergebench.errors import InputError, unknown_name
-from mergebench.suites.mini8.manifest import Manifest, SplitEntry, TaskEntry
+from mergebench.suites.mini8.manifest import FOLDER, Manifest, SplitEntry, TaskEntry, read_manifest
 from mergebench.suites.options import SuiteOptions
+from mergebench.suites.split_names import SPLIT_NAMES
 from mergebench.suites.sprites import unpack_sheet
-from mergebench.suites.suite import SPLIT_NAMES, Split, Suite, Task, tensor_sha256
+from mergebench.suites.suite import Split, Suite, Task, tensor_sha256
 
-#: Where the embedded suite lies.
-FOLDER = Path(__file__).parent
 #: Labels of all splits: keys `<task>.<split>`, `(N,)` uint8.
 LABELS_FILE = "labels.safetensors"
 #: First 8 bytes of each image's SHA-256 before encoding: keys `<task>.<split>`, `(N,)` int64;
@@ -51,19 +49,6 @@ def load_mini8(
         if entry.name in wanted
     )
     return Suite(name=manifest.name, tasks=loaded, resolution=manifest.resolution)
-
-
-def read_manifest(folder: Path = FOLDER) -> Manifest:
-    """Parse `manifest.json` in `folder`; raises `InputError` when it is missing or malformed."""
-    path = folder / "manifest.json"
-    try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: not found; reinstall the package or build the suite") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise InputError(f"{path}: {place}: {first['msg']}; reinstall the package") from error
 
 
 def read_verified(folder: Path, manifest: Manifest, name: str) -> bytes:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pathlib import Path
 
-from mergebench.suites.suite import SplitName
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mergebench.errors import InputError
+from mergebench.suites.split_names import SplitName
+
+#: Where the embedded suite lies.
+FOLDER = Path(__file__).parent
 
 
 class _Entry(BaseModel):
@@ -61,3 +67,16 @@ class Manifest(_Entry):
     sha256: str
     tasks: tuple[TaskEntry, ...]
     files: dict[str, FileEntry]
+
+
+def read_manifest(folder: Path = FOLDER) -> Manifest:
+    """Parse `manifest.json` in `folder`; raises `InputError` when it is missing or malformed."""
+    path = folder / "manifest.json"
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: not found; reinstall the package or build the suite") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InputError(f"{path}: {place}: {first['msg']}; reinstall the package") from error

@@ -20,7 +20,8 @@ from torch import Tensor
 
 from mergebench.errors import InputError
 from mergebench.suites.options import SuiteOptions
-from mergebench.suites.suite import SPLIT_NAMES, Split, SplitName, tensor_sha256
+from mergebench.suites.split_names import SPLIT_NAMES, SplitName
+from mergebench.suites.suite import Split, tensor_sha256
 from mergebench.suites.vision8.source import Source
 from mergebench.suites.vision8.tasks import TaskRow
 

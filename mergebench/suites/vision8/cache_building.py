@@ -16,7 +16,8 @@ from mergebench.counting import Counting
 from mergebench.errors import InputError
 from mergebench.files import replacing
 from mergebench.suites.options import SuiteOptions
-from mergebench.suites.suite import SplitName, tensor_sha256
+from mergebench.suites.split_names import SplitName
+from mergebench.suites.suite import tensor_sha256
 from mergebench.suites.vision8.cache import (
     LABELS_FILE,
     RECORD_FILE,

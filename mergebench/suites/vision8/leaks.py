@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mergebench.errors import InputError
 from mergebench.suites.options import Leaks
-from mergebench.suites.suite import SplitName
+from mergebench.suites.split_names import SplitName
 from mergebench.suites.vision8.cache import Record
 from mergebench.suites.vision8.source import Indices, Source
 from mergebench.suites.vision8.splitting import Part

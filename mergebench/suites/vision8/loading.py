@@ -10,7 +10,8 @@ import numpy as np
 from mergebench.counting import Counting, on_stderr
 from mergebench.missing import require_nothing
 from mergebench.suites.options import Leaks, SuiteOptions
-from mergebench.suites.suite import SPLIT_NAMES, Split, Suite, Task
+from mergebench.suites.split_names import SPLIT_NAMES
+from mergebench.suites.suite import Split, Suite, Task
 from mergebench.suites.vision8.cache import Entry, Record
 from mergebench.suites.vision8.cache_building import cached
 from mergebench.suites.vision8.leaks import check_leak, without

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mergebench.errors import InputError
-from mergebench.suites.suite import SPLIT_NAMES, SplitName
+from mergebench.suites.split_names import SPLIT_NAMES, SplitName
 from mergebench.suites.vision8.source import WHOLE, Indices, Source
-from mergebench.suites.vision8.tasks import TaskRow
+from mergebench.suites.vision8.tasks import VALIDATION_SHARE, TaskRow
 
 #: The reference's stored shuffles are successive draws of one legacy generator (methods, 9.1).
 #: Its data set SUN397 is drawn in between and not used here.
@@ -21,7 +21,6 @@ _SHUFFLES = (
     ("sun397", 19_850),
     ("svhn", 26_032),
 )
-_VALIDATION_SHARE = 0.2
 _TENTHS = 10
 
 
@@ -56,7 +55,7 @@ def parts_of(row: TaskRow, source: Source, *, cars_leak: bool = False) -> dict[S
     if "val" in row.sizes:
         return {"train": train, "val": whole["val"], "test": whole["test"]}
     order = stored_shuffle(row.name, len(whole["test"]))
-    held_out = int(_VALIDATION_SHARE * len(order))
+    held_out = int(VALIDATION_SHARE * len(order))
     return {
         "train": train,
         "val": Part(source="test", indices=order[:held_out]),
@@ -76,15 +75,6 @@ def stored_shuffle(task: str, length: int) -> Indices:
         if name == task:
             return order.astype(np.int64)
     raise ValueError(f"no shuffle is stored for {task}")
-
-
-def split_sizes(row: TaskRow) -> dict[SplitName, int]:
-    """Return the number of images of each split that the task has when it is complete."""
-    test = row.sizes["test"]
-    val = row.sizes.get("val", int(_VALIDATION_SHARE * test))
-    if "val" not in row.sizes:
-        test -= val
-    return {"train": row.sizes["train"], "val": val, "test": test}
 
 
 def _dealt_by_class(labels: Indices) -> dict[SplitName, Part]:

@@ -10,6 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mergebench.errors import InputError, unknown_name
+from mergebench.suites.split_names import SplitName
+
+VALIDATION_SHARE = 0.2
+"""Share of the test images that is held out for validation where no split is published."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,3 +105,12 @@ def task_rows(names: Sequence[str] | None = None) -> tuple[TaskRow, ...]:
         if name not in known:
             raise InputError(unknown_name("task", name, known))
     return tuple(row for row in TASKS if names is None or row.name in names)
+
+
+def split_sizes(row: TaskRow) -> dict[SplitName, int]:
+    """Return the number of images of each split that the task has when it is complete."""
+    test = row.sizes["test"]
+    val = row.sizes.get("val", int(VALIDATION_SHARE * test))
+    if "val" not in row.sizes:
+        test -= val
+    return {"train": row.sizes["train"], "val": val, "test": test}

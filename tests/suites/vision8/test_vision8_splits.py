@@ -17,8 +17,8 @@ from vision8_loading import SIDE, load, state_of
 from mergebench.counting import silently
 from mergebench.suites.vision8 import load_vision8
 from mergebench.suites.vision8.decoding import square
-from mergebench.suites.vision8.splitting import parts_of, split_sizes, stored_shuffle
-from mergebench.suites.vision8.tasks import TASKS
+from mergebench.suites.vision8.splitting import parts_of, stored_shuffle
+from mergebench.suites.vision8.tasks import TASKS, split_sizes
 
 # --- splits ---------------------------------------------------------------------------------
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, asdict, fields, is_dataclass
 from functools import partial
 
 from rich.console import Console
@@ -13,8 +14,9 @@ from mergebench.backbones import BACKBONES
 from mergebench.contracts import Attack, Plugin, Protection, Space
 from mergebench.errors import InputError, unknown_name
 from mergebench.experiment import FULL_SETTINGS, SETTINGS
+from mergebench.measure import PROTOCOLS
 from mergebench.registry import registry
-from mergebench.suites import load_suite
+from mergebench.suites.mini8 import read_manifest
 from mergebench.suites.vision8 import prompts_of, split_sizes, task_rows
 
 _KINDS: Mapping[str, type[Plugin]] = {
@@ -22,6 +24,13 @@ _KINDS: Mapping[str, type[Plugin]] = {
     "spaces": Space,
     "protections": Protection,
 }
+
+
+def run_list(options: argparse.Namespace) -> None:
+    """Print what there is of one kind."""
+    for plugin in options.plugin:
+        registry().add_file(plugin)
+    print_list(options.kind, Console())
 
 
 def print_list(kind: str, console: Console) -> None:
@@ -73,12 +82,28 @@ def _print_backbones(console: Console) -> None:
 
 def _print_suites(console: Console) -> None:
     table = Table("suite", "task", "classes", "train", "val", "test")
-    for task in load_suite("mini8").tasks:
-        sizes = (str(len(split)) for split in task.splits.values())
-        table.add_row("mini8", task.name, str(len(task.classes)), *sizes)
+    for task in read_manifest().tasks:
+        counts = (str(split.count) for split in task.splits.values())
+        table.add_row("mini8", task.name, str(len(task.classes)), *counts)
     for row in task_rows():
         classes = len(prompts_of(row.name).classes)
         table.add_row("vision8", row.name, str(classes), *map(str, split_sizes(row).values()))
+    console.print(table)
+
+
+def _print_protocols(console: Console) -> None:
+    table = Table("name", "strategy", "alphas", "race", "defects of the reference")
+    for protocol in PROTOCOLS.values():
+        alphas = f"{len(protocol.alphas)} from {protocol.alphas[0]:g} to {protocol.alphas[-1]:g}"
+        stop = "" if protocol.patience is None else f", patience {protocol.patience}"
+        on = [name for name, value in asdict(protocol.defects).items() if value]
+        table.add_row(
+            protocol.name,
+            protocol.strategy,
+            alphas + stop,
+            "no" if protocol.race is None else "yes",
+            ", ".join(on) or "none",
+        )
     console.print(table)
 
 
@@ -86,4 +111,5 @@ LISTS: Mapping[str, Callable[[Console], None]] = {
     **{name: partial(_print_plugins, kind) for name, kind in _KINDS.items()},
     "backbones": _print_backbones,
     "suites": _print_suites,
+    "protocols": _print_protocols,
 }

@@ -1,14 +1,12 @@
-"""The options that say where the images of a suite lie and how they are prepared."""
+"""Where the images of a suite lie, how they are prepared, and what of them is missing."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from mergebench.backbones import find_source, missing_weights, resolution_of
-from mergebench.commands.parser import Parser
 from mergebench.errors import InputError
 from mergebench.measure import Defects
 from mergebench.missing import MissingItem, require_nothing
@@ -21,22 +19,6 @@ from mergebench.suites.vision8 import (
     survey,
     task_rows,
 )
-
-
-def add_image_options(parser: Parser) -> None:
-    """Add what every verb takes that looks for images of a suite."""
-    parser.add_argument("--data-root", type=Path, metavar="DIR", help="local copies of data sets")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="where decoded images are kept")
-    parser.add_argument("--partial", action="store_true", help="accept data sets that lack images")
-
-
-def add_leak_option(parser: Parser) -> None:
-    """Add what verbs take that train on the images."""
-    parser.add_argument(
-        "--drop-leaks",
-        action="store_true",
-        help="leave training images out that are validation or test images too",
-    )
 
 
 def suite_options(

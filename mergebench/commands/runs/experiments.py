@@ -1,4 +1,4 @@
-"""The options of verbs that measure an experiment, and the experiment that they describe."""
+"""The experiment that the options of a verb describe."""
 
 from __future__ import annotations
 
@@ -7,15 +7,9 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from mergebench.commands.images import (
-    add_image_options,
-    add_leak_option,
-    require_inputs,
-    suite_options,
-)
-from mergebench.commands.parser import Parser
+from mergebench.commands.runs.images import require_inputs, suite_options
 from mergebench.contracts import Attack, Protection
-from mergebench.device import AUTO, CHOICES, choose_device
+from mergebench.device import choose_device
 from mergebench.errors import InputError
 from mergebench.experiment import (
     Experiment,
@@ -26,45 +20,10 @@ from mergebench.experiment import (
     reproducing,
 )
 from mergebench.files import check_writable
-from mergebench.measure import NONE, PROTOCOLS, UNPROTECTED, Protocol, get_protocol
+from mergebench.measure import NONE, UNPROTECTED, Protocol, get_protocol
 from mergebench.registry import parse_options, registry
 
-DEFAULT_BACKBONE = "mini_vit"
-DEFAULT_STORE = Path("runs")
-DEFAULT_RESULTS = Path("results")
 _UNSTATED = ("--jobs", "--store", "--results", "--device", "--data-root", "--cache")
-
-
-def common_options() -> Parser:
-    """Return the options of every verb that measures an experiment."""
-    common = Parser(add_help=False)
-    common.add_argument("--backbone", default=DEFAULT_BACKBONE)
-    common.add_argument("--weights", metavar="FILE", help="local weights of the backbone")
-    common.add_argument("--device", default=AUTO, help=CHOICES)
-    common.add_argument("--protocol", default="paper", help=" | ".join(PROTOCOLS))
-    common.add_argument("--tasks", default="", help="task names, separated by spaces or commas")
-    common.add_argument("--attacks", default="", help="attack[@space] names, likewise")
-    common.add_argument("--protections", default="trap2", help="protection names, likewise")
-    common.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME.KEY=VALUE",
-        dest="settings",
-        help="an option of a protection or an attack, e.g. trap2.strength=0.1",
-    )
-    common.add_argument(
-        "--train-precision", choices=("fp32", "bf16"), help="arithmetic of training, by the recipe"
-    )
-    common.add_argument("--seed", type=int, default=0, help="the first seed")
-    common.add_argument("--seeds", type=int, default=1, help="how many seeds")
-    common.add_argument("--jobs", type=int, default=1, help="processes, one thread each")
-    common.add_argument("--store", type=Path, default=DEFAULT_STORE, metavar="DIR")
-    common.add_argument("--results", type=Path, default=DEFAULT_RESULTS, metavar="DIR")
-    common.add_argument("--plugin", type=Path, action="append", default=[], metavar="FILE.py")
-    add_image_options(common)
-    add_leak_option(common)
-    return common
 
 
 def checked_experiment(options: argparse.Namespace) -> Experiment:

@@ -1,0 +1,61 @@
+"""The options of verbs that measure an experiment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mergebench.commands.parser import Parser, add_plugin_option
+from mergebench.device import AUTO, CHOICES
+from mergebench.measure import PROTOCOLS
+
+DEFAULT_BACKBONE = "mini_vit"
+DEFAULT_STORE = Path("runs")
+DEFAULT_RESULTS = Path("results")
+
+
+def common_options() -> Parser:
+    """Return the options of every verb that measures an experiment."""
+    common = Parser(add_help=False)
+    common.add_argument("--backbone", default=DEFAULT_BACKBONE)
+    common.add_argument("--weights", metavar="FILE", help="local weights of the backbone")
+    common.add_argument("--device", default=AUTO, help=CHOICES)
+    common.add_argument("--protocol", default="paper", help=" | ".join(PROTOCOLS))
+    common.add_argument("--tasks", default="", help="task names, separated by spaces or commas")
+    common.add_argument("--attacks", default="", help="attack[@space] names, likewise")
+    common.add_argument("--protections", default="trap2", help="protection names, likewise")
+    common.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME.KEY=VALUE",
+        dest="settings",
+        help="an option of a protection or an attack, e.g. trap2.strength=0.1",
+    )
+    common.add_argument(
+        "--train-precision", choices=("fp32", "bf16"), help="arithmetic of training, by the recipe"
+    )
+    common.add_argument("--seed", type=int, default=0, help="the first seed")
+    common.add_argument("--seeds", type=int, default=1, help="how many seeds")
+    common.add_argument("--jobs", type=int, default=1, help="processes, one thread each")
+    common.add_argument("--store", type=Path, default=DEFAULT_STORE, metavar="DIR")
+    common.add_argument("--results", type=Path, default=DEFAULT_RESULTS, metavar="DIR")
+    add_plugin_option(common)
+    add_image_options(common)
+    add_leak_option(common)
+    return common
+
+
+def add_image_options(parser: Parser) -> None:
+    """Add what every verb takes that looks for images of a suite."""
+    parser.add_argument("--data-root", type=Path, metavar="DIR", help="local copies of data sets")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="where decoded images are kept")
+    parser.add_argument("--partial", action="store_true", help="accept data sets that lack images")
+
+
+def add_leak_option(parser: Parser) -> None:
+    """Add what verbs take that train on the images."""
+    parser.add_argument(
+        "--drop-leaks",
+        action="store_true",
+        help="leave training images out that are validation or test images too",
+    )

@@ -1,0 +1,78 @@
+"""The verbs for adapters of anybody, and for what can be used on them."""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+import torch
+
+from mergebench.backbones import find_source, site_shapes, tensor_shapes
+from mergebench.contracts import Attack, DataMerger, Merger, Space
+from mergebench.errors import InputError
+from mergebench.experiment import check_attack
+from mergebench.merging import merge
+from mergebench.registry import parse_options, registry
+from mergebench.updates import load_update, save_adapter, save_dense
+
+
+def run_merge(options: argparse.Namespace) -> None:
+    """Merge adapters into one update file."""
+    for plugin in options.plugin:
+        registry().add_file(plugin)
+    attack, space = check_attack(options.attack)
+    if issubclass(registry().get(Attack, attack), DataMerger):
+        raise InputError(
+            f"--attack {attack} needs images, which this command does not read; "
+            "choose one that needs none"
+        )
+    merger = registry().get(Merger, attack)
+    merger_options = parse_options(merger, options.settings)
+    alpha = _number(options.alpha)
+    shapes, every = site_shapes(options.backbone), tensor_shapes(options.backbone)
+    updates = [
+        load_update(adapter, shapes, options.backbone, dense_shapes=every)
+        for adapter in options.adapters
+    ]
+    configured = merger(**merger_options)
+    try:
+        merged = merge(configured, updates, space=registry().get(Space, space)(), seed=options.seed)
+    except ArithmeticError as error:
+        raise InputError(f"{error}; the updates are too large for their dtype") from error
+    about = {
+        "backbone": options.backbone,
+        "attack": f"{attack}@{space}",
+        "options": configured.options(),
+        "alpha": alpha,
+        "seed": options.seed,
+        "adapters": options.adapters,
+    }
+    save_dense(merged.scaled(alpha), options.out, about)
+    print(
+        f"{len(updates)} updates merged by {configured!r}@{space}, alpha {alpha:g}: {options.out}"
+    )
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number) or abs(number) > torch.finfo(torch.float32).max:
+        raise InputError(f"--alpha {text}: expected a finite number within float32")
+    return number
+
+
+def run_export(options: argparse.Namespace) -> None:
+    """Write an adapter in another layout."""
+    source = find_source(options.backbone)
+    theirs = options.layout == "huggingface"
+    if theirs and not source.huggingface:
+        raise InputError(
+            f"--layout huggingface: backbone {options.backbone} has no counterpart there; "
+            "use it for vit_b32 and vit_l14"
+        )
+    update = load_update(options.adapter, site_shapes(options.backbone), options.backbone)
+    base_model = source.huggingface if theirs else options.backbone
+    save_adapter(update, options.out, base_model=base_model, layout=options.layout)
+    print(f"{len(update.sites)} sites of {options.adapter} as {options.layout}: {options.out}")

@@ -1,0 +1,112 @@
+"""The verbs that make tables and figures."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from mergebench.commands.parser import Parser
+from mergebench.commands.runs.experiments import checked_experiment
+from mergebench.commands.tables import MERGES, add_verbs
+from mergebench.device import AUTO
+from mergebench.experiment import (
+    Experiment,
+    Monitor,
+    measure_merges,
+    measure_recovery,
+    measure_standalone,
+    replay,
+)
+from mergebench.measure import get_rule
+from mergebench.report import (
+    print_table1,
+    print_table2,
+    write_figure2,
+    write_recovery,
+    write_table1,
+    write_table2,
+)
+
+_COUNTED = ("table1", "table2", "table3", "table4", "table5")
+
+
+def makes_counts(command: str) -> bool:
+    """Whether the command of a caption measures cells that `stated_experiment` knows how to."""
+    return command.startswith(tuple(f"mergebench {verb} " for verb in _COUNTED))
+
+
+def stated_experiment(
+    command: str, *, store: Path, weights: str | None = None, device: str = AUTO
+) -> Experiment:
+    """Return the experiment that the command of a caption measures, to be measured into `store`.
+
+    `weights`: the file, as captions state its name alone. Raises `InputError` for wrong names in
+    the command, which has to be one that `makes_counts`.
+    """
+    parser = Parser(prog="mergebench")
+    add_verbs(parser.add_subparsers(dest="verb", metavar="VERB"))
+    words = shlex.split(command)[1:]
+    options = parser.parse_args(words)
+    options.words = words
+    options.store, options.results, options.device = store, store, device
+    options.weights = weights or options.weights
+    return checked_experiment(options)
+
+
+def run_standalone(options: argparse.Namespace) -> None:
+    """Measure and write table 1 or 3."""
+    experiment, console = checked_experiment(options), Console()
+    measured = measure_standalone(experiment, Monitor(console), processes=options.jobs)
+    print_table1(measured, console)
+    folder, stem = options.results / options.backbone, f"table{options.table}"
+    _say_written(console, write_table1(measured, folder, stem=stem))
+
+
+def run_merges(options: argparse.Namespace) -> None:
+    """Measure and write table 2, 4 or 5."""
+    experiment, console = checked_experiment(options), Console()
+    measured = measure_merges(experiment, Monitor(console), processes=options.jobs)
+    print_table2(measured, console, number=options.table)
+    folder, stem = options.results / options.backbone, _stem(f"table{options.table}", experiment)
+    _say_written(console, write_table2(measured, folder, stem=stem, number=options.table))
+
+
+def run_replay(options: argparse.Namespace) -> None:
+    """Write a table of merges under another selection rule."""
+    rule = get_rule(options.rule)
+    vars(options).update(MERGES[options.table])
+    experiment, console = checked_experiment(options), Console()
+    replayed = replay(experiment, rule, table=options.table)
+    print_table2(replayed, console, number=options.table)
+    stem = f"{_stem(f'table{options.table}', experiment)}_rule_{rule.name}"
+    folder = options.results / options.backbone
+    _say_written(console, write_table2(replayed, folder, stem=stem, number=options.table))
+
+
+def _stem(table: str, experiment: Experiment) -> str:
+    protocol = experiment.protocol.name
+    return table if protocol == "paper" else f"{table}_{protocol}"
+
+
+def run_recovery(options: argparse.Namespace) -> None:
+    """Measure and draw accuracy against labelled images."""
+    experiment, console = checked_experiment(options), Console()
+    measured = measure_recovery(experiment, Monitor(console), processes=options.jobs)
+    folder, stem = options.results / options.backbone, _stem("recovery", experiment)
+    _say_written(console, write_recovery(measured, folder, stem=stem))
+
+
+def run_figure2(options: argparse.Namespace) -> None:
+    """Measure and draw accuracy against scale."""
+    experiment, console = checked_experiment(options), Console()
+    measured = measure_standalone(experiment, Monitor(console), processes=options.jobs, curves=True)
+    _say_written(console, write_figure2(measured, options.results / options.backbone))
+
+
+def _say_written(console: Console, files: Sequence[Path]) -> None:
+    for file in files:
+        console.print(f"wrote {file}", highlight=False, soft_wrap=True)

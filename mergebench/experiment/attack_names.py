@@ -1,0 +1,58 @@
+"""Attacks by name, `attack@space`: those of the paper's tables and figures, and checking one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mergebench.contracts import Attack, Space
+from mergebench.errors import InputError
+from mergebench.registry import registry
+
+if TYPE_CHECKING:
+    from mergebench.train import ReleaseKind
+
+TABLE2 = (
+    *("ta@full", "ties@full", "ties@knots", "ties@core"),
+    *("dare_ties@full", "dare_ties@knots", "dare_ties@core"),
+    *("tsv@full", "tsv@knots", "tsv@core", "cart@full", "cart@knots", "cart@core"),
+)
+"""The attack@space columns of the paper's Table 2, in its order."""
+
+TABLE4 = ("ta@full", "ties@full", "dare_ties@full", "tsv@full", "cart@full")
+"""The columns of the paper's Table 4, of full fine-tuning, in its order."""
+
+TABLE5 = (
+    *("ta@full", "regmean@full", "chain_of_merges@full", "chain_of_merges_outputs@full"),
+    *("prodistill@full", "finetune@full"),
+)
+"""The methods of the paper's Table 5, which look at images, beside task arithmetic.
+
+Chain of Merges twice, because what it fits is not known and decides what it does to a protection.
+"""
+
+RECOVERY = "finetune@full"
+RECOVERY_BUDGETS = (1, 4, 16)
+"""The attack of the recovery figure, and how many labelled images per class it is given there."""
+
+
+def check_attack(name: str, release: ReleaseKind = "lora") -> tuple[str, str]:
+    """Return attack and space of `attack[@space]`; the attack's first space if none is given.
+
+    Raises `InputError` for unknown names, for a space in which the attack is not defined, and for
+    one that needs the low-rank factors that a `release` does not have.
+    """
+    attack, _, space = name.partition("@")
+    merger = registry().get(Attack, attack)
+    space = space or merger.spaces[0]
+    registry().get(Space, space)
+    if space not in merger.spaces:
+        raise InputError(
+            f"attack {attack} is not defined in space {space}; "
+            f"choose from: {', '.join(f'{attack}@{known}' for known in merger.spaces)}"
+        )
+    if release != "lora" and registry().get(Space, space).needs_factors:
+        raise InputError(
+            f"space {space} needs low-rank factors, which full fine-tuning does not release; "
+            f"use {attack}@full"
+        )
+    return attack, space

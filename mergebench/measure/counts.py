@@ -1,0 +1,6 @@
+"""Integer counts, which all scores are until they are printed."""
+
+from __future__ import annotations
+
+Counts = dict[str, int]
+"""Correctly classified images by task name."""
