@@ -1,4 +1,3 @@
-from .architectures import EMBEDDED as EMBEDDED
 from .architectures import create_model as create_model
 from .attention import SplitAttention as SplitAttention
 from .attention import split_attention as split_attention
@@ -7,13 +6,11 @@ from .checkpoint import write_checkpoint as write_checkpoint
 from .heads import text_head as text_head
 from .images import Images as Images
 from .loading import load_backbone as load_backbone
-from .loading import missing_weights as missing_weights
-from .loading import site_shapes as site_shapes
-from .loading import tensor_shapes as tensor_shapes
 from .loading import word_tokenizer as word_tokenizer
 from .precision import Precision as Precision
 from .precision import autocast as autocast
 from .sources import BACKBONES as BACKBONES
+from .sources import EMBEDDED as EMBEDDED
 from .sources import find_source as find_source
 from .sources import resolution_of as resolution_of
 from .stem_outputs import Body as Body
@@ -23,3 +20,6 @@ from .tokenizer import vocabulary_of as vocabulary_of
 from .tower_parts import blocks as blocks
 from .tower_parts import stem as stem
 from .tower_parts import suffix as suffix
+from .tower_shapes import site_shapes as site_shapes
+from .tower_shapes import tensor_shapes as tensor_shapes
+from .weights_given import missing_weights as missing_weights

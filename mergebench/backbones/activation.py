@@ -10,8 +10,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from open_clip.pretrained import get_pretrained_cfg
-
 from mergebench.backbones.sources import BackboneSource
 from mergebench.errors import InputError
 
@@ -20,6 +18,8 @@ _NAMES = {True: "QuickGELU", False: "GELU"}
 
 def check_tag(source: BackboneSource) -> None:
     """Raise InputError if open_clip knows its tag as trained with another activation."""
+    from open_clip.pretrained import get_pretrained_cfg
+
     known = get_pretrained_cfg(source.architecture, source.tag)
     trained = bool(known.get("quick_gelu", False))
     if known and trained != source.quick_gelu:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from open_clip import CLIP
 from torch import Tensor, nn
 from torch.nn import functional
+
+from mergebench.backbones.tower_shapes import tensor_paths
+
+if TYPE_CHECKING:
+    from open_clip import CLIP
 
 _TEXT_BATCH = 512
 
@@ -54,7 +59,8 @@ class Backbone:
     @property
     def tensor_paths(self) -> dict[str, str]:
         """The parameters that full fine-tuning changes (see `tensor_paths`): path by name."""
-        return tensor_paths(self.visual, self.site_pattern)
+        shapes = {path: value.shape for path, value in self.visual.named_parameters()}
+        return tensor_paths(shapes, self.site_pattern)
 
     @property
     def tensors(self) -> dict[str, nn.Parameter]:
@@ -119,19 +125,4 @@ def linear_sites(tower: nn.Module, pattern: str) -> dict[str, nn.Linear]:
         path: module
         for path, module in tower.named_modules()
         if isinstance(module, nn.Linear) and re.search(pattern, path)
-    }
-
-
-def tensor_paths(tower: nn.Module, pattern: str) -> dict[str, str]:
-    """Return the parameters of `tower` that full fine-tuning changes: path by name, in its order.
-
-    The weight of a site, a linear that matches `pattern`, has the site's name; every other
-    parameter its path. The projection into the space of the text tower is none of them: open_clip's
-    `proj` of a ViT, and the head behind a timm trunk.
-    """
-    names = {f"{site}.weight": site for site in linear_sites(tower, pattern)}
-    return {
-        names.get(path, path): path
-        for path, _ in tower.named_parameters()
-        if path != "proj" and not path.startswith("head.")
     }

@@ -6,24 +6,21 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import open_clip
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from mergebench.backbones.activation import check_tag
-from mergebench.backbones.architectures import EMBEDDED, create_model
-from mergebench.backbones.backbone import Backbone, linear_sites, tensor_paths
+from mergebench.backbones.backbone import Backbone
 from mergebench.backbones.checkpoint import EMBEDDED_FOLDER, read_checkpoint
-from mergebench.backbones.hub import fetched_file, missing_file
-from mergebench.backbones.sources import BackboneSource, find_source, resolution_of
+from mergebench.backbones.sources import EMBEDDED, BackboneSource, find_source, resolution_of
 from mergebench.backbones.tokenizer import WordTokenizer
-from mergebench.backbones.weight_files import load_weights, no_such_file
+from mergebench.backbones.weights_given import RANDOM, no_such_file
 from mergebench.errors import InputError
-from mergebench.missing import MissingItem
 
-RANDOM = "random"
-"""The value of `weights` that asks for an untrained backbone."""
+if TYPE_CHECKING:
+    import open_clip
+
 Tokenize = Callable[[Sequence[str]], Tensor]
 
 
@@ -65,46 +62,6 @@ def load_backbone(
     )
 
 
-def missing_weights(name: str, weights: str | Path | None = None) -> MissingItem | None:
-    """Return which weights are missing and how to get them; None if none are.
-
-    Arguments as of `load_backbone`, which may then still find the weights damaged. Asks the Hugging
-    Face Hub, for seconds at most, only where a download would be needed. Raises `InputError` if
-    `weights` names a file that is not there.
-    """
-    source = find_source(name)
-    if weights == RANDOM or (weights is None and not source.repository):
-        return None
-    if weights is None:
-        return missing_file(source)
-    if not Path(weights).exists():
-        raise InputError(no_such_file(Path(weights)))
-    return None
-
-
-def site_shapes(name: str) -> dict[str, tuple[int, int]]:
-    """Return the shape `(outputs, inputs)` of every site of that backbone, without its weights."""
-    source = find_source(name)
-    return {
-        path: (site.out_features, site.in_features)
-        for path, site in linear_sites(_meta_tower(source), source.sites).items()
-    }
-
-
-def tensor_shapes(name: str) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every tensor that full fine-tuning changes, without the weights."""
-    source = find_source(name)
-    tower = _meta_tower(source)
-    shapes = {path: tuple(parameter.shape) for path, parameter in tower.named_parameters()}
-    return {name: shapes[path] for name, path in tensor_paths(tower, source.sites).items()}
-
-
-def _meta_tower(source: BackboneSource) -> nn.Module:
-    with torch.device("meta"):
-        tower: nn.Module = create_model(source.architecture, device="meta").visual
-    return tower
-
-
 def word_tokenizer(model: open_clip.CLIP, vocabulary: tuple[str, ...]) -> WordTokenizer:
     """Return the tokenizer over `vocabulary` that fits the text tower of `model`."""
     return WordTokenizer(
@@ -113,6 +70,8 @@ def word_tokenizer(model: open_clip.CLIP, vocabulary: tuple[str, ...]) -> WordTo
 
 
 def _random_weights(source: BackboneSource) -> _Weights:
+    from mergebench.backbones.architectures import create_model
+
     # The libraries' initialisers draw from the global generator, so it is forked and put back.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -122,6 +81,8 @@ def _random_weights(source: BackboneSource) -> _Weights:
 
 
 def _embedded_weights(name: str, folder: Path) -> _Weights:
+    from mergebench.backbones.architectures import create_model
+
     checkpoint = read_checkpoint(folder, name)
     model = create_model(name)
     model.load_state_dict(checkpoint.state)
@@ -130,6 +91,11 @@ def _embedded_weights(name: str, folder: Path) -> _Weights:
 
 
 def _published_weights(source: BackboneSource, file: Path | None) -> _Weights:
+    from mergebench.backbones.activation import check_tag
+    from mergebench.backbones.architectures import create_model
+    from mergebench.backbones.hub import fetched_file
+    from mergebench.backbones.weight_files import load_weights
+
     check_tag(source)
     file = fetched_file(source) if file is None else file
     if not file.exists():
@@ -140,6 +106,8 @@ def _published_weights(source: BackboneSource, file: Path | None) -> _Weights:
 
 
 def _open_clip_tokenizer(source: BackboneSource) -> Tokenize:
+    import open_clip
+
     tokenize: Tokenize = open_clip.get_tokenizer(source.architecture)
     return tokenize
 

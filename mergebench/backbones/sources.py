@@ -5,8 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
-import open_clip
-
+from mergebench.backbones.architecture_facts import facts_of
 from mergebench.errors import InputError
 
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -14,6 +13,9 @@ _CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 _ATTENTION = r"attn\.(q_proj|k_proj|v_proj|out_proj)$"
 _MLP = r"mlp\.(c_fc|c_proj|fc1|fc2)$"
 _HALF, _QUARTER = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+
+EMBEDDED = ("mini_vit", "mini_convnext")
+"""The backbones whose weights come with the package."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,7 @@ class BackboneSource:
     @property
     def quick_gelu(self) -> bool:
         """Whether the architecture's blocks have QuickGELU rather than GELU."""
-        return bool(open_clip.get_model_config(self.architecture).get("quick_gelu", False))
+        return facts_of(self.architecture).quick_gelu
 
 
 BACKBONES: dict[str, BackboneSource] = {
@@ -89,4 +91,4 @@ def find_source(name: str) -> BackboneSource:
 
 def resolution_of(architecture: str) -> int:
     """Return the side in pixels of the input of that open_clip architecture."""
-    return int(open_clip.get_model_config(architecture)["vision_cfg"]["image_size"])
+    return facts_of(architecture).resolution

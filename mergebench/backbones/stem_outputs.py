@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
 from mergebench.backbones.backbone import Backbone
 from mergebench.backbones.images import Images
 from mergebench.backbones.precision import Precision, autocast
-from mergebench.backbones.tower_parts import blocks, check_tower, stem, suffix
+from mergebench.backbones.tower_parts import blocks, check_tower, is_vit, stem, suffix
 from mergebench.batching import Batches
 
 KEPT_BYTES = 1 << 28
@@ -44,7 +43,7 @@ class Body(nn.Module):
 
 def stem_parameters(tower: Any) -> list[nn.Parameter]:
     """Return the parameters that the stem's outputs depend on."""
-    if isinstance(tower, VisionTransformer):
+    if is_vit(tower):
         parts = [*tower.conv1.parameters(), *tower.ln_pre.parameters()]
         return [*parts, tower.class_embedding, tower.positional_embedding]
     return [*tower.trunk.stem.parameters()]

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from open_clip.timm_model import TimmModel
-from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
 
 def check_tower(tower: nn.Module) -> None:
     """Raise TypeError unless `tower` is open_clip's ViT or a ConvNeXt."""
+    from open_clip.timm_model import TimmModel
+
     convnext = isinstance(tower, TimmModel) and hasattr(tower.trunk, "stages")
-    if not convnext and not isinstance(tower, VisionTransformer):
+    if not convnext and not is_vit(tower):
         raise TypeError(f"{type(tower).__name__} is neither a ViT of open_clip nor a ConvNeXt")
+
+
+def is_vit(tower: nn.Module) -> bool:
+    """Return whether `tower` is open_clip's ViT."""
+    from open_clip.transformer import VisionTransformer
+
+    return isinstance(tower, VisionTransformer)
 
 
 def stem(tower: Any, pixels: Tensor) -> Tensor:
@@ -21,8 +28,7 @@ def stem(tower: Any, pixels: Tensor) -> Tensor:
 
     For a ViT these are the patch embedding, positions and first norm.
     """
-    vit = isinstance(tower, VisionTransformer)
-    hidden: Tensor = tower._embeds(pixels) if vit else tower.trunk.stem(pixels)
+    hidden: Tensor = tower._embeds(pixels) if is_vit(tower) else tower.trunk.stem(pixels)
     return hidden
 
 
@@ -32,7 +38,7 @@ def blocks(tower: Any) -> dict[str, nn.Module]:
     Each maps one stream `(N, ...)` to the next. They are the residual blocks and, between the
     stages of a ConvNeXt, the downsampling layers.
     """
-    if isinstance(tower, VisionTransformer):
+    if is_vit(tower):
         layers = tower.transformer.resblocks
         return {f"transformer.resblocks.{index}": layer for index, layer in enumerate(layers)}
     found: dict[str, nn.Module] = {}
@@ -50,7 +56,7 @@ def suffix(tower: Any, hidden: Tensor) -> Tensor:
     For a ViT these are the last norm, pooling and projection.
     """
     embeddings: Tensor
-    if isinstance(tower, VisionTransformer):
+    if is_vit(tower):
         pooled, _ = tower._pool(hidden)
         embeddings = pooled if tower.proj is None else pooled @ tower.proj
     else:

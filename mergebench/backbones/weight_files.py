@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from open_clip import CLIP
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from mergebench.backbones.activation import check_configuration
 from mergebench.backbones.sources import BackboneSource
@@ -29,7 +28,7 @@ _OPENAI_NUMBERS = ("input_resolution", "context_length", "vocab_size")
 _FUSED = "attn.in_proj_"
 
 
-def load_weights(model: CLIP, file: Path, source: BackboneSource) -> None:
+def load_weights(model: nn.Module, file: Path, source: BackboneSource) -> None:
     """Fill `model`, an architecture of `source` with split attention, from `file`.
 
     Half precision becomes float32. Raises InputError, naming the file, for one that is damaged or
@@ -43,11 +42,6 @@ def load_weights(model: CLIP, file: Path, source: BackboneSource) -> None:
     for name, tensor in expected.items():
         _check_tensor(file, name, state[name], tensor, source)
     model.load_state_dict(state)
-
-
-def no_such_file(file: Path) -> str:
-    """Return the line that says that there is no file of weights."""
-    return f"no weights at {file}: give a safetensors or open_clip checkpoint file"
 
 
 def _read(file: Path) -> dict[str, Tensor]:

@@ -1,0 +1,62 @@
+"""The committed facts of each architecture are those of the architecture that is built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from clip_files import SMALL, add_small_backbone
+from torch import nn
+
+from mergebench.backbones import BACKBONES, create_model, find_source, site_shapes, tensor_shapes
+from mergebench.backbones.architecture_facts import FOLDER, facts_of
+from mergebench.backbones.architectures import built_facts
+from mergebench.backbones.backbone import linear_sites
+from mergebench.backbones.record_facts import write_facts
+from mergebench.errors import InputError
+
+REAL = ("mini_vit", "mini_convnext", "vit_b32", "vit_l14", "convnext")
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_committed_facts_are_the_architecture_s(name: str, tmp_path: Path) -> None:
+    architecture = find_source(name).architecture
+    write_facts(built_facts(architecture), tmp_path / "facts.json")
+    committed = FOLDER / f"{architecture}.json"
+    assert committed.read_bytes() == (tmp_path / "facts.json").read_bytes(), (
+        "run `python -m mergebench.backbones.record_facts`"
+    )
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_sites_are_the_linears_of_the_tower_in_its_order(name: str) -> None:
+    source = find_source(name)
+    with torch.device("meta"):
+        tower: nn.Module = create_model(source.architecture, device="meta").visual
+    expected = {
+        path: (site.out_features, site.in_features)
+        for path, site in linear_sites(tower, source.sites).items()
+    }
+    assert list(site_shapes(name).items()) == list(expected.items())
+    every = tensor_shapes(name)
+    assert list(every) == [
+        path.removesuffix(".weight") if path.removesuffix(".weight") in expected else path
+        for path, _ in tower.named_parameters()
+        if path != "proj" and not path.startswith("head.")
+    ]
+    assert {site: every[site] for site in expected} == expected
+
+
+def test_an_architecture_without_a_file_is_built(tmp_path: Path) -> None:
+    source = add_small_backbone(tmp_path)
+    try:
+        assert facts_of(source.architecture).resolution == 32
+        assert site_shapes(SMALL)["transformer.resblocks.1.attn.q_proj"] == (64, 64)
+    finally:
+        del BACKBONES[SMALL]
+
+
+def test_unknown_backbones_have_no_shapes() -> None:
+    with pytest.raises(InputError, match="unknown backbone 'vit_b23': did you mean 'vit_b32'"):
+        site_shapes("vit_b23")
