@@ -148,6 +148,11 @@ def registry() -> Registry:
     return found
 
 
+def is_scanned() -> bool:
+    """Whether plug-ins were looked for, and so imported, in this process."""
+    return registry.cache_info().currsize > 0
+
+
 def kind_name(kind: type[Plugin]) -> str:
     """Return what users call a kind of plug-in."""
     return _KIND_NAMES[kind]

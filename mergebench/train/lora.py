@@ -10,7 +10,6 @@ from itertools import chain
 from typing import Any
 
 import torch
-from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -126,6 +125,8 @@ class LoraTower:
 
 
 def _with_adapters(backbone: Backbone, recipe: Recipe) -> nn.Module:
+    from peft import LoraConfig, inject_adapter_in_model
+
     tensors = chain(backbone.visual.parameters(), backbone.visual.buffers())
     tower = copy.deepcopy(backbone.visual, memo={id(tensor): tensor for tensor in tensors})
     config = LoraConfig(

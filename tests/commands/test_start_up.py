@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from mergebench.cli import make_parser
 from mergebench.commands.parser import Later
+from mergebench.commands.runs import plugin_descriptions
+from mergebench.commands.runs.plugin_descriptions import (
+    descriptions,
+    keep_descriptions,
+    kept_descriptions,
+)
 
 HEAVY = ("torch", "open_clip", "torchvision", "timm", "peft", "pandas", "scipy", "matplotlib")
 LOADED = """
@@ -25,11 +33,19 @@ print("\\n" + json.dumps([name for name in sys.modules if "." not in name]))
 """
 
 
-def loaded_after(*words: str) -> set[str]:
-    """Return the top-level modules that a new process has imported when the command is done."""
+def output_of(*words: str, cache: Path | None = None) -> list[str]:
+    """Return the lines that a new process prints; the last one lists its top-level modules."""
+    kept = {} if cache is None else {"MERGEBENCH_CACHE": str(cache)}
     command = [sys.executable, "-c", LOADED, *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return set(json.loads(done.stdout.splitlines()[-1]))
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=os.environ | kept
+    )
+    return done.stdout.splitlines()
+
+
+def loaded_after(*words: str, cache: Path | None = None) -> set[str]:
+    """Return the top-level modules that a new process has imported when the command is done."""
+    return set(json.loads(output_of(*words, cache=cache)[-1]))
 
 
 @pytest.mark.parametrize(
@@ -48,6 +64,26 @@ def loaded_after(*words: str) -> set[str]:
 )
 def test_nothing_heavy_is_imported_for(words: list[str]) -> None:
     assert loaded_after(*words).isdisjoint(HEAVY)
+
+
+def test_plug_ins_are_imported_once_and_then_described_from_what_was_kept(tmp_path: Path) -> None:
+    first, again = (output_of("list", "attacks", cache=tmp_path) for _ in range(2))
+    assert "torch" in json.loads(first[-1])
+    assert set(json.loads(again[-1])).isdisjoint(HEAVY)
+    assert again[:-1] == first[:-1]
+    assert any("dare_ties" in line for line in again)
+
+
+def test_kept_descriptions_are_of_this_code_alone(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("MERGEBENCH_CACHE", str(tmp_path))
+    assert kept_descriptions() is None
+    keep_descriptions(descriptions())
+    assert kept_descriptions() == descriptions()
+    with monkeypatch.context() as edited:
+        edited.setattr(plugin_descriptions, "ENTRY_POINT_GROUPS", ("console_scripts",))
+        assert kept_descriptions() is None
+    (tmp_path / "plugins.json").write_text("{}")
+    assert kept_descriptions() is None
 
 
 def runs(parser: argparse.ArgumentParser) -> Iterator[Later]:

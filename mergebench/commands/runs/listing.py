@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, asdict, fields, is_dataclass
+from dataclasses import asdict
 from functools import partial
 
 from rich.console import Console
 from rich.table import Table
 
 from mergebench.backbones import BACKBONES
-from mergebench.contracts import Attack, Plugin, Protection, Space
+from mergebench.commands.runs.plugin_descriptions import (
+    KINDS,
+    Description,
+    descriptions,
+    keep_descriptions,
+    kept_descriptions,
+)
 from mergebench.errors import InputError, unknown_name
 from mergebench.experiment import FULL_SETTINGS, SETTINGS
 from mergebench.measure import PROTOCOLS
-from mergebench.registry import registry
+from mergebench.registry import is_scanned, registry
 from mergebench.suites.mini8 import read_manifest
 from mergebench.suites.vision8 import prompts_of, split_sizes, task_rows
-
-_KINDS: Mapping[str, type[Plugin]] = {
-    "attacks": Attack,
-    "spaces": Space,
-    "protections": Protection,
-}
 
 
 def run_list(options: argparse.Namespace) -> None:
@@ -40,28 +40,27 @@ def print_list(kind: str, console: Console) -> None:
     LISTS[kind](console)
 
 
-def _print_plugins(kind: type[Plugin], console: Console) -> None:
+def _print_plugins(kind: str, console: Console) -> None:
     table = Table("name", "hyper-parameters", "paper, where from")
-    for found in registry().all(kind):
-        plugin = found.plugin
-        name = plugin.name
-        if issubclass(plugin, Attack):
-            name += "\n" + "\n".join(f"  @{space}" for space in plugin.spaces)
-        options = "\n".join(_option(item) for item in fields(plugin))
-        table.add_row(name, options or "-", f"{plugin.paper}\n{found.origin}")
+    for one in _described()[kind]:
+        name = "\n".join([one.name, *(f"  @{space}" for space in one.spaces)])
+        table.add_row(name, "\n".join(one.options) or "-", f"{one.paper}\n{one.origin}")
     console.print(table)
-    for broken in registry().broken:
+    for broken in registry().broken if is_scanned() else ():
         console.print(f"not usable: {broken.origin}: {broken.error}", highlight=False)
 
 
-def _option(item: Field[object]) -> str:
-    """Return `name=default`; a nested recipe is only named."""
-    if item.default is not MISSING:
-        return f"{item.name}={item.default!r}"
-    if item.default_factory is not MISSING:
-        value = item.default_factory()
-        return f"{item.name}={type(value).__name__}()" if is_dataclass(value) else item.name
-    return f"{item.name} (required)"
+def _described() -> Mapping[str, list[Description]]:
+    """Return what is kept of all plug-ins; they are imported if code changed, or `--plugin` did."""
+    if is_scanned():
+        return descriptions()
+    kept = kept_descriptions()
+    if kept is not None:
+        return kept
+    found = descriptions()
+    if not registry().broken:
+        keep_descriptions(found)
+    return found
 
 
 def _print_backbones(console: Console) -> None:
@@ -108,7 +107,7 @@ def _print_protocols(console: Console) -> None:
 
 
 LISTS: Mapping[str, Callable[[Console], None]] = {
-    **{name: partial(_print_plugins, kind) for name, kind in _KINDS.items()},
+    **{kind: partial(_print_plugins, kind) for kind in KINDS},
     "backbones": _print_backbones,
     "suites": _print_suites,
     "protocols": _print_protocols,
