@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 from mergebench.measure import Context, Interval, Measurements, wilson
 from mergebench.report.captions import latex_caption
@@ -20,13 +19,11 @@ from mergebench.report.labels import (
     space_label,
 )
 from mergebench.report.latex import escape, latex_table
+from mergebench.report.merged_accuracies import Table2
 from mergebench.report.published_tables import published
 from mergebench.report.spread import Spread, fixed
+from mergebench.report.standalone_accuracies import Table1
 from mergebench.report.writing import write_csv
-
-if TYPE_CHECKING:  # they write their own files, these rows among them
-    from mergebench.report.table1 import Table1
-    from mergebench.report.table2 import Table2
 
 AVERAGE = "average"
 CSV_DIGITS = 2

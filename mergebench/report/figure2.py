@@ -9,7 +9,7 @@ from statistics import fmean
 from mergebench.measure import Measurements, ScaleCurve
 from mergebench.report.labels import release_order
 from mergebench.report.spread import Spread, percent, spread
-from mergebench.report.table1 import shown_tasks
+from mergebench.report.standalone_accuracies import shown_tasks
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
 
@@ -35,35 +34,12 @@ from mergebench.report.labels import (
 )
 from mergebench.report.latex import escape, latex_table
 from mergebench.report.spread import Spread, fixed, percent, spread
+from mergebench.report.standalone_accuracies import StandaloneRow, Table1, shown_tasks
 from mergebench.report.writing import write_csv, write_text
 
 CSV_DIGITS = 2
 UTILITY_POINTS = 2.0
 """What a protection may cost a task alone before it counts as a loss of utility."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StandaloneRow:
-    """Accuracies in percent of one release: by task, and the unweighted average over tasks.
-
-    A seed counts in the average if all tasks were measured with it. The spread over seeds of
-    zero-shot is none, as the backbone does not depend on the seed. `interval`: of the average, over
-    other tasks. `warnings`: by task, how many of its measurements carry one, by kind.
-    """
-
-    release: str
-    tasks: Mapping[str, Spread | None]
-    average: Spread | None
-    interval: Interval | None
-    warnings: Mapping[str, Mapping[str, int]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table1:
-    """The rows zero-shot, fine-tuned and one per protection, over the measured tasks."""
-
-    tasks: tuple[str, ...]
-    rows: tuple[StandaloneRow, ...]
 
 
 def table1(measurements: Measurements) -> Table1:
@@ -82,15 +58,6 @@ def table1(measurements: Measurements) -> Table1:
             for release in sorted(by_release, key=release_order)
         ),
     )
-
-
-def shown_tasks(measurements: Measurements, measured: Iterable[str]) -> tuple[str, ...]:
-    """Return the measured tasks in the suite's order; `ValueError` for one not in the context."""
-    found = set(measured)
-    unknown = sorted(found.difference(measurements.context.tasks))
-    if unknown:
-        raise ValueError(f"measured tasks that the context does not list: {', '.join(unknown)}")
-    return tuple(task for task in measurements.context.tasks if task in found)
 
 
 def _warnings(measurements: Measurements, release: str) -> dict[str, dict[str, int]]:

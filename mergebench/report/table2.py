@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import fmean
 
 from mergebench.measure import (
@@ -11,7 +11,6 @@ from mergebench.measure import (
     UNPROTECTED,
     WEAKER_THAN_TA,
     ZERO_SHOT,
-    Interval,
     Measurements,
     Merged,
     bootstrap,
@@ -19,81 +18,17 @@ from mergebench.measure import (
 from mergebench.report.comparison import Comparison, Pair, compare
 from mergebench.report.doubts import tally
 from mergebench.report.labels import attack_order, release_order
+from mergebench.report.merged_accuracies import (
+    AttackInSpace,
+    MergedCell,
+    Table2,
+    TargetView,
+    ViewKey,
+    ViewOrder,
+    is_protected,
+)
 from mergebench.report.spread import Spread, half_width_95, percent, spread
-from mergebench.report.table1 import shown_tasks
-
-AttackInSpace = tuple[str, str]
-ViewKey = tuple[str, AttackInSpace, str, int]
-"""Protection, attack and space, target, seed."""
-ViewOrder = tuple[tuple[int, str], tuple[int, str, int, str], int, int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TargetView:
-    """One merge seen from one target: accuracies in percent on it, on the others and on all.
-
-    The unprotected merge of a seed is seen from every target. `others` is None with one task, and
-    `overall` too where not all tasks were tested.
-    """
-
-    target: str
-    merged: Merged
-    accuracy: float
-    others: float | None
-    overall: float | None
-
-    @property
-    def correct(self) -> int:
-        """Return the correct answers on the target's task."""
-        return self.merged.correct[self.target]
-
-    @property
-    def size(self) -> int:
-        """Return the number of test images of the target's task."""
-        return self.merged.sizes[self.target]
-
-
-@dataclass(frozen=True, kw_only=True)
-class MergedCell:
-    """One number of the table and what else is known of it, in percent, averaged over targets.
-
-    `target`: accuracy on the target's task (reading A); `others`: mean over the other tasks;
-    `overall`: mean over all tasks (reading B). `alpha`: mean over the merges. `half_width`: of the
-    95 % interval of `target.mean` from the finite test sets, in points. `correct` of `total` sum
-    the target's counts over targets and seeds. `interval`: over other targets, None with a single
-    one. `merges`: how many merges are averaged; `warnings`: how many of them carry one, by kind.
-    """
-
-    target: Spread
-    others: Spread | None
-    overall: Spread | None
-    alpha: float
-    half_width: float
-    correct: int
-    total: int
-    interval: Interval | None
-    merges: int
-    warnings: Mapping[str, int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table2:
-    """Cells by protection and column, over `targets` of `tasks`; None where one is incomplete.
-
-    `zero_shot` is the backbone's mean accuracy on the targets' tasks, None if not measured.
-    `comparisons`: protected against unprotected cells, where both are complete; `against_base`:
-    against the same attack on W0, which needs no update.
-    """
-
-    tasks: tuple[str, ...]
-    targets: tuple[str, ...]
-    columns: tuple[AttackInSpace, ...]
-    protections: tuple[str, ...]
-    cells: Mapping[tuple[str, AttackInSpace], MergedCell | None]
-    views: tuple[TargetView, ...]
-    zero_shot: float | None
-    comparisons: Mapping[tuple[str, AttackInSpace], Comparison]
-    against_base: Mapping[tuple[str, AttackInSpace], Comparison]
+from mergebench.report.standalone_accuracies import shown_tasks
 
 
 def table2(measurements: Measurements) -> Table2:
@@ -296,8 +231,3 @@ def _zero_shot(measurements: Measurements, targets: tuple[str, ...]) -> float | 
 
 def _place(merged: Merged) -> tuple[str, AttackInSpace]:
     return merged.protection, (merged.attack, merged.space)
-
-
-def is_protected(protection: str) -> bool:
-    """Return whether merges of this row contain a protected update."""
-    return protection not in (UNPROTECTED, FROM_BASE)

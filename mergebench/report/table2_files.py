@@ -14,8 +14,9 @@ from mergebench.report.doubts import listed, tally
 from mergebench.report.grid import markdown_table
 from mergebench.report.labels import FORM_IN_TITLE, MERGE_TABLES, protection_key
 from mergebench.report.latex import escape, latex_table
+from mergebench.report.merged_accuracies import MergedCell, Table2
 from mergebench.report.spread import fixed
-from mergebench.report.table2 import MergedCell, Table2, pair_views, table2, view_key
+from mergebench.report.table2 import pair_views, table2, view_key
 from mergebench.report.table2_text import (
     SUBJECT,
     accuracy_grid,

@@ -12,8 +12,8 @@ from mergebench.measure import FROM_BASE, PROTOCOLS, UNPROTECTED
 from mergebench.report.doubts import NOT_SIGNIFICANT, legend, marks
 from mergebench.report.grid import Column, Grid, Row
 from mergebench.report.labels import attack_label, protection_label, space_label
+from mergebench.report.merged_accuracies import AttackInSpace, MergedCell, Table2, is_protected
 from mergebench.report.spread import Spread
-from mergebench.report.table2 import AttackInSpace, MergedCell, Table2, is_protected
 
 SUBJECT = (
     "Test accuracy in percent on the target's task after merging the updates of all tasks, the "

@@ -17,9 +17,10 @@ from mergebench.report.labels import (
     release_label,
     space_label,
 )
+from mergebench.report.merged_accuracies import AttackInSpace, MergedCell, Table2, is_protected
 from mergebench.report.spread import MISSING, cell_text, fixed
 from mergebench.report.table1 import table1
-from mergebench.report.table2 import AttackInSpace, MergedCell, Table2, is_protected, table2
+from mergebench.report.table2 import table2
 from mergebench.report.table2_text import cell_marks, reading
 
 
