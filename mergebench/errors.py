@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+import errno
+import re
+from collections.abc import Iterator, Sequence
+
+_NO_MEMORY = re.compile(
+    r"not enough memory|out of memory|cannot allocate memory|failed to map segment|bad_alloc"
+    r"|unable to allocate|can't allocate memory",
+    re.IGNORECASE,
+)
+_LONGEST = 400
 
 
 class InputError(ValueError):
     """Wrong outside input: one line that names the file, key, shape or option, and the fix."""
+
+
+class PluginError(Exception):
+    """A plug-in broke its contract: one line that names it, its file, where and how."""
 
 
 class JobError(RuntimeError):
@@ -28,3 +41,60 @@ def unknown_name(what: str, name: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     return f"unknown {what} {name!r}; {hint}choose from: {', '.join(known)}"
+
+
+def reason(error: BaseException) -> str:
+    """Return what happened in one line that is never empty: the type and the message, if any.
+
+    >>> reason(KeyError("weight")), reason(TimeoutError())
+    ("KeyError: 'weight'", 'TimeoutError')
+    """
+    text = _one_line(error)
+    if isinstance(error, JobError) and text:
+        return text
+    fault = _memory_fault(error)
+    if fault is not None:
+        return f"not enough memory ({_named(fault)})"
+    return text if isinstance(error, InputError | PluginError) and text else _named(error)
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether memory ran out: Python, the loader of libraries, PyTorch each say so in their way.
+
+    An error that was raised because of another one counts as that one.
+    """
+    return _memory_fault(error) is not None
+
+
+def check_range(what: str, value: float, least: float, most: float) -> None:
+    """Raise `InputError`, naming `what`, unless `value` lies in `[least, most]`."""
+    if not least <= value <= most:
+        raise InputError(f"{what} is {value}; give a number from {least:g} to {most:g}")
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{text[:_LONGEST]}..." if len(text) > _LONGEST else text
+
+
+def _named(error: BaseException) -> str:
+    text = _one_line(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _memory_fault(error: BaseException) -> BaseException | None:
+    for one in _chain(error):
+        refused = isinstance(one, OSError) and one.errno == errno.ENOMEM
+        if isinstance(one, MemoryError) or refused or _NO_MEMORY.search(str(one)):
+            return one
+    return None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and those behind it, as a traceback shows them."""
+    seen: list[BaseException] = []
+    found: BaseException | None = error
+    while found is not None and found not in seen:
+        yield found
+        seen.append(found)
+        found = found.__cause__ or (None if found.__suppress_context__ else found.__context__)

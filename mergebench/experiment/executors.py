@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context, resource_tracker
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 
-from mergebench.errors import InputError, JobError
+from mergebench.errors import InputError, JobError, reason
 
 ResultT = TypeVar("ResultT")
 ResultT_co = TypeVar("ResultT_co", covariant=True)
@@ -85,8 +86,8 @@ def _run_here(
             result = job.run(partial(on_event, index))
         except InputError:
             raise
-        except Exception as error:
-            raise JobError(f"{job.label}: {type(error).__name__}: {error}") from error
+        except (Exception, SystemExit) as error:
+            raise JobError(f"{job.label}: {reason(error)}") from error
         finally:
             torch.set_num_threads(threads)
         yield Finished(index=index, result=result)
@@ -172,7 +173,7 @@ def _receive(worker: _Worker, label: str) -> Any:
         raise JobError(f"{label}: its process {_ending(worker.process.exitcode)}") from None
     if isinstance(message, _Failure):
         if message.is_input_error:
-            raise InputError(message.message)
+            raise InputError(message.message) from _WorkerError(message.trace)
         raise JobError(f"{label}: {message.message}") from _WorkerError(message.trace)
     return message
 
@@ -202,6 +203,8 @@ def _work(pipe: Connection, number: int) -> None:
     """The life of a worker process: jobs come in, events and results go out."""
     global _worker_number
     _worker_number = number
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     while True:
         try:
@@ -212,9 +215,18 @@ def _work(pipe: Connection, number: int) -> None:
             message = pickle.dumps(pickle.loads(content).run(partial(_send_event, pipe)))
         except BrokenPipeError:
             return  # the parent is gone, and with it whoever wanted the result
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             message = pickle.dumps(_failure(error))
-        pipe.send_bytes(message)
+        with suppress(BrokenPipeError):
+            pipe.send_bytes(message)
+
+
+def _end_with_parent() -> None:
+    """End this process, in the middle of a job, once the one that wanted its result is gone."""
+    parent = parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
 
 
 def _send_event(pipe: Connection, event: Any) -> None:
@@ -222,21 +234,23 @@ def _send_event(pipe: Connection, event: Any) -> None:
     pipe.send_bytes(pickle.dumps(_Event(event=event)))
 
 
-def _failure(error: Exception) -> _Failure:
+def _failure(error: BaseException) -> _Failure:
     is_input_error = isinstance(error, InputError)
-    message = str(error) if is_input_error else f"{type(error).__name__}: {error}"
-    return _Failure(message=message, trace=traceback.format_exc(), is_input_error=is_input_error)
+    return _Failure(
+        message=reason(error), trace=traceback.format_exc(), is_input_error=is_input_error
+    )
 
 
 @contextmanager
 def _uninterrupted_single_thread() -> Iterator[None]:
-    """Let a process that starts now inherit a blocked Ctrl-C and one thread for every library.
+    """Let a process that starts now inherit blocked signals and one thread for every library.
 
-    A terminal sends Ctrl-C to the whole group; the parent alone decides what happens then.
+    A terminal sends Ctrl-C to the whole group, and tells all of it when it is closed; the parent
+    alone decides what happens then.
     """
-    resource_tracker.ensure_running()  # its start would unblock the signal
+    resource_tracker.ensure_running()  # its start would unblock the signals
     previous = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     os.environ.update(dict.fromkeys(previous, "1"))
     try:
         yield

@@ -1,0 +1,154 @@
+"""How the command ends, whatever ends it: one line, an exit status, and no traceback unasked.
+
+It imports nothing heavy, so that it is in force while everything else is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any, NoReturn
+
+from mergebench.errors import InputError, JobError, PluginError, lacks_memory, reason
+from mergebench.missing import MissingItemsError
+
+DEBUG = "--debug"
+
+_WORDS = {
+    signal.SIGINT: "interrupted",
+    signal.SIGTERM: "terminated",
+    signal.SIGHUP: "hung up",
+}
+_SHOW_CURSOR = b"\x1b[?25h"
+
+
+class Ended(KeyboardInterrupt):
+    """A signal asked the command to end: what unwinds on Ctrl-C unwinds on it."""
+
+
+def status_of(run: Callable[[], int | None], *, debug: bool = False) -> int:
+    """Run the command and return its exit status; whatever it raises is told in one line.
+
+    2 for wrong input and for plug-ins that break their contract, 128 + n for signal n (Ctrl-C,
+    SIGTERM, SIGHUP; a second one ends the process at once), 1 for everything else. `debug`: show
+    tracebacks too. `SystemExit` passes.
+    """
+    with _signals() as signals:
+        try:
+            status = run() or 0
+            sys.stdout.flush()
+            return status
+        except SystemExit:
+            raise
+        except BaseException as error:
+            signals.ending = True
+            if debug:
+                traceback.print_exception(error)
+            lines, status = _outcome(error, signals.asked)
+            _complain(lines)
+            _discard_unwritten()
+            return status
+
+
+def _outcome(error: BaseException, asked: signal.Signals | None) -> tuple[Sequence[str], int]:
+    """Return the lines that tell of an error, and the exit status."""
+    if asked is not None or isinstance(error, KeyboardInterrupt):
+        return _asked_to_end(asked or signal.SIGINT)
+    if isinstance(error, BrokenPipeError):  # whoever read the output has seen enough
+        return [], 128 + signal.SIGPIPE
+    if isinstance(error, JobError):
+        return [f"{reason(error)}; what was measured before is kept"], 1
+    if lacks_memory(error):
+        return [f"{reason(error)}; what was measured is kept: free some, or run fewer jobs"], 1
+    if isinstance(error, MissingItemsError):
+        return error.lines(), 2
+    if isinstance(error, InputError | PluginError):
+        return [reason(error)], 2
+    return [f"internal error: {reason(error)}; run again with {DEBUG} for the traceback"], 1
+
+
+def _asked_to_end(asked: signal.Signals) -> tuple[Sequence[str], int]:
+    return [f"{_WORDS[asked]}; what was measured is kept"], 128 + asked
+
+
+def _complain(lines: Sequence[str]) -> None:
+    """Print one line each, whatever a library or plug-in put into its message."""
+    with suppress(OSError):  # the terminal may be gone
+        for number, text in enumerate(lines):
+            print(" " if number else "mergebench:", " ".join(text.splitlines()), file=sys.stderr)
+
+
+def _discard_unwritten() -> None:
+    """Let what cannot be written to standard output go, or Python would complain at its exit."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+class _Signals:
+    """Raises `Ended` on the first signal, wherever the program is, and ends it on the second.
+
+    `asked`: the first one; `ending`: the program has its outcome, any signal ends it.
+    """
+
+    def __init__(self) -> None:
+        self.asked: signal.Signals | None = None
+        self.ending = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.ending:
+            self.end_at_once(quietly=True)
+        if self.asked is not None:
+            self.end_at_once()
+        self.asked = signal.Signals(number)
+        raise Ended
+
+    def end_at_once(self, *, quietly: bool = False) -> NoReturn:
+        """End this process; workers notice that it is gone, and files are complete or not there."""
+        lines, status = _asked_to_end(self.asked or signal.SIGINT)
+        with suppress(OSError):
+            if sys.__stdout__ is not None and sys.__stdout__.isatty():
+                os.write(1, _SHOW_CURSOR)  # progress bars hide it
+            if not quietly:
+                os.write(2, f"mergebench: {lines[0]}\n".encode())
+        os._exit(status)
+
+
+@contextmanager
+def _signals() -> Iterator[_Signals]:
+    """Handle the signals in the context, but for those that the caller lets be ignored (nohup).
+
+    Once one has come they stay handled, since the process is about to end.
+    """
+    found = _Signals()
+    if threading.current_thread() is not threading.main_thread():
+        yield found
+        return
+    before = {number: signal.getsignal(number) for number in _WORDS}
+    told = sys.unraisablehook
+
+    def unraisable(lost: Any) -> None:
+        if isinstance(lost.exc_value, Ended):  # raised where nothing can be: in a finaliser
+            found.end_at_once()
+        told(lost)
+
+    sys.unraisablehook = unraisable
+    for number, handler in before.items():
+        if handler not in (signal.SIG_IGN, None):
+            signal.signal(number, found)
+    try:
+        yield found
+    finally:
+        if found.asked is None:
+            for number, handler in before.items():
+                if handler is not None:
+                    signal.signal(number, handler)
+            sys.unraisablehook = told
