@@ -6,6 +6,7 @@ and breaks no other; two plug-ins of one kind and name are an error.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import inspect
@@ -15,24 +16,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.metadata import entry_points
-from math import isfinite
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from mergebench.contracts import Attack, DataMerger, Merger, Plugin, Protection, Space
-from mergebench.errors import InputError, unknown_name
+from mergebench.contracts import (
+    Attack,
+    DataMerger,
+    Merger,
+    Plugin,
+    Protection,
+    Space,
+    blaming,
+)
+from mergebench.errors import InputError, lacks_memory, reason, unknown_name
 
 PluginT = TypeVar("PluginT", bound=Plugin)
 
 PACKAGES = ("attacks", "attacks.spaces", "protections")
-_KIND_NAMES: Mapping[type[Plugin], str] = {
-    Attack: "attack",
-    Merger: "attack",
-    DataMerger: "attack",
-    Space: "space",
-    Protection: "protection",
-}
+_KINDS: tuple[type[Plugin], ...] = (Attack, Merger, DataMerger, Space, Protection)
+_LARGEST: Mapping[Any, float] = {int: 2**31 - 1, float: 3e38}
+"""The largest magnitude of an option by its type: what 32 bits hold, about."""
+
 ENTRY_POINT_GROUPS = ("mergebench.attacks", "mergebench.protections")
 
 
@@ -46,14 +51,14 @@ class Found(Generic[PluginT]):
 
 @dataclass(frozen=True, kw_only=True)
 class Broken:
-    """A plug-in module that failed to import, and why."""
+    """A plug-in module that cannot be used, and why."""
 
     origin: str
     error: str
 
 
 class Registry:
-    """The plug-ins of all kinds that were found, and those that could not be imported."""
+    """The plug-ins of all kinds that were found, and those that cannot be used."""
 
     def __init__(self) -> None:
         self.broken: list[Broken] = []
@@ -61,14 +66,11 @@ class Registry:
         self._files: set[Path] = set()
 
     def add_module(self, module: ModuleType, origin: str) -> int:
-        """Register every concrete plug-in class that `module` itself defines; return how many."""
-        plugins = [
-            member
-            for _, member in sorted(inspect.getmembers(module, inspect.isclass))
-            if member.__module__ == module.__name__
-            and issubclass(member, Plugin)
-            and not inspect.isabstract(member)
-        ]
+        """Register every concrete plug-in class that `module` itself defines; return how many.
+
+        Raises `InputError`, and registers none, if one does not say what it is.
+        """
+        plugins = _checked_plugins(module, origin)
         for plugin in plugins:
             self._add_class(plugin, origin)
         return len(plugins)
@@ -82,15 +84,15 @@ class Registry:
             return
         if not path.is_file():
             raise InputError(f"--plugin {path}: no such file")
-        spec = importlib.util.spec_from_file_location(f"mergebench_plugin_{path.stem}", path)
+        spec = importlib.util.spec_from_file_location(_module_name(path), path)
         if spec is None or spec.loader is None:
             raise InputError(f"--plugin {path}: not a Python file (.py)")
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module
         try:
             spec.loader.exec_module(module)
-        except Exception as error:
-            raise InputError(f"--plugin {path}: {type(error).__name__}: {error}") from error
+        except (Exception, SystemExit) as error:
+            raise InputError(f"--plugin {path}: {reason(error)}") from error
         if self.add_module(module, str(path)) == 0:
             raise InputError(f"--plugin {path}: defines no attack, space or protection")
         self._files.add(path.resolve())
@@ -115,26 +117,29 @@ class Registry:
             plugin: type[PluginT] = found.plugin
             return plugin
         known = [entry.plugin.name for entry in self.all(kind)]
-        raise InputError(unknown_name(kind_name(kind), name, known))
+        lost = ", ".join(broken.origin for broken in self.broken)
+        hint = f"; not usable, see `mergebench list {kind.kind}s`: {lost}" if lost else ""
+        raise InputError(unknown_name(kind.kind, name, known) + hint)
 
     def _import(self, name: str, *, origin: str) -> None:
         try:
             module = importlib.import_module(name)
-        except Exception as error:
-            self.broken.append(Broken(origin=origin, error=f"{type(error).__name__}: {error}"))
+            _checked_plugins(module, origin)
+        except (Exception, SystemExit) as error:
+            if lacks_memory(error):
+                raise
+            self.broken.append(Broken(origin=origin, error=reason(error)))
             return
         self.add_module(module, origin)
 
     def _add_class(self, member: type[Plugin], origin: str) -> None:
-        if not hasattr(member, "name"):
-            raise InputError(f"{member.__name__} in {origin} has no name; set the class's `name`")
-        for kind in _KIND_NAMES:
+        for kind in _KINDS:
             if not issubclass(member, kind):
                 continue
             known = self._found.get((kind, member.name))
             if known is not None and known.plugin is not member:
                 raise InputError(
-                    f"two {kind_name(kind)}s are called {member.name}: "
+                    f"two {kind.kind}s are called {member.name}: "
                     f"{known.origin} and {origin}; rename one"
                 )
             self._found[kind, member.name] = Found(plugin=member, origin=origin)
@@ -153,17 +158,13 @@ def is_scanned() -> bool:
     return registry.cache_info().currsize > 0
 
 
-def kind_name(kind: type[Plugin]) -> str:
-    """Return what users call a kind of plug-in."""
-    return _KIND_NAMES[kind]
-
-
 def parse_options(plugin: type[PluginT], settings: Sequence[str]) -> dict[str, Any]:
     """Return `key=value` settings as typed hyper-parameters of `plugin`.
 
     Raises `InputError` naming the setting when the key is unknown or the value has another type.
     """
-    types = get_type_hints(plugin)
+    with blaming(plugin, "in its annotations"):
+        types = get_type_hints(plugin)
     names = [item.name for item in fields(plugin)]
     options: dict[str, Any] = {}
     for setting in settings:
@@ -191,12 +192,38 @@ def _parse_value(setting: str, kind: Any, text: str) -> Any:
             value = kind(text)
         except ValueError as error:
             raise InputError(f"--set {setting}: expected {kind.__name__}") from error
-        if not isfinite(value):
-            raise InputError(f"--set {setting}: expected a finite number")
+        if not -_LARGEST[kind] <= value <= _LARGEST[kind]:
+            raise InputError(
+                f"--set {setting}: expected a finite number, from -{_LARGEST[kind]:g} to "
+                f"{_LARGEST[kind]:g}"
+            )
         return value
     if kind is not str:
         raise InputError(f"--set {setting}: this option is no single value; it cannot be set here")
     return text
+
+
+def _checked_plugins(module: ModuleType, origin: str) -> list[type[Plugin]]:
+    """Return the concrete plug-in classes that `module` itself defines, each of which is one."""
+    plugins = [
+        member
+        for _, member in sorted(inspect.getmembers(module, inspect.isclass))
+        if member.__module__ == module.__name__
+        and issubclass(member, Plugin)
+        and not inspect.isabstract(member)
+    ]
+    for plugin in plugins:
+        try:
+            plugin.check_class()
+        except InputError as error:
+            raise InputError(f"{plugin.__name__} in {origin}: {error}") from error
+    return plugins
+
+
+def _module_name(path: Path) -> str:
+    """Return a name that files of one name in several folders do not share."""
+    folder = hashlib.sha256(str(path.resolve().parent).encode()).hexdigest()[:8]
+    return f"mergebench_plugin_{path.stem}_{folder}"
 
 
 def _module_names(package: str) -> Iterator[str]:

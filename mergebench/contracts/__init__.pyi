@@ -1,5 +1,7 @@
 from .data_merger import DataMerger as DataMerger
 from .data_merger import MergeData as MergeData
+from .faults import blaming as blaming
+from .faults import described as described
 from .merger import Attack as Attack
 from .merger import Merger as Merger
 from .plugin import Plugin as Plugin

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, final
 
+from mergebench.contracts.faults import blaming, broken, keeping_weights
 from mergebench.contracts.merger import Attack
+from mergebench.contracts.plugin import are_numbers, is_number, require
+from mergebench.errors import shape_text
 
 if TYPE_CHECKING:
     from mergebench.backbones import Backbone, Precision
@@ -51,6 +54,25 @@ class DataMerger(Attack, ABC):
     images_per_task: int = 100
     images_per_class: int = 0
 
+    @classmethod
+    def check_class(cls) -> None:
+        """Check what every attack says of itself, then the coefficients."""
+        super().check_class()
+        alphas: object = cls.alphas
+        ok = alphas is None or are_numbers(alphas)
+        require(ok, f"alphas is {alphas!r}; give a tuple of numbers, or None")
+
+    @final
+    def __call__(self, given: MergeData) -> Update:
+        """Return `merge(given)`, held to its contract; `PluginError` if that is broken."""
+        where = "in merge"
+        with keeping_weights(type(self), given.backbone, where), blaming(type(self), where):
+            merged = self.merge(given)
+        fault = _fault(merged, given)
+        if fault is not None:
+            raise broken(type(self), where, fault)
+        return merged
+
     @property
     def starts_from(self) -> str | None:
         """The `attack@space` whose searched merge is given as `start`; None if none is needed."""
@@ -83,3 +105,31 @@ class DataMerger(Attack, ABC):
 
         The backbone's weights are the same afterwards, bit for bit.
         """
+
+
+def _fault(merged: object, given: MergeData) -> str | None:
+    """Return what is wrong with a merged update or with the notes, if anything."""
+    import torch
+
+    from mergebench.updates import Update
+
+    if not isinstance(merged, Update):
+        what = "None" if merged is None else type(merged).__name__
+        return f"returned {what}; expected an Update"
+    lacking = [site for site in given.updates[0].sites if site not in merged.sites]
+    if lacking:
+        return f"the result lacks {len(lacking)} sites of the updates, such as {lacking[0]}"
+    weights = given.backbone.tensors
+    for site, change in merged.sites.items():
+        if site not in weights:
+            return f"the result has a site {site}, which the backbone lacks"
+        expected = tuple(weights[site].shape)
+        if change.shape != expected or change.dtype != torch.float32:
+            return (
+                f"the result has {change.dtype} of shape {shape_text(change.shape)} at site {site};"
+                f" expected torch.float32 of shape {shape_text(expected)}"
+            )
+    for name, value in given.notes.items():
+        if not isinstance(name, str) or not is_number(value):
+            return f"notes[{name!r}] is {value!r}; expected a finite number"
+    return None

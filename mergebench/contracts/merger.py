@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, ClassVar, final
 
-from mergebench.contracts.plugin import Plugin
+from mergebench.contracts.faults import blaming, broken
+from mergebench.contracts.plugin import Plugin, are_numbers, is_number, require
 from mergebench.contracts.site import Site
+from mergebench.errors import shape_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,9 +25,32 @@ class Attack(Plugin, ABC):
     doubtful.
     """
 
+    kind: ClassVar[str] = "attack"
     spaces: ClassVar[tuple[str, ...]] = ("full",)
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {}
     smallest: ClassVar[Mapping[str, float]] = {}
+
+    @classmethod
+    def check_class(cls) -> None:
+        """Check what every plug-in says of itself, then the spaces' form, the grid and the notes.
+
+        Whether there are such spaces is not asked: other plug-ins may bring them.
+        """
+        super().check_class()
+        spaces: object = cls.spaces
+        named = isinstance(spaces, tuple) and all(isinstance(one, str) and one for one in spaces)
+        require(named and spaces != (), f"spaces is {spaces!r}; give a tuple of names")
+        options = [item.name for item in fields(cls)]
+        grid: object = cls.grid
+        require(isinstance(grid, Mapping), f"grid is {grid!r}; give a mapping of tuples of numbers")
+        for key, values in cls.grid.items():
+            require(key in options, f"grid has {key!r}, which is no field: {', '.join(options)}")
+            require(are_numbers(values), f"grid[{key!r}] is {values!r}; give a tuple of numbers")
+        smallest: object = cls.smallest
+        require(
+            isinstance(smallest, Mapping) and all(map(is_number, smallest.values())),
+            f"smallest is {smallest!r}; give a mapping of numbers",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +61,33 @@ class Merger(Attack, ABC):
     `rotation_invariant` and is then evaluated in small coordinates with the same result. What it
     notes goes to `site.notes`.
     """
+
+    @final
+    def __call__(self, stack: Tensor, site: Site) -> Tensor:
+        """Return `combine(stack, site)`, held to its contract; `PluginError` if that is broken."""
+        where, version = f"at site {site.name}", stack._version
+        with blaming(type(self), where):
+            merged = self.combine(stack, site)
+        fault = _fault(merged, stack)
+        if stack._version != version:
+            fault = "combine changed `stack` in place; work on stack.clone()"
+        if fault is not None:
+            raise broken(type(self), where, fault)
+        return merged
+
+    @final
+    def linear(self, count: int, site: str) -> Sequence[float] | None:
+        """Return `weights(count)`, held to its contract; `PluginError` if that is broken."""
+        where = f"at site {site}"
+        with blaming(type(self), where):
+            weights = self.weights(count)
+            if weights is None:
+                return None
+            numbers = [float(weight) for weight in weights]
+        if len(numbers) != count or not all(map(is_number, numbers)):
+            fault = f"weights({count}) returned {weights!r}; expected {count} numbers, or None"
+            raise broken(type(self), where, fault)
+        return numbers
 
     @property
     def rotation_invariant(self) -> bool:
@@ -56,3 +108,26 @@ class Merger(Attack, ABC):
 
         The rule must not change `stack` in place.
         """
+
+
+def _fault(merged: object, stack: Tensor) -> str | None:
+    """Return what is wrong with a combined representative, if anything."""
+    import torch
+
+    if not isinstance(merged, torch.Tensor):
+        what = "None" if merged is None else type(merged).__name__
+        return f"combine returned {what}; expected a tensor of shape {_shape(stack[0])}"
+    if merged.shape != stack.shape[1:]:
+        return f"combine returned shape {_shape(merged)}; expected {_shape(stack[0])}"
+    if merged.dtype != stack.dtype or merged.device != stack.device:
+        return (
+            f"combine returned {merged.dtype} on {merged.device}; "
+            f"expected {stack.dtype} on {stack.device}, as of the stack"
+        )
+    if merged.layout != torch.strided or merged.requires_grad:
+        return "combine returned a sparse tensor, or one with a gradient; make it dense, detach it"
+    return None
+
+
+def _shape(tensor: Tensor) -> str:
+    return shape_text(tensor.shape) or "()"

@@ -2,20 +2,56 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields, replace
+from math import isfinite
 from typing import Any, ClassVar, Self
+
+from mergebench.contracts.faults import blaming
+from mergebench.errors import InputError
+
+_NAME = re.compile(r"\w[\w+-]{0,63}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plugin:
     """A named method with hyper-parameters; `repr` prints them all and serves as its identity.
 
-    `version` is raised whenever the same inputs may give other numbers than before.
+    `version` is raised whenever the same inputs may give other numbers than before. `kind` is what
+    users call it. Where a kind of plug-in is called (`merger(stack, site)`), the base class holds
+    what the method returns to the contract and raises `PluginError` otherwise.
     """
 
+    kind: ClassVar[str] = "plug-in"
     name: ClassVar[str]
     paper: ClassVar[str]
     version: ClassVar[int] = 1
+
+    @classmethod
+    def check_class(cls) -> None:
+        """Raise `InputError`, naming the attribute, unless the class says what it is."""
+        if not hasattr(cls, "name"):
+            raise InputError("it has no name; set the class's `name`")
+        require(
+            isinstance(cls.name, str) and _NAME.fullmatch(cls.name) is not None,
+            f"name is {cls.name!r}; give up to 64 letters, digits, _, + and -",
+        )
+        paper = getattr(cls, "paper", None)
+        require(isinstance(paper, str) and paper != "", f"paper is {paper!r}; give a text")
+        version = cls.version
+        whole = isinstance(version, int) and not isinstance(version, bool)
+        require(whole and version >= 1, f"version is {version!r}; give a whole number from 1")
+        own = vars(cls).get("__dataclass_params__")
+        require(
+            own is not None and own.frozen and all(item.kw_only for item in fields(cls)),
+            "decorate the class with @dataclass(frozen=True, kw_only=True)",
+        )
+
+    @classmethod
+    def configured(cls, **options: Any) -> Self:
+        """Return the plug-in with these hyper-parameters; `PluginError` if it cannot be made."""
+        with blaming(cls, f"made with {', '.join(options) or 'no options'}"):
+            return cls(**options)
 
     def options(self) -> dict[str, Any]:
         """Return the hyper-parameters by name."""
@@ -23,4 +59,21 @@ class Plugin:
 
     def with_options(self, **options: Any) -> Self:
         """Return a copy with some hyper-parameters changed."""
-        return replace(self, **options)
+        with blaming(type(self), f"made with {', '.join(options)}"):
+            return replace(self, **options)
+
+
+def require(holds: bool, otherwise: str) -> None:
+    """Raise `InputError(otherwise)` unless a condition holds."""
+    if not holds:
+        raise InputError(otherwise)
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number, and no truth value."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def are_numbers(values: object) -> bool:
+    """Whether a value is a tuple of at least one finite number."""
+    return isinstance(values, tuple) and len(values) > 0 and all(map(is_number, values))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
+from mergebench.contracts.faults import blaming, broken, keeping_weights
 from mergebench.contracts.plugin import Plugin
+from mergebench.errors import shape_text
 
 if TYPE_CHECKING:
     from mergebench.backbones import Backbone
@@ -28,9 +30,44 @@ class Release:
 class Protection(Plugin, ABC):
     """A way to produce an update that should work at its nominal scale and resist merging."""
 
+    kind: ClassVar[str] = "protection"
+
+    @final
+    def __call__(self, backbone: Backbone, task: Task, *, seed: int, progress: Progress) -> Release:
+        """Return what `protect` does, held to its contract; `PluginError` if that is broken."""
+        where = f"on task {task.name}"
+        with keeping_weights(type(self), backbone, where), blaming(type(self), where):
+            release = self.protect(backbone, task, seed=seed, progress=progress)
+        fault = _fault(release, backbone)
+        if fault is not None:
+            raise broken(type(self), where, fault)
+        return release
+
     @abstractmethod
     def protect(self, backbone: Backbone, task: Task, *, seed: int, progress: Progress) -> Release:
         """Fine-tune `backbone` on `task` and return the released update.
 
         The backbone's weights are unchanged afterwards, bit for bit.
         """
+
+
+def _fault(release: object, backbone: Backbone) -> str | None:
+    """Return what is wrong with a release, if anything."""
+    from mergebench.updates import Update
+
+    if not isinstance(release, Release) or not isinstance(release.update, Update):
+        what = "None" if release is None else type(release).__name__
+        return f"protect returned {what}; expected a Release with an Update"
+    if not isinstance(release.record, Mapping) or not release.update.sites:
+        return "protect returned a record that is no mapping, or an update without sites"
+    weights = backbone.tensors
+    for site, change in release.update.sites.items():
+        if site not in weights:
+            return f"the update has a site {site}, which the backbone lacks"
+        expected = tuple(weights[site].shape)
+        if change.shape != expected:
+            return (
+                f"the update has shape {shape_text(change.shape)} at site {site}; "
+                f"expected {shape_text(expected)}"
+            )
+    return None

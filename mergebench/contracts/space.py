@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, final
 
-from mergebench import updates
-from mergebench.contracts.plugin import Plugin
+from mergebench.contracts.faults import blaming, broken
+from mergebench.contracts.plugin import Plugin, require
+from mergebench.errors import shape_text
 
 if TYPE_CHECKING:
     import torch
@@ -39,13 +40,15 @@ class Encoded:
 
         It is computed in the precision of `merged` and rounded to `dtype` at the end.
         """
+        from mergebench.updates import Dense, LowRank, factors_are_smaller
+
         down = merged if self.right is None else merged @ self.right.to(merged.dtype)
         if self.left is None:
-            return updates.Dense(delta=down.to(dtype))
+            return Dense(delta=down.to(dtype))
         rows, rank = self.left.shape
-        if updates.factors_are_smaller((rows, down.shape[1]), rank):
-            return updates.LowRank(up=self._left_factor(merged.dtype, dtype), down=down.to(dtype))
-        return updates.Dense(delta=(self.left.to(merged.dtype) @ down).to(dtype))
+        if factors_are_smaller((rows, down.shape[1]), rank):
+            return LowRank(up=self._left_factor(merged.dtype, dtype), down=down.to(dtype))
+        return Dense(delta=(self.left.to(merged.dtype) @ down).to(dtype))
 
     def _left_factor(self, merged: torch.dtype, dtype: torch.dtype) -> Tensor:
         """Return `left` as the factor of every merge, rounded once."""
@@ -59,7 +62,57 @@ class Encoded:
 class Space(Plugin, ABC):
     """Coordinates in which updates are merged; encoding and decoding lose nothing."""
 
+    kind: ClassVar[str] = "space"
     needs_factors: ClassVar[bool] = False
+
+    @classmethod
+    def check_class(cls) -> None:
+        """Check what every plug-in says of itself, then whether factors are needed."""
+        super().check_class()
+        needs: object = cls.needs_factors
+        require(isinstance(needs, bool), f"needs_factors is {needs!r}; give True or False")
+
+    @final
+    def __call__(
+        self, updates: Sequence[SiteUpdate], site: str, *, rotation_invariant: bool
+    ) -> Encoded:
+        """Return `encode(updates)`, held to its contract; `PluginError` if that is broken."""
+        with blaming(type(self), f"at site {site}"):
+            encoded = self.encode(updates, rotation_invariant=rotation_invariant)
+        fault = _fault(encoded, len(updates), updates[0].shape)
+        if fault is not None:
+            raise broken(type(self), f"at site {site}", f"encode returned {fault}")
+        return encoded
+
+    @final
+    def decoded(self, encoded: Encoded, merged: Tensor, site: str, like: SiteUpdate) -> SiteUpdate:
+        """Return what `merged` stands for, held to shape and dtype of `like`."""
+        with blaming(type(self), f"at site {site}"):
+            change = encoded.decode(merged, like.dtype)
+        return self._checked(change, site, like)
+
+    @final
+    def total(
+        self, updates: Sequence[SiteUpdate], weights: Sequence[float], site: str
+    ) -> SiteUpdate | None:
+        """Return `weighted_sum(updates, weights)`, held to its contract."""
+        with blaming(type(self), f"at site {site}"):
+            change = self.weighted_sum(updates, weights)
+        return None if change is None else self._checked(change, site, updates[0])
+
+    def _checked(self, change: object, site: str, like: SiteUpdate) -> SiteUpdate:
+        from mergebench.updates import Dense, LowRank
+
+        if not isinstance(change, LowRank | Dense):
+            fault = f"gave {type(change).__name__}; expected LowRank or Dense"
+        elif change.shape != like.shape or change.dtype != like.dtype:
+            fault = (
+                f"gave {change.dtype} of shape {shape_text(change.shape)}; "
+                f"expected {like.dtype} of shape {shape_text(like.shape)}"
+            )
+        else:
+            return change
+        raise broken(type(self), f"at site {site}", fault)
 
     @abstractmethod
     def encode(self, updates: Sequence[SiteUpdate], *, rotation_invariant: bool) -> Encoded:
@@ -74,3 +127,26 @@ class Space(Plugin, ABC):
     ) -> SiteUpdate | None:
         """Return `Σ_i w_i τ_i` if that takes no representatives in this space, else None."""
         return None
+
+
+def _fault(encoded: object, count: int, shape: tuple[int, ...]) -> str | None:
+    """Return how representatives differ from those of `count` updates of `shape`, if they do."""
+    from torch import Tensor
+
+    if not isinstance(encoded, Encoded):
+        return f"{type(encoded).__name__}; expected Encoded"
+    stack = encoded.stack
+    if not isinstance(stack, Tensor) or stack.ndim != 3 or not stack.is_floating_point():
+        return "a stack that is no float tensor (T, a, b)"
+    (rows, columns), (left, right) = stack.shape[1:], (encoded.left, encoded.right)
+    fits = (
+        len(stack) == count,
+        rows == shape[0] if left is None else tuple(left.shape) == (shape[0], rows),
+        columns == shape[1] if right is None else tuple(right.shape) == (columns, shape[1]),
+    )
+    if all(fits):
+        return None
+    return (
+        f"a stack {shape_text(stack.shape)} with bases that do not fit it and {count} updates of "
+        f"shape {shape_text(shape)}"
+    )

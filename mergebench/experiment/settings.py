@@ -75,11 +75,11 @@ class Setting:
 
     def protection(self, name: str) -> Protection:
         """Return the protection with the options that it has on this backbone."""
-        return registry().get(Protection, name)(**self.options(name))
+        return registry().get(Protection, name).configured(**self.options(name))
 
     def attack(self, name: str) -> Attack:
         """Return the attack with the options that it has on this backbone."""
-        return registry().get(Attack, name)(**self.attacks.get(name, {}))
+        return registry().get(Attack, name).configured(**self.attacks.get(name, {}))
 
     def with_options(self, protection: str, **options: Any) -> Setting:
         """Return the setting with other options of one protection."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mergebench.backbones import Backbone
+from mergebench.contracts import blaming
 from mergebench.experiment.releases import load_release, save_release
 from mergebench.experiment.settings import Setting
 from mergebench.files import replacing
@@ -76,9 +77,11 @@ class TrainedReleases:
         record = folder / "record.json"
         if not record.is_file():  # written last: its presence says that the update is complete
             self._before_training()
-            release = method.protect(self._backbone, own, seed=seed, progress=progress)
+            release = method(self._backbone, own, seed=seed, progress=progress)
             save_release(release.update, folder, self._backbone)
+            with blaming(type(method), f"on task {task}"):
+                told = plain({**content, **release.record})
             with replacing(record) as temporary:
-                text = json.dumps(plain({**content, **release.record}), indent=1, sort_keys=True)
+                text = json.dumps(told, indent=1, sort_keys=True)
                 temporary.write_text(text + "\n")
         return folder

@@ -91,8 +91,9 @@ class MergeProblem(Problem[Merger]):
     def merge(self, merger: Merger) -> Update:
         """Return the merged update `D` of `merger`, one site after the other.
 
-        Raises `InputError` when the rule is not defined in this space and `ArithmeticError`, naming
-        the site, when its result is not finite.
+        Raises `InputError` when the rule is not defined in this space, `ArithmeticError`, naming
+        the site, when its result is not finite, and `PluginError` when rule or space break their
+        contracts.
         """
         if self.space.name not in merger.spaces:
             raise InputError(
@@ -119,13 +120,13 @@ class MergeProblem(Problem[Merger]):
 
     def _weighted_sum(self, name: str, merger: Merger) -> SiteUpdate | None:
         """Return what a linear rule gives where the space needs no representatives for it."""
-        weights = merger.weights(len(self.updates))
+        weights = merger.linear(len(self.updates), name)
         if weights is None:
             return None
         if self._coefficients is not None:
             pairs = zip(weights, self._coefficients, strict=True)
             weights = [weight * coefficient for weight, coefficient in pairs]
-        total = self.space.weighted_sum([update.sites[name] for update in self.updates], weights)
+        total = self.space.total([update.sites[name] for update in self.updates], weights, name)
         if total is not None:
             _require_finite(total.tensors, name, merger)
         return total
@@ -133,18 +134,12 @@ class MergeProblem(Problem[Merger]):
     def _combine(self, name: str, merger: Merger) -> SiteUpdate:
         encoded = self._encode(name, merger.rotation_invariant)
         site = self._sites[name, merger.rotation_invariant]
-        merged = merger.combine(encoded.stack, site)
-        if merged.shape != encoded.stack.shape[1:]:
-            raise ValueError(
-                f"{merger.name} returned shape {tuple(merged.shape)} at site {name}; "
-                f"expected {tuple(encoded.stack.shape[1:])}"
-            )
+        merged = merger(encoded.stack, site)
         _require_finite([merged], name, merger)
         first = self.updates[0].sites[name]
-        change = encoded.decode(merged, first.dtype)
-        if isinstance(change, Dense) and change.shape != first.shape:
-            return Dense(delta=change.delta.reshape(first.shape))
-        return change
+        if site.matrix:
+            return self.space.decoded(encoded, merged, name, first)
+        return Dense(delta=encoded.decode(merged, first.dtype).dense().reshape(first.shape))
 
     def _encode(self, name: str, rotation_invariant: bool) -> Encoded:
         """Return the site's representatives; dense updates as they are are made again."""
@@ -193,7 +188,7 @@ class MergeProblem(Problem[Merger]):
             return Encoded(stack=flat, shape=(1, flat.shape[2]), separate=True)
         if self.space.needs_factors:
             _require_factors(self.updates, name, self.space)
-        return self.space.encode(changes, rotation_invariant=rotation_invariant)
+        return self.space(changes, name, rotation_invariant=rotation_invariant)
 
 
 def check_compatible(updates: Sequence[Update]) -> None:

@@ -48,7 +48,8 @@ class DataMergeProblem(Problem[DataMerger]):
     def merge(self, merger: DataMerger) -> Update:
         """Return the merged update `D` of `merger`, from the images within its budget.
 
-        Raises `InputError` when a split has fewer images than the budget.
+        Raises `InputError` when a split has fewer images than the budget, and `PluginError` when
+        the attack breaks its contract.
         """
         given = MergeData(
             backbone=self._backbone,
@@ -59,7 +60,7 @@ class DataMergeProblem(Problem[DataMerger]):
             start=None if self._start is None else self._start(),
             precision=self._precision,
         )
-        merged = merger.merge(given)
+        merged = merger(given)
         self._notes[merger] = given.notes
         return merged
 

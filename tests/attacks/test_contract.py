@@ -11,7 +11,7 @@ import torch
 from synthetic import dense, distance, low_rank
 
 from mergebench.contracts import Merger, Site, Space
-from mergebench.errors import InputError
+from mergebench.errors import InputError, PluginError
 from mergebench.merging.memory import UpdateMemory
 from mergebench.merging.problem import MergeProblem, merge
 from mergebench.registry import registry
@@ -191,7 +191,7 @@ def test_task_arithmetic_in_full_space_decomposes_nothing(monkeypatch: pytest.Mo
     monkeypatch.delattr(torch.linalg, "qr")
     monkeypatch.delattr(torch.linalg, "svd")
     merge(registry().get(Merger, "ta")(), given, space=find_space("full")())
-    with pytest.raises(AttributeError):
+    with pytest.raises(PluginError, match=r"space full of .*full\.py: at site fc1: AttributeError"):
         merge(registry().get(Merger, "cart")(), given, space=find_space("full")())
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from mergebench.contracts import Merger, Space
+from mergebench.contracts import Merger, Space, described
 from mergebench.errors import InputError
 from mergebench.registry import Registry, parse_options, registry
 
@@ -34,6 +35,21 @@ def plugin_file(folder: Path, name: str, stem: str = "average") -> Path:
     path = folder / f"{stem}.py"
     path.write_text(PLUGIN.format(name=name))
     return path
+
+
+def scanned(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """Return a registry of the files in `folder` and of one that is intact."""
+    package = ModuleType("some_attacks")
+    package.__path__ = [str(folder)]
+    plugin_file(folder, "intact", stem="intact")
+    for name in [name for name in sys.modules if name.startswith("some_attacks")]:
+        del sys.modules[name]
+    monkeypatch.setitem(sys.modules, "some_attacks", package)
+    monkeypatch.setattr("mergebench.registry.PACKAGES", ("some_attacks",))
+    monkeypatch.setattr("mergebench.registry.ENTRY_POINT_GROUPS", ())
+    found = Registry()
+    found.scan()
+    return found
 
 
 def test_finds_the_attacks_and_spaces_of_this_distribution() -> None:
@@ -98,7 +114,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 def test_a_plugin_without_a_name_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "nameless.py"
     path.write_text(PLUGIN.replace("name = {name!r}", ""))
-    with pytest.raises(InputError, match=r"Average in .* has no name"):
+    with pytest.raises(InputError, match=r"Average in .*nameless.py: it has no name"):
         Registry().add_file(path)
 
 
@@ -119,6 +135,95 @@ def test_a_module_that_fails_to_import_breaks_no_other(
     assert found.get(Merger, "average").name == "average"
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("name = {name!r}", "name = 5", "name is 5; give up to 64 letters"),
+        ("name = {name!r}", "name = ''", "name is ''; give up"),
+        ("name = {name!r}", "name = 'a b'", "name is 'a b'; give up"),
+        ("name = {name!r}", "name = 'a@full'", "name is 'a@full'; give up"),
+        ("name = {name!r}", "name = 'a.b'", "name is 'a.b'; give up"),
+        ("name = {name!r}", "name = 'a\\n'", r"name is 'a\n'; give up"),
+        ('paper = "none"', "", "paper is None; give a text"),
+        ('paper = "none"', "paper = 3", "paper is 3; give a text"),
+        ('paper = "none"', "paper = '-'; version = 0", "version is 0; give a whole number from 1"),
+        ('paper = "none"', "paper = '-'; version = True", "version is True; give a whole number"),
+        (
+            'paper = "none"',
+            "paper = '-'; spaces = 'full'",
+            "spaces is 'full'; give a tuple of names",
+        ),
+        ('paper = "none"', "paper = '-'; spaces = ()", "spaces is (); give a tuple of names"),
+        ('paper = "none"', "paper = '-'; grid = (1,)", "grid is (1,); give a mapping of tuples"),
+        (
+            'paper = "none"',
+            "paper = '-'; grid = {{'w': (1,)}}",
+            "grid has 'w', which is no field: weight",
+        ),
+        (
+            'paper = "none"',
+            "paper = '-'; grid = {{'weight': ('a',)}}",
+            "grid['weight'] is ('a',); give a tuple of numbers",
+        ),
+        ('paper = "none"', "paper = '-'; smallest = 1", "smallest is 1; give a mapping of numbers"),
+        ("@dataclass(frozen=True, kw_only=True)", "", "decorate the class with @dataclass(frozen"),
+        ("(frozen=True, kw_only=True)", "(frozen=True)", "decorate the class with @dataclass(froz"),
+    ],
+)
+def test_what_a_class_says_of_itself_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, message: str
+) -> None:
+    content = PLUGIN.replace(old, new).format(name="average")
+    (tmp_path / "wrong.py").write_text(content)
+    with pytest.raises(InputError) as error:
+        Registry().add_file(tmp_path / "wrong.py")
+    assert f"Average in {tmp_path}/wrong.py: {message}" in str(error.value)
+    # Beside others it breaks none of them.
+    found = scanned(tmp_path, monkeypatch)
+    assert [one.origin for one in found.broken] == ["some_attacks/wrong.py"]
+    assert f"Average in some_attacks/wrong.py: {message}" in found.broken[0].error
+    assert found.get(Merger, "intact").name == "intact"
+    with pytest.raises(InputError, match=r"see `mergebench list attacks`: some_attacks/wrong\.py"):
+        found.get(Merger, "average")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("raise SystemExit(0)", "SystemExit: 0"),
+        ("raise TimeoutError", "TimeoutError"),
+        ("raise RuntimeError('a\\n  b')", "RuntimeError: a b"),
+    ],
+)
+def test_whatever_an_import_raises_is_told_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, message: str
+) -> None:
+    (tmp_path / "wrong.py").write_text(content)
+    with pytest.raises(InputError) as error:
+        Registry().add_file(tmp_path / "wrong.py")
+    assert str(error.value) == f"--plugin {tmp_path}/wrong.py: {message}"
+    found = scanned(tmp_path, monkeypatch)
+    assert [one.error for one in found.broken] == [message]
+
+
+def test_a_lack_of_memory_is_no_fault_of_the_plugin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "wrong.py").write_text("raise MemoryError")
+    with pytest.raises(MemoryError):
+        scanned(tmp_path, monkeypatch)
+
+
+def test_files_of_one_name_in_two_folders_are_two_modules(tmp_path: Path) -> None:
+    found = Registry()
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        found.add_file(plugin_file(tmp_path / name, name))
+    files = {name: described(found.get(Merger, name)) for name in ("one", "other")}
+    assert files["one"] == f"attack one of {tmp_path}/one/average.py"
+    assert files["other"] == f"attack other of {tmp_path}/other/average.py"
+
+
 def test_settings_become_typed_options() -> None:
     attack = registry().get(Merger, "ties")
     settings = ["top_k=20", "inclusive=false", "aggregation=sum"]
@@ -136,6 +241,7 @@ def test_settings_become_typed_options() -> None:
         ("topk=20", "did you mean top_k"),
         ("top_k=many", "expected float"),
         ("top_k=nan", "expected a finite number"),
+        ("top_k=inf", "expected a finite number, from -3e\\+38 to 3e\\+38"),
         ("inclusive=1", "expected true or false"),
         ("aggregation=median", "choose from: mean, sum"),
     ],

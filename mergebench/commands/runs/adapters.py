@@ -34,7 +34,7 @@ def run_merge(options: argparse.Namespace) -> None:
         load_update(adapter, shapes, options.backbone, dense_shapes=every)
         for adapter in options.adapters
     ]
-    configured = merger(**merger_options)
+    configured = merger.configured(**merger_options)
     try:
         merged = merge(configured, updates, space=registry().get(Space, space)(), seed=options.seed)
     except ArithmeticError as error:

@@ -1,0 +1,75 @@
+"""A plug-in that breaks its contract is named in one line: which one, of which file, where, how."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mergebench.errors import InputError, PluginError, lacks_memory, reason
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mergebench.backbones import Backbone
+    from mergebench.contracts.plugin import Plugin
+
+_OF_SIZE = {1: "uint8", 2: "int16", 4: "int32", 8: "int64"}
+
+
+def described(plugin: type[Plugin]) -> str:
+    """Return kind, name and file of a plug-in, the file as seen from the working directory."""
+    file = getattr(sys.modules.get(plugin.__module__), "__file__", None) or plugin.__module__
+    near = os.path.relpath(file) if os.path.isabs(file) else file
+    return f"{plugin.kind} {plugin.name} of {file if near.startswith(os.pardir) else near}"
+
+
+def broken(plugin: type[Plugin], where: str, fault: str) -> PluginError:
+    """Return the error that says what a plug-in did; `where` may be empty."""
+    return PluginError(": ".join(filter(None, (described(plugin), where, fault))))
+
+
+@contextmanager
+def blaming(plugin: type[Plugin], where: str) -> Iterator[None]:
+    """Raise what the code of a plug-in raises as `PluginError`, an exit of the program included.
+
+    `InputError`, with which it refuses its hyper-parameters, and a lack of memory pass.
+    """
+    try:
+        yield
+    except (InputError, PluginError):
+        raise
+    except (Exception, SystemExit) as error:
+        if lacks_memory(error):
+            raise
+        raise broken(plugin, where, reason(error)) from error
+
+
+@contextmanager
+def keeping_weights(plugin: type[Plugin], backbone: Backbone, where: str) -> Iterator[None]:
+    """Raise `PluginError` if the weights of `backbone` differ after the context by a single bit."""
+    before = _sums(backbone)
+    yield
+    after = _sums(backbone)
+    changed = [name for name in before if after.get(name) != before[name]]
+    if changed:
+        raise broken(
+            plugin,
+            where,
+            f"changed {len(changed)} of the backbone's weights, such as {changed[0]}; "
+            "work on a copy, or put them back",
+        )
+
+
+def _sums(backbone: Backbone) -> dict[str, int]:
+    """Return the sum of each weight's bits, read as whole numbers; exact in any order."""
+    return {name: _sum(tensor) for name, tensor in backbone.model.state_dict().items()}
+
+
+def _sum(tensor: Tensor) -> int:
+    import torch
+
+    whole = getattr(torch, _OF_SIZE[tensor.element_size()])
+    return int(tensor.detach().contiguous().view(whole).sum(dtype=torch.int64))
