@@ -1,4 +1,4 @@
-"""Files and folders on disk: written completely or not at all."""
+"""Files and folders on disk: written completely or not at all, read within bounds."""
 
 import lazy_loader
 
