@@ -11,6 +11,7 @@ from .precision import Precision as Precision
 from .precision import autocast as autocast
 from .sources import BACKBONES as BACKBONES
 from .sources import EMBEDDED as EMBEDDED
+from .sources import base_of as base_of
 from .sources import find_source as find_source
 from .sources import resolution_of as resolution_of
 from .stem_outputs import Body as Body

@@ -15,11 +15,13 @@ class ArchitectureFacts:
     """What open_clip's architecture of a name is like.
 
     `resolution`: side in pixels of its input; `quick_gelu`: whether its blocks have QuickGELU
-    rather than GELU; `parameters`: shapes of the vision tower's parameters by path, in its order.
+    rather than GELU; `towers_differ`: whether its text tower has another width than its vision
+    tower; `parameters`: shapes of the vision tower's parameters by path, in its order.
     """
 
     resolution: int
     quick_gelu: bool
+    towers_differ: bool
     parameters: dict[str, tuple[int, ...]]
 
 

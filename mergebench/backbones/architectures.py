@@ -74,6 +74,7 @@ def built_facts(architecture: str) -> ArchitectureFacts:
     return ArchitectureFacts(
         resolution=int(config["vision_cfg"]["image_size"]),
         quick_gelu=bool(config.get("quick_gelu", False)),
+        towers_differ=config["vision_cfg"].get("width") != config["text_cfg"].get("width"),
         parameters={path: tuple(value.shape) for path, value in tower.named_parameters()},
     )
 

@@ -6,6 +6,7 @@ To be run when a backbone is added or open_clip or timm change one; a test compa
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from mergebench.backbones.architecture_facts import FOLDER, ArchitectureFacts
@@ -16,10 +17,12 @@ from mergebench.files import replacing
 
 def write_facts(facts: ArchitectureFacts, file: Path) -> None:
     """Write the facts as JSON, one parameter a line."""
+    known = asdict(facts)
     parameters = ",\n".join(
-        f"    {json.dumps(path)}: {json.dumps(shape)}" for path, shape in facts.parameters.items()
+        f"    {json.dumps(path)}: {json.dumps(shape)}"
+        for path, shape in known.pop("parameters").items()
     )
-    head = f'"resolution": {facts.resolution},\n  "quick_gelu": {json.dumps(facts.quick_gelu)}'
+    head = json.dumps(known).strip("{}")
     text = f'{{\n  {head},\n  "parameters": {{\n{parameters}\n  }}\n}}\n'
     with replacing(file) as partial:
         partial.write_text(text, encoding="utf-8")

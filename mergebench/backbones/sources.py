@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mergebench.backbones.architecture_facts import facts_of
 from mergebench.errors import InputError
+from mergebench.updates import Base
 
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 _CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -25,7 +26,7 @@ class BackboneSource:
     `sites`: pattern of the module paths of the sites (see `Backbone`); `tag` names the published
     weights, `repository` is where the Hugging Face Hub has them and `megabytes` their size; all
     three are empty for the embedded backbones. `huggingface`: where the hub has the same weights in
-    the layout of `transformers`, if anywhere.
+    the layout of `transformers`, if anywhere; `aliases`: what else the same weights are called.
     """
 
     architecture: str
@@ -34,6 +35,7 @@ class BackboneSource:
     repository: str = ""
     megabytes: int = 0
     huggingface: str = ""
+    aliases: tuple[str, ...] = ()
     mean: tuple[float, float, float] = _CLIP_MEAN
     std: tuple[float, float, float] = _CLIP_STD
 
@@ -41,6 +43,18 @@ class BackboneSource:
     def quick_gelu(self) -> bool:
         """Whether the architecture's blocks have QuickGELU rather than GELU."""
         return facts_of(self.architecture).quick_gelu
+
+    @property
+    def base(self) -> Base:
+        """How adapters' configs call it: names on the hub, and of architectures with weights.
+
+        An architecture alone names no other weights, and is taken for these.
+        """
+        on_hub = [name for name in (self.huggingface, self.repository) if name]
+        others = [self.architecture, *self.aliases]
+        tagged = [f"{name}{between}{self.tag}" for name in others for between in "/-_" if self.tag]
+        names = [*on_hub, *(name.partition("/")[2] for name in on_hub), *others, *tagged]
+        return Base(names=tuple(names), towers_differ=facts_of(self.architecture).towers_differ)
 
 
 BACKBONES: dict[str, BackboneSource] = {
@@ -55,6 +69,7 @@ BACKBONES: dict[str, BackboneSource] = {
         repository="timm/vit_base_patch32_clip_224.openai",
         megabytes=605,
         huggingface="openai/clip-vit-base-patch32",
+        aliases=("ViT-B/32", "ViT-B-32"),
     ),
     "vit_l14": BackboneSource(
         architecture="ViT-L-14-quickgelu",
@@ -63,6 +78,7 @@ BACKBONES: dict[str, BackboneSource] = {
         repository="timm/vit_large_patch14_clip_224.openai",
         megabytes=1711,
         huggingface="openai/clip-vit-large-patch14",
+        aliases=("ViT-L/14", "ViT-L-14"),
     ),
     "convnext": BackboneSource(
         architecture="convnext_base_w",
@@ -70,6 +86,7 @@ BACKBONES: dict[str, BackboneSource] = {
         tag="laion2b_s13b_b82k",
         repository="laion/CLIP-convnext_base_w-laion2B-s13B-b82K",
         megabytes=718,
+        aliases=("timm/convnext_base.clip_laion2b",),
     ),
 }
 """Every backbone by its name on the command line.
@@ -87,6 +104,11 @@ def find_source(name: str) -> BackboneSource:
     near = difflib.get_close_matches(name, BACKBONES, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise InputError(f"unknown backbone {name!r}: {hint}known: {', '.join(BACKBONES)}")
+
+
+def base_of(name: str) -> Base:
+    """Return what else that backbone is called: nothing, for one that is not among `BACKBONES`."""
+    return BACKBONES[name].base if name in BACKBONES else Base()
 
 
 def resolution_of(architecture: str) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mergebench.commands.parser import Later, Verbs, add_plugin_option
+from mergebench.commands.parser import Later, Parser, Verbs, add_plugin_option
 from mergebench.updates import LAYOUTS
 
-LISTS = ("attacks", "spaces", "protections", "backbones", "suites", "protocols")
+LISTS = ("attacks", "spaces", "protections", "backbones", "sites", "suites", "protocols")
 """What `list` shows."""
 
 
@@ -19,9 +19,11 @@ def add_verbs(verbs: Verbs) -> None:
     exporting.add_argument("--backbone", required=True)
     exporting.add_argument("--layout", required=True, choices=LAYOUTS)
     exporting.add_argument("--out", type=Path, required=True, metavar="DIR")
+    _add_insisting(exporting)
     exporting.set_defaults(run=Later("adapters", "export"))
-    listing = verbs.add_parser("list", help="show the plug-ins, backbones and suites there are")
+    listing = verbs.add_parser("list", help="show the plug-ins, backbones, their sites and suites")
     listing.add_argument("kind", metavar="KIND", help=" | ".join(LISTS))
+    listing.add_argument("--backbone", help="whose sites to list")
     add_plugin_option(listing)
     listing.set_defaults(run=Later("listing", "list"))
 
@@ -42,4 +44,17 @@ def _add_merge(verbs: Verbs) -> None:
     adapters.add_argument("--seed", type=int, default=0, help="for attacks that draw at random")
     adapters.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors")
     add_plugin_option(adapters)
+    _add_insisting(adapters)
     adapters.set_defaults(run=Later("adapters", "merge"))
+
+
+def _add_insisting(parser: Parser) -> None:
+    """Add the options by which a user insists that an adapter fits."""
+    parser.add_argument(
+        "--other-base", action="store_true", help="take adapters recorded for another base model"
+    )
+    parser.add_argument(
+        "--vision-tower",
+        action="store_true",
+        help="take keys that may be of either tower of a CLIP as the vision tower's",
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mergebench.backbones import Backbone
+from mergebench.backbones import Backbone, base_of
 from mergebench.updates import DENSE_NAME, Dense, Update, load_update, save_adapter, save_dense
 
 
@@ -31,4 +31,5 @@ def load_release(folder: Path, backbone: Backbone) -> Update:
         {name: (site.out_features, site.in_features) for name, site in backbone.sites.items()},
         backbone.name,
         dense_shapes={name: tuple(one.shape) for name, one in backbone.tensors.items()},
+        base=base_of(backbone.name),
     )

@@ -3,8 +3,10 @@ from .adapters import DENSE_NAME as DENSE_NAME
 from .adapters import load_update as load_update
 from .adapters import save_adapter as save_adapter
 from .adapters import save_dense as save_dense
+from .base import Base as Base
 from .huggingface_names import BUFFERS as BUFFERS
 from .huggingface_names import TRANSPOSED as TRANSPOSED
+from .huggingface_names import huggingface_module as huggingface_module
 from .huggingface_names import open_clip_tensor as open_clip_tensor
 from .update import Dense as Dense
 from .update import LowRank as LowRank

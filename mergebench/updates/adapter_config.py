@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat, PositiveInt, ValidationError
 
 from mergebench.errors import InputError
+from mergebench.files import read_bounded
+from mergebench.updates.json_objects import parse_object
 
 CONFIG_NAME = "adapter_config.json"
-
-Value = TypeVar("Value")
+_LARGEST = 1 << 20
 
 # Options that make an adapter something else than W + scaling·BA on linear weights.
 _REFUSED = {
@@ -35,20 +33,15 @@ _REFUSED = {
 }
 # Options that leave the released weights alone: provenance, training, and how A and B began.
 _IRRELEVANT = {
-    *("auto_mapping", "base_model_name_or_path", "corda_config", "ensure_weight_tying"),
-    *("eva_config", "inference_mode", "loftq_config", "lora_dropout", "lora_ga_config"),
-    *("megatron_config", "megatron_core", "peft_version", "qalora_group_size", "revision"),
-    *("runtime_config", "task_type", "velora_config"),
+    *("corda_config", "ensure_weight_tying", "eva_config", "inference_mode", "loftq_config"),
+    *("lora_dropout", "lora_ga_config", "megatron_config", "megatron_core", "peft_version"),
+    *("qalora_group_size", "revision", "runtime_config", "task_type", "velora_config"),
 }
 _PLAIN_STARTS = ("gaussian", "eva", "orthogonal", "mica")
 
 
 class AdapterConfig(BaseModel):
-    """The part of PEFT's `LoraConfig` that determines the update.
-
-    The methods follow PEFT 0.21: `LoraModel._create_and_replace`, `get_pattern_key` and
-    `check_target_module_exists`.
-    """
+    """The part of PEFT's `LoraConfig` that determines the update, and says of which model it is."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
@@ -61,41 +54,13 @@ class AdapterConfig(BaseModel):
     exclude_modules: list[str] | str | None = None
     layers_to_transform: list[int] | int | None = None
     layers_pattern: list[str] | str | None = None
+    base_model_name_or_path: str | None = None
+    auto_mapping: dict[str, Any] | None = None
 
-    def rank(self, site: str) -> int:
-        """Return the rank of the factors at `site`."""
-        return _by_pattern(self.rank_pattern, site, self.r)
-
-    def scaling(self, site: str) -> float:
-        """Return the factor on `BA` at `site`: alpha/r, or alpha/√r for rsLoRA."""
-        alpha = _by_pattern(self.alpha_pattern, site, self.lora_alpha)
-        return alpha / (math.sqrt(self.rank(site)) if self.use_rslora else self.rank(site))
-
-    def targets(self, module: str) -> bool:
-        """Whether a linear module of that path gets an adapter."""
-        if self.exclude_modules and _listed(self.exclude_modules, module):
-            return False
-        if self.target_modules is None:
-            return False
-        if isinstance(self.target_modules, str):
-            every = self.target_modules.lower() == "all-linear"
-            return every or _listed(self.target_modules, module)
-        in_full = module in self.target_modules
-        return in_full or (_listed(self.target_modules, module) and self._in_layers(module))
-
-    def _in_layers(self, module: str) -> bool:
-        layers = self.layers_to_transform
-        if layers is None or layers == []:
-            return True
-        patterns = self.layers_pattern or [r"[^.]*"]
-        for pattern in [patterns] if isinstance(patterns, str) else patterns:
-            # PEFT demands a component before the container only where no pattern names it.
-            start = r"(?:^|.*?\.)" if self.layers_pattern else r".*?\."
-            match = re.match(rf"{start}{pattern}\.(?P<index>\d+)\.", module)
-            if match is not None:
-                index = int(match["index"])
-                return index == layers if isinstance(layers, int) else index in layers
-        return False
+    @property
+    def model_class(self) -> str:
+        """Name of the class that PEFT was put on; empty where it noted none."""
+        return str((self.auto_mapping or {}).get("base_model_class") or "")
 
 
 def read_config(file: Path) -> AdapterConfig:
@@ -107,29 +72,21 @@ def read_config(file: Path) -> AdapterConfig:
     options = _read_object(file)
     _refuse_other_methods(file, options)
     try:
-        config = AdapterConfig.model_validate(options)
+        return AdapterConfig.model_validate(options)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{file}: {where}: {first['msg']}; correct it") from error
-    _check_patterns(file, config)
-    return config
 
 
 def _read_object(file: Path) -> dict[str, Any]:
     try:
-        options = json.loads(file.read_bytes())
+        content = read_bounded(file, _LARGEST)
     except FileNotFoundError as error:
         raise InputError(
             f"{file} is missing: keep it beside the weights as PEFT wrote it"
         ) from error
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"{file} is not valid JSON ({error}): export the adapter again") from error
-    if not isinstance(options, dict):
-        raise InputError(f"{file} is not a JSON object: export the adapter again")
-    return options
+    return parse_object(content, str(file))
 
 
 def _refuse_other_methods(file: Path, options: Mapping[str, Any]) -> None:
@@ -155,33 +112,3 @@ def _refuse_other_methods(file: Path, options: Mapping[str, Any]) -> None:
                 f"{file}: unknown option {option!r} is set and may change the weights: "
                 "use a plain LoRA adapter, or remove the option if it does not"
             )
-
-
-def _check_patterns(file: Path, config: AdapterConfig) -> None:
-    patterns = [*(config.rank_pattern or ()), *(config.alpha_pattern or ())]
-    for option in (config.target_modules, config.exclude_modules, config.layers_pattern):
-        patterns += [option] if isinstance(option, str) else []
-    if isinstance(config.layers_pattern, list):
-        patterns += config.layers_pattern
-    for pattern in patterns:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise InputError(
-                f"{file}: {pattern!r} is not a regular expression ({error}); correct it"
-            ) from error
-
-
-def _by_pattern(patterns: Mapping[str, Value] | None, site: str, default: Value) -> Value:
-    """Return the value of the first pattern, in file order, that matches the end of `site`."""
-    for pattern, value in (patterns or {}).items():
-        if re.match(rf"(.*\.)?({pattern})$", site):
-            return value
-    return (patterns or {}).get(site, default)
-
-
-def _listed(names: list[str] | str, module: str) -> bool:
-    """Whether a regular expression matches all of a module path, or a list names its last parts."""
-    if isinstance(names, str):
-        return re.fullmatch(names, module) is not None
-    return any(module == name or module.endswith(f".{name}") for name in names)

@@ -145,7 +145,9 @@ class Update:
                     "expected float32 or float64: convert it"
                 )
             if tensor.dtype != change.dtype:
-                raise InputError(f"{self.label}: site {site} mixes dtypes in its factors")
+                raise InputError(
+                    f"{self.label}: site {site} mixes dtypes in its factors: convert one of them"
+                )
             if not all_finite(tensor):
                 raise InputError(
                     f"{self.label}: site {site} holds a NaN or an infinity; export it again"

@@ -20,7 +20,7 @@ from mergebench.measure.search import _Search
 from mergebench.suites import Split, Task
 from mergebench.suites.mini8 import loading
 from mergebench.train import LoraTower, classifier, loop
-from mergebench.updates.adapter_config import AdapterConfig
+from mergebench.updates.adapter_promises import Promise
 from mergebench.updates.update import LowRank, SiteUpdate, Update
 from protections.trap2 import Trap2
 
@@ -109,7 +109,7 @@ class _OnTestImages:
 
 
 def load_without_scaling(patch: Patch) -> None:
-    patch.setattr(AdapterConfig, "scaling", lambda self, site: 1.0)
+    patch.setattr(Promise, "scaling", 1.0)
 
 
 def release_without_scaling(patch: Patch) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import CLIPModel
 
 from mergebench import cli
-from mergebench.backbones import BACKBONES, Backbone, load_backbone, site_shapes
+from mergebench.backbones import BACKBONES, Backbone, base_of, load_backbone, site_shapes
 from mergebench.errors import InputError
 from mergebench.measure.evaluate import deployed
 from mergebench.seeding import generator
@@ -131,7 +131,6 @@ def renamed(folder: Path, old: str, new: str) -> None:
     [
         "vision_model.",  # without PEFT's prefix
         "base_model.model.model.vision_model.",  # a wrapper with the tower as `model`
-        "base_model.model.",  # a bare vision transformer
         "model.vision_model.",
     ],
 )
@@ -147,14 +146,9 @@ def test_an_incomplete_adapter_is_refused(tmp_path, shapes):
     file = tmp_path / WEIGHTS_NAME
     tensors = {key: value for key, value in load_file(file).items() if "layers.1" not in key}
     save_file(tensors, file)
-    with pytest.raises(InputError, match=r"resblocks\.1\.attn\.q_proj .* is missing"):
-        load_update(tmp_path, shapes, SMALL)
-
-
-def test_an_update_of_the_text_tower_is_refused(tmp_path, theirs, shapes):
-    config = peft.LoraConfig(r=2, target_modules=["q_proj"])
-    peft.get_peft_model(fresh(theirs), config).save_pretrained(tmp_path)
-    with pytest.raises(InputError, match=r"no site 'text_model\.encoder.*1 of 3 sites"):
+    with pytest.raises(
+        InputError, match=r"1\.self_attn\.q_proj \(site .*1\.attn\.q_proj\).* missing"
+    ):
         load_update(tmp_path, shapes, SMALL)
 
 
@@ -193,7 +187,8 @@ def test_the_verb_exports_and_says_what_it_cannot(tmp_path, capsys):
     options = json.loads((tmp_path / "theirs" / CONFIG_NAME).read_text())
     assert options["base_model_name_or_path"] == "openai/clip-vit-base-patch32"
     assert options["target_modules"][0] == "vision_model.encoder.layers.0.self_attn.k_proj"
-    again = load_update(tmp_path / "theirs", site_shapes("vit_b32"), "vit_b32")
+    base = base_of("vit_b32")
+    again = load_update(tmp_path / "theirs", site_shapes("vit_b32"), "vit_b32", base=base)
     assert again.sha256 == update.sha256
     words[words.index("vit_b32")] = "convnext"
     assert cli.main([*words, "--out", str(tmp_path / "more")]) == 2

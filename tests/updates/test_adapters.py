@@ -132,6 +132,32 @@ def test_keys_with_adapter_name_and_without_prefix_are_understood(folder: Path) 
     assert load(folder).sha256 == before
 
 
+@pytest.mark.parametrize("name", ["default", "my_adapter"])
+def test_keys_of_a_named_adapter_are_understood(folder: Path, name: str) -> None:
+    before = load(folder).sha256
+
+    def rename(tensors: dict[str, Tensor]) -> None:
+        for key in list(tensors):
+            tensors[key.replace(".weight", f".{name}.weight")] = tensors.pop(key)
+
+    change_weights(folder, rename)
+    assert load(folder).sha256 == before
+
+
+def test_dtypes_may_differ_between_tensors(folder: Path) -> None:
+    def mix(tensors: dict[str, Tensor]) -> None:
+        for index, key in enumerate(sorted(tensors)):
+            dtype = (torch.bfloat16, torch.float16, torch.float32)[index % 3]
+            tensors[key] = tensors[key].to(dtype)
+
+    change_weights(folder, mix)
+    written = load_file(folder / "adapter_model.safetensors")
+    for site, change in load(folder).sites.items():
+        up, down = (written[f"{PREFIX}{site}.lora_{factor}.weight"] for factor in "BA")
+        assert change.dtype == torch.float32
+        assert torch.equal(change.dense(), up.float() @ down.float())
+
+
 @pytest.mark.parametrize(
     "targets",
     [
@@ -156,6 +182,9 @@ def test_layers_to_transform_limits_the_promise(folder: Path) -> None:
 
 
 # --- PEFT itself ------------------------------------------------------------------------------
+
+
+VELORA = {"num_groups": 2, "init_type": "random", "scale": 1.0}
 
 
 class Tower(nn.Module):
@@ -202,6 +231,15 @@ def test_peft_loads_what_we_save(tmp_path: Path, peft: ModuleType, ranks: tuple[
             "alpha_pattern": {"roj": 1, "^blocks.2.mlp.fc1": 7, r"\d+\.mlp\.fc1": 11},
         },
         {"target_modules": ["fc1"], "layers_to_transform": [10], "layers_pattern": "blocks"},
+        {"target_modules": ["fc1"], "layers_to_transform": 2, "layers_pattern": ["x", "(b)locks"]},
+        {
+            "target_modules": ["fc1"],
+            "layers_to_transform": 2,
+            "layers_pattern": ["(?P<index>blocks)"],
+        },
+        {"target_modules": ["q_proj", "fc1"], "alpha_pattern": {"no_such_module": 99}},
+        {"target_modules": r"^(?!.*10).*(q_proj|fc1)$", "exclude_modules": r".*\.q_.*"},
+        {"target_modules": ["q_proj", "fc1"], "velora_config": VELORA},
     ],
     ids=lambda options: ",".join(options),
 )
@@ -210,6 +248,8 @@ def test_we_load_what_peft_saves(tmp_path: Path, peft: ModuleType, options: dict
     for index, parameter in enumerate(p for p in model.parameters() if p.requires_grad):
         parameter.data = random(*parameter.shape, seed=index)
     model.save_pretrained(tmp_path)
+    keys = load_file(tmp_path / "adapter_model.safetensors")
+    assert any("velora_embed" in key for key in keys) == ("velora_config" in options)
     # PEFT sorts patterns as it saves, and the first match counts: only the file is the reference.
     model = peft.PeftModel.from_pretrained(Tower(), tmp_path)
     update = load(tmp_path)

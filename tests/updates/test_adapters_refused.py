@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -65,8 +66,47 @@ def for_another_backbone(folder: Path) -> None:
     change_weights(folder, rename)
 
 
+def two_names(folder: Path) -> None:
+    def rename(tensors: dict[str, Tensor]) -> None:
+        for index, key in enumerate(sorted(tensors)):
+            name = ("one", "two")[index % 2]
+            tensors[key.replace(".weight", f".{name}.weight")] = tensors.pop(key)
+
+    change_weights(folder, rename)
+
+
 def only_a_pickle(folder: Path) -> None:
     (folder / "adapter_model.safetensors").rename(folder / "adapter_model.bin")
+
+
+def pipe(name: str) -> Callable[[Path], None]:
+    def make(folder: Path) -> None:
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+
+    return make
+
+
+def device(name: str) -> Callable[[Path], None]:
+    def make(folder: Path) -> None:
+        (folder / name).unlink()
+        (folder / name).symlink_to("/dev/zero")
+
+    return make
+
+
+def moved_into(*names: str) -> Callable[[Path], None]:
+    """Move the adapter into each of these subfolders."""
+
+    def move(folder: Path) -> None:
+        for name in names:
+            (folder / name).mkdir()
+            for file in (CONFIG, WEIGHTS):
+                shutil.copy(folder / file, folder / name)
+        for file in (CONFIG, WEIGHTS):
+            (folder / file).unlink()
+
+    return move
 
 
 Q = f"{PREFIX}blocks.2.attn.q_proj"
@@ -85,6 +125,56 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "OLoRA": (option(init_lora_weights="olora"), "'olora'.*changes the base"),
     "CorDA": (option(init_lora_weights="corda"), "'corda'.*changes the base"),
     "LoftQ": (option(init_lora_weights="loftq"), "'loftq'.*changes the base"),
+    "a base that is no name": (option(base_model_name_or_path=3), "base_model_name_or_path: "),
+    "another base": (
+        option(base_model_name_or_path="openai/clip-vit-base-patch16"),
+        "base_model_name_or_path is 'openai/clip-vit-base-patch16', which is not toy: choose",
+    ),
+    "target parameters": (option(target_parameters=["x"]), "target_parameters is set"),
+    "KaSA": (option(kasa_config={"beta": 1e-4, "gamma": 1e-3}), "kasa_config is set: KaSA"),
+    "KaSA by its key": (
+        put(f"{Q}.lora_diag", random(3)),
+        "lora_diag belongs to KaSA, which .* use a plain LoRA adapter",
+    ),
+    "an embedding": (
+        put(f"{PREFIX}token_embedding.lora_embedding_A", random(3, 8)),
+        "belongs to an embedding, which is no linear layer",
+    ),
+    "a head": (put(f"{PREFIX}lm_head.lora_A.weight", random(3, 8)), "no site 'lm_head'.*1 of 7"),
+    "a module saved whole": (
+        put(f"{PREFIX}head.modules_to_save.weight", random(3, 8)),
+        "belongs to a module saved whole",
+    ),
+    "adapters of two names": (two_names, r"holds adapters of 2 names \(one, two\): save one"),
+    "dtypes that differ at a site": (
+        put(f"{Q}.lora_A.weight", random(3, 8).double()),
+        "mixes dtypes in its factors: convert",
+    ),
+    "a key that no line can show": (put("a\nb.lora_A.weight", random(3, 8)), "export it again"),
+    "a key that takes long to compare": (put("a" * 100_000, random(3)), "has 100000 characters"),
+    "a config nested too deeply": (
+        rewritten(CONFIG, b"[" * 100_000 + b"]" * 100_000),
+        "adapter_config.json is nested too deeply",
+    ),
+    "a config that is too large": (
+        rewritten(CONFIG, b" " * (1 << 21)),
+        "larger than 1048576 bytes",
+    ),
+    "a pipe as config": (pipe(CONFIG), "adapter_config.json is a folder, pipe or device"),
+    "a pipe as weights": (pipe(WEIGHTS), "safetensors is a folder, pipe or device"),
+    "a device as config": (device(CONFIG), "adapter_config.json is a folder, pipe or device"),
+    "both kinds of weights": (
+        lambda folder: shutil.copy(folder / WEIGHTS, folder / "update.safetensors"),
+        "holds update.safetensors and adapter_model.safetensors: give the one",
+    ),
+    "an adapter of another name": (
+        moved_into("x"),
+        r"is missing, but subfolders hold adapters: give one: \S+/x$",
+    ),
+    "checkpoints": (
+        moved_into("checkpoint-500", "checkpoint-1000"),
+        r"give one: \S+/checkpoint-500, \S+/checkpoint-1000$",
+    ),
     "another method": (option(peft_type="IA3"), "peft_type is 'IA3'"),
     "an option of the future": (option(use_sorcery=True), "unknown option 'use_sorcery'"),
     "r that is no integer": (option(r="four"), "adapter_config.json: r: "),
@@ -138,10 +228,10 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
         put(f"{Q}.lora_A.weight", random(3, 8).to(torch.float8_e4m3fn)),
         r"q_proj\.lora_A has dtype torch\.float8",
     ),
-    "a NaN": (put(f"{Q}.lora_A.weight", NAN), r"site blocks\.2\.attn\.q_proj holds a NaN"),
+    "a NaN": (put(f"{Q}.lora_A.weight", NAN), r"blocks\.2\.attn\.q_proj\.lora_A holds a NaN"),
     "an infinity": (
         put(f"{Q}.lora_B.weight", torch.full((8, 3), math.inf)),
-        r"site blocks\.2\.attn\.q_proj holds a NaN or an inf",
+        r"blocks\.2\.attn\.q_proj\.lora_B holds a NaN or an inf",
     ),
 }
 

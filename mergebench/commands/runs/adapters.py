@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Mapping
 
 import torch
 
-from mergebench.backbones import find_source, site_shapes, tensor_shapes
+from mergebench.backbones import base_of, find_source, site_shapes, tensor_shapes
 from mergebench.contracts import Attack, DataMerger, Merger, Space
 from mergebench.errors import InputError
 from mergebench.experiment import check_attack
 from mergebench.merging import merge
 from mergebench.registry import parse_options, registry
-from mergebench.updates import load_update, save_adapter, save_dense
+from mergebench.updates import Update, load_update, save_adapter, save_dense
 
 
 def run_merge(options: argparse.Namespace) -> None:
@@ -30,10 +31,7 @@ def run_merge(options: argparse.Namespace) -> None:
     merger_options = parse_options(merger, options.settings)
     alpha = _number(options.alpha)
     shapes, every = site_shapes(options.backbone), tensor_shapes(options.backbone)
-    updates = [
-        load_update(adapter, shapes, options.backbone, dense_shapes=every)
-        for adapter in options.adapters
-    ]
+    updates = [_load(adapter, options, shapes, dense_shapes=every) for adapter in options.adapters]
     configured = merger.configured(**merger_options)
     try:
         merged = merge(configured, updates, space=registry().get(Space, space)(), seed=options.seed)
@@ -72,7 +70,24 @@ def run_export(options: argparse.Namespace) -> None:
             f"--layout huggingface: backbone {options.backbone} has no counterpart there; "
             "use it for vit_b32 and vit_l14"
         )
-    update = load_update(options.adapter, site_shapes(options.backbone), options.backbone)
+    update = _load(options.adapter, options, site_shapes(options.backbone))
     base_model = source.huggingface if theirs else options.backbone
     save_adapter(update, options.out, base_model=base_model, layout=options.layout)
     print(f"{len(update.sites)} sites of {options.adapter} as {options.layout}: {options.out}")
+
+
+def _load(
+    adapter: str,
+    options: argparse.Namespace,
+    shapes: Mapping[str, tuple[int, ...]],
+    dense_shapes: Mapping[str, tuple[int, ...]] | None = None,
+) -> Update:
+    return load_update(
+        adapter,
+        shapes,
+        options.backbone,
+        dense_shapes=dense_shapes,
+        base=base_of(options.backbone),
+        other_base=options.other_base,
+        vision_tower=options.vision_tower,
+    )

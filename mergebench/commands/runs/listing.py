@@ -10,7 +10,8 @@ from functools import partial
 from rich.console import Console
 from rich.table import Table
 
-from mergebench.backbones import BACKBONES
+from mergebench.backbones import BACKBONES, find_source, site_shapes
+from mergebench.commands.adapters import LISTS
 from mergebench.commands.runs.plugin_descriptions import (
     KINDS,
     Description,
@@ -18,26 +19,30 @@ from mergebench.commands.runs.plugin_descriptions import (
     keep_descriptions,
     kept_descriptions,
 )
-from mergebench.errors import InputError, unknown_name
+from mergebench.errors import InputError, shape_text, unknown_name
 from mergebench.experiment import FULL_SETTINGS, SETTINGS
 from mergebench.measure import PROTOCOLS
 from mergebench.registry import is_scanned, registry
 from mergebench.suites.mini8 import read_manifest
 from mergebench.suites.vision8 import prompts_of, split_sizes, task_rows
+from mergebench.updates import huggingface_module
+
+SITES = "sites"
+"""The kind that is listed of one backbone."""
 
 
 def run_list(options: argparse.Namespace) -> None:
-    """Print what there is of one kind."""
+    """Print what there is of one kind; `InputError` with the nearest kinds for an unknown one."""
     for plugin in options.plugin:
         registry().add_file(plugin)
-    print_list(options.kind, Console())
-
-
-def print_list(kind: str, console: Console) -> None:
-    """Print the table of one kind, a key of `LISTS`; `InputError` with the nearest otherwise."""
-    if kind not in LISTS:
-        raise InputError(unknown_name("kind", kind, list(LISTS)))
-    LISTS[kind](console)
+    if options.kind not in LISTS:
+        raise InputError(unknown_name("kind", options.kind, LISTS))
+    if (options.kind == SITES) != (options.backbone is not None):
+        raise InputError(f"list {SITES} needs --backbone NAME, and nothing else takes it")
+    if options.backbone is not None:
+        _print_sites(options.backbone, Console())
+    else:
+        _PRINTED[options.kind](Console())
 
 
 def _print_plugins(kind: str, console: Console) -> None:
@@ -79,6 +84,21 @@ def _print_backbones(console: Console) -> None:
     console.print(table)
 
 
+def _print_sites(backbone: str, console: Console) -> None:
+    """Print a backbone's sites: names, shapes, and their names in Hugging Face's CLIP if it has it.
+
+    Raises `InputError` that suggests the nearest name for an unknown backbone.
+    """
+    theirs = bool(find_source(backbone).huggingface)
+    rows = [("site", "shape", "Hugging Face" if theirs else "")]
+    for site, shape in site_shapes(backbone).items():
+        rows.append((site, shape_text(shape), (huggingface_module(site) or "-") if theirs else ""))
+    site_width, shape_width = (max(len(row[column]) for row in rows) for column in (0, 1))
+    for site, size, module in rows:  # whole names to copy, however narrow the terminal
+        line = f"{site:{site_width}}  {size:{shape_width}}  {module}".rstrip()
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
 def _print_suites(console: Console) -> None:
     table = Table("suite", "task", "classes", "train", "val", "test")
     for task in read_manifest().tasks:
@@ -106,7 +126,7 @@ def _print_protocols(console: Console) -> None:
     console.print(table)
 
 
-LISTS: Mapping[str, Callable[[Console], None]] = {
+_PRINTED: Mapping[str, Callable[[Console], None]] = {
     **{kind: partial(_print_plugins, kind) for kind in KINDS},
     "backbones": _print_backbones,
     "suites": _print_suites,

@@ -1,0 +1,125 @@
+"""Tensors of a file as changes of a backbone's sites: every key, shape and dtype checked."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mergebench.errors import InputError, shape_text
+from mergebench.updates.adapter_config import CONFIG_NAME, AdapterConfig
+from mergebench.updates.adapter_keys import pair_factors
+from mergebench.updates.adapter_layout import Evidence, vision_layout
+from mergebench.updates.adapter_promises import Promise, promises
+from mergebench.updates.update import FLOAT_DTYPES, Dense, LowRank, SiteUpdate, all_finite
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """The `file` that is read, the backbone that it must fit, and the shapes of its parameters."""
+
+    file: Path
+    backbone: str
+    shapes: Shapes
+
+
+def low_rank_changes(
+    expected: Expected, tensors: Mapping[str, Tensor], config: AdapterConfig, evidence: Evidence
+) -> dict[str, SiteUpdate]:
+    """Return the change of each site that an adapter of that config has; `InputError` else.
+
+    Messages name a module as the file does, and then the site, if that is called otherwise.
+    """
+    file, shapes = expected.file, expected.shapes
+    named = pair_factors(file, tensors, shapes)
+    layout, sites = vision_layout(file, named, shapes, evidence)
+    factors = {sites[module]: (module, pair) for module, pair in named.items()}
+    if len(factors) < len(named):
+        raise InputError(f"{file} names some modules in two ways: export the adapter again")
+    _check_known(expected, {site: module for site, (module, _) in factors.items()})
+    paths = {site: layout.module(site) for site in shapes}
+    promised = promises(file.with_name(CONFIG_NAME), config, list(paths.values()))
+    for site, path in paths.items():
+        if promised[path].targeted and site not in factors:
+            raise InputError(
+                f"{file}: {_told(path, site)} of backbone {expected.backbone} is missing, "
+                "which target_modules includes: export the adapter again"
+            )
+    return {
+        site: _low_rank(expected, site, module, pair, promised[paths[site]])
+        for site, (module, pair) in factors.items()
+    }
+
+
+def dense_changes(expected: Expected, tensors: Mapping[str, Tensor]) -> dict[str, SiteUpdate]:
+    """Return the change of each parameter in a file of dense changes; `InputError` else."""
+    _check_known(expected, {site: site for site in tensors})
+    return {
+        site: Dense(delta=_checked(expected, site, tensor, expected.shapes[site]))
+        for site, tensor in tensors.items()
+    }
+
+
+def _low_rank(
+    expected: Expected, site: str, module: str, pair: Mapping[str, Tensor], promise: Promise
+) -> LowRank:
+    file, told = expected.file, _told(module, site)
+    for missing in {"A", "B"} - pair.keys():
+        raise InputError(f"{file}: {told} has no lora_{missing}.weight: export the adapter again")
+    (rows, columns), rank = expected.shapes[site], promise.rank
+    found = pair["A"].numel() // columns
+    fits = pair["A"].shape == (found, columns) and pair["B"].shape == (rows, found)
+    if fits and found != rank:
+        raise InputError(
+            f"{file}: {told} has rank {found}, but {CONFIG_NAME} says {rank}: "
+            "correct r or rank_pattern"
+        )
+    ending = "" if module == site else f" (site {site})"
+    down = _checked(expected, f"{module}.lora_A{ending}", pair["A"], (rank, columns))
+    up = _checked(expected, f"{module}.lora_B{ending}", pair["B"], (rows, rank))
+    return LowRank(up=up * promise.scaling, down=down)
+
+
+def _told(module: str, site: str) -> str:
+    return f"site {site}" if module == site else f"{module} (site {site})"
+
+
+def _check_known(expected: Expected, modules: Mapping[str, str]) -> None:
+    """Raise `InputError` unless every site, the key of its module's name, is the backbone's."""
+    unknown = [site for site in modules if site not in expected.shapes]
+    if not unknown:
+        return
+    near = difflib.get_close_matches(unknown[0], expected.shapes, n=1, cutoff=0)
+    module = modules[unknown[0]]
+    called = "" if module == unknown[0] else f"{module} is none of its sites: "
+    raise InputError(
+        f"{expected.file}: {called}backbone {expected.backbone} has no site {unknown[0]!r} "
+        f"(nearest: {', '.join(near)}); {len(unknown)} of {len(modules)} sites are unknown to it: "
+        f"expected an adapter for {expected.backbone}"
+    )
+
+
+def _checked(expected: Expected, name: str, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return `tensor` in float32, or float64 if it is; check its shape, dtype and values."""
+    if tuple(tensor.shape) != shape:
+        raise InputError(
+            f"{expected.file}: {name} has shape {shape_text(tensor.shape)}; backbone "
+            f"{expected.backbone} expects {shape_text(shape)}: give an adapter of "
+            f"{expected.backbone}'s vision tower"
+        )
+    if tensor.dtype in (torch.float16, torch.bfloat16):
+        tensor = tensor.to(torch.float32)
+    if tensor.dtype not in FLOAT_DTYPES:
+        raise InputError(
+            f"{expected.file}: {name} has dtype {tensor.dtype}; expected float16, bfloat16, "
+            "float32 or float64: export it unquantised"
+        )
+    if not all_finite(tensor):
+        raise InputError(f"{expected.file}: {name} holds a NaN or an infinity: export it again")
+    return tensor
