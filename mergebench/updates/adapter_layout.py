@@ -100,21 +100,20 @@ def vision_layout(
     found = {module: _place(module, roots) for module in modules}
     places = [place for place in found.values() if place is not None]
     _refuse_text(file, places, evidence)
+    layout = places[0].layout if places else Layout()
     for place in places:
-        if place.layout != places[0].layout:
+        if place.layout != layout:
             raise InputError(
                 f"{file}: {places[0].module} and {place.module} begin differently, so that they "
                 "are of two towers or models: use an adapter of one vision tower"
             )
-        # Our own layout is the site's bare name.
-        said = place.tower == "vision" or place.layout == Layout() or not place.in_both
-        if not said and not evidence.of_vision:
-            raise InputError(
-                f"{file}: {place.module} may be of CLIP's vision or text tower: rename the keys to "
-                "begin with vision_model. (in open_clip's names visual.), or insist with "
-                "--vision-tower"
-            )
-    layout = places[0].layout if places else Layout()
+    # Our own layout is the site's bare name.
+    unsaid = [one for one in places if layout != Layout() and one.in_both and not one.tower]
+    if unsaid and not evidence.of_vision:
+        raise InputError(
+            f"{file}: {unsaid[0].module} may be of CLIP's vision or text tower: rename the keys to "
+            "begin with vision_model. (in open_clip's names visual.), or insist with --vision-tower"
+        )
     names = {module: module if place is None else place.site for module, place in found.items()}
     before = layout.before.rpartition(_PEFT)[2]
     return Layout(huggingface=layout.huggingface, before=before), names
