@@ -12,7 +12,7 @@ _NO_MEMORY = re.compile(
     r"|unable to allocate|can't allocate memory",
     re.IGNORECASE,
 )
-_LONGEST = 400
+_LONGEST = 300
 
 
 class InputError(ValueError):
@@ -41,6 +41,16 @@ def unknown_name(what: str, name: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     return f"unknown {what} {name!r}; {hint}choose from: {', '.join(known)}"
+
+
+def shown(name: str) -> str:
+    """Return a name out of a file as one short line, quoted where its marks would not be seen.
+
+    >>> shown("ln_final.bias"), shown("a\\nb")
+    ('ln_final.bias', "'a\\\\nb'")
+    """
+    text = name if name.isprintable() and name else repr(name)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def reason(error: BaseException) -> str:
@@ -73,7 +83,8 @@ def check_range(what: str, value: float, least: float, most: float) -> None:
 
 
 def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
+    words = " ".join(str(error).split())
+    text = "".join(mark if mark.isprintable() else "?" for mark in words)
     return f"{text[:_LONGEST]}..." if len(text) > _LONGEST else text
 
 

@@ -61,7 +61,7 @@ def _stated(file: Path) -> list[tuple[Path, bool]]:
 def _object(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{file} cannot be read as JSON ({error}): fetch it again") from error
     if not isinstance(content, dict):
         raise InputError(f"{file} is not a JSON object: fetch it again")

@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from mergebench.backbones.tensor_files import read_tensors, readable
 from mergebench.errors import InputError
 from mergebench.files import replacing
 
@@ -31,22 +32,23 @@ class Checkpoint:
 def read_checkpoint(folder: Path, name: str) -> Checkpoint:
     """Read `<name>.safetensors` after comparing it with the SHA-256 in `<name>.json`.
 
-    Raises InputError if a file is missing or the hash differs.
+    Raises InputError if a file is missing or damaged or the hash differs.
     """
     file, record = folder / f"{name}.safetensors", folder / f"{name}.json"
     for needed in (record, file):
         if not needed.is_file():
             raise InputError(f"no {needed}: make it with `mergebench pretrain --backbone {name}`")
-    expected = str(json.loads(record.read_text(encoding="utf-8"))["sha256"])
+    with readable(record, "the record of a checkpoint"):
+        expected = str(json.loads(record.read_bytes())["sha256"])
     found = _sha256(file)
     if found != expected:
         raise InputError(
             f"{file} is damaged: its SHA-256 is {found[:12]}..., expected {expected[:12]}...; "
             "reinstall mergebench"
         )
-    with safe_open(file, framework="pt") as tensors:
-        state = {key: tensors.get_tensor(key).float() for key in tensors.keys()}  # noqa: SIM118
-        vocabulary = tuple(json.loads(tensors.metadata()["vocabulary"]))
+    state = {key: tensor.float() for key, tensor in read_tensors(file).items()}
+    with readable(file, "a checkpoint"), safe_open(file, framework="pt") as content:
+        vocabulary = tuple(map(str, json.loads(content.metadata()["vocabulary"])))
     return Checkpoint(state=state, vocabulary=vocabulary, sha256=found)
 
 

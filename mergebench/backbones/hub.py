@@ -12,7 +12,7 @@ from huggingface_hub import get_hf_file_metadata as ask_hub
 from huggingface_hub.errors import EntryNotFoundError
 
 from mergebench.backbones.sources import BackboneSource
-from mergebench.errors import InputError
+from mergebench.errors import InputError, reason
 from mergebench.missing import MissingItem, MissingItemsError
 
 FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
@@ -63,10 +63,10 @@ def fetched_file(source: BackboneSource) -> Path:
     try:
         return Path(hf_hub_download(source.repository, name))
     except Exception as error:  # an open set: transport, disk and hub errors share no base class
-        reason = " ".join(str(error).split())
         raise InputError(
-            f"cannot download {name} ({source.megabytes} MB) of {source.repository}: {reason}; "
-            "run the command again, which goes on from there, or give a file by --weights FILE"
+            f"cannot download {name} ({source.megabytes} MB) of {source.repository}: "
+            f"{reason(error)}; run the command again, which goes on from there, or give a "
+            "file by --weights FILE"
         ) from error
 
 

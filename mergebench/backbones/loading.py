@@ -13,10 +13,10 @@ from torch import Tensor
 
 from mergebench.backbones.backbone import Backbone
 from mergebench.backbones.checkpoint import EMBEDDED_FOLDER, read_checkpoint
+from mergebench.backbones.given_files import weights_file
 from mergebench.backbones.sources import EMBEDDED, BackboneSource, find_source, resolution_of
 from mergebench.backbones.tokenizer import WordTokenizer
-from mergebench.backbones.weights_given import RANDOM, no_such_file
-from mergebench.errors import InputError
+from mergebench.backbones.weights_given import RANDOM
 
 if TYPE_CHECKING:
     import open_clip
@@ -39,9 +39,9 @@ def load_backbone(
     `weights`: None for its own (the embedded checkpoint, or the published weights, downloaded into
     the Hugging Face cache if they are not there); "random" for untrained weights, the same each
     time; else, instead of an embedded checkpoint, a folder that pretraining wrote, and instead of a
-    download, a file (see `load_weights`). Equal weights have one `sha256`, however they were
-    written. Raises InputError for an unknown name and for weights that are missing, damaged, of
-    another architecture or trained with another activation.
+    download, a file or folder (see `weights_file` and `load_weights`). Equal weights have one
+    `sha256`, however they were written. Raises InputError for an unknown name and for weights that
+    are missing, damaged, of another architecture or trained with another activation.
     """
     source = find_source(name)
     if weights == RANDOM:
@@ -82,10 +82,11 @@ def _random_weights(source: BackboneSource) -> _Weights:
 
 def _embedded_weights(name: str, folder: Path) -> _Weights:
     from mergebench.backbones.architectures import create_model
+    from mergebench.backbones.weight_files import fill
 
     checkpoint = read_checkpoint(folder, name)
     model = create_model(name)
-    model.load_state_dict(checkpoint.state)
+    fill(model, checkpoint.state, folder / f"{name}.safetensors", find_source(name))
     tokenize = word_tokenizer(model, checkpoint.vocabulary)
     return _Weights(model=model, tokenize=tokenize, sha256=checkpoint.sha256)
 
@@ -97,9 +98,7 @@ def _published_weights(source: BackboneSource, file: Path | None) -> _Weights:
     from mergebench.backbones.weight_files import load_weights
 
     check_tag(source)
-    file = fetched_file(source) if file is None else file
-    if not file.exists():
-        raise InputError(no_such_file(file))
+    file = weights_file(fetched_file(source) if file is None else file)
     model = create_model(source.architecture)
     load_weights(model, file, source)
     return _Weights(model=model, tokenize=_open_clip_tokenizer(source), sha256=_state_sha256(model))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mergebench.backbones.sources import find_source
-from mergebench.errors import InputError
+from mergebench.backbones.given_files import weights_file
+from mergebench.backbones.sources import EMBEDDED, find_source
 from mergebench.missing import MissingItem
 
 RANDOM = "random"
@@ -15,9 +15,9 @@ RANDOM = "random"
 def missing_weights(name: str, weights: str | Path | None = None) -> MissingItem | None:
     """Return which weights are missing and how to get them; None if none are.
 
-    Arguments as of `load_backbone`, which may then still find the weights damaged. Asks the Hugging
-    Face Hub, for seconds at most, only where a download would be needed. Raises `InputError` if
-    `weights` names a file that is not there.
+    Arguments as of `load_backbone`. Asks the Hugging Face Hub, for seconds at most, only where a
+    download would be needed. Raises `InputError` for weights that are given but are not those of
+    the backbone, as far as can be said without reading their values.
     """
     source = find_source(name)
     if weights == RANDOM or (weights is None and not source.repository):
@@ -26,11 +26,12 @@ def missing_weights(name: str, weights: str | Path | None = None) -> MissingItem
         from mergebench.backbones.hub import missing_file
 
         return missing_file(source)
-    if not Path(weights).exists():
-        raise InputError(no_such_file(Path(weights)))
+    if name in EMBEDDED:
+        from mergebench.backbones.checkpoint import read_checkpoint
+
+        read_checkpoint(Path(weights), name)
+    else:
+        from mergebench.backbones.weight_files import check_weights
+
+        check_weights(weights_file(Path(weights)), source)
     return None
-
-
-def no_such_file(file: Path) -> str:
-    """Return the line that says that there is no file of weights."""
-    return f"no weights at {file}: give a safetensors or open_clip checkpoint file"

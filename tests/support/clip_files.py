@@ -96,3 +96,17 @@ def write_every_format(state: Mapping[str, Tensor], folder: Path) -> list[Path]:
     torch.save({"epoch": 3, "name": "run", "state_dict": parallel, "optimizer": {}}, files[2])
     torch.save({**contents, **numbers}, files[3])
     return files
+
+
+def write_shards(state: Mapping[str, Tensor], folder: Path, count: int = 3) -> Path:
+    """Write a state as `transformers` does in shards with their index; return the folder."""
+    folder.mkdir()
+    shards = [f"model-{number:05}-of-{count:05}.safetensors" for number in range(1, count + 1)]
+    weight_map = {name: shards[place % count] for place, name in enumerate(state)}
+    for shard in shards:
+        own = {name: value for name, value in state.items() if weight_map[name] == shard}
+        save_file(own, folder / shard)
+    size = sum(value.nbytes for value in state.values())
+    index = {"metadata": {"total_size": size}, "weight_map": weight_map}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    return folder
