@@ -47,9 +47,13 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
             "reinstall mergebench"
         )
     state = {key: tensor.float() for key, tensor in read_tensors(file).items()}
+    return Checkpoint(state=state, vocabulary=read_vocabulary(file), sha256=found)
+
+
+def read_vocabulary(file: Path) -> tuple[str, ...]:
+    """Return the words of the tokenizer that the weights in `file` were trained with."""
     with readable(file, "a checkpoint"), safe_open(file, framework="pt") as content:
-        vocabulary = tuple(map(str, json.loads(content.metadata()["vocabulary"])))
-    return Checkpoint(state=state, vocabulary=vocabulary, sha256=found)
+        return tuple(map(str, json.loads(content.metadata()["vocabulary"])))
 
 
 def write_checkpoint(

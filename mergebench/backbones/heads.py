@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mergebench.backbones.backbone import Backbone
+from mergebench.backbones.class_names import check_classes
 
 _Key = tuple[tuple[str, ...], tuple[str, ...]]
 _made: WeakKeyDictionary[Backbone, dict[_Key, Tensor]] = WeakKeyDictionary()
@@ -21,7 +22,8 @@ def text_head(backbone: Backbone, classes: Sequence[str], templates: Sequence[st
     `templates` have one `{}` for the class name. Each filled template is embedded and normalised;
     their mean is normalised again (Radford et al., 2021, section 3.1.4). The logit scale is not
     applied. Made once per backbone, classes and templates, as no update changes the text tower: do
-    not write to it. Raises ValueError without classes or templates.
+    not write to it. Raises ValueError without classes or templates, InputError for classes that
+    the text tower cannot tell from others (see `check_classes`).
     """
     known, key = _made.setdefault(backbone, {}), (tuple(classes), tuple(templates))
     if key not in known:
@@ -32,6 +34,7 @@ def text_head(backbone: Backbone, classes: Sequence[str], templates: Sequence[st
 def _head(backbone: Backbone, classes: Sequence[str], templates: Sequence[str]) -> Tensor:
     if not classes or not templates:
         raise ValueError("a text head needs at least one class and one template")
+    check_classes(backbone, classes, templates)
     texts = [template.format(name) for name in classes for template in templates]
     with torch.inference_mode():
         embeddings = functional.normalize(backbone.embed_texts(texts), dim=-1)

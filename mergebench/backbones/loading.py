@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mergebench.backbones.backbone import Backbone
-from mergebench.backbones.checkpoint import EMBEDDED_FOLDER, read_checkpoint
+from mergebench.backbones.checkpoint import EMBEDDED_FOLDER, read_checkpoint, read_vocabulary
 from mergebench.backbones.given_files import weights_file
 from mergebench.backbones.sources import EMBEDDED, BackboneSource, find_source, resolution_of
 from mergebench.backbones.tokenizer import WordTokenizer
@@ -76,8 +76,10 @@ def _random_weights(source: BackboneSource) -> _Weights:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = create_model(source.architecture)
-    tokenize = _open_clip_tokenizer(source) if source.tag else word_tokenizer(model, ())
-    return _Weights(model=model, tokenize=tokenize, sha256=RANDOM)
+    if source.tag:
+        return _Weights(model=model, tokenize=_open_clip_tokenizer(source), sha256=RANDOM)
+    vocabulary = read_vocabulary(EMBEDDED_FOLDER / f"{source.architecture}.safetensors")
+    return _Weights(model=model, tokenize=word_tokenizer(model, vocabulary), sha256=RANDOM)
 
 
 def _embedded_weights(name: str, folder: Path) -> _Weights:

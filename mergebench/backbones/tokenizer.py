@@ -12,12 +12,25 @@ from torch import Tensor
 
 _WORD = re.compile(r"[^\W_]+|[^\w\s]")
 PADDING, UNKNOWN = 0, 1
+_FUNCTION_WORDS = frozenset(
+    ["a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"]
+)
 _SPECIAL = 3  # padding, unknown word, end of text
 
 
 def words_of(text: str) -> list[str]:
     """Split lower-cased text into runs of letters and digits, and single other marks."""
     return _WORD.findall(text.lower())
+
+
+def content_words(text: str) -> list[str]:
+    """Return the words of a text that say what it is about; all if it has no such.
+
+    >>> content_words("the Eiffel-tower"), content_words("A")
+    (['eiffel', 'tower'], ['a'])
+    """
+    words = words_of(text)
+    return [word for word in words if word.isalnum() and word not in _FUNCTION_WORDS] or words
 
 
 def vocabulary_of(
@@ -51,6 +64,10 @@ class WordTokenizer:
             raise ValueError(f"{len(self.vocabulary)} words do not fit {self.size} identifiers")
         index = {word: 2 + position for position, word in enumerate(self.vocabulary)}
         object.__setattr__(self, "_index", index)
+
+    def knows(self, word: str) -> bool:
+        """Return whether a word, as `words_of` gives it, has an identifier of its own."""
+        return word in self.__dict__["_index"]
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
         """Return the identifiers `(len(texts), context_length)`, int64."""
