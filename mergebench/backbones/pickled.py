@@ -64,9 +64,9 @@ def _content(file: Path) -> Any:
         raise
     except Exception as error:  # an open set: hostile bytes make it raise nearly anything
         found = re.search(r"WeightsUnpickler error: (.+)", str(error))
-        reason = reason(Exception(found[1]) if found else error)
+        why = reason(ValueError(found[1]) if found else error)
         raise InputError(
-            f"{file} is truncated or holds more than tensors ({reason}): {_AGAIN}"
+            f"{file} is truncated or holds more than tensors ({why}): {_AGAIN}"
         ) from error
 
 
