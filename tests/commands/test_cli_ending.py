@@ -90,7 +90,7 @@ sys.exit(status_of(run))
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", expected)
 
 
-@pytest.mark.parametrize("words", [["--debug", "list", "suites"], ["list", "--debug", "suites"]])
+@pytest.mark.parametrize("words", [["--debug", "doctor"], ["doctor", "--debug"]])
 @pytest.mark.parametrize("debug", [True, False])
 def test_a_defect_is_one_line_and_a_traceback_only_on_request(tmp_path, words, debug):
     words = words if debug else [word for word in words if word != "--debug"]
