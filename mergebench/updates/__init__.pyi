@@ -1,5 +1,5 @@
+from .adapter_folder import DENSE_NAME as DENSE_NAME
 from .adapter_layout import LAYOUTS as LAYOUTS
-from .adapters import DENSE_NAME as DENSE_NAME
 from .adapters import load_update as load_update
 from .adapters import save_adapter as save_adapter
 from .adapters import save_dense as save_dense

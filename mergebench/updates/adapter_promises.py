@@ -53,7 +53,8 @@ def promises(file: Path, config: AdapterConfig, modules: Sequence[str]) -> dict[
 def _patterns(config: AdapterConfig) -> list[Pattern]:
     ends = map(_ending, [*(config.rank_pattern or ()), *(config.alpha_pattern or ())])
     listed = [config.target_modules, config.exclude_modules]
-    return [*ends, *(_all_of(one) for one in listed if isinstance(one, str)), *_layers(config)]
+    layers = [] if config.layers_to_transform is None else _layers(config)
+    return [*ends, *(_all_of(one) for one in listed if isinstance(one, str)), *layers]
 
 
 def _ending(given: str) -> Pattern:

@@ -16,7 +16,6 @@ from torch import Tensor
 from mergebench.errors import InputError
 from mergebench.files import replacing
 from mergebench.updates.adapter_config import CONFIG_NAME, read_config
-from mergebench.updates.adapter_folder import DENSE_NAME as DENSE_NAME
 from mergebench.updates.adapter_folder import WEIGHTS_NAME, find_weights
 from mergebench.updates.adapter_keys import PREFIX, check_keys
 from mergebench.updates.adapter_layout import Evidence, LayoutName, layout_to_write

@@ -73,7 +73,7 @@ def match_patterns(file: Path, patterns: Sequence[Pattern], paths: Sequence[str]
 
 def _asked_elsewhere(questions: Sequence[tuple[str, bool]], paths: Sequence[str]) -> list[Answer]:
     """Return the answers that another process gave before its limits ended it."""
-    command = [sys.executable, "-I", pattern_answers.__file__, str(_SECONDS), str(_MEGABYTES)]
+    command = [sys.executable, "-I", "-S", pattern_answers.__file__, str(_SECONDS), str(_MEGABYTES)]
     try:
         done = subprocess.run(
             command,

@@ -178,7 +178,7 @@ def add_nan(tensors):
         (drop_site, f"site {SITE} of backbone mini_vit is missing"),
         (add_key, "backbone mini_vit has no site 'head'"),
         (widen, f"{SITE}.lora_A has shape 4×"),
-        (add_nan, f"site {SITE} holds a NaN or an infinity"),
+        (add_nan, f"{SITE}.lora_B holds a NaN or an infinity"),
     ],
 )
 def test_a_damaged_adapter_is_named(tmp_path, merge_complaint, shapes, change, message):

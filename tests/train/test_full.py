@@ -19,7 +19,7 @@ from mergebench.measure.evaluate import Deployment, Evaluator, deployed
 from mergebench.progress import Silent
 from mergebench.suites import Task
 from mergebench.train import Classifier, FullRecipe, FullTower, LoraTower, Step, record, train
-from mergebench.updates.adapters import DENSE_NAME, load_update
+from mergebench.updates import DENSE_NAME, load_update
 from mergebench.updates.update import Dense, Update
 from protections.none import Unprotected
 from protections.trap2 import Trap2

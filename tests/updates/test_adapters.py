@@ -144,6 +144,18 @@ def test_keys_of_a_named_adapter_are_understood(folder: Path, name: str) -> None
     assert load(folder).sha256 == before
 
 
+def test_keys_of_a_tower_that_peft_was_put_on_within_a_model(folder: Path) -> None:
+    before = load(folder).sha256
+    configure(folder, alpha_pattern={r"^blocks\..*": 3}, lora_alpha=99)
+
+    def rename(tensors: dict[str, Tensor]) -> None:
+        for key in list(tensors):
+            tensors[f"model.visual.{key}"] = tensors.pop(key)
+
+    change_weights(folder, rename)
+    assert load(folder).sha256 == before
+
+
 def test_dtypes_may_differ_between_tensors(folder: Path) -> None:
     def mix(tensors: dict[str, Tensor]) -> None:
         for index, key in enumerate(sorted(tensors)):
