@@ -19,13 +19,13 @@ from .recovery import measure_recovery as measure_recovery
 from .replaying import replay as replay
 from .runner import measure_merges as measure_merges
 from .runner import measure_standalone as measure_standalone
-from .runner import run_jobs as run_jobs
 from .settings import FULL_SETTINGS as FULL_SETTINGS
 from .settings import SETTINGS as SETTINGS
 from .settings import Setting as Setting
 from .settings import get_full_setting as get_full_setting
 from .settings import get_setting as get_setting
 from .settings import reproducing as reproducing
+from .stage import run_jobs as run_jobs
 from .store import Store as Store
 from .workbench import Workbench as Workbench
 from .zero_shot_gate import TOLERANCE as TOLERANCE

@@ -37,6 +37,11 @@ class CellDone:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CellPutOff:
+    """What a job began is measured by another run; the job ends without it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Training:
     """How far the training run of a job is: its last step and its last evaluation.
 
@@ -142,6 +147,7 @@ class Monitor:
         self._bars: RichBar | None = None
         self._total = TaskID(0)
         self._last_line = 0.0
+        self._waiting = ""
 
     @contextmanager
     def stage(self, what: str, cells: int) -> Iterator[None]:
@@ -165,18 +171,31 @@ class Monitor:
             self._started(index, event.label)
         elif isinstance(event, CellDone):
             self._done(index, event)
+        elif isinstance(event, CellPutOff):
+            self._ended(index)
         elif isinstance(event, Training):
             self._trained(index, event)
         self._update_total()
+
+    def waiting(self, jobs: int, holders: Sequence[str]) -> None:
+        """Say which processes the last jobs are waited for; once until that changes."""
+        what = f"waiting for {jobs} that {' and '.join(holders)} measure"
+        line = f"{self._stage.count()}: {what}{'s' if len(holders) == 1 else ''}"
+        if line != self._waiting:
+            self._waiting = line
+            self._print(line)
 
     def _started(self, index: int, label: str) -> None:
         row = None if self._bars is None else self._add_row(f"  {label}", None)
         self._stage.running[index] = _Running(label=label, row=row)
 
-    def _done(self, index: int, event: CellDone) -> None:
+    def _ended(self, index: int) -> None:
         running = self._stage.running.pop(index)
         if self._bars is not None and running.row is not None:
             self._bars.remove_task(running.row)
+
+    def _done(self, index: int, event: CellDone) -> None:
+        self._ended(index)
         if event.recalled:
             self._stage.recalled += 1
             return

@@ -15,8 +15,8 @@ from mergebench.experiment.runner import (
     described,
     from_base_jobs,
     measure_standalone,
-    run_jobs,
 )
+from mergebench.experiment.stage import run_jobs
 from mergebench.measure import FROM_BASE, Cell, Measurements, Recovered
 
 

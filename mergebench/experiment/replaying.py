@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from mergebench.errors import InputError
 from mergebench.experiment.experiment import Experiment
+from mergebench.experiment.making import NotMeasuredError
 from mergebench.experiment.runner import recall_merges
-from mergebench.experiment.workbench import NotMeasuredError
 from mergebench.measure import FULL, Cell, Measurements, Merged, Point, SelectionRule
 
 

@@ -8,12 +8,11 @@ from typing import Any
 
 from mergebench.contracts import DataMerger
 from mergebench.experiment.attack_names import check_attack
-from mergebench.experiment.executors import execute
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.jobs import MergeJob, ReleaseJob, ZeroShotJob
 from mergebench.experiment.monitor import Monitor
+from mergebench.experiment.stage import run_jobs
 from mergebench.experiment.training_costs import training_costs
-from mergebench.experiment.workbench import NotMeasuredError
 from mergebench.measure import (
     FROM_BASE,
     FULL,
@@ -29,8 +28,6 @@ from mergebench.measure import (
 )
 from mergebench.progress import Silent
 from mergebench.train import TrainingRecipe
-
-Job = ReleaseJob | ZeroShotJob | MergeJob
 
 
 def measure_standalone(
@@ -152,30 +149,6 @@ def from_base_jobs(
         for protection, target, seed in experiment.merges(name)
         if protection == UNPROTECTED
     ]
-
-
-def run_jobs(jobs: Sequence[Job], monitor: Monitor, what: str, *, processes: int) -> None:
-    """Measure what the jobs measure, shown as the stage `what`; what is stored takes no process."""
-    if not jobs:
-        return
-    cells = sum(len(job.attacks) if isinstance(job, MergeJob) else 1 for job in jobs)
-    with monitor.stage(what, cells):
-        missing = [job for job in jobs if not _recalled(job, monitor)]
-        for _ in execute(missing, processes=processes, on_event=monitor.event):
-            pass
-
-
-def _recalled(job: Job, monitor: Monitor) -> bool:
-    """Whether all that the job measures is in the store; it is shown as done then."""
-    events: list[Any] = []
-    try:
-        with job.experiment.workbench().recalling_only():
-            job.run(events.append)
-    except NotMeasuredError:
-        return False
-    for event in events:
-        monitor.event(0, event)
-    return True
 
 
 def context_of(experiment: Experiment, cells: Sequence[Cell]) -> Context:

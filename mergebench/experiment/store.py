@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from mergebench.errors import InputError
-from mergebench.files import check_writable, remove_leftovers, replacing
+from mergebench.files import check_writable, content_of, replacing
 from mergebench.measure import FORMAT, Cell, plain, sha256_of
 
 _CELL = TypeAdapter(Cell)
@@ -28,7 +28,6 @@ class Store:
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
         check_writable(self.root)
-        remove_leftovers(self.root)
 
     def path(self, key: str) -> Path:
         """Return the file of the cell with that key."""
@@ -41,13 +40,11 @@ class Store:
         """
         file = self.path(key)
         try:
-            content = file.read_bytes()
+            cell = _parse(content_of(file))
         except FileNotFoundError:
             return None
         except OSError as error:
             raise InputError(f"{file} cannot be read: {error.strerror}") from error
-        try:
-            cell = _parse(content)
         except ValueError as error:
             raise InputError(
                 f"{file} is damaged ({error}): delete it to measure it again"
@@ -80,7 +77,7 @@ def _parse(content: bytes) -> Cell:
     """Return the cell of a file's content; ValueError with a short reason if it is not intact."""
     try:
         record = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError("not valid JSON") from None
     if not isinstance(record, dict) or record.pop("format", None) != FORMAT:
         raise ValueError(f"not a cell of format {FORMAT}")

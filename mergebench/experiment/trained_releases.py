@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from mergebench.backbones import Backbone
 from mergebench.contracts import blaming
-from mergebench.experiment.releases import load_release, save_release
+from mergebench.experiment.making import Making
+from mergebench.experiment.release_records import (
+    Record,
+    find_record,
+    load_trained,
+    write_trained,
+)
+from mergebench.experiment.releases import load_release
 from mergebench.experiment.settings import Setting
-from mergebench.files import replacing
+from mergebench.files import check_writable, remove_leftovers
 from mergebench.measure import Method, plain, sha256_of
 from mergebench.progress import Progress
 from mergebench.suites import Suite
@@ -22,8 +26,8 @@ class TrainedReleases:
     """The updates that protections release for the tasks of a suite, each trained once.
 
     They are kept in `folder`, with what was recorded of their training. `given`: a folder of
-    released adapters, `<task>-<protection>`, that take the place of trained ones.
-    `before_training` is called before an update is trained that is not there.
+    released adapters, `<task>-<protection>`, that take the place of trained ones. Raises
+    `InputError` when the folder cannot be made or written.
     """
 
     def __init__(
@@ -34,38 +38,43 @@ class TrainedReleases:
         folder: Path,
         *,
         given: Path | None,
-        before_training: Callable[[], None],
+        making: Making,
     ) -> None:
         self._backbone = backbone
         self._suite = suite
         self._setting = setting
         self._folder = folder
         self._given = given
-        self._before_training = before_training
+        self._making = making
         self._updates: dict[tuple[str, str, int], Update] = {}
+        check_writable(folder)
+        for known in folder.iterdir():
+            remove_leftovers(known)
 
     def update(self, protection: str, task: str, seed: int, progress: Progress) -> Update:
         """Return the update that `protection` releases for `task`, trained or read on first use."""
         known = self._updates.get((protection, task, seed))
         if known is None:
             if self._given is None:
-                folder = self._train_once(protection, task, seed, progress)
+                known = load_trained(
+                    *self._trained(protection, task, seed, progress), self._backbone
+                )
             else:
-                folder = self._given / f"{task}-{protection}"
-            known = load_release(folder, self._backbone)
+                known = load_release(self._given / f"{task}-{protection}", self._backbone)
             self._updates[protection, task, seed] = known
         return known
 
-    def record(self, protection: str, task: str, seed: int, progress: Progress) -> dict[str, Any]:
+    def record(self, protection: str, task: str, seed: int, progress: Progress) -> Record:
         """Return what was recorded when the update was trained."""
-        file = self._train_once(protection, task, seed, progress) / "record.json"
-        record: dict[str, Any] = json.loads(file.read_text())
-        return record
+        return self._trained(protection, task, seed, progress)[1]
 
-    def _train_once(self, protection: str, task: str, seed: int, progress: Progress) -> Path:
+    def _trained(
+        self, protection: str, task: str, seed: int, progress: Progress
+    ) -> tuple[Path, Record]:
+        """Return the folder of an update and its record."""
         method, own = self._setting.protection(protection), self._suite.task(task)
         lora = self._setting.release == "lora"
-        content = {
+        inputs = {
             "backbone": self._backbone.sha256,
             "sites": [*(self._backbone.sites if lora else self._backbone.tensors)],
             "task": own.sha256,
@@ -73,15 +82,18 @@ class TrainedReleases:
             "seed": seed,
         }
         what = protection if lora else f"{protection}-{self._setting.release}"
-        folder = self._folder / f"{task}-{what}-{seed}-{sha256_of(content)[:16]}"
-        record = folder / "record.json"
-        if not record.is_file():  # written last: its presence says that the update is complete
-            self._before_training()
+        folder = self._folder / f"{task}-{what}-{seed}-{sha256_of(inputs)[:16]}"
+
+        def find() -> Record | None:
+            return find_record(folder, inputs, self._backbone)
+
+        def train() -> Record:
             release = method(self._backbone, own, seed=seed, progress=progress)
-            save_release(release.update, folder, self._backbone)
             with blaming(type(method), f"on task {task}"):
-                told = plain({**content, **release.record})
-            with replacing(record) as temporary:
-                text = json.dumps(told, indent=1, sort_keys=True)
-                temporary.write_text(text + "\n")
-        return folder
+                told = plain(release.record)
+            write_trained(release.update, folder, self._backbone, inputs, told)
+            record = find()
+            assert record is not None
+            return record
+
+        return folder, self._making.found_or_made(folder.name, find, train)

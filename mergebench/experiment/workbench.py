@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ import torch
 
 from mergebench.backbones import Backbone, load_backbone
 from mergebench.contracts import DataMerger, Space
+from mergebench.experiment.making import Making
 from mergebench.experiment.settings import Setting
 from mergebench.experiment.store import Store
 from mergebench.experiment.trained_releases import TrainedReleases
+from mergebench.files import Claims
 from mergebench.measure import (
     UNPROTECTED,
     Cell,
@@ -39,16 +41,12 @@ from mergebench.train import CURVE_SCALES
 from mergebench.updates import Update
 
 
-class NotMeasuredError(Exception):
-    """What was asked for is not in the store, while nothing may be measured."""
-
-
 class Workbench:
     """One backbone on the tasks of its suite, with a store of what was measured.
 
     Every method returns the stored result if there is one with the same inputs (contents, options
-    and versions), and measures and stores it otherwise. `measured` counts the cells and trained
-    updates that were not there. `adapters`: a folder of released adapters, `<task>-<protection>`,
+    and versions), and measures and stores it otherwise, or raises `ClaimedError` if another process
+    is at it. `adapters`: a folder of released adapters, `<task>-<protection>`,
     that take the place of trained ones. `weights`, `device`: as of `load_backbone`; `data`:
     as of `load_suite`. Raises `InputError` for an unknown backbone or task, for missing weights or
     images and for a store that cannot be written.
@@ -67,31 +65,35 @@ class Workbench:
         data: SuiteOptions | None = None,
     ) -> None:
         self.setting = setting
-        self.measured = 0
-        self._measures = True
         self.store = Store(store / "cells")
+        self._making = Making(store / "claims")
         self.suite: Suite = load_suite(self.setting.suite, tasks=tasks, options=data)
         self.backbone: Backbone = load_backbone(backbone, weights=weights, device=device)
         self._releases = TrainedReleases(
             self.backbone,
             self.suite,
             setting,
-            store / "releases",
+            folder=store / "releases",
             given=adapters,
-            before_training=self._begin_measuring,
+            making=self._making,
         )
         self._given = adapters is not None
         self._known = UpdateMemory()
         self._evaluators: dict[tuple[tuple[str, ...], int | None], Evaluator] = {}
 
-    @contextmanager
-    def recalling_only(self) -> Iterator[None]:
+    @property
+    def measured(self) -> int:
+        """How many cells and updates were not in the store and were measured or trained here."""
+        return self._making.made
+
+    @property
+    def claims(self) -> Claims:
+        """Which processes are at what is not in the store."""
+        return self._making.claims
+
+    def recalling_only(self) -> AbstractContextManager[None]:
         """Raise `NotMeasuredError` inside the context for what is not in the store."""
-        self._measures = False
-        try:
-            yield
-        finally:
-            self._measures = True
+        return self._making.recalling_only()
 
     @property
     def evaluator(self) -> Evaluator:
@@ -287,18 +289,13 @@ class Workbench:
         )
 
     def _recall(self, inputs: CellInputs, measure: Callable[[], CellResults]) -> Cell:
-        known = self.store.get(inputs.key)
-        if known is not None:
-            return known
-        self._begin_measuring()
-        start = time.perf_counter()
-        results = measure()
-        run = CellRun.now(time.perf_counter() - start, self.backbone.device)
-        cell = Cell(inputs=inputs, results=results, run=run)
-        self.store.put(cell)
-        return cell
+        def make() -> Cell:
+            start = time.perf_counter()
+            results = measure()
+            run = CellRun.now(time.perf_counter() - start, self.backbone.device)
+            cell = Cell(inputs=inputs, results=results, run=run)
+            self.store.put(cell)
+            return cell
 
-    def _begin_measuring(self) -> None:
-        if not self._measures:
-            raise NotMeasuredError
-        self.measured += 1
+        key = inputs.key
+        return self._making.found_or_made(key, lambda: self.store.get(key), make)

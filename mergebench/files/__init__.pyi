@@ -1,5 +1,9 @@
 from .atomic import check_writable as check_writable
-from .atomic import remove_leftovers as remove_leftovers
 from .atomic import replacing as replacing
+from .atomic import replacing_folder as replacing_folder
+from .claims import ClaimedError as ClaimedError
+from .claims import Claims as Claims
+from .leftovers import remove_leftovers as remove_leftovers
 from .reading import check_regular as check_regular
+from .reading import content_of as content_of
 from .reading import read_bounded as read_bounded

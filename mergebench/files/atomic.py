@@ -1,65 +1,114 @@
-"""Files that are either complete or not there, whatever happens while they are written."""
+"""Files and folders that are complete or not there, whatever happens while they are written."""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mergebench.errors import InputError
+from mergebench.files.leftovers import TEMPORARY, remove_leftovers, swept
 
-TEMPORARY = ".tmp"
-LEFTOVER_AGE_S = 3600.0
+_TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 
 
 @contextmanager
 def replacing(file: Path) -> Iterator[Path]:
-    """Give a temporary file beside `file` to write to; it takes the place of `file` on success.
+    """Give a temporary file to write to; it takes the place of `file` on success.
 
     Readers see the old or the new content, also after a crash: the bytes are on disk before the
-    name changes. Missing parent folders are made. After an exception `file` is as it was. Raises
-    `InputError` naming `file` when it cannot be written.
+    name changes. Missing parent folders are made, and the new file has the mode that the umask
+    allows. After an exception `file` is as it was. Raises `InputError` naming `file` when it cannot
+    be written.
     """
-    temporary = file.with_name(f".{file.name}.{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+    with _scratch_beside(file) as scratch:
+        temporary = scratch / file.name
         temporary.touch()
+        allowed = temporary.stat().st_mode
         yield temporary
+        temporary.chmod(allowed)  # some writers put a private file of their own in its place
         _flush(temporary)
         os.replace(temporary, file)
         _flush(file.parent)
-    except OSError as error:
-        raise InputError(
-            f"cannot write {file}: {error.strerror or error}; free or choose another place"
-        ) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(folder: Path, *, keep: Callable[[Path], bool]) -> Iterator[Path]:
+    """Give a temporary folder to fill; it takes the name of `folder` on success.
+
+    What has that name by then, as another process may have been faster, stays if `keep` says so of
+    it, and is deleted else. Crashes, modes and errors: as of `replacing`.
+    """
+    with _scratch_beside(folder) as scratch:
+        made = scratch / folder.name
+        made.mkdir()
+        yield made
+        for path in (*made.rglob("*"), made):
+            _flush(path)
+        while not _renamed(made, folder):
+            if keep(folder):
+                return
+            os.rename(folder, scratch / f"replaced-{secrets.token_hex(4)}")
+        _flush(folder.parent)
 
 
 def check_writable(folder: Path) -> None:
-    """Make `folder` if it is missing and try to write in it; `InputError` if that fails."""
+    """Make `folder` if it is missing, delete what killed writers left, and try to write in it.
+
+    Raises `InputError` if that fails.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=TEMPORARY) as probe:
-            probe.write(b"probe")
+        remove_leftovers(folder)
+        probe = temporary_beside(folder / "probe")
+        try:
+            probe.write_bytes(b"probe")
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(
             f"cannot write in {folder}: {error.strerror or error}; choose another directory"
         ) from error
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Delete the temporary files that killed writers left in `folder` more than an hour ago."""
-    oldest = time.time() - LEFTOVER_AGE_S
-    for file in folder.glob(f".*{TEMPORARY}"):
-        with suppress(FileNotFoundError):
-            if file.stat().st_mtime < oldest:
-                file.unlink()
+def temporary_beside(path: Path) -> Path:
+    """Return a new name in the folder of `path` that `remove_leftovers` knows as temporary."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY}")
+
+
+@contextmanager
+def _scratch_beside(path: Path) -> Iterator[Path]:
+    """Give an empty folder beside `path` that is gone afterwards, whatever was left in it.
+
+    A folder, since some writers make temporary files of their own beside the file they are given.
+    """
+    scratch = temporary_beside(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        swept(path.parent.absolute())
+        scratch.mkdir()
+        yield scratch
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}; free or choose another place"
+        ) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _renamed(made: Path, folder: Path) -> bool:
+    """Rename `made` to `folder`; False if something is there already."""
+    try:
+        os.rename(made, folder)
+    except OSError as error:
+        if error.errno in _TAKEN:
+            return False
+        raise
+    return True
 
 
 def _flush(path: Path) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
 from mergebench.errors import InputError
+
+LIMIT_BYTES = 64 * 2**20
+"""More than any cell or record has."""
 
 
 def check_regular(file: Path) -> None:
@@ -29,16 +33,32 @@ def read_bounded(file: Path, largest: int) -> bytes:
     Raises `InputError` naming the file when it is larger, cannot be read or is no regular file;
     `FileNotFoundError` when it is missing.
     """
-    check_regular(file)
     try:
-        with file.open("rb") as stream:
-            content = stream.read(largest + 1)
+        return content_of(file, largest)
     except FileNotFoundError:
         raise
+    except ValueError as error:
+        raise InputError(f"{file} is {error}: is it the file that you mean?") from error
     except OSError as error:
         raise _unreadable(file, error) from error
-    if len(content) > largest:
-        raise InputError(f"{file} is larger than {largest} bytes: is it the file that you mean?")
+
+
+def content_of(file: Path, limit: int = LIMIT_BYTES) -> bytes:
+    """Return the bytes of a regular file of at most `limit` bytes.
+
+    Never waits, as reading a pipe would. Raises ValueError with a short reason for anything else
+    than such a file, and OSError when there is none or it cannot be read.
+    """
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("a folder, pipe or device, not a regular file")
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            content = stream.read(limit + 1)
+    finally:
+        os.close(descriptor)
+    if len(content) > limit:
+        raise ValueError(f"larger than {limit} bytes")
     return content
 
 

@@ -1,0 +1,131 @@
+"""Trained updates on disk with the record of their training, both under checksums."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mergebench.backbones import Backbone
+from mergebench.errors import InputError
+from mergebench.experiment.releases import load_release, save_release
+from mergebench.files import content_of, replacing, replacing_folder
+from mergebench.measure import plain, sha256_of
+from mergebench.updates import Update
+
+RECORD_NAME = "record.json"
+RECORD_FORMAT = 2
+"""Version of the record; the first one, which had no number, had no checksums."""
+
+Record = dict[str, Any]
+
+
+def write_trained(
+    update: Update,
+    folder: Path,
+    backbone: Backbone,
+    inputs: Mapping[str, Any],
+    training: Mapping[str, Any],
+) -> None:
+    """Write an update with what was recorded of its `training` from `inputs`, all of it or nothing.
+
+    A folder of that name stays if it is intact: then another process has trained the same update
+    meanwhile. Raises `InputError` when the folder cannot be written.
+    """
+    with replacing_folder(folder, keep=lambda there: _intact(there, inputs, backbone)) as made:
+        save_release(update, made, backbone)
+        written = load_release(made, backbone).sha256
+        _write_record(made, {**inputs, **training}, inputs, written)
+
+
+def find_record(folder: Path, inputs: Mapping[str, Any], backbone: Backbone) -> Record | None:
+    """Return the record of the update in `folder`, trained from `inputs`; None if it is not there.
+
+    One that was trained before there were checksums is given them, as it is found, which a line on
+    stderr says. Raises `InputError` naming the folder when its record was damaged, edited or is of
+    another training.
+    """
+    try:
+        record = _read_record(folder, inputs)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise InputError(f"{folder / RECORD_NAME} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise _damaged(folder, f"{RECORD_NAME}: {error}") from error
+    return record if "format" in record else _adopt(folder, record, inputs, backbone)
+
+
+def load_trained(folder: Path, record: Record, backbone: Backbone) -> Update:
+    """Load the update of a record; `InputError` naming `folder` when it is not the one trained."""
+    update = _load(folder, backbone)
+    if update.sha256 != record["update_sha256"]:
+        raise _damaged(folder, "its update does not match its checksum")
+    return update
+
+
+def _intact(folder: Path, inputs: Mapping[str, Any], backbone: Backbone) -> bool:
+    try:
+        record = find_record(folder, inputs, backbone)
+        if record is not None:
+            load_trained(folder, record, backbone)
+    except InputError:
+        return False
+    return record is not None
+
+
+def _adopt(folder: Path, record: Record, inputs: Mapping[str, Any], backbone: Backbone) -> Record:
+    found = _load(folder, backbone).sha256
+    print(
+        f"mergebench: {folder} was trained before updates had checksums: taken as it is, "
+        f"sha256 {found[:12]}... is noted; delete it if you would rather train it again",
+        file=sys.stderr,
+    )
+    return _write_record(folder, record, inputs, found)
+
+
+def _load(folder: Path, backbone: Backbone) -> Update:
+    try:
+        return load_release(folder, backbone)
+    except InputError as error:
+        raise _damaged(folder, str(error)) from error
+
+
+def _write_record(
+    folder: Path, content: Mapping[str, Any], inputs: Mapping[str, Any], update_sha256: str
+) -> Record:
+    checksums = {"inputs_sha256": sha256_of(inputs), "update_sha256": update_sha256}
+    record: Record = plain({**content, "format": RECORD_FORMAT, **checksums})
+    with replacing(folder / RECORD_NAME) as temporary:
+        signed = {**record, "sha256": sha256_of(record)}
+        temporary.write_text(json.dumps(signed, indent=1, sort_keys=True) + "\n")
+    return record
+
+
+def _read_record(folder: Path, inputs: Mapping[str, Any]) -> Record:
+    """Return the record without its checksum; ValueError with a short reason if not intact."""
+    content = content_of(folder / RECORD_NAME)
+    try:
+        record = json.loads(content)
+    except (ValueError, RecursionError):
+        raise ValueError("not valid JSON") from None
+    if not isinstance(record, dict):
+        raise ValueError("not the record of this training")
+    if "format" not in record and "sha256" not in record:
+        stated = {name: plain(inputs[name]) for name in ("backbone", "sites", "protection")}
+        if any(record.get(name) != value for name, value in stated.items()):
+            raise ValueError("not the record of this training")
+        return record
+    if record.get("format") != RECORD_FORMAT:
+        raise ValueError(f"not a record of format {RECORD_FORMAT}")
+    if record.pop("sha256", None) != sha256_of(record):
+        raise ValueError("its content does not match its checksum")
+    if record["inputs_sha256"] != sha256_of(inputs):
+        raise ValueError("it is the record of another training")
+    return record
+
+
+def _damaged(folder: Path, reason: str) -> InputError:
+    return InputError(f"{folder} is damaged ({reason}): delete it to train the update again")

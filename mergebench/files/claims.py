@@ -1,0 +1,185 @@
+"""Who is at which piece of work, among processes of any number of machines that share a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from mergebench.errors import InputError
+from mergebench.files.atomic import temporary_beside
+from mergebench.files.leftovers import remove_leftovers
+from mergebench.files.process import Process
+
+HEARTBEAT_S = 20.0
+EXPIRY_S = 300.0
+"""A claim is void that was not touched for so long, by the clock of the folder's file system."""
+
+_LIMIT_BYTES = 4096
+
+
+class ClaimedError(InputError):
+    """Another process is at the piece of work `name`; `holder` says which."""
+
+    def __init__(self, name: str, holder: str) -> None:
+        super().__init__(f"{name} is being made by {holder}: run again when that has ended")
+        self.name = name
+        self.holder = holder
+
+
+class Claims:
+    """Claims of pieces of work: a file each in `folder`, made when there is something to claim.
+
+    A claim is void when its process is gone, which is seen at once on the same machine, or when its
+    file was not touched for `EXPIRY_S`. Then whoever comes first has the work. In doubt, such as
+    after a process was suspended, two may be at the same work; what they write must be whole and
+    equal anyway.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @contextmanager
+    def claimed(self, name: str) -> Iterator[None]:
+        """Claim a piece of work, named as a file may be, until the context is left.
+
+        Raises `ClaimedError` if another process has it, and `InputError` naming the folder if it
+        cannot be written.
+        """
+        file = self._folder / name
+        descriptor = self._take(file)
+        try:
+            with _touched(descriptor):
+                yield
+        finally:
+            _let_go(file, descriptor)
+
+    def is_held(self, name: str) -> bool:
+        """Whether another process is at the piece of work."""
+        claim = _read(self._folder / name)
+        return claim is not None and not self._is_void(claim)
+
+    def remove_void(self) -> None:
+        """Delete the claims that killed processes left."""
+        if self._folder.is_dir():
+            remove_leftovers(self._folder)
+            for file in [*self._folder.glob("[!.]*")]:
+                if not self.is_held(file.name):
+                    with suppress(ClaimedError), self.claimed(file.name):
+                        pass  # claimed and let go
+
+    def _take(self, file: Path) -> int:
+        """Make the file of a claim and return its descriptor."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            while (descriptor := _made(file)) is None:
+                claim = _read(file)
+                if claim is None:
+                    continue  # let go since
+                if not self._is_void(claim):
+                    raise ClaimedError(file.name, claim.holder)
+                self._remove(file, claim)
+        except OSError as error:
+            raise InputError(
+                f"cannot write in {self._folder}: {error.strerror or error}; "
+                "choose another directory"
+            ) from error
+        return descriptor
+
+    def _remove(self, file: Path, void: _Claim) -> None:
+        """Delete a void claim, unless another process did and has claimed the work anew.
+
+        That would be missed between a look and the deletion, so this is work to be claimed as well.
+        """
+        with self.claimed(f"{file.name}.void"):
+            claim = _read(file)
+            if claim is not None and claim.identity == void.identity:
+                file.unlink(missing_ok=True)
+
+    def _is_void(self, claim: _Claim) -> bool:
+        if claim.process is not None and claim.process.has_ended():
+            return True
+        return self._now() - claim.touched > EXPIRY_S
+
+    def _now(self) -> float:
+        """Return the time of the file system, which those of other machines may differ from."""
+        probe = temporary_beside(self._folder / "now")
+        try:
+            probe.touch()
+            return probe.stat().st_mtime
+        finally:
+            probe.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Claim:
+    """What a claim's file says; `process`: None if its process was killed before it was written."""
+
+    process: Process | None
+    touched: float
+    identity: tuple[int, int]
+
+    @property
+    def holder(self) -> str:
+        return "another process" if self.process is None else str(self.process)
+
+
+def _made(file: Path) -> int | None:
+    """Make the file, saying who did; None if it is there already."""
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileExistsError:
+        return None
+    try:
+        os.write(descriptor, json.dumps(Process.this().record()).encode())
+        os.fsync(descriptor)  # for other machines, which see the bytes of an open file late
+    except OSError:
+        _let_go(file, descriptor)
+        raise
+    return descriptor
+
+
+def _read(file: Path) -> _Claim | None:
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        content = stream.read(_LIMIT_BYTES)
+    return _Claim(
+        process=Process.of_record(content),
+        touched=status.st_mtime,
+        identity=(status.st_ino, status.st_mtime_ns),
+    )
+
+
+@contextmanager
+def _touched(descriptor: int) -> Iterator[None]:
+    """Show every `HEARTBEAT_S` that the holder of a claim lives."""
+    left = threading.Event()
+
+    def touch() -> None:
+        while not left.wait(HEARTBEAT_S):
+            with suppress(OSError):  # the claim was void meanwhile and is gone
+                os.utime(descriptor)
+
+    thread = threading.Thread(target=touch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        left.set()
+        thread.join()
+
+
+def _let_go(file: Path, descriptor: int) -> None:
+    """Delete the claim, unless it was void meanwhile and another process has claimed the work."""
+    with suppress(OSError):
+        if os.path.samestat(os.fstat(descriptor), file.stat()):
+            file.unlink()
+    os.close(descriptor)
