@@ -46,10 +46,10 @@ class Workbench:
 
     Every method returns the stored result if there is one with the same inputs (contents, options
     and versions), and measures and stores it otherwise, or raises `ClaimedError` if another process
-    is at it. `adapters`: a folder of released adapters, `<task>-<protection>`,
-    that take the place of trained ones. `weights`, `device`: as of `load_backbone`; `data`:
-    as of `load_suite`. Raises `InputError` for an unknown backbone or task, for missing weights or
-    images and for a store that cannot be written.
+    is at it. `adapters`: a folder of released adapters, `<task>-<protection>`, that take the place
+    of trained ones. `weights`, `device`: as of `load_backbone`; `data`: as of `load_suite`. Raises
+    `InputError` for an unknown backbone or task, for missing weights or images and for a store that
+    cannot be written.
     """
 
     def __init__(
@@ -297,5 +297,4 @@ class Workbench:
             self.store.put(cell)
             return cell
 
-        key = inputs.key
-        return self._making.found_or_made(key, lambda: self.store.get(key), make)
+        return self._making.found_or_made(inputs.key, lambda: self.store.get(inputs.key), make)
