@@ -38,7 +38,7 @@ def read_bounded(file: Path, largest: int) -> bytes:
     except FileNotFoundError:
         raise
     except ValueError as error:
-        raise InputError(f"{file} is {error}: is it the file that you mean?") from error
+        raise InputError(f"{file} is {error}: give another file") from error
     except OSError as error:
         raise _unreadable(file, error) from error
 
@@ -49,10 +49,13 @@ def content_of(file: Path, limit: int = LIMIT_BYTES) -> bytes:
     Never waits, as reading a pipe would. Raises ValueError with a short reason for anything else
     than such a file, and OSError when there is none or it cannot be read.
     """
-    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    except ValueError as error:  # a name that no file has, such as one with a null byte
+        raise OSError(str(error)) from error
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("a folder, pipe or device, not a regular file")
+            raise ValueError("a folder, pipe or device")
         with os.fdopen(descriptor, "rb", closefd=False) as stream:
             content = stream.read(limit + 1)
     finally:

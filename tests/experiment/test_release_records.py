@@ -114,7 +114,7 @@ def double(file: Path) -> None:
         ("record.json", lambda file: file.write_text("{}"), "not the record of this training"),
         ("record.json", lambda file: file.write_text('{"format": 9}'), "not a record of format 2"),
         ("record.json", edit, "its content does not match its checksum"),
-        ("record.json", pipe, "record.json: not a regular file"),
+        ("record.json", pipe, "record.json: a folder, pipe or device"),
     ],
 )
 def test_a_damaged_release_is_named_and_trained_again_when_it_is_deleted(

@@ -190,7 +190,9 @@ def test_what_is_no_file_is_no_cell(tmp_path: Path, what: str) -> None:
     store = Store(tmp_path)
     file = store.path(INPUTS.key)
     os.mkfifo(file) if what == "pipe" else file.mkdir()
-    with pytest.raises(InputError, match=r"damaged \(not a regular file\): delete it to measure"):
+    with pytest.raises(
+        InputError, match=r"damaged \(a folder, pipe or device\): delete it to measure"
+    ):
         store.get(INPUTS.key)
 
 

@@ -26,7 +26,7 @@ def test_a_missing_file_is_the_callers_to_explain(tmp_path: Path) -> None:
     ("make", "message"),
     [
         (lambda file: file.write_bytes(b"123456"), "is larger than 5 bytes"),
-        (lambda file: file.mkdir(), "is a folder, pipe or device: give a regular file"),
+        (lambda file: file.mkdir(), "is a folder, pipe or device: give another file"),
         (os.mkfifo, "is a folder, pipe or device"),
         (lambda file: file.symlink_to("/dev/zero"), "is a folder, pipe or device"),
         (lambda file: file.symlink_to(file), "cannot be read: Too many levels"),
