@@ -18,7 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Of several things that have to be fetched each has a line of its own. `status_of` says what else
     may end a command.
 
-    `check`, `doctor` and `verify` also return 1 when numbers have moved.
+    `check`, `doctor` and `verify` also return 1 when numbers have moved. An output stream that
+    breaks ends no verb: then 1 with one line, or 141 where the reader of a pipe went away.
 
     `arguments`: as after the program's name; None for those of the process.
     """

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TypeAlias
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mergebench.terminal import make_console
 
 Advance: TypeAlias = Callable[[int], None]
 """Takes how many more things are done."""
@@ -28,11 +29,11 @@ def silently(label: str, total: int) -> Iterator[Advance]:
 @contextmanager
 def on_stderr(label: str, total: int) -> Iterator[Advance]:
     """Show a bar with the time left or, where there is no terminal, a line every ten seconds."""
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     if not console.is_terminal:
         yield _Lines(label, total).advance
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console) as shown:
         row = shown.add_task(label, total=total)
         yield lambda count: shown.advance(row, count)

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from mergebench.errors import InputError, JobError, PluginError, lacks_memory, reason
 from mergebench.missing import MissingItemsError
+from mergebench.terminal import lasting_streams, printable, status_after
 
 DEBUG = "--debug"
 
@@ -36,32 +37,30 @@ def status_of(run: Callable[[], int | None], *, debug: bool = False) -> int:
     """Run the command and return its exit status; whatever it raises is told in one line.
 
     2 for wrong input and for plug-ins that break their contract, 128 + n for signal n (Ctrl-C,
-    SIGTERM, SIGHUP; a second one ends the process at once), 1 for everything else. `debug`: show
-    tracebacks too. `SystemExit` passes.
+    SIGTERM, SIGHUP; a second one ends the process at once), 1 for everything else. A standard
+    stream that breaks ends nothing: 1 with one line after all is done, or 141 where the reader of a
+    pipe went away. `debug`: show tracebacks too.
     """
-    with _signals() as signals:
+    with lasting_streams() as output, _signals() as signals:
         try:
             status = run() or 0
-            sys.stdout.flush()
-            return status
-        except SystemExit:
-            raise
+        except SystemExit as leaving:  # --help and wrong words
+            status = int(leaving.code or 0)
         except BaseException as error:
             signals.ending = True
             if debug:
                 traceback.print_exception(error)
             lines, status = _outcome(error, signals.asked)
             _complain(lines)
-            _discard_unwritten()
-            return status
+        status, complaint = status_after(output, status)
+        _complain([complaint] if complaint else [])
+        return status
 
 
 def _outcome(error: BaseException, asked: signal.Signals | None) -> tuple[Sequence[str], int]:
     """Return the lines that tell of an error, and the exit status."""
     if asked is not None or isinstance(error, KeyboardInterrupt):
         return _asked_to_end(asked or signal.SIGINT)
-    if isinstance(error, BrokenPipeError):  # whoever read the output has seen enough
-        return [], 128 + signal.SIGPIPE
     if isinstance(error, JobError):
         return [f"{reason(error)}; what was measured before is kept"], 1
     if lacks_memory(error):
@@ -70,6 +69,8 @@ def _outcome(error: BaseException, asked: signal.Signals | None) -> tuple[Sequen
         return error.lines(), 2
     if isinstance(error, InputError | PluginError):
         return [reason(error)], 2
+    if isinstance(error, OSError) and error.filename:  # of which nothing better is said elsewhere
+        return [f"{error.filename}: {error.strerror or reason(error)}"], 2
     return [f"internal error: {reason(error)}; run again with {DEBUG} for the traceback"], 1
 
 
@@ -79,18 +80,9 @@ def _asked_to_end(asked: signal.Signals) -> tuple[Sequence[str], int]:
 
 def _complain(lines: Sequence[str]) -> None:
     """Print one line each, whatever a library or plug-in put into its message."""
-    with suppress(OSError):  # the terminal may be gone
-        for number, text in enumerate(lines):
-            print(" " if number else "mergebench:", " ".join(text.splitlines()), file=sys.stderr)
-
-
-def _discard_unwritten() -> None:
-    """Let what cannot be written to standard output go, or Python would complain at its exit."""
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    for number, text in enumerate(lines):
+        start = " " if number else "mergebench:"
+        print(start, printable(" ".join(text.splitlines())), file=sys.stderr)
 
 
 class _Signals:

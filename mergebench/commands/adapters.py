@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mergebench.commands.parser import Later, Parser, Verbs, add_plugin_option
+from mergebench.commands.parser import Later, Parser, Verbs, add_plugin_option, path_word
 from mergebench.updates import LAYOUTS
 
 LISTS = ("attacks", "spaces", "protections", "backbones", "sites", "suites", "protocols")
 """What `list` shows."""
+
+_FORCE = "replace what is there, even if this command did not write it"
 
 
 def add_verbs(verbs: Verbs) -> None:
     """Add merge, export and list."""
     _add_merge(verbs)
     exporting = verbs.add_parser("export", help="write an adapter in another layout")
-    exporting.add_argument("adapter", metavar="ADAPTER", help="PEFT folder or safetensors")
+    exporting.add_argument(
+        "adapter", type=path_word, metavar="ADAPTER", help="PEFT folder or safetensors"
+    )
     exporting.add_argument("--backbone", required=True)
     exporting.add_argument("--layout", required=True, choices=LAYOUTS)
     exporting.add_argument("--out", type=Path, required=True, metavar="DIR")
+    exporting.add_argument("--force", action="store_true", help=_FORCE)
     _add_insisting(exporting)
     exporting.set_defaults(run=Later("adapters", "export"))
     listing = verbs.add_parser("list", help="show the plug-ins, backbones, their sites and suites")
@@ -31,7 +36,7 @@ def add_verbs(verbs: Verbs) -> None:
 def _add_merge(verbs: Verbs) -> None:
     adapters = verbs.add_parser("merge", help="merge adapters into one update")
     adapters.add_argument(
-        "adapters", nargs="+", metavar="ADAPTER", help="PEFT folder or safetensors"
+        "adapters", nargs="+", type=path_word, metavar="ADAPTER", help="PEFT folder or safetensors"
     )
     adapters.add_argument("--backbone", required=True)
     adapters.add_argument("--attack", required=True, metavar="NAME[@SPACE]")
@@ -43,6 +48,7 @@ def _add_merge(verbs: Verbs) -> None:
     )
     adapters.add_argument("--seed", type=int, default=0, help="for attacks that draw at random")
     adapters.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors")
+    adapters.add_argument("--force", action="store_true", help=_FORCE)
     add_plugin_option(adapters)
     _add_insisting(adapters)
     adapters.set_defaults(run=Later("adapters", "merge"))

@@ -20,5 +20,8 @@ def add_verbs(verbs: Verbs) -> None:
     checking.add_argument("--jobs", type=int, default=1, help="processes, one thread each")
     checking.add_argument("--junit", type=Path, metavar="FILE.xml")
     checking.add_argument("--markdown", type=Path, metavar="FILE.md")
+    checking.add_argument(
+        "--force", action="store_true", help="replace what is there, even if it is no such report"
+    )
     add_plugin_option(checking)
     checking.set_defaults(run=Later("checking", "check"))

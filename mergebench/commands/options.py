@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mergebench.commands.parser import Parser, add_plugin_option
+from mergebench.commands.parser import Parser, add_plugin_option, path_word
 from mergebench.device import AUTO, CHOICES
 from mergebench.measure import PROTOCOLS
 
@@ -17,7 +17,9 @@ def common_options() -> Parser:
     """Return the options of every verb that measures an experiment."""
     common = Parser(add_help=False)
     common.add_argument("--backbone", default=DEFAULT_BACKBONE)
-    common.add_argument("--weights", metavar="FILE", help="local weights of the backbone")
+    common.add_argument(
+        "--weights", type=path_word, metavar="FILE", help="local weights of the backbone"
+    )
     common.add_argument("--device", default=AUTO, help=CHOICES)
     common.add_argument("--protocol", default="paper", help=" | ".join(PROTOCOLS))
     common.add_argument("--tasks", default="", help="task names, separated by spaces or commas")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
@@ -17,11 +19,13 @@ from mergebench.errors import unknown_name
 class Parser(argparse.ArgumentParser):
     """Says in one line what is wrong with the command, as every other error is said.
 
-    Options are not abbreviated, so that captions state one command in one way.
+    Options are not abbreviated, so that captions state one command in one way. Every `type=Path`
+    is read by `named_path`.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, **options)
+        self.register("type", Path, named_path)
 
     def error(self, message: str) -> NoReturn:
         wrong = re.search(r"invalid choice: '(.+)' \(choose from (.+)\)", message)
@@ -29,6 +33,29 @@ class Parser(argparse.ArgumentParser):
             message = unknown_name("word", wrong[1], re.findall(r"[\w-]+", wrong[2]))
         print(f"mergebench: {message}; see {self.prog} --help", file=sys.stderr)
         raise SystemExit(2)
+
+
+def named_path(text: str) -> Path:
+    """Return the path that a word names, whether or not something is there.
+
+    Raises `ArgumentTypeError` for a name that nothing can have, and for a loop of links.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty")
+    try:
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            os.stat(text)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error.strerror}") from error
+    except ValueError as error:  # a byte 0, or what the file system's encoding lacks
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from error
+    return Path(text)
+
+
+def path_word(text: str) -> str:
+    """Return the word as it is, if `named_path` takes it."""
+    named_path(text)
+    return text
 
 
 Verbs: TypeAlias = "argparse._SubParsersAction[Parser]"

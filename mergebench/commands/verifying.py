@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mergebench.commands.parser import Later, Verbs, add_plugin_option
+from mergebench.commands.parser import Later, Verbs, add_plugin_option, path_word
 from mergebench.device import AUTO, CHOICES
 
 CELLS = 12
@@ -22,7 +22,9 @@ def add_verbs(verbs: Verbs) -> None:
     )
     verb.add_argument("--jobs", type=int, default=1, help="processes, one thread each")
     verb.add_argument("--store", type=Path, metavar="DIR", help="recall from it what it holds")
-    verb.add_argument("--weights", metavar="FILE", help="local weights of the backbone")
+    verb.add_argument(
+        "--weights", type=path_word, metavar="FILE", help="local weights of the backbone"
+    )
     verb.add_argument("--device", default=AUTO, help=CHOICES)
     add_plugin_option(verb)
     verb.set_defaults(run=Later("verifying", "verify"))

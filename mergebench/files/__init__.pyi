@@ -4,6 +4,7 @@ from .atomic import replacing_folder as replacing_folder
 from .claims import ClaimedError as ClaimedError
 from .claims import Claims as Claims
 from .leftovers import remove_leftovers as remove_leftovers
+from .outputs import Output as Output
 from .reading import check_regular as check_regular
 from .reading import content_of as content_of
 from .reading import read_bounded as read_bounded

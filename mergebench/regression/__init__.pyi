@@ -2,6 +2,7 @@ from .baseline import Baseline as Baseline
 from .baseline import Measured as Measured
 from .baseline import RegressionExperiment as RegressionExperiment
 from .baseline import Tolerance as Tolerance
+from .baseline import adapters_of as adapters_of
 from .baseline import read_baseline as read_baseline
 from .comparing import Change as Change
 from .comparing import Checked as Checked
@@ -9,6 +10,8 @@ from .comparing import Verdict as Verdict
 from .comparing import changes as changes
 from .outcomes import Outcome as Outcome
 from .outcomes import store_outcomes as store_outcomes
+from .outputs import is_junit as is_junit
+from .outputs import is_markdown as is_markdown
 from .outputs import junit as junit
 from .outputs import markdown as markdown
 from .outputs import print_checked as print_checked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -11,6 +12,8 @@ from rich.text import Text
 
 from mergebench.regression.comparing import Change, Checked, Verdict
 
+_TITLE = "# Merged accuracy against the baseline"
+_SUITE = "mergebench check"
 _HEADINGS = ("measurement", "task", "before", "after", "difference", "95 % interval", "verdict")
 
 
@@ -43,7 +46,7 @@ def print_checked(checked: Checked, console: Console) -> None:
 
 def markdown(checked: Checked) -> str:
     """Return the summary and a table of all that is not equal, what moved first."""
-    lines = ["# Merged accuracy against the baseline", "", summary(checked), ""]
+    lines = [_TITLE, "", summary(checked), ""]
     lines += [f"- {sentence}" for sentence in checked.other_inputs]
     changed = [change for change in checked.changes if change.verdict is not Verdict.EQUAL]
     if changed:
@@ -61,9 +64,7 @@ def junit(checked: Checked) -> bytes:
         for change in checked.changes
     ]
     failures = str(sum(bool(failure) for _, failure in cases))
-    suite = ElementTree.Element(
-        "testsuite", name="mergebench check", tests=str(len(cases)), failures=failures
-    )
+    suite = ElementTree.Element("testsuite", name=_SUITE, tests=str(len(cases)), failures=failures)
     for name, failure in cases:
         case = ElementTree.SubElement(suite, "testcase", classname="mergebench", name=name)
         if failure:
@@ -71,6 +72,26 @@ def junit(checked: Checked) -> bytes:
     ElementTree.indent(suite)
     content: bytes = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
     return content + b"\n"
+
+
+def is_junit(file: Path) -> bool:
+    """Whether `file` begins as `junit` writes it."""
+    second = _lines(file)[1:2]
+    return bool(second) and second[0].startswith(f'<testsuite name="{_SUITE}" '.encode())
+
+
+def is_markdown(file: Path) -> bool:
+    """Whether `file` begins as `markdown` writes it."""
+    return _lines(file)[:1] == [_TITLE.encode()]
+
+
+def _lines(file: Path) -> list[bytes]:
+    """Return the first lines of a file; none if it cannot be read."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(1000).splitlines()
+    except OSError:
+        return []
 
 
 def _sentence(change: Change) -> str:

@@ -1,8 +1,9 @@
 """Regular expressions that strangers wrote, matched within bounds and exactly as PEFT does.
 
 PEFT matches by `re`, which has no limit: `(a+)+!` can take longer than anyone waits. The package
-`regex` has a timeout, but reads some patterns otherwise, and none for memory. A restricted grammar would refuse what PEFT's users write (lookaheads, for one). So `re`
-itself answers: here where a pattern repeats nothing, in a process that can be ended otherwise.
+`regex` has a timeout, but none for memory, and reads some patterns otherwise. A restricted grammar
+would refuse what PEFT's users write (lookaheads, for one). So `re` itself answers: here where a
+pattern repeats nothing, in a process that can be ended otherwise.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Mapping
+from itertools import chain
 
 import torch
 
@@ -12,9 +13,21 @@ from mergebench.backbones import base_of, find_source, site_shapes, tensor_shape
 from mergebench.contracts import Attack, DataMerger, Merger, Space
 from mergebench.errors import InputError
 from mergebench.experiment import check_attack
+from mergebench.files import Output
 from mergebench.merging import merge
 from mergebench.registry import parse_options, registry
-from mergebench.updates import Update, load_update, save_adapter, save_dense
+from mergebench.terminal import make_console
+from mergebench.updates import (
+    EXPORTED,
+    Update,
+    files_of,
+    is_exported,
+    is_merged,
+    load_update,
+    note_export,
+    save_adapter,
+    save_dense,
+)
 
 
 def run_merge(options: argparse.Namespace) -> None:
@@ -27,6 +40,13 @@ def run_merge(options: argparse.Namespace) -> None:
             f"--attack {attack} needs images, which this command does not read; "
             "choose one that needs none"
         )
+    Output(
+        option="--out",
+        inputs=[*options.plugin, *chain.from_iterable(map(files_of, options.adapters))],
+        is_own=is_merged,
+        force=options.force,
+        suffix=".safetensors",
+    ).check_file(options.out)
     merger = registry().get(Merger, attack)
     merger_options = parse_options(merger, options.settings)
     alpha = _number(options.alpha)
@@ -46,8 +66,9 @@ def run_merge(options: argparse.Namespace) -> None:
         "adapters": options.adapters,
     }
     save_dense(merged.scaled(alpha), options.out, about)
-    print(
-        f"{len(updates)} updates merged by {configured!r}@{space}, alpha {alpha:g}: {options.out}"
+    make_console().print(
+        f"{len(updates)} updates merged by {configured!r}@{space}, alpha {alpha:g}: {options.out}",
+        soft_wrap=True,
     )
 
 
@@ -70,10 +91,23 @@ def run_export(options: argparse.Namespace) -> None:
             f"--layout huggingface: backbone {options.backbone} has no counterpart there; "
             "use it for vit_b32 and vit_l14"
         )
+    Output(
+        option="--out",
+        inputs=files_of(options.adapter),
+        is_own=is_exported,
+        force=options.force,
+    ).check_folder(options.out, EXPORTED)
     update = _load(options.adapter, options, site_shapes(options.backbone))
     base_model = source.huggingface if theirs else options.backbone
     save_adapter(update, options.out, base_model=base_model, layout=options.layout)
-    print(f"{len(update.sites)} sites of {options.adapter} as {options.layout}: {options.out}")
+    note_export(
+        options.out,
+        {"adapter": options.adapter, "backbone": options.backbone, "layout": options.layout},
+    )
+    make_console().print(
+        f"{len(update.sites)} sites of {options.adapter} as {options.layout}: {options.out}",
+        soft_wrap=True,
+    )
 
 
 def _load(

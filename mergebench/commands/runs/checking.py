@@ -5,23 +5,25 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
 from mergebench.errors import InputError
 from mergebench.experiment import Monitor, Store
-from mergebench.files import replacing
+from mergebench.files import Output, replacing
 from mergebench.registry import registry
 from mergebench.regression import (
     Checked,
     Tolerance,
+    adapters_of,
     changes,
     check,
+    is_junit,
+    is_markdown,
     junit,
     markdown,
     print_checked,
     store_outcomes,
     update,
 )
+from mergebench.terminal import make_console
 
 STORE_TOLERANCE = Tolerance(merges=0.5, training=0.5)
 """Points by which a task may differ between two stores; both hold numbers of one machine."""
@@ -31,7 +33,8 @@ def run_check(options: argparse.Namespace) -> int:
     """Compare with a baseline, or two stores; 1 when numbers moved."""
     for plugin in options.plugin:
         registry().add_file(plugin)
-    console = Console()
+    _check_outputs(options)
+    console = make_console()
     if options.against is not None or options.store is not None:
         found = _compare_stores(options)
     elif options.baseline is None:
@@ -47,9 +50,24 @@ def run_check(options: argparse.Namespace) -> int:
         found = check(
             options.baseline, Monitor(console), processes=options.jobs, exact=options.exact
         )
-    print_checked(found, console)
     _write(options, found)
+    print_checked(found, console)
     return 0 if found.passed else 1
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Refuse reports in the place of what is read, of each other, and of files of others."""
+    read = [path for path in (options.store, options.against, *options.plugin) if path is not None]
+    if options.baseline is not None:
+        read += [options.baseline, adapters_of(options.baseline)]
+    for option, file, is_own in (
+        ("--junit", options.junit, is_junit),
+        ("--markdown", options.markdown, is_markdown),
+    ):
+        if file is not None:
+            Output(option=option, inputs=read, is_own=is_own, force=options.force).check_file(file)
+    if options.junit is not None and options.junit == options.markdown:
+        raise InputError(f"--junit and --markdown both name {options.junit}: name two files")
 
 
 def _compare_stores(options: argparse.Namespace) -> Checked:

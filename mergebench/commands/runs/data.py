@@ -20,6 +20,7 @@ from mergebench.suites.vision8 import (
     survey,
     task_rows,
 )
+from mergebench.terminal import make_console
 
 _INCOMPLETE = 2
 
@@ -39,7 +40,7 @@ def run_check(options: argparse.Namespace) -> int:
         for state in states:
             if state.entry is not None:
                 state.entry.verify()
-    _print(states, Console())
+    _print(states, make_console())
     return _report([state.missing for state in states if state.missing is not None])
 
 

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from mergebench.commands.runs.experiments import checked_experiment
@@ -26,13 +25,14 @@ from mergebench.experiment import (
     table2_estimate,
     zero_shot_checks,
 )
+from mergebench.terminal import make_console
 
 _VERDICTS = {True: "ok", False: "off", None: "-"}
 
 
 def run_doctor(options: argparse.Namespace) -> int:
     """Print zero-shot accuracies and costs; 1 if an accuracy is off."""
-    experiment, console = checked_experiment(options), Console()
+    experiment, console = checked_experiment(options), make_console()
     bench = experiment.workbench()
     for line in _machine(experiment, bench):
         console.print(line, highlight=False, soft_wrap=True)

@@ -25,6 +25,7 @@ from mergebench.measure import PROTOCOLS
 from mergebench.registry import is_scanned, registry
 from mergebench.suites.mini8 import read_manifest
 from mergebench.suites.vision8 import prompts_of, split_sizes, task_rows
+from mergebench.terminal import make_console
 from mergebench.updates import huggingface_module
 
 SITES = "sites"
@@ -40,9 +41,9 @@ def run_list(options: argparse.Namespace) -> None:
     if (options.kind == SITES) != (options.backbone is not None):
         raise InputError(f"list {SITES} needs --backbone NAME, and nothing else takes it")
     if options.backbone is not None:
-        _print_sites(options.backbone, Console())
+        _print_sites(options.backbone, make_console())
     else:
-        _PRINTED[options.kind](Console())
+        _PRINTED[options.kind](make_console())
 
 
 def _print_plugins(kind: str, console: Console) -> None:

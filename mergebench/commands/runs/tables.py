@@ -30,6 +30,7 @@ from mergebench.report import (
     write_table1,
     write_table2,
 )
+from mergebench.terminal import make_console
 
 _COUNTED = ("table1", "table2", "table3", "table4", "table5")
 
@@ -59,32 +60,35 @@ def stated_experiment(
 
 def run_standalone(options: argparse.Namespace) -> None:
     """Measure and write table 1 or 3."""
-    experiment, console = checked_experiment(options), Console()
+    experiment, console = checked_experiment(options), make_console()
     measured = measure_standalone(experiment, Monitor(console), processes=options.jobs)
-    print_table1(measured, console)
     folder, stem = options.results / options.backbone, f"table{options.table}"
-    _say_written(console, write_table1(measured, folder, stem=stem))
+    files = write_table1(measured, folder, stem=stem)
+    print_table1(measured, console)
+    _say_written(console, files)
 
 
 def run_merges(options: argparse.Namespace) -> None:
     """Measure and write table 2, 4 or 5."""
-    experiment, console = checked_experiment(options), Console()
+    experiment, console = checked_experiment(options), make_console()
     measured = measure_merges(experiment, Monitor(console), processes=options.jobs)
-    print_table2(measured, console, number=options.table)
     folder, stem = options.results / options.backbone, _stem(f"table{options.table}", experiment)
-    _say_written(console, write_table2(measured, folder, stem=stem, number=options.table))
+    files = write_table2(measured, folder, stem=stem, number=options.table)
+    print_table2(measured, console, number=options.table)
+    _say_written(console, files)
 
 
 def run_replay(options: argparse.Namespace) -> None:
     """Write a table of merges under another selection rule."""
     rule = get_rule(options.rule)
     vars(options).update(MERGES[options.table])
-    experiment, console = checked_experiment(options), Console()
+    experiment, console = checked_experiment(options), make_console()
     replayed = replay(experiment, rule, table=options.table)
-    print_table2(replayed, console, number=options.table)
     stem = f"{_stem(f'table{options.table}', experiment)}_rule_{rule.name}"
     folder = options.results / options.backbone
-    _say_written(console, write_table2(replayed, folder, stem=stem, number=options.table))
+    files = write_table2(replayed, folder, stem=stem, number=options.table)
+    print_table2(replayed, console, number=options.table)
+    _say_written(console, files)
 
 
 def _stem(table: str, experiment: Experiment) -> str:
@@ -94,7 +98,7 @@ def _stem(table: str, experiment: Experiment) -> str:
 
 def run_recovery(options: argparse.Namespace) -> None:
     """Measure and draw accuracy against labelled images."""
-    experiment, console = checked_experiment(options), Console()
+    experiment, console = checked_experiment(options), make_console()
     measured = measure_recovery(experiment, Monitor(console), processes=options.jobs)
     folder, stem = options.results / options.backbone, _stem("recovery", experiment)
     _say_written(console, write_recovery(measured, folder, stem=stem))
@@ -102,7 +106,7 @@ def run_recovery(options: argparse.Namespace) -> None:
 
 def run_figure2(options: argparse.Namespace) -> None:
     """Measure and draw accuracy against scale."""
-    experiment, console = checked_experiment(options), Console()
+    experiment, console = checked_experiment(options), make_console()
     measured = measure_standalone(experiment, Monitor(console), processes=options.jobs, curves=True)
     _say_written(console, write_figure2(measured, options.results / options.backbone))
 

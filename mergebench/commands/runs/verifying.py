@@ -14,6 +14,7 @@ from mergebench.commands.runs.tables import makes_counts, stated_experiment
 from mergebench.errors import InputError
 from mergebench.experiment import Monitor
 from mergebench.registry import registry
+from mergebench.terminal import make_console
 from mergebench.verification import (
     StatedTable,
     Verified,
@@ -36,7 +37,7 @@ def run_verify(options: argparse.Namespace) -> int:
         raise InputError("--tolerance and --sample-seed cannot be negative")
     for plugin in options.plugin:
         registry().add_file(plugin)
-    console = Console()
+    console = make_console()
     tables = sample(_tables(options.folder, console), options.cells, seed=options.sample_seed)
     with _store(options.store) as store:
         verified = _verified(options, tables, store, console)
