@@ -45,7 +45,16 @@ def test_an_adapter_of_another_model_needs_insisting(tmp_path, capsys, adapter, 
 def test_a_merge_for_another_backbone_needs_insisting(tmp_path, capsys, adapter):
     merged = tmp_path / "merged.safetensors"
     assert run(*MERGE, adapter, "--other-base", "--out", merged) == 0
-    words = ["merge", "--backbone", "vit_l14", "--attack", "ta", merged, "--out", tmp_path / "x"]
+    words = [
+        "merge",
+        "--backbone",
+        "vit_l14",
+        "--attack",
+        "ta",
+        merged,
+        "--out",
+        tmp_path / "x.safetensors",
+    ]
     assert run(*words) == 2
     assert "backbone is 'vit_b32', which is not vit_l14" in capsys.readouterr().err
     assert run(*words, "--other-base") == 2

@@ -49,7 +49,7 @@ time.sleep(60)
     ids=["SIGINT", "SIGTERM", "SIGHUP"],
 )
 def test_a_signal_while_modules_are_imported(tmp_path, number, word):
-    command = started(tmp_path, "list", "attacks", torch=SLOW_TORCH)
+    command = started(tmp_path, "doctor", torch=SLOW_TORCH)
     while not (tmp_path / "began").exists():
         assert command.poll() is None
         time.sleep(0.01)
@@ -109,9 +109,7 @@ def test_a_defect_is_one_line_and_a_traceback_only_on_request(tmp_path, words, d
 def test_help_names_the_option(capsys):
     from mergebench.cli import main
 
-    with pytest.raises(SystemExit) as left:
-        main(["--help"])
-    assert left.value.code == 0
+    assert main(["--help"]) == 0
     assert "--debug" in capsys.readouterr().out
 
 
@@ -163,7 +161,7 @@ def test_an_error_because_of_too_little_memory_counts_as_such(capsys):
 
 @pytest.mark.parametrize(
     ("target", "status", "line"),
-    [("closed", 141, ""), ("/dev/full", 1, "OSError: [Errno 28] No space left on device; run")],
+    [("closed", 141, ""), ("/dev/full", 1, "cannot print: No space left on device")],
 )
 def test_output_that_cannot_be_written(tmp_path, target, status, line):
     script = (

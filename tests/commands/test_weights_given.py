@@ -7,7 +7,7 @@ import torch
 from command_line import run
 from safetensors.torch import save_file
 
-from mergebench.commands import images
+from mergebench.commands.runs import images
 
 
 @pytest.mark.parametrize("verb", ["table2", "doctor"])
