@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from dataclasses import replace
 from io import StringIO
@@ -95,6 +96,23 @@ def test_rows_of_a_cold_run(first):
         "Options of trap2: strength 0.05.",
         "Merges are tuned on 12 class-balanced validation images per task.",
     )
+
+
+def test_one_changed_byte_of_an_update_makes_no_other_table(store, first, tmp_path):
+    copy = shutil.copytree(store, tmp_path / "runs")
+    file = min((copy / "releases").glob("*/adapter_model.safetensors"))
+    content = bytearray(file.read_bytes())
+    content[-5] ^= 1
+    file.write_bytes(content)
+    before = times(copy)
+    with pytest.raises(
+        InputError, match=r"is damaged .*: delete it to train the update again"
+    ) as e:
+        measure(copy)
+    assert str(file.parent) in str(e.value)
+    assert times(copy) == before
+    shutil.rmtree(file.parent)
+    assert measure(copy)[0].merged == first[0].merged
 
 
 def test_cells_say_which_images_are_correct(bench, first):

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -39,6 +40,8 @@ def begin() -> Iterator[Begin]:
     yield begin_one
     for run in begun:
         run.kill()
+        run.join()
+    forkserver._forkserver._stop()  # tests of executors want no process left
 
 
 def end(run: BaseProcess) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
+from mergebench.files import replacing
 from mergebench.provenance.suite.corpus import SIDE, Corpus
 from mergebench.provenance.suite.task_images import TaskImages
 
@@ -34,13 +35,12 @@ def write_pretraining(
         captions += [task.classes[label] for label in captioned.labels]
         source += [task.name] * len(captioned.labels)
     prompts = {task.name: {"classes": task.classes, "templates": task.templates} for task in tasks}
-    folder.mkdir(parents=True, exist_ok=True)
-    # Written beside and renamed: a training run that is reading the old file keeps it.
-    unfinished = folder / "pretraining.unfinished"
-    save_file({"images": np.concatenate(images)}, unfinished)
-    unfinished.rename(folder / "pretraining.safetensors")
+    # Not written over: a training run that is reading the old file keeps it.
+    with replacing(folder / "pretraining.safetensors") as temporary:
+        save_file({"images": np.concatenate(images)}, temporary)
     described = {"captions": captions, "source": source, "tasks": prompts}
-    (folder / "pretraining.json").write_text(json.dumps(described, indent=0), encoding="utf-8")
+    with replacing(folder / "pretraining.json") as temporary:
+        temporary.write_text(json.dumps(described, indent=0), encoding="utf-8")
 
 
 def _extended(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
