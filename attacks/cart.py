@@ -11,7 +11,7 @@ from torch import Tensor
 
 from attacks.parts.singular_vectors import truncated_sums
 from mergebench.contracts import Merger, Site
-from mergebench.errors import InputError
+from mergebench.errors import InputError, check_range
 
 RANK_FRACTION_GRID = (0.04, 0.08, 0.16, 0.32)
 
@@ -39,6 +39,8 @@ class Cart(Merger):
     def __post_init__(self) -> None:
         if not 0 < self.rank_fraction <= 1:
             raise InputError(f"rank_fraction is {self.rank_fraction}; give one above 0 and up to 1")
+        for name in ("inner", "lam"):
+            check_range(name, getattr(self, name), -1000, 1000)
         if self.form not in ("trap2", "original"):
             raise InputError(f"form is {self.form!r}; choose from: trap2, original")
 

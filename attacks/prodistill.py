@@ -13,7 +13,7 @@ from torch.func import functional_call
 
 from mergebench.backbones import StemOutputs, autocast, blocks
 from mergebench.contracts import DataMerger, MergeData
-from mergebench.errors import InputError
+from mergebench.errors import InputError, check_range
 from mergebench.measure import deployed
 from mergebench.seeding import generator
 from mergebench.updates import Dense, Update
@@ -23,6 +23,11 @@ Weights = Mapping[str, Tensor]
 """Tensors by parameter name within a block."""
 
 _CHUNK = 128
+_RANGES = (
+    *(("initial", -100, 100), ("learning_rate", 0, 100)),
+    *(("epochs", 0, 100_000), ("batch_size", 1, 1_000_000)),
+)
+"""Options and the least and the largest value that can be computed with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +66,8 @@ class ProDistill(DataMerger):
                 f"attack {self.name}: granularity is {self.granularity!r}; "
                 f"choose from: {', '.join(get_args(Granularity))}"
             )
+        for name, least, most in _RANGES:
+            check_range(f"attack {self.name}: {name}", getattr(self, name), least, most)
 
     def merge(self, given: MergeData) -> Update:
         """Return `Σ_i a_i ⊙ τ_i` of every parameter that the updates change.

@@ -79,17 +79,18 @@ def lacks_memory(error: BaseException) -> bool:
 def check_range(what: str, value: float, least: float, most: float) -> None:
     """Raise `InputError`, naming `what`, unless `value` lies in `[least, most]`."""
     if not least <= value <= most:
-        raise InputError(f"{what} is {value}; give a number from {least:g} to {most:g}")
+        raise InputError(f"{what} is {value}; give a number from {least} to {most}")
 
 
 def _one_line(error: BaseException) -> str:
     words = " ".join(str(error).split())
-    text = "".join(mark if mark.isprintable() else "?" for mark in words)
-    return f"{text[:_LONGEST]}..." if len(text) > _LONGEST else text
+    return "".join(mark if mark.isprintable() else "?" for mark in words)
 
 
 def _named(error: BaseException) -> str:
     text = _one_line(error)
+    if len(text) > _LONGEST:  # some libraries append their stack
+        text = f"{text[:_LONGEST]}..."
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -194,8 +194,8 @@ def _parse_value(setting: str, kind: Any, text: str) -> Any:
             raise InputError(f"--set {setting}: expected {kind.__name__}") from error
         if not -_LARGEST[kind] <= value <= _LARGEST[kind]:
             raise InputError(
-                f"--set {setting}: expected a finite number, from -{_LARGEST[kind]:g} to "
-                f"{_LARGEST[kind]:g}"
+                f"--set {setting}: expected a finite number, from -{_LARGEST[kind]} to "
+                f"{_LARGEST[kind]}"
             )
         return value
     if kind is not str:

@@ -10,8 +10,14 @@ from typing import ClassVar, Literal
 
 import torch
 
-from mergebench.errors import InputError
+from mergebench.errors import InputError, check_range
 from mergebench.train import FineTuned, Losses, Step
+
+_RANGES = (
+    *(("strength", 0, 1_000_000), ("cap", 0, 1_000_000), ("delay", 0, 1), ("ramp", 0, 1)),
+    *(("scale_min", 1e-6, 1), ("scale_max", 1, 1000)),
+)
+"""Options and the least and the largest value at which the loss can still be computed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,16 +62,15 @@ class Trap2(FineTuned):
             )
         if self.weighting not in ("inverse", "inverse_sqrt", "one"):
             raise InputError(f"trap2: weighting is {self.weighting!r}: inverse, inverse_sqrt, one")
-        for name in ("strength", "cap", "delay", "ramp"):
-            if getattr(self, name) < 0:
-                raise InputError(f"trap2: {name} is {getattr(self, name)}; it must not be negative")
+        for name, least, most in _RANGES:
+            check_range(f"trap2: {name}", getattr(self, name), least, most)
         if not self.delay < self.until <= 1:
             raise InputError(
                 f"trap2: delay {self.delay} and until {self.until} leave no step; "
                 "0 <= delay < until <= 1 is needed"
             )
-        if self.scales_per_step < 1:
-            raise InputError(f"trap2: scales_per_step is {self.scales_per_step}; it must be >= 1")
+        images = self.recipe.batch_size
+        check_range("trap2: scales_per_step", self.scales_per_step, 1, images)
         if self.scales_per_step > 1 and self.recipe.draws_masks:
             raise InputError(
                 "trap2: scales_per_step > 1 needs recipe.dropout 0, because the groups of a batch "

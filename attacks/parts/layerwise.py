@@ -12,7 +12,7 @@ from torch import Tensor
 from attacks.parts.grams import MeanProduct, product, shrunk, solved
 from attacks.parts.tower_walk import Step, Stream, Walk
 from mergebench.contracts import MergeData
-from mergebench.errors import InputError
+from mergebench.errors import InputError, check_range
 from mergebench.updates import Dense, SiteUpdate, Update
 
 Target = Literal["weights", "outputs"]
@@ -46,10 +46,8 @@ class Regression:
     ridge: float = 1e-6
 
     def __post_init__(self) -> None:
-        if not 0 <= self.shrink <= 1:
-            raise InputError(f"shrink is {self.shrink}; give a number from 0 to 1")
-        if not 0 <= self.ridge < float("inf"):
-            raise InputError(f"ridge is {self.ridge}; give 0 or a positive number, e.g. 1e-6")
+        check_range("shrink", self.shrink, 0, 1)
+        check_range("ridge", self.ridge, 0, 1_000_000)
         if self.target not in ("weights", "outputs"):
             raise InputError(f"target is {self.target!r}; choose from: weights, outputs")
         if self.weighting not in ("none", "inv_trace", "trace"):

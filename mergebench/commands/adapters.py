@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mergebench.commands import numbers
 from mergebench.commands.parser import Later, Parser, Verbs, add_plugin_option, path_word
 from mergebench.updates import LAYOUTS
 
@@ -46,7 +47,9 @@ def _add_merge(verbs: Verbs) -> None:
     adapters.add_argument(
         "--alpha", default="1", help="merging coefficient that D is multiplied by"
     )
-    adapters.add_argument("--seed", type=int, default=0, help="for attacks that draw at random")
+    adapters.add_argument(
+        "--seed", type=numbers.seed, default=0, help="for attacks that draw at random"
+    )
     adapters.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors")
     adapters.add_argument("--force", action="store_true", help=_FORCE)
     add_plugin_option(adapters)

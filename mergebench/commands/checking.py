@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mergebench.commands import numbers
 from mergebench.commands.parser import Later, Verbs, add_plugin_option
 
 
@@ -17,7 +18,7 @@ def add_verbs(verbs: Verbs) -> None:
     checking.add_argument("--exact", action="store_true", help="tolerate no difference of counts")
     checking.add_argument("--store", type=Path, metavar="DIR", help="a store, to be compared with")
     checking.add_argument("--against", type=Path, metavar="DIR", help="this one, the older")
-    checking.add_argument("--jobs", type=int, default=1, help="processes, one thread each")
+    checking.add_argument("--jobs", type=numbers.jobs, default=1, help="processes, one thread each")
     checking.add_argument("--junit", type=Path, metavar="FILE.xml")
     checking.add_argument("--markdown", type=Path, metavar="FILE.md")
     checking.add_argument(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mergebench.commands import numbers
 from mergebench.commands.options import add_image_options
 from mergebench.commands.parser import Later, Parser, Verbs
 
@@ -18,7 +19,9 @@ def add_verbs(verbs: Verbs) -> None:
     common = Parser(add_help=False)
     common.add_argument("tasks", nargs="*", metavar="TASK", help="all tasks of vision8 if none")
     add_image_options(common)
-    common.add_argument("--resolution", type=int, default=224, help="224, or 256 for convnext")
+    common.add_argument(
+        "--resolution", type=numbers.pixels, default=224, help="224, or 256 for convnext"
+    )
     check = actions.add_parser("check", parents=[common], help="say what is there, without network")
     check.add_argument("--suite", choices=["vision8"], default="vision8")
     check.add_argument("--hashes", action="store_true", help="read and verify all decoded images")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mergebench.commands import numbers
 from mergebench.commands.parser import Parser, add_plugin_option, path_word
 from mergebench.device import AUTO, CHOICES
 from mergebench.measure import PROTOCOLS
@@ -36,9 +37,9 @@ def common_options() -> Parser:
     common.add_argument(
         "--train-precision", choices=("fp32", "bf16"), help="arithmetic of training, by the recipe"
     )
-    common.add_argument("--seed", type=int, default=0, help="the first seed")
-    common.add_argument("--seeds", type=int, default=1, help="how many seeds")
-    common.add_argument("--jobs", type=int, default=1, help="processes, one thread each")
+    common.add_argument("--seed", type=numbers.seed, default=0, help="the first seed")
+    common.add_argument("--seeds", type=numbers.seeds, default=1, help="how many seeds")
+    common.add_argument("--jobs", type=numbers.jobs, default=1, help="processes, one thread each")
     common.add_argument("--store", type=Path, default=DEFAULT_STORE, metavar="DIR")
     common.add_argument("--results", type=Path, default=DEFAULT_RESULTS, metavar="DIR")
     add_plugin_option(common)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mergebench.commands import numbers
 from mergebench.commands.parser import Later, Verbs, add_plugin_option, path_word
 from mergebench.device import AUTO, CHOICES
 
@@ -15,12 +16,16 @@ def add_verbs(verbs: Verbs) -> None:
     """Add verify."""
     verb = verbs.add_parser("verify", help="measure a sample of committed cells again")
     verb.add_argument("folder", type=Path, metavar="FOLDER", help="such as results/mini_vit")
-    verb.add_argument("--cells", type=int, default=CELLS, help="how many cells")
-    verb.add_argument("--sample-seed", type=int, default=0, help="which cells")
+    verb.add_argument("--cells", type=numbers.cells, default=CELLS, help="how many cells")
+    verb.add_argument("--sample-seed", type=numbers.seed, default=0, help="which cells")
     verb.add_argument(
-        "--tolerance", type=int, default=0, metavar="IMAGES", help="by which a count may differ"
+        "--tolerance",
+        type=numbers.images,
+        default=0,
+        metavar="IMAGES",
+        help="by which a count may differ",
     )
-    verb.add_argument("--jobs", type=int, default=1, help="processes, one thread each")
+    verb.add_argument("--jobs", type=numbers.jobs, default=1, help="processes, one thread each")
     verb.add_argument("--store", type=Path, metavar="DIR", help="recall from it what it holds")
     verb.add_argument(
         "--weights", type=path_word, metavar="FILE", help="local weights of the backbone"

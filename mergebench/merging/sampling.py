@@ -22,7 +22,7 @@ def within_budget(task: Task, attack: DataMerger, seed: int) -> Task:
     """
     source = task.splits[attack.split]
     order = _shuffled_in_turns(source.labels, task.name, seed)
-    if attack.images_per_class > 0:
+    if attack.images_per_class != 0:
         chosen = _per_class(source.labels[order], order, attack, task)
     else:
         _require(len(source), attack.images_per_task, attack, f"task {task.name}")

@@ -13,6 +13,8 @@ from mergebench.errors import InputError
 ReleaseKind = Literal["lora", "full"]
 """In which form providers release their updates: low-rank adapters, or every weight's change."""
 
+_LARGEST = 10_000_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRecipe(ABC):
@@ -101,8 +103,11 @@ class TrainingRecipe(ABC):
 
     def _check_positive(self, *names: str) -> None:
         for name in names:
-            if getattr(self, name) <= 0:
-                raise InputError(f"recipe: {name} is {getattr(self, name)}; it must be positive")
+            value = getattr(self, name)
+            if not 0 < value <= _LARGEST:
+                raise InputError(
+                    f"recipe: {name} is {value}; give a positive number up to {_LARGEST}"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)

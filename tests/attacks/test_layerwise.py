@@ -264,7 +264,7 @@ def test_a_linear_that_does_not_run_is_refused() -> None:
     ("attack", "options", "message"),
     [
         (RegMean, {"shrink": 1.5}, "shrink is 1.5; give a number from 0 to 1"),
-        (RegMean, {"ridge": -1.0}, "ridge is -1.0; give 0 or a positive number"),
+        (RegMean, {"ridge": -1.0}, "ridge is -1.0; give a number from 0 to 1000000"),
         (ChainOfMerges, {"target": "x"}, "target is 'x'; choose from: weights, outputs"),
         (ChainOfMerges, {"weighting": "x"}, "choose from: none, inv_trace, trace"),
         (ChainOfMerges, {"schedule": "x"}, "choose from: linear, block"),

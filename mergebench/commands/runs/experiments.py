@@ -33,8 +33,6 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
     """
     for plugin in options.plugin:
         registry().add_file(plugin)
-    if options.seeds < 1 or options.jobs < 1:
-        raise InputError("--seeds and --jobs must be at least 1")
     protocol = get_protocol(options.protocol)
     setting = _setting(options, protocol)
     data = suite_options(
@@ -79,6 +77,8 @@ def _setting(options: argparse.Namespace, protocol: Protocol) -> Setting:
         setting = _with_option(setting, text)
     if options.train_precision is not None:
         setting = setting.trained_in(options.train_precision)
+    for name in (*setting.attacks, *setting.protections):  # values are refused before anything runs
+        _ = setting.attack(name) if _is_attack(name) else setting.protection(name)
     return setting
 
 
@@ -102,10 +102,14 @@ def _with_option(setting: Setting, text: str) -> Setting:
     name, point, option = text.partition(".")
     if not point or "=" in name:
         raise InputError(f"--set {text}: expected NAME.KEY=VALUE, of a protection or an attack")
-    if any(found.plugin.name == name for found in registry().all(Attack)):
+    if _is_attack(name):
         attack = registry().get(Attack, name)
         return setting.with_attack_options(name, **parse_options(attack, [option]))
     return setting.with_options(name, **parse_options(registry().get(Protection, name), [option]))
+
+
+def _is_attack(name: str) -> bool:
+    return any(found.plugin.name == name for found in registry().all(Attack))
 
 
 def _names(text: str) -> tuple[str, ...]:
