@@ -65,6 +65,11 @@ class Registry:
         self._found: dict[tuple[type[Plugin], str], Found[Any]] = {}
         self._files: set[Path] = set()
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The single files that were added, resolved, for other processes to add too."""
+        return tuple(sorted(self._files))
+
     def add_module(self, module: ModuleType, origin: str) -> int:
         """Register every concrete plug-in class that `module` itself defines; return how many.
 

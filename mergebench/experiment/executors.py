@@ -14,11 +14,13 @@ from functools import partial
 from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 
 from mergebench.errors import InputError, JobError, reason
+from mergebench.registry import registry
 
 ResultT = TypeVar("ResultT")
 ResultT_co = TypeVar("ResultT_co", covariant=True)
@@ -147,7 +149,7 @@ def _run_in_processes(
 def _start(number: int) -> _Worker:
     context = get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, number), daemon=True)
+    process = context.Process(target=_work, args=(theirs, number, registry().files), daemon=True)
     with _uninterrupted_single_thread():
         process.start()
     theirs.close()  # so that the death of the process closes the pipe
@@ -199,8 +201,11 @@ def _stop(workers: Sequence[_Worker]) -> None:
         worker.process.close()
 
 
-def _work(pipe: Connection, number: int) -> None:
-    """The life of a worker process: jobs come in, events and results go out."""
+def _work(pipe: Connection, number: int, plugins: Sequence[Path]) -> None:
+    """The life of a worker process: jobs come in, events and results go out.
+
+    `plugins`: the files that were added to the registry of the process that started this one.
+    """
     global _worker_number
     _worker_number = number
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -212,6 +217,8 @@ def _work(pipe: Connection, number: int) -> None:
         except EOFError:
             return
         try:
+            for plugin in plugins:
+                registry().add_file(plugin)
             message = pickle.dumps(pickle.loads(content).run(partial(_send_event, pipe)))
         except BrokenPipeError:
             return  # the parent is gone, and with it whoever wanted the result

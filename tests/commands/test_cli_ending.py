@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from mergebench.ending import status_of
 from mergebench.errors import InputError, JobError, PluginError
@@ -178,3 +180,28 @@ def test_output_that_cannot_be_written(tmp_path, target, status, line):
     assert ended.returncode == status
     assert line in ended.stderr
     assert ended.stderr.count("\n") == bool(line)
+
+
+def limited(gigabytes: float, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in an address space of that size."""
+    size = int(gigabytes * 2**30)
+    return subprocess.run(
+        [sys.executable, *words],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size)),
+    )
+
+
+def test_too_little_memory_to_import_is_one_line():
+    ended = limited(0.25, "-m", "mergebench", "list", "attacks")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("mergebench: not enough memory (")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_too_little_memory_for_a_tensor_is_one_line(capsys):
+    assert status_of(lambda: len(torch.empty(2**50, dtype=torch.uint8))) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("mergebench: not enough memory (RuntimeError: ")
+    assert error.count("\n") == 1

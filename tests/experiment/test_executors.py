@@ -16,9 +16,12 @@ from typing import Any
 
 import pytest
 import torch
+from miniature import FEW_IMAGES
 
+from mergebench.contracts import Merger
 from mergebench.errors import InputError, JobError
 from mergebench.experiment.executors import Report, execute
+from mergebench.registry import registry
 from mergebench.seeding import generator
 
 
@@ -82,6 +85,23 @@ def test_results_and_events_do_not_depend_on_the_number_of_processes() -> None:
     assert all(count == 1 for count, _ in results.values())
     assert events[3] == [{"seed": 3, "part": part} for part in range(3)]
     assert torch.get_num_threads() == threads
+
+
+@dataclass(frozen=True, kw_only=True)
+class Find:
+    """Finds an attack by name."""
+
+    attack: str
+    label: str = "find"
+
+    def run(self, report: Report) -> str:
+        return registry().get(Merger, self.attack).name
+
+
+def test_plugin_files_are_known_in_every_process() -> None:
+    registry().add_file(FEW_IMAGES)
+    results, _ = collect([Find(attack="weighted_sum")] * 2, processes=2)
+    assert results == {0: "weighted_sum", 1: "weighted_sum"}
 
 
 def test_nothing_to_do() -> None:
@@ -179,7 +199,7 @@ class Sleepers:
 def sleepers(tmp_path: Path) -> Iterator[Sleepers]:
     script = tmp_path / "sleepers.py"
     script.write_text(SLEEPERS)
-    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    paths = os.pathsep.join(filter(None, sys.path))
     parent = subprocess.Popen(
         [sys.executable, script, tmp_path],
         stderr=subprocess.PIPE,
