@@ -90,6 +90,7 @@ def miniature(monkeypatch, tmp_path) -> list[object]:
             "attack prodistill: epochs is 1000000000; give a number from 0 to 100000",
         ),
         (["check", "b.json", "--jobs", "1025"], "--jobs: '1025' is no whole number from 1 to 1024"),
+        (["verify", ".", "--jobs", "0"], "--jobs: '0' is no whole number from 1 to 1024"),
         (["verify", ".", "--cells", "0"], "--cells: '0' is no whole number from 1 to 100000"),
         (["verify", ".", "--sample-seed", "x"], "--sample-seed: 'x' is no whole number from 0"),
         (["verify", ".", "--tolerance", "-1"], "--tolerance: '-1' is no whole number from 0"),

@@ -201,9 +201,6 @@ def test_a_caption_that_does_not_help_is_said(copy, capsys, old, new, message):
     [
         (["absent"], "no folder absent"),
         (["."], "no table of counts"),
-        ([RESULTS / "mini_vit", "--cells", "0"], "argument --cells: '0' is no whole number from 1"),
-        ([RESULTS / "mini_vit", "--jobs", "0"], "argument --jobs: '0' is no whole number"),
-        ([RESULTS / "mini_vit", "--tolerance", "-1"], "argument --tolerance: '-1' is no whole"),
     ],
 )
 def test_misuse_is_one_line(tmp_path, monkeypatch, capsys, words, message):
