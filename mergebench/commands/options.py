@@ -10,6 +10,7 @@ from mergebench.device import AUTO, CHOICES
 from mergebench.measure import PROTOCOLS
 
 DEFAULT_BACKBONE = "mini_vit"
+DEFAULT_PROTECTIONS = "trap2"
 DEFAULT_STORE = Path("runs")
 DEFAULT_RESULTS = Path("results")
 
@@ -25,7 +26,9 @@ def common_options() -> Parser:
     common.add_argument("--protocol", default="paper", help=" | ".join(PROTOCOLS))
     common.add_argument("--tasks", default="", help="task names, separated by spaces or commas")
     common.add_argument("--attacks", default="", help="attack[@space] names, likewise")
-    common.add_argument("--protections", default="trap2", help="protection names, likewise")
+    common.add_argument(
+        "--protections", default=DEFAULT_PROTECTIONS, help="protection names, likewise"
+    )
     common.add_argument(
         "--set",
         action="append",

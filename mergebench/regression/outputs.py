@@ -11,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mergebench.regression.comparing import Change, Checked, Verdict
+from mergebench.report import markdown_text
+from mergebench.terminal import printable
 
 _TITLE = "# Merged accuracy against the baseline"
 _SUITE = "mergebench check"
@@ -46,13 +48,13 @@ def print_checked(checked: Checked, console: Console) -> None:
 
 def markdown(checked: Checked) -> str:
     """Return the summary and a table of all that is not equal, what moved first."""
-    lines = [_TITLE, "", summary(checked), ""]
-    lines += [f"- {sentence}" for sentence in checked.other_inputs]
+    lines = [_TITLE, "", markdown_text(summary(checked)), ""]
+    lines += [f"- {markdown_text(sentence)}" for sentence in checked.other_inputs]
     changed = [change for change in checked.changes if change.verdict is not Verdict.EQUAL]
     if changed:
         changed.sort(key=lambda change: change.verdict is not Verdict.MOVED)
         rows = [_HEADINGS, ("---",) * len(_HEADINGS), *map(_row, changed)]
-        lines += [f"| {' | '.join(row)} |" for row in rows]
+        lines += [f"| {' | '.join(map(markdown_text, row))} |" for row in rows]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -63,10 +65,13 @@ def junit(checked: Checked) -> bytes:
         (change.name, _sentence(change) if change.verdict is Verdict.MOVED else "")
         for change in checked.changes
     ]
+    cases = [(printable(name), printable(failure)) for name, failure in cases]
     failures = str(sum(bool(failure) for _, failure in cases))
     suite = ElementTree.Element("testsuite", name=_SUITE, tests=str(len(cases)), failures=failures)
     for name, failure in cases:
-        case = ElementTree.SubElement(suite, "testcase", classname="mergebench", name=name)
+        case = ElementTree.SubElement(
+            suite, "testcase", classname="mergebench", name=printable(name)
+        )
         if failure:
             ElementTree.SubElement(case, "failure", message=failure)
     ElementTree.indent(suite)

@@ -19,6 +19,7 @@ from mergebench.report.labels import (
     space_label,
 )
 from mergebench.report.latex import escape, latex_table
+from mergebench.report.markdown import markdown_text
 from mergebench.report.merged_accuracies import Table2
 from mergebench.report.published_tables import published
 from mergebench.report.spread import Spread, fixed
@@ -86,7 +87,8 @@ class BesidePaper:
         """Return a section of a Markdown file; empty without rows."""
         if not self:
             return ""
-        return f"## Beside the paper\n\n{self.sentences}\n\n{markdown_table(self.grid)}\n"
+        sentences = markdown_text(self.sentences)
+        return f"## Beside the paper\n\n{sentences}\n\n{markdown_table(self.grid)}\n"
 
     def latex(self, context: Context, stem: str) -> str:
         """Return a table of its own; empty without rows."""

@@ -6,6 +6,8 @@ import re
 
 from mergebench.measure import Context
 from mergebench.report.latex import escape, typewriter
+from mergebench.report.markdown import code_span, markdown_text, stated_code, stated_text
+from mergebench.terminal import printable
 
 SHORT_HASH = 12
 _NAMES = (
@@ -37,7 +39,7 @@ def facts(context: Context, *, hash_length: int = 64) -> tuple[tuple[str, str], 
 def markdown_caption(context: Context) -> str:
     """Return the caption as a Markdown list."""
     return "".join(
-        f"- {what}: `{value}`\n" if what == "Command" else f"- {what}: {value}\n"
+        f"- {what}: {code_span(value) if what == 'Command' else markdown_text(value)}\n"
         for what, value in facts(context)
     )
 
@@ -48,7 +50,10 @@ def stated_facts(markdown: str) -> dict[str, str]:
     The inverse of `markdown_caption`; without a caption there are none.
     """
     found = re.findall(rf"^- ({'|'.join(_NAMES)}): (.+)$", markdown, flags=re.MULTILINE)
-    return {what: value.strip("`") for what, value in found}
+    return {
+        what: stated_code(value) if what == "Command" else stated_text(value)
+        for what, value in found
+    }
 
 
 def latex_caption(context: Context) -> str:
@@ -61,12 +66,12 @@ def latex_caption(context: Context) -> str:
 
 def latex_comment(context: Context) -> str:
     """Return the caption with full hashes as LaTeX comment lines."""
-    return "".join(f"% {what}: {value}\n" for what, value in facts(context))
+    return "".join(f"% {what}: {printable(value)}\n" for what, value in facts(context))
 
 
 def plain_caption(context: Context) -> str:
     """Return the caption as one line, for the metadata of images."""
-    return "; ".join(f"{what}: {value}" for what, value in facts(context))
+    return printable("; ".join(f"{what}: {value}" for what, value in facts(context)))
 
 
 def headline(context: Context, *, merging: bool = True) -> str:

@@ -21,6 +21,7 @@ from mergebench.report.figure2 import Figure2, Series
 from mergebench.report.labels import protection_label, release_label, release_order
 from mergebench.report.recovery import Recovery
 from mergebench.report.spread import Spread
+from mergebench.terminal import printable
 
 Line = str | tuple[int, tuple[int, ...]]
 Looks = dict[str, tuple[str, Line]]
@@ -63,7 +64,7 @@ def draw(shown: Figure2, *, footer: str) -> Figure:
             bottom = place + PANELS_PER_ROW >= len(shown.tasks)
             axes = figure.add_subplot(layout[1 + row, column])
             _draw_task(axes, task, panel, looks, left=column == 0, bottom=bottom)
-        figure.supxlabel(footer, fontsize=5, color=GREY)
+        figure.supxlabel(figure_text(footer), fontsize=5, color=GREY)
     return figure
 
 
@@ -78,7 +79,7 @@ def draw_recovery(shown: Recovery, *, footer: str) -> Figure:
         for line in shown.lines:
             colour, pattern = looks[line.protection]
             means = [value.mean for value in line.values]
-            whose = protection_label(line.protection)
+            whose = figure_text(protection_label(line.protection))
             label = "from W0" if line.protection == FROM_BASE else f"from the {whose} merge"
             axes.plot(
                 places,
@@ -98,8 +99,14 @@ def draw_recovery(shown: Recovery, *, footer: str) -> Figure:
         axes.set_ylabel("test accuracy on the target (%)")
         axes.set_ylim(0, 100)
         axes.legend(frameon=False, loc="lower right", fontsize=6)
-        figure.supxlabel(footer, fontsize=5, color=GREY)
+        figure.supxlabel(figure_text(footer), fontsize=5, color=GREY)
     return figure
+
+
+def figure_text(text: str) -> str:
+    """Return `text` such that Matplotlib draws it as it is, and a legend does not leave it out."""
+    shown = printable(text).replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown
 
 
 def rendered(figure: Figure, kind: str, *, description: str) -> bytes:
@@ -133,7 +140,7 @@ def _line_looks(releases: set[str]) -> Looks:
 def _draw_mean(axes: Axes, shown: Figure2, looks: Looks) -> None:
     _draw_lines(axes, shown.mean, looks, width=1.6)
     title = "mean over tasks" if len(shown.tasks) > 1 else next(iter(shown.tasks))
-    axes.text(0.03, 96, title, va="top")
+    axes.text(0.03, 96, figure_text(title), va="top")
     axes.set_xlabel("scale $s$ at which the update is deployed")
     axes.set_ylabel("test accuracy (%)")
     axes.set_xticks((0, 0.5, 1, 1.5, 2), ("0", "0.5", "1", "1.5", "2"))
@@ -145,7 +152,7 @@ def _draw_task(
     axes: Axes, task: str, panel: tuple[Series, ...], looks: Looks, *, left: bool, bottom: bool
 ) -> None:
     _draw_lines(axes, panel, looks, width=0.9)
-    axes.set_title(task, fontsize=6, pad=2)
+    axes.set_title(figure_text(task), fontsize=6, pad=2)
     axes.set_yticks((0, 50, 100), ("0", "50", "100") if left else ("", "", ""))
     axes.set_xticks((0, 1, 2), ("0", "1", "2") if bottom else ("", "", ""))
     axes.tick_params(labelsize=6, length=2, pad=1.5)
@@ -155,7 +162,7 @@ def _draw_lines(axes: Axes, panel: tuple[Series, ...], looks: Looks, *, width: f
     axes.axvline(1, color=LIGHT_GREY, linewidth=0.6, zorder=0)
     for series in panel:
         colour, line = looks[series.release]
-        label = release_label(series.release)
+        label = figure_text(release_label(series.release))
         means = [value.mean for value in series.values]
         axes.plot(series.scales, means, color=colour, linestyle=line, linewidth=width, label=label)
         _fill_deviation(axes, series.scales, series.values, colour)

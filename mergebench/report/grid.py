@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mergebench.report.markdown import markdown_text
 from mergebench.report.spread import Spread, cell_text
 
 
@@ -63,19 +64,14 @@ class Grid:
 def markdown_table(grid: Grid) -> str:
     """Return a pipe table with right-aligned numbers."""
     lines = [
-        ["", *(column.heading for column in grid.columns)],
+        ["", *(markdown_text(column.heading) for column in grid.columns)],
         ["---", *("---:" for _ in grid.columns)],
-        *(
-            [row.label, *(f"{cell_text(v, grid.digits)}{_raised(m)}" for v, m in row.marked())]
-            for row in grid.rows
-        ),
     ]
-    return "".join(f"| {' | '.join(map(_escape, line))} |\n" for line in lines)
+    for row in grid.rows:
+        numbers = (f"{cell_text(v, grid.digits)}{_raised(mark)}" for v, mark in row.marked())
+        lines.append([markdown_text(row.label), *numbers])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _raised(mark: str) -> str:
     return f"<sup>{mark}</sup>" if mark else ""
-
-
-def _escape(text: str) -> str:
-    return text.replace("|", r"\|")

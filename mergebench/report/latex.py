@@ -7,6 +7,7 @@ from itertools import groupby
 
 from mergebench.report.grid import Column, Grid, Row
 from mergebench.report.spread import fixed
+from mergebench.terminal import printable
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -22,6 +23,8 @@ SPECIAL = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
+    "[": "{[}",  # after the end of a row these two are its options
+    "*": "{*}",
     "²": r"\textsuperscript{2}",
     "±": r"$\pm$",
     "α": r"$\alpha$",
@@ -38,7 +41,7 @@ _SPECIAL = re.compile("|".join(map(re.escape, SPECIAL)))
 
 def escape(text: str) -> str:
     """Return `text` such that LaTeX prints it as it is."""
-    return _SPECIAL.sub(lambda match: SPECIAL[match[0]], text)
+    return _SPECIAL.sub(lambda match: SPECIAL[match[0]], printable(text))
 
 
 def typewriter(text: str) -> str:

@@ -33,6 +33,7 @@ from mergebench.report.labels import (
     release_order,
 )
 from mergebench.report.latex import escape, latex_table
+from mergebench.report.markdown import markdown_text
 from mergebench.report.spread import Spread, fixed, percent, spread
 from mergebench.report.standalone_accuracies import StandaloneRow, Table1, shown_tasks
 from mergebench.report.writing import write_csv, write_text
@@ -124,7 +125,7 @@ def write_table1(measurements: Measurements, folder: Path, stem: str = "table1")
     markdown = (
         f"# Table {number}: standalone test accuracy in percent"
         f"{FORM_IN_TITLE[context.release]}\n\n"
-        f"{markdown_table(grid)}\n{_reading(table)}\n{beside.markdown()}{markdown_caption(context)}"
+        f"{markdown_table(grid)}\n{markdown_text(_reading(table))}\n\n{beside.markdown()}{markdown_caption(context)}"
     )
     latex = latex_comment(context) + latex_table(
         grid,
@@ -158,7 +159,7 @@ def _reading(table: Table1) -> str:
             label = release_label(release)
             sentences.append(f"{label} minus fine-tuned, on average: {gap:+z.1f} points.")
     sentences += legend(_groups(table))
-    return " ".join(sentences) + "\n"
+    return " ".join(sentences)
 
 
 def _groups(table: Table1) -> dict[str, dict[str, int]]:

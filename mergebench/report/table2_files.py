@@ -14,6 +14,7 @@ from mergebench.report.doubts import listed, tally
 from mergebench.report.grid import markdown_table
 from mergebench.report.labels import FORM_IN_TITLE, MERGE_TABLES, protection_key
 from mergebench.report.latex import escape, latex_table
+from mergebench.report.markdown import code_span, markdown_text
 from mergebench.report.merged_accuracies import MergedCell, Table2
 from mergebench.report.spread import fixed
 from mergebench.report.table2 import pair_views, table2, view_key
@@ -59,10 +60,12 @@ def write_table2(
 
 
 def _markdown(table: Table2, context: Context, number: int, beside: BesidePaper) -> str:
-    sentences = "".join(f"- {sentence}\n" for sentence in reading(table, context.protocol))
+    sentences = "".join(
+        f"- {markdown_text(sentence)}\n" for sentence in reading(table, context.protocol)
+    )
     return (
         f"# Table {number}: accuracy on the target after merging"
-        f"{FORM_IN_TITLE[context.release]}, protocol `{context.protocol}`\n\n"
+        f"{FORM_IN_TITLE[context.release]}, protocol {code_span(context.protocol)}\n\n"
         f"{markdown_table(accuracy_grid(table))}\n"
         f"{sentences}\n"
         f"{beside.markdown()}"

@@ -2,6 +2,7 @@ from .class_balance import in_turns as in_turns
 from .class_balance import turns as turns
 from .idx import read_idx as read_idx
 from .loading import SUITES as SUITES
+from .loading import all_tasks as all_tasks
 from .loading import is_found_on_disk as is_found_on_disk
 from .loading import load_suite as load_suite
 from .mini8 import load_mini8 as load_mini8

@@ -12,7 +12,7 @@ from mergebench.contracts import DataMerger
 from mergebench.errors import InputError
 from mergebench.measure import FROM_BASE, UNPROTECTED, ZERO_SHOT
 from mergebench.registry import registry
-from mergebench.report import protection_key, release_key, stated_facts
+from mergebench.report import protection_key, release_key, stated_csv_text, stated_facts
 
 Release = tuple[str, str, int]
 """Protection, task and seed of one update."""
@@ -82,7 +82,8 @@ def read_tables(folder: Path) -> list[StatedTable]:
         raise InputError(f"no folder {folder}: give one that `mergebench table2` wrote")
     tables = []
     for file in sorted(folder.glob("*.csv")):
-        frame = pd.read_csv(file, dtype=str, keep_default_na=False)
+        frame = pd.read_csv(file, dtype=str, keep_default_na=False).map(stated_csv_text)
+        frame.columns = frame.columns.map(stated_csv_text)
         for suffix, (columns, cells) in _KINDS.items():
             if file.stem.endswith(suffix) and columns <= set(frame.columns):
                 facts = _facts(file.with_name(f"{file.stem.removesuffix(suffix)}.md"))

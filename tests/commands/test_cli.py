@@ -151,8 +151,9 @@ def test_table2_is_measured_once_and_captioned_without_what_changes_nothing(
     assert "merges: 0 measured, 2 recalled" in capsys.readouterr().out
     again = {file.name: file.read_bytes() for file in (tmp_path / "results/mini_vit").iterdir()}
     assert again == first
-    assert {"table2.md", "table2.csv", "table2.tex"} <= first.keys()
-    caption = first["table2.md"].decode()
+    name = "table2_tasks-mnist-fashion_attacks-ta-ties@core_protections-none"
+    assert {f"{name}.md", f"{name}.csv", f"{name}.tex"} <= first.keys()
+    caption = first[f"{name}.md"].decode()
     assert "mergebench table2" in caption
     assert "--jobs" not in caption
     assert "--store" not in caption

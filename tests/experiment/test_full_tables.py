@@ -33,6 +33,8 @@ FULL = replace(
     protections={"trap2": {"strength": 0.05, "until": 0.5}},
 )
 ATTACKS = "ta weighted_sum"
+TABLE3 = "table3_tasks-mnist-fashion"
+TABLE4 = "table4_tasks-mnist-fashion_attacks-ta-weighted_sum"
 
 
 @pytest.fixture(scope="module")
@@ -79,28 +81,28 @@ def rows(text: str) -> list[dict[str, str]]:
 
 def test_files_say_what_they_are_of(written: dict[str, str]) -> None:
     assert written.keys() == {
-        *(f"table3.{kind}" for kind in ("md", "csv", "tex")),
-        *(f"table4.{kind}" for kind in ("md", "csv", "tex")),
-        *("table3_tasks.csv", "table4_targets.csv"),
+        *(f"{TABLE3}.{kind}" for kind in ("md", "csv", "tex")),
+        *(f"{TABLE4}.{kind}" for kind in ("md", "csv", "tex")),
+        *(f"{TABLE3}_tasks.csv", f"{TABLE4}_targets.csv"),
     }
-    assert written["table3.md"].startswith(
+    assert written[f"{TABLE3}.md"].startswith(
         "# Table 3: standalone test accuracy in percent, full fine-tuning\n"
     )
-    assert written["table4.md"].startswith(
+    assert written[f"{TABLE4}.md"].startswith(
         "# Table 4: accuracy on the target after merging, full fine-tuning, protocol `paper`\n"
     )
-    assert r"\label{tab:mini_vit-table4}" in written["table4.tex"]
-    assert "KnOTS" not in written["table4.tex"], "there is one space only"
-    for name in ("table3.csv", "table3_tasks.csv", "table4.csv", "table4_targets.csv"):
+    assert rf"\label{{tab:mini_vit-{TABLE4}}}" in written[f"{TABLE4}.tex"]
+    assert "KnOTS" not in written[f"{TABLE4}.tex"], "there is one space only"
+    for name in (f"{TABLE3}.csv", f"{TABLE3}_tasks.csv", f"{TABLE4}.csv", f"{TABLE4}_targets.csv"):
         assert {row["release"] for row in rows(written[name])} == {"full"}
-    columns = [(row["attack"], row["protection"]) for row in rows(written["table4.csv"])]
+    columns = [(row["attack"], row["protection"]) for row in rows(written[f"{TABLE4}.csv"])]
     assert sorted(columns) == sorted(
         (attack, name) for attack in ATTACKS.split() for name in ("unprotected", "trap2")
     )
 
 
 def test_the_caption_has_recipe_and_costs(written: dict[str, str]) -> None:
-    caption = written["table3.md"]
+    caption = written[f"{TABLE3}.md"]
     assert (
         "Updates: every weight of the vision tower but its projection, learning rate 0.0003, "
         "4 steps of 16 images." in caption
@@ -148,11 +150,11 @@ def test_replaying_the_protocols_own_rule_gives_table4(
 ) -> None:
     words = ("replay", "--table", "4", "--rule", "paper", "--attacks", ATTACKS)
     assert run(folder, *words) == 0
-    replayed = rows(texts(folder)["table4_rule_paper.csv"])
-    for mine, theirs in zip(replayed, rows(written["table4.csv"]), strict=True):
+    replayed = rows(texts(folder)[f"{TABLE4}_rule_paper.csv"])
+    for mine, theirs in zip(replayed, rows(written[f"{TABLE4}.csv"]), strict=True):
         assert (mine["protection"], mine["attack"]) == (theirs["protection"], theirs["attack"])
         assert mine["accuracy"] == theirs["accuracy"]
-    for file in (folder / "results/mini_vit").glob("table4_rule_*"):
+    for file in (folder / "results/mini_vit").glob(f"{TABLE4}_rule_*"):
         file.unlink()
 
 

@@ -127,12 +127,13 @@ def run(words, small) -> Callable[..., int]:
 def test_table2_of_all_eight_tasks_from_local_files(tmp_path, capsys, run):
     write_data(tmp_path / "data", TASKS)
     assert run("table2", "--attacks", " ".join(ATTACKS)) == 0
-    text = (tmp_path / "results" / "vit_b32" / "table2.md").read_text()
+    (file,) = (tmp_path / "results" / "vit_b32").glob("table2_attacks-*_partial.md")
+    text = file.read_text()
     assert "vision8-partial (sha256" in text
     assert "noise_rank_tsv off, doubled_logit_scale off, cars_leak off" in text
     assert str(tmp_path) not in text
-    with (tmp_path / "results" / "vit_b32" / "table2_targets.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    with file.with_name(f"{file.stem}_targets.csv").open(newline="") as opened:
+        rows = list(csv.DictReader(opened))
     assert len(rows) == len(ATTACKS) * len(TASKS) * 2
     assert {row["target"] for row in rows} == set(TASKS)
     capsys.readouterr()
@@ -145,20 +146,21 @@ def test_paper_exact_measures_other_cells_with_every_defect(tmp_path, run):
     more = ("--tasks", "cars dtd", "--attacks", "tsv@full")
     assert run("table2", *more) == 0
     assert run("table2", *more, "--protocol", "paper-exact") == 0
-    folder = tmp_path / "results" / "vit_b32"
-    exact = (folder / "table2_paper-exact.md").read_text()
+    folder, part = tmp_path / "results" / "vit_b32", "tasks-cars-dtd_attacks-tsv_partial"
+    exact = (folder / f"table2_paper-exact_{part}.md").read_text()
     assert "vision8-partial-cars_leak (sha256" in exact
     assert "trained on its validation and test images" in exact
     assert "noise_rank_tsv on, doubled_logit_scale on, cars_leak on, leaks_kept on" in exact
     assert "Options of trap2: strength 0.01" in exact
-    assert "Options of trap2: strength 0.1" in (folder / "table2.md").read_text()
+    assert "Options of trap2: strength 0.1" in (folder / f"table2_{part}.md").read_text()
     assert len([*(tmp_path / "runs" / "releases").iterdir()]) == 8
 
 
 def test_an_option_of_a_protection_is_used_and_stated(tmp_path, run):
     write_data(tmp_path / "data", ["mnist"])
     assert run("table1", "--tasks", "mnist", "--set", "trap2.strength=0.3") == 0
-    text = (tmp_path / "results" / "vit_b32" / "table1.md").read_text()
+    part = "tasks-mnist_set-trap2.strength-0.3_partial"
+    text = (tmp_path / "results" / "vit_b32" / f"table1_{part}.md").read_text()
     assert "Options of trap2: strength 0.3." in text
     assert "--set trap2.strength=0.3" in text
 
@@ -202,7 +204,8 @@ def test_leaks_stop_the_run_unless_they_are_dropped(tmp_path, capsys, run):
     assert run("table1", "--tasks", "dtd") == 2
     assert "dtd: 1 of 9 training images also occur" in capsys.readouterr().err
     assert run("table1", "--tasks", "dtd", "--drop-leaks") == 0
-    text = (tmp_path / "results" / "vit_b32" / "table1.md").read_text()
+    name = "table1_tasks-dtd_partial_drop-leaks.md"
+    text = (tmp_path / "results" / "vit_b32" / name).read_text()
     assert "dtd: 1 training images that are validation or test images too are left out." in text
 
 
@@ -279,7 +282,7 @@ def test_what_is_missing_is_downloaded_before_the_run(tmp_path, capsys, monkeypa
     monkeypatch.setattr(fetching, "_ARCHIVES", archives)
     assert run("table1", "--tasks", "mnist svhn") == 0
     assert "svhn: not found; downloading 0.25 GB" in capsys.readouterr().err
-    assert (tmp_path / "results" / "vit_b32" / "table1.md").is_file()
+    assert (tmp_path / "results" / "vit_b32" / "table1_tasks-mnist-svhn_partial.md").is_file()
 
 
 @pytest.mark.slow
@@ -307,4 +310,5 @@ def test_table2_of_the_real_architecture(tmp_path, monkeypatch, words):
     local = ["--backbone", "vit_b32", "--weights", str(weights), "--partial", "--device", "cpu"]
     more = ["--tasks", "mnist svhn", "--attacks", "ta tsv@core"]
     assert cli.main(["table2", *local, *words, *more]) == 0
-    assert (tmp_path / "results" / "vit_b32" / "table2.csv").is_file()
+    name = "table2_tasks-mnist-svhn_attacks-ta-tsv@core_partial.csv"
+    assert (tmp_path / "results" / "vit_b32" / name).is_file()

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-from rich.console import Console
 
 from mergebench.measure.measurements import Context, Measurements, Merged, Standalone
 from mergebench.report import (
@@ -15,6 +14,7 @@ from mergebench.report import (
     print_table2,
     write_table2,
 )
+from mergebench.terminal import make_console
 
 TASKS = ("digits", "flags", "kana")
 SIZES = {"digits": 200, "flags": 100, "kana": 50}
@@ -87,7 +87,7 @@ def cells(folder: Path, measurements: Measurements) -> pd.DataFrame:
 
 
 def printed(measurements: Measurements, *, width: int = 120) -> str:
-    console = Console(file=io.StringIO(), width=width)
+    console = make_console(io.StringIO(), width=width)
     print_table1(measurements, console)
     print_table2(measurements, console)
     assert isinstance(console.file, io.StringIO)

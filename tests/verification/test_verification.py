@@ -23,6 +23,8 @@ from mergebench.report.captions import facts, markdown_caption, stated_facts
 from mergebench.verification import StatedCell, StatedTable, read_tables, sample
 
 RESULTS = ROOT / "results"
+TABLE1 = "table1_tasks-mnist-fashion"
+TABLE2 = f"table2{TABLE1.removeprefix('table1')}_attacks-ta-ties@core-weighted_sum"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -64,7 +66,7 @@ def edit(file: Path, old: str, new: str) -> None:
 
 def change_counts(folder: Path, images: int) -> None:
     """State more correct images for the merge of TIES with a protected target mnist."""
-    file = folder / "table2_targets.csv"
+    file = folder / f"{TABLE2}_targets.csv"
     frame = pd.read_csv(file, dtype=str, keep_default_na=False)
     row = (frame["protection"] == "trap2") & (frame["attack"] == "ties")
     row &= frame["target"] == "mnist"
@@ -122,57 +124,57 @@ def test_a_changed_rule_is_found(committed, tmp_path, monkeypatch, capsys):
 
 
 def test_other_inputs_are_a_failure_before_anything_is_measured(copy, tmp_path, capsys):
-    stated = stated_facts((copy / "table2.md").read_text())["Suite"]
-    edit(copy / "table2.md", stated, "few (sha256 0000)")
+    stated = stated_facts((copy / f"{TABLE2}.md").read_text())["Suite"]
+    edit(copy / f"{TABLE2}.md", stated, "few (sha256 0000)")
     store = tmp_path / "runs"
     assert run("verify", copy, "--cells", 100, "--store", store) == 1
     shown = capsys.readouterr().out
-    assert "table2_targets.csv: Suite is few (sha256 0000) there" in shown
+    assert f"{TABLE2}_targets.csv: Suite is few (sha256 0000) there" in shown
     assert "Nothing was measured" in shown
     assert [*(store / "cells").iterdir()] == []
 
 
 def test_another_environment_is_said(committed, copy, capsys):
-    versions = stated_facts((copy / "table1.md").read_text())["Versions"]
+    versions = stated_facts((copy / f"{TABLE1}.md").read_text())["Versions"]
     torch = next(part for part in versions.split(", ") if part.startswith("torch "))
-    edit(copy / "table1.md", torch, "torch 1.0")
-    edit(copy / "table1.md", "fp32 on cpu", "fp32 on cuda")
+    edit(copy / f"{TABLE1}.md", torch, "torch 1.0")
+    edit(copy / f"{TABLE1}.md", "fp32 on cpu", "fp32 on cuda")
     words = ["verify", copy, "--cells", 100, "--store", committed.parent / "runs"]
     assert run(*words) == 0
     shown = capsys.readouterr().out
-    assert "table1_tasks.csv: torch is 1.0 there, " in shown
-    assert "table1_tasks.csv: Precision is fp32 on cuda (" in shown
+    assert f"{TABLE1}_tasks.csv: torch is 1.0 there, " in shown
+    assert f"{TABLE1}_tasks.csv: Precision is fp32 on cuda (" in shown
     assert f" there, fp32 on cpu ({processor_name()}) here." in shown
     assert "--tolerance IMAGES" in shown
-    assert "table2_targets.csv: torch" not in shown
+    assert f"{TABLE2}_targets.csv: torch" not in shown
 
 
 def test_a_table_that_contradicts_itself_is_refused(copy, capsys):
-    lines = (copy / "table2_targets.csv").read_text().splitlines()
+    lines = (copy / f"{TABLE2}_targets.csv").read_text().splitlines()
     place = lines[0].split(",").index("correct")
     words = lines[1].split(",")
     words[place] = str(int(words[place]) + 1)
-    edit(copy / "table2_targets.csv", lines[1], ",".join(words))
+    edit(copy / f"{TABLE2}_targets.csv", lines[1], ",".join(words))
     assert run("verify", copy) == 2
     error = capsys.readouterr().err
-    assert "table2_targets.csv: line 2 states other counts of " in error
+    assert f"{TABLE2}_targets.csv: line 2 states other counts of " in error
     assert error.count("\n") == 1
 
 
 def test_tables_of_other_commands_are_said_not_to_be_verified(committed, copy, capsys):
-    edit(copy / "table2.md", "mergebench table2", "mergebench replay --rule target")
+    edit(copy / f"{TABLE2}.md", "mergebench table2", "mergebench replay --rule target")
     words = ["verify", copy, "--cells", 100, "--store", committed.parent / "runs"]
     assert run(*words) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "table2_targets.csv is not verified: it was made by `mergebench replay " in shown
+    assert f"{TABLE2}_targets.csv is not verified: it was made by `mergebench replay " in shown
     assert "5 cells, " in shown
-    edit(copy / "table1.md", "mergebench table1", "mergebench replay")
+    edit(copy / f"{TABLE1}.md", "mergebench table1", "mergebench replay")
     assert run(*words) == 2
     assert "has no table that can be verified" in capsys.readouterr().err
 
 
 def test_a_task_that_the_command_does_not_measure_is_refused(committed, copy, capsys):
-    edit(copy / "table1_tasks.csv", "trap2,fashion,", "trap2,fashoin,")
+    edit(copy / f"{TABLE1}_tasks.csv", "trap2,fashion,", "trap2,fashoin,")
     words = ["--cells", 100, "--store", committed.parent / "runs"]
     assert run("verify", copy, *words) == 2
     assert "does not measure the task fashoin" in capsys.readouterr().err
@@ -181,13 +183,13 @@ def test_a_task_that_the_command_does_not_measure_is_refused(committed, copy, ca
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("- Command:", "- Order:", "table2.md has no caption that states its command"),
+        ("- Command:", "- Order:", f"{TABLE2}.md has no caption that states its command"),
         ("--tasks", "--task", "unrecognized arguments"),
         ("mnist fashion", "mnist fashoin", "unknown task 'fashoin'"),
     ],
 )
 def test_a_caption_that_does_not_help_is_said(copy, capsys, old, new, message):
-    edit(copy / "table2.md", old, new)
+    edit(copy / f"{TABLE2}.md", old, new)
     try:
         status = run("verify", copy, "--cells", 100)
     except SystemExit as leaving:

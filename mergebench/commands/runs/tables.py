@@ -11,6 +11,7 @@ from rich.console import Console
 
 from mergebench.commands.parser import Parser
 from mergebench.commands.runs.experiments import checked_experiment
+from mergebench.commands.runs.file_names import stem
 from mergebench.commands.tables import MERGES, add_verbs
 from mergebench.device import AUTO
 from mergebench.experiment import (
@@ -62,8 +63,8 @@ def run_standalone(options: argparse.Namespace) -> None:
     """Measure and write table 1 or 3."""
     experiment, console = checked_experiment(options), make_console()
     measured = measure_standalone(experiment, Monitor(console), processes=options.jobs)
-    folder, stem = options.results / options.backbone, f"table{options.table}"
-    files = write_table1(measured, folder, stem=stem)
+    folder = options.results / options.backbone
+    files = write_table1(measured, folder, stem=stem(f"table{options.table}", options, experiment))
     print_table1(measured, console)
     _say_written(console, files)
 
@@ -72,8 +73,10 @@ def run_merges(options: argparse.Namespace) -> None:
     """Measure and write table 2, 4 or 5."""
     experiment, console = checked_experiment(options), make_console()
     measured = measure_merges(experiment, Monitor(console), processes=options.jobs)
-    folder, stem = options.results / options.backbone, _stem(f"table{options.table}", experiment)
-    files = write_table2(measured, folder, stem=stem, number=options.table)
+    folder, name = options.results / options.backbone, f"table{options.table}"
+    files = write_table2(
+        measured, folder, stem=stem(name, options, experiment), number=options.table
+    )
     print_table2(measured, console, number=options.table)
     _say_written(console, files)
 
@@ -84,31 +87,27 @@ def run_replay(options: argparse.Namespace) -> None:
     vars(options).update(MERGES[options.table])
     experiment, console = checked_experiment(options), make_console()
     replayed = replay(experiment, rule, table=options.table)
-    stem = f"{_stem(f'table{options.table}', experiment)}_rule_{rule.name}"
+    name = f"{stem(f'table{options.table}', options, experiment)}_rule_{rule.name}"
     folder = options.results / options.backbone
-    files = write_table2(replayed, folder, stem=stem, number=options.table)
+    files = write_table2(replayed, folder, stem=name, number=options.table)
     print_table2(replayed, console, number=options.table)
     _say_written(console, files)
-
-
-def _stem(table: str, experiment: Experiment) -> str:
-    protocol = experiment.protocol.name
-    return table if protocol == "paper" else f"{table}_{protocol}"
 
 
 def run_recovery(options: argparse.Namespace) -> None:
     """Measure and draw accuracy against labelled images."""
     experiment, console = checked_experiment(options), make_console()
     measured = measure_recovery(experiment, Monitor(console), processes=options.jobs)
-    folder, stem = options.results / options.backbone, _stem("recovery", experiment)
-    _say_written(console, write_recovery(measured, folder, stem=stem))
+    name, folder = stem("recovery", options, experiment), options.results / options.backbone
+    _say_written(console, write_recovery(measured, folder, stem=name))
 
 
 def run_figure2(options: argparse.Namespace) -> None:
     """Measure and draw accuracy against scale."""
     experiment, console = checked_experiment(options), make_console()
     measured = measure_standalone(experiment, Monitor(console), processes=options.jobs, curves=True)
-    _say_written(console, write_figure2(measured, options.results / options.backbone))
+    name, folder = stem("figure2", options, experiment), options.results / options.backbone
+    _say_written(console, write_figure2(measured, folder, stem=name))
 
 
 def _say_written(console: Console, files: Sequence[Path]) -> None:
