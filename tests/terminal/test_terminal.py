@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TextIO
 
 import pytest
-from command_line import run
+from command_line import measure_few_images, run
+from miniature import FEW_IMAGES
 from repository import ROOT
 from rich.table import Table
 from rich.text import Text
 
+from mergebench.registry import registry
 from mergebench.terminal import (
     BROKEN_PIPE,
     lasting_streams,
@@ -107,6 +109,27 @@ def test_the_status_of_another_error_stays(stream, capsys) -> None:
     assert capsys.readouterr().err.startswith("mergebench: unknown kind 'nothing'")
     assert run("--help") == 1
     assert capsys.readouterr().err.startswith("mergebench: cannot print: No space left on device")
+
+
+@pytest.fixture
+def few_images(monkeypatch, tmp_path) -> Iterator[list[object]]:
+    """Options of a table of few images; the plug-in files of the test are forgotten after it."""
+    registry.cache_clear()
+    yield measure_few_images(monkeypatch, tmp_path)
+    registry.cache_clear()
+
+
+def test_a_table_is_written_before_it_is_printed(
+    tmp_path: Path, stream, capsys, few_images
+) -> None:
+    plugin, name = tmp_path / "plugin.py", NAME.split()[0]
+    plugin.write_text(FEW_IMAGES.read_text().replace('"weighted_sum"', repr(name)))
+    words = [plugin if word == FEW_IMAGES else word for word in few_images]
+    stream(Path("/dev/full"))
+    assert run("table2", *words, "--attacks", name, "--protections", "none") == 1
+    assert capsys.readouterr().err.startswith("mergebench: cannot print: No space left on device")
+    (markdown,) = (tmp_path / "results" / "mini_vit").glob("table2*[0-9a-f].md")
+    assert r"|  | \[bold\]x\[/bold\]\[/\] |" in markdown.read_text()
 
 
 def test_without_an_output_stream_nothing_is_said(monkeypatch, capsys) -> None:
