@@ -73,14 +73,16 @@ class Output:
         """Return what is at `path`, links not followed; None if nothing is."""
         if len(os.fsencode(path.name)) > LONGEST_NAME:
             raise InputError(
-                f"{self.option} {path.name[:20]}...: the name is longer than {LONGEST_NAME} bytes"
+                f"{self.option} {path.name[:20]}...: the name is longer than {LONGEST_NAME} bytes: "
+                f"{_OTHER}"
             )
         try:
             return path.lstat()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except OSError as error:
-            raise InputError(f"cannot write {path}: {error.strerror}; {_OTHER}") from error
+        except (OSError, ValueError) as error:  # ValueError: a byte 0 in the name
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise InputError(f"cannot write {path}: {reason}; {_OTHER}") from error
 
     def _check_parents(self, path: Path) -> None:
         """Refuse `path` if it, or the folders that are missing above it, cannot be made."""

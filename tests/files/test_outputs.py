@@ -146,6 +146,7 @@ def test_what_is_no_file_is_refused_also_by_force(tmp_path: Path, made, kind: st
         ("/dev/null", "/dev/null: is a device, pipe or socket, no file"),
         ("", r"--out \.: is a folder, no file"),
         ("x" * 300, r"--out x{20}\.\.\.: the name is longer than 200 bytes"),
+        ("a\0b", "cannot write a\0b: .*embedded null byte; choose another name"),
         ("file/below", "cannot write file/below: /.*/file is no folder; choose another name"),
         ("loop/below/new", r"cannot write loop/below/new: .*/loop is no folder|symbolic links"),
     ],
