@@ -8,6 +8,8 @@ from pathlib import Path
 
 from mergebench.errors import InputError
 
+_SMALL = 10_000_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class MissingItem:
@@ -26,7 +28,7 @@ class MissingItem:
 
     def __str__(self) -> str:
         """Return all of it in one line."""
-        size = f"{self.size / 1e9:.2f} GB"
+        size = size_text(self.size)
         text = f"{self.name}: {self.reason} ({size}): `{self.command}`, or copy it to {self.folder}"
         return f"{text}, {self.otherwise}" if self.otherwise else text
 
@@ -44,8 +46,17 @@ class MissingItemsError(InputError):
 
     def lines(self) -> list[str]:
         """Return how many items there are and how large, then a line for each."""
-        size = sum(item.size for item in self.items) / 1e9
-        return [f"{len(self.items)} missing, {size:.2f} GB:", *map(str, self.items)]
+        size = size_text(sum(item.size for item in self.items))
+        return [f"{len(self.items)} missing, {size}:", *map(str, self.items)]
+
+
+def size_text(size: int) -> str:
+    """Return a number of bytes as messages show it.
+
+    >>> size_text(12_000_000), size_text(420_000)
+    ('0.01 GB', '0.4 MB')
+    """
+    return f"{size / 1e6:.1f} MB" if size < _SMALL else f"{size / 1e9:.2f} GB"
 
 
 def require_nothing(missing: Sequence[MissingItem]) -> None:

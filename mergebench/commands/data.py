@@ -1,4 +1,4 @@
-"""The verbs for data: fetch and check those of vision8, build those of the embedded suite."""
+"""The verbs for data: fetch and check those of suites on disk, build the embedded suite's."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from pathlib import Path
 from mergebench.commands import numbers
 from mergebench.commands.options import add_image_options
 from mergebench.commands.parser import Later, Parser, Verbs
+from mergebench.suites import SUITES_ON_DISK
 
 
 def add_verbs(verbs: Verbs) -> None:
     """Add data, with the actions build, check and fetch."""
-    data = verbs.add_parser("data", help="fetch or check the paper's data sets, build the embedded")
+    data = verbs.add_parser("data", help="fetch or check data sets, build the embedded ones")
     actions = data.add_subparsers(dest="action", required=True, metavar="ACTION")
     build = actions.add_parser("build", help="rebuild the embedded suite from the registries")
     build.add_argument("--cache", type=Path, default=Path(".cache/mini8"), metavar="DIR")
     build.set_defaults(run=Later("data", "build"))
     common = Parser(add_help=False)
-    common.add_argument("tasks", nargs="*", metavar="TASK", help="all tasks of vision8 if none")
+    common.add_argument("tasks", nargs="*", metavar="TASK", help="all tasks of the suite if none")
+    common.add_argument("--suite", choices=SUITES_ON_DISK, default=SUITES_ON_DISK[0])
     add_image_options(common)
     common.add_argument(
-        "--resolution", type=numbers.pixels, default=224, help="224, or 256 for convnext"
+        "--resolution", type=numbers.pixels, help="of images: 224, or 256 for convnext"
     )
     check = actions.add_parser("check", parents=[common], help="say what is there, without network")
-    check.add_argument("--suite", choices=["vision8"], default="vision8")
     check.add_argument("--hashes", action="store_true", help="read and verify all decoded images")
     check.set_defaults(run=Later("data", "check"))
     fetching = actions.add_parser("fetch", parents=[common], help="download what is missing")

@@ -6,25 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mergebench.errors import InputError
 from mergebench.suites.mini8 import load_mini8, read_manifest
+from mergebench.suites.on_disk import is_found_on_disk, room_of
 from mergebench.suites.options import SuiteOptions
 from mergebench.suites.suite import Suite
-from mergebench.suites.vision8 import load_vision8, task_rows
+from mergebench.suites.vision8 import load_vision8
 
 #: Suite name -> loader. A loader takes the wanted task names, or `None` for all of them, and, if
 #: its suite can be found and prepared in more than one way, `options=`.
 SUITES: Mapping[str, Callable[..., Suite]] = {"mini8": load_mini8, "vision8": load_vision8}
 
 
-def is_found_on_disk(name: str) -> bool:
-    """Whether the images of a suite are found on disk, by `SuiteOptions`, or come with it."""
-    return name == "vision8"
-
-
 def all_tasks(name: str) -> tuple[str, ...]:
     """Return the names of all tasks of a suite, in its order, without loading it."""
-    return tuple(
-        task.name for task in (task_rows() if name == "vision8" else read_manifest().tasks)
-    )
+    rows = room_of(name).task_rows() if is_found_on_disk(name) else read_manifest().tasks
+    return tuple(task.name for task in rows)
 
 
 def load_suite(

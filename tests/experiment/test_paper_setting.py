@@ -261,7 +261,7 @@ def test_with_weights_a_silent_hub_is_asked_once(tmp_path, capsys, monkeypatch, 
 def test_a_local_copy_that_lacks_images_is_not_replaced_by_a_download(
     tmp_path, capsys, monkeypatch, small, words
 ):
-    monkeypatch.setattr(images, "fetch", lambda state: pytest.fail("downloads"))
+    monkeypatch.setattr(images, "fetch_data", lambda state: pytest.fail("downloads"))
     write_data(tmp_path / "data", ["mnist"])
     local = ["--backbone", "vit_b32", "--weights", str(small), "--tasks", "mnist"]
     assert cli.main(["table1", *local, *words]) == 2
@@ -275,9 +275,9 @@ def test_what_is_missing_is_downloaded_before_the_run(tmp_path, capsys, monkeypa
     splits = pictures("svhn", {"train": 9, "test": 10})
 
     def no_such(*words: object, **options: object) -> None:
-        raise fetching.hub.RefusedError("not on the hub")
+        raise fetching.RefusedError("not on the hub")
 
-    monkeypatch.setattr(fetching.hub, "list_files", no_such)
+    monkeypatch.setattr(fetching, "list_parquet", no_such)
     archives = {"svhn": lambda root: write_archive(root, "svhn", splits)}
     monkeypatch.setattr(fetching, "_ARCHIVES", archives)
     assert run("table1", "--tasks", "mnist svhn") == 0

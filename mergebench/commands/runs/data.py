@@ -1,24 +1,26 @@
-"""The verbs for data: fetch and check those of vision8, build those of the embedded suite."""
+"""The verbs for data: fetch and check those of the suites on disk, build the embedded suite's."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.table import Table
 
+from mergebench.errors import InputError
 from mergebench.missing import MissingItem
-from mergebench.suites import SplitName, SuiteOptions, default_cache, default_data_root
-from mergebench.suites.vision8 import (
-    TaskState,
+from mergebench.suites import (
+    DataState,
+    SuiteOptions,
     UnreachableError,
-    fetch,
+    default_cache,
+    default_data_root,
+    fetch_data,
     is_offline,
-    split_sizes,
-    survey,
-    task_rows,
+    survey_suite,
 )
 from mergebench.terminal import make_console
 
@@ -38,9 +40,8 @@ def run_check(options: argparse.Namespace) -> int:
     states = _surveyed(options)
     if options.hashes:
         for state in states:
-            if state.entry is not None:
-                state.entry.verify()
-    _print(states, make_console())
+            state.verify()
+    _print(options.suite, states, make_console())
     return _report([state.missing for state in states if state.missing is not None])
 
 
@@ -54,22 +55,27 @@ def run_fetch(options: argparse.Namespace) -> int:
     fetched = []
     for state in states:
         try:
-            fetched.append(fetch(state) if state.problem else state)
+            fetched.append(fetch_data(state) if state.problem else state)
         except UnreachableError as error:
             print(f"mergebench: no download: {error}", file=sys.stderr)
             return _report(missing)
-        print(f"{state.row.name}: {fetched[-1].source or fetched[-1].problem or 'decoded before'}")
+        print(f"{state.row.name}: {fetched[-1].outcome}")
     return _report([state.missing for state in fetched if state.missing is not None])
 
 
-def _surveyed(options: argparse.Namespace) -> list[TaskState]:
+def _surveyed(options: argparse.Namespace) -> list[DataState]:
     found = SuiteOptions(
         data_root=options.data_root or default_data_root(),
         cache=options.cache or default_cache(),
-        resolution=options.resolution,
         partial=options.partial,
     )
-    return [survey(row, found) for row in task_rows(options.tasks or None)]
+    if options.suite != "vision8":
+        for name in ("resolution", "hashes"):
+            if getattr(options, name, None):
+                raise InputError(f"--{name}: suite {options.suite} has no images; leave it out")
+    elif options.resolution is not None:
+        found = replace(found, resolution=options.resolution)
+    return survey_suite(options.suite, options.tasks or None, found)
 
 
 def _report(missing: Sequence[MissingItem]) -> int:
@@ -79,31 +85,14 @@ def _report(missing: Sequence[MissingItem]) -> int:
     return _INCOMPLETE if missing else 0
 
 
-def _print(states: Sequence[TaskState], console: Console) -> None:
+def _print(suite: str, states: Sequence[DataState], console: Console) -> None:
     table = Table()
-    for heading in ("task", "source", "train/val/test", "expected", "classes", "decoded", "GB"):
+    for heading in states[0].facts:
         table.add_column(heading, overflow="fold")
     for state in states:
-        complete = not state.problem
-        table.add_row(
-            state.row.name,
-            str(state.source or ("decoded before" if complete else "-")),
-            _sizes(state.sizes or (state.source.counts if state.source else {})),
-            _sizes(split_sizes(state.row)),
-            "ok" if complete else "-",
-            "yes" if state.entry is not None else "no",
-            f"{state.cache_bytes / 1e9:.1f}",
-        )
+        table.add_row(*state.facts.values())
     console.print(table)
-    side = states[0].options.resolution
-    needed = sum(state.cache_bytes for state in states if state.entry is None)
-    console.print(
-        f"GB: decoded to {side} px; {needed / 1e9:.1f} GB still to be written to "
-        f"{states[0].options.cache}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    if suite == "vision8":
+        from mergebench.suites.vision8 import space_needed
 
-
-def _sizes(sizes: Mapping[str, int] | Mapping[SplitName, int]) -> str:
-    return "/".join(str(size) for size in sizes.values()) or "-"
+        console.print(space_needed(states), highlight=False, soft_wrap=True)

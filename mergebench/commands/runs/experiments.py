@@ -55,7 +55,7 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
         data=data,
     )
     choose_device(options.device)
-    require_inputs(options.backbone, options.weights, data, tasks)
+    require_inputs(options.backbone, options.weights, setting.suite, data, tasks)
     check_writable(options.results / options.backbone)
     experiment.workbench()
     return experiment

@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from mergebench.backbones import find_source, missing_weights, resolution_of
 from mergebench.errors import InputError
 from mergebench.measure import Defects
-from mergebench.missing import MissingItem, require_nothing
-from mergebench.suites import SuiteOptions, default_cache, default_data_root, is_found_on_disk
-from mergebench.suites.vision8 import (
-    TaskState,
+from mergebench.missing import MissingItem, require_nothing, size_text
+from mergebench.suites import (
+    DataState,
+    SuiteOptions,
     UnreachableError,
-    fetch,
+    default_cache,
+    default_data_root,
+    fetch_data,
+    is_found_on_disk,
     is_offline,
-    survey,
-    task_rows,
+    survey_suite,
 )
 
 
@@ -50,7 +52,11 @@ def suite_options(
 
 
 def require_inputs(
-    backbone: str, weights: str | None, data: SuiteOptions | None, tasks: Sequence[str] | None
+    backbone: str,
+    weights: str | None,
+    suite: str,
+    data: SuiteOptions | None,
+    tasks: Sequence[str] | None,
 ) -> None:
     """Download the data sets that are missing, or say in one message all that is.
 
@@ -59,7 +65,7 @@ def require_inputs(
     what could not be downloaded.
     """
     lacking = missing_weights(backbone, weights)
-    states = [] if data is None else [survey(row, data) for row in task_rows(tasks)]
+    states = [] if data is None else survey_suite(suite, tasks, data)
     incomplete = [state for state in states if state.problem]
     found = [state.missing for state in incomplete]
     unusable = any(not state.absent for state in incomplete)
@@ -69,16 +75,16 @@ def require_inputs(
     require_nothing(_after_fetching(incomplete))
 
 
-def _after_fetching(states: Sequence[TaskState]) -> list[MissingItem]:
+def _after_fetching(states: Sequence[DataState]) -> list[MissingItem]:
     """Download these data sets; return what is missing then."""
     fetched = []
     for number, state in enumerate(states):
         print(
-            f"{state.row.name}: {state.problem}; downloading {state.row.download / 1e9:.2f} GB",
+            f"{state.row.name}: {state.problem}; downloading {size_text(state.row.download)}",
             file=sys.stderr,
         )
         try:
-            fetched.append(fetch(state))
+            fetched.append(fetch_data(state))
         except UnreachableError as error:
             print(f"no download: {error}", file=sys.stderr)
             fetched += states[number:]

@@ -23,8 +23,8 @@ from mergebench.errors import InputError, shape_text, unknown_name
 from mergebench.experiment import FULL_SETTINGS, SETTINGS
 from mergebench.measure import PROTOCOLS
 from mergebench.registry import is_scanned, registry
+from mergebench.suites import text8, vision8
 from mergebench.suites.mini8 import read_manifest
-from mergebench.suites.vision8 import prompts_of, split_sizes, task_rows
 from mergebench.terminal import make_console
 from mergebench.updates import huggingface_module
 
@@ -105,9 +105,14 @@ def _print_suites(console: Console) -> None:
     for task in read_manifest().tasks:
         counts = (str(split.count) for split in task.splits.values())
         table.add_row("mini8", task.name, str(len(task.classes)), *counts)
-    for row in task_rows():
-        classes = len(prompts_of(row.name).classes)
-        table.add_row("vision8", row.name, str(classes), *map(str, split_sizes(row).values()))
+    for row in vision8.task_rows():
+        classes = len(vision8.prompts_of(row.name).classes)
+        sizes = vision8.split_sizes(row).values()
+        table.add_row("vision8", row.name, str(classes), *map(str, sizes))
+    for text_row in text8.task_rows():
+        classes = len(text8.prompts_of(text_row.name).classes)
+        most = (f"<= {size}" for size in text8.split_sizes(text_row).values())
+        table.add_row("text8", text_row.name, str(classes), *most)
     console.print(table)
 
 

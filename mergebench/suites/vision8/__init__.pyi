@@ -1,10 +1,9 @@
 from .fetching import fetch as fetch
-from .hub import UnreachableError as UnreachableError
-from .hub import is_offline as is_offline
 from .loading import load_vision8 as load_vision8
 from .prompts import prompts_of as prompts_of
 from .task_state import TaskState as TaskState
 from .task_state import missing_items as missing_items
+from .task_state import space_needed as space_needed
 from .task_state import survey as survey
 from .tasks import TASKS as TASKS
 from .tasks import TaskRow as TaskRow

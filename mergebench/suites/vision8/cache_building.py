@@ -16,7 +16,7 @@ from mergebench.counting import Counting
 from mergebench.errors import InputError
 from mergebench.files import replacing
 from mergebench.suites.options import SuiteOptions
-from mergebench.suites.split_names import SplitName
+from mergebench.suites.split_names import WHOLE, SplitName
 from mergebench.suites.suite import tensor_sha256
 from mergebench.suites.vision8.cache import (
     LABELS_FILE,
@@ -31,7 +31,7 @@ from mergebench.suites.vision8.cache import (
 )
 from mergebench.suites.vision8.leaks import Shared, shared_images
 from mergebench.suites.vision8.pixel_writing import PixelWriter
-from mergebench.suites.vision8.source import WHOLE, Source
+from mergebench.suites.vision8.source import Source
 from mergebench.suites.vision8.splitting import parts_of
 from mergebench.suites.vision8.tasks import TaskRow
 

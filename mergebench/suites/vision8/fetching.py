@@ -9,7 +9,8 @@ from pathlib import Path
 
 from torchvision import datasets
 
-from mergebench.suites.vision8 import hub
+from mergebench.suites.hub_client import TIMEOUT_S, RefusedError, download
+from mergebench.suites.vision8.hub import list_parquet
 from mergebench.suites.vision8.task_state import TaskState, survey
 
 _ARCHIVES: Mapping[str, Callable[[Path], object]] = {
@@ -31,8 +32,8 @@ def fetch(state: TaskState) -> TaskState:
     does not answer.
     """
     reasons = []
-    for download in (_from_hub, _from_archive):
-        reason = download(state)
+    for attempt in (_from_hub, _from_archive):
+        reason = attempt(state)
         found = survey(state.row, state.options)
         if not found.problem:
             return found
@@ -44,14 +45,14 @@ def fetch(state: TaskState) -> TaskState:
 
 def _from_hub(state: TaskState) -> str:
     """Download from the hub; return why not, or nothing."""
-    repository = state.row.hub
+    hub = state.row.hub
     try:
-        listing = hub.list_files(repository)
+        listing = list_parquet(hub)
         absent = [split for split in state.row.sizes if split not in listing.files]
         if absent:
-            return f"{repository.repository} has no {' and no '.join(absent)} images"
-        hub.download(repository, listing)
-    except hub.RefusedError as error:
+            return f"{hub.repository} has no {' and no '.join(absent)} images"
+        download(hub, listing)
+    except RefusedError as error:
         return str(error)
     return ""
 
@@ -74,7 +75,7 @@ def _from_archive(state: TaskState) -> str:
 def _timeout() -> Iterator[None]:
     """Let no connection that torchvision opens wait for ever."""
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(hub.TIMEOUT_S)
+    socket.setdefaulttimeout(TIMEOUT_S)
     try:
         yield
     finally:

@@ -11,8 +11,9 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from mergebench.errors import InputError
-from mergebench.suites.vision8.prompts import Prompts
-from mergebench.suites.vision8.source import SPLIT_ALIASES, Indices, Source, SourceSplit
+from mergebench.suites.prompts import Prompts
+from mergebench.suites.split_names import SPLIT_ALIASES
+from mergebench.suites.vision8.source import Indices, Source, SourceSplit
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp"})
 

@@ -6,8 +6,6 @@ pyarrow is imported where it is used: no other source needs it.
 from __future__ import annotations
 
 import io
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,10 +16,11 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from mergebench.errors import InputError
-from mergebench.suites.vision8.prompts import Prompts
-from mergebench.suites.vision8.source import SPLIT_ALIASES, Indices, Source, SourceSplit
+from mergebench.suites.parquet_files import check_shards, class_names, open_parquet
+from mergebench.suites.prompts import Prompts
+from mergebench.suites.split_files import files_below, split_files
+from mergebench.suites.vision8.source import Indices, Source, SourceSplit
 
-_SHARD = re.compile(r"(?P<split>.+?)-(?P<number>\d{5})-of-(?P<shards>\d{5})$")
 _BATCH = 64
 
 
@@ -39,14 +38,16 @@ class ParquetFiles(SourceSplit):
     @cached_property
     def count(self) -> int:
         """Return the number of rows, from the files' footers."""
-        return sum(_open(file).metadata.num_rows for file in self.files)
+        return sum(open_parquet(file).metadata.num_rows for file in self.files)
 
     @cached_property
     def labels(self) -> Indices:
         """Return the labels `(count,)`; `InputError` for one that is not among the classes."""
         found: list[Any] = []
         for file in self.files:
-            found += _open(file).read(columns=[self.label_column])[self.label_column].to_pylist()
+            found += (
+                open_parquet(file).read(columns=[self.label_column])[self.label_column].to_pylist()
+            )
         if self.orders is None:
             return np.array(found, dtype=np.int64)
         strange = next((label for label in found if label not in self.orders), None)
@@ -79,7 +80,7 @@ class ParquetFiles(SourceSplit):
     def _batches(self) -> Iterator[tuple[int, Any]]:
         start = 0
         for file in self.files:
-            for batch in _open(file).iter_batches(batch_size=_BATCH, columns=["image"]):
+            for batch in open_parquet(file).iter_batches(batch_size=_BATCH, columns=["image"]):
                 yield start, batch
                 start += len(batch)
 
@@ -105,36 +106,24 @@ def find_parquet(
 ) -> Source | None:
     """Find the Parquet files of every split anywhere below `folder`; None when there are none.
 
-    A file is known by its name (`train.parquet`, `train-00000-of-00002.parquet`) or, as `0000
-    .parquet`, by its folder's. With `config` only files below a folder of that name count if there
-    are any. Raises `InputError` for missing shards, missing columns and wrong classes.
+    Files and `config` are as in `split_files`. Raises `InputError` for missing shards, missing
+    columns and wrong classes.
     """
-    found = sorted(folder.rglob("*.parquet")) if folder.is_dir() else []
-    chosen = [file for file in found if config in file.relative_to(folder).parts[:-1]] or found
-    by_split: dict[str, list[Path]] = {}
-    for file in chosen:
-        split = SPLIT_ALIASES.get(_split_of(file))
-        if split is not None:
-            by_split.setdefault(split, []).append(file)
+    by_split = split_files(files_below(folder, "parquet"), config=config)
     splits: dict[str, SourceSplit] = {
-        split: _opened_split(files, prompts, label_columns, partial=partial)
-        for split, files in by_split.items()
+        split: _opened_split(
+            [folder / name for name in names], prompts, label_columns, partial=partial
+        )
+        for split, names in by_split.items()
     }
     return Source(format="Parquet", place=str(folder), splits=splits) if splits else None
-
-
-def _split_of(file: Path) -> str:
-    shard = _SHARD.match(file.stem)
-    if shard:
-        return shard["split"]
-    return file.parent.name if file.stem.isdigit() else file.stem
 
 
 def _opened_split(
     files: Sequence[Path], prompts: Prompts, label_columns: Sequence[str], *, partial: bool
 ) -> ParquetFiles:
-    _check_shards(files)
-    schema = _open(files[0]).schema_arrow
+    check_shards(files)
+    schema = open_parquet(files[0]).schema_arrow
     column = next((name for name in label_columns if name in schema.names), None)
     if column is None or "image" not in schema.names:
         raise InputError(
@@ -142,7 +131,7 @@ def _opened_split(
             f"{' or '.join(label_columns)}"
         )
     orders: dict[object, int] | None = None
-    names = _class_names(schema, column)
+    names = class_names(files[0], schema, column)
     if names is not None:
         orders = dict(enumerate(prompts.order_of(names, str(files[0]), partial=partial)))
     elif str(schema.field(column).type) in ("string", "large_string"):
@@ -153,37 +142,6 @@ def _opened_split(
     return ParquetFiles(files=tuple(files), label_column=column, orders=orders)
 
 
-def _check_shards(files: Sequence[Path]) -> None:
-    shards = [_SHARD.match(file.stem) for file in files]
-    known = [(int(shard["number"]), int(shard["shards"])) for shard in shards if shard]
-    if not known:
-        return
-    count = known[0][1]
-    if [number for number, _ in known] != list(range(count)) or len(known) != len(files):
-        raise InputError(
-            f"{files[0].parent}: has {len(files)} of the {count} files of {files[0].name}'s split; "
-            "fetch them again, and keep one copy"
-        )
-
-
-def _class_names(schema: Any, column: str) -> list[str] | None:
-    """Return the names that the library `datasets` notes in the file's metadata, if it has any."""
-    noted = (schema.metadata or {}).get(b"huggingface")
-    features = json.loads(noted).get("info", {}).get("features", {}) if noted else {}
-    names = features.get(column, {}).get("names")
-    return None if names is None else [str(name) for name in names]
-
-
 def _strings(file: Path, column: str) -> list[str]:
-    values: list[str] = _open(file).read(columns=[column])[column].unique().to_pylist()
+    values: list[str] = open_parquet(file).read(columns=[column])[column].unique().to_pylist()
     return values
-
-
-def _open(file: Path) -> Any:
-    from pyarrow import ArrowInvalid
-    from pyarrow.parquet import ParquetFile
-
-    try:
-        return ParquetFile(file)
-    except (ArrowInvalid, OSError) as error:
-        raise InputError(f"{file}: not a complete Parquet file; fetch it again") from error

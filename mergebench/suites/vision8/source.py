@@ -13,17 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-#: How folders and files call a split -> the name of the split here.
-SPLIT_ALIASES: Mapping[str, str] = {
-    "train": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-}
-#: The only split of a source that is not split.
-WHOLE = "all"
-
 Indices = NDArray[np.int64]
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mergebench.errors import InputError
-from mergebench.suites.split_names import SPLIT_NAMES, SplitName
-from mergebench.suites.vision8.source import WHOLE, Indices, Source
+from mergebench.suites.split_names import SPLIT_NAMES, WHOLE, SplitName
+from mergebench.suites.vision8.source import Indices, Source
 from mergebench.suites.vision8.tasks import VALIDATION_SHARE, TaskRow
 
 #: The reference's stored shuffles are successive draws of one legacy generator (methods, 9.1).

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mergebench.errors import InputError
 from mergebench.missing import MissingItem
+from mergebench.suites.data_state import NOT_FOUND, DataState, sizes_text
 from mergebench.suites.options import SuiteOptions
 from mergebench.suites.split_names import SplitName
 from mergebench.suites.vision8.cache import Entry, entry_folder, only_entry, read_entry
@@ -16,41 +17,46 @@ from mergebench.suites.vision8.source import Source
 from mergebench.suites.vision8.splitting import parts_of
 from mergebench.suites.vision8.tasks import TaskRow, split_sizes, task_rows
 
-_NOT_FOUND = "not found"
-
 
 @dataclass(frozen=True, kw_only=True)
-class TaskState:
+class TaskState(DataState):
     """What was found of one task: a source, decoded images (`entry`), or neither.
 
-    `sizes`: images by split, empty if unknown. `problem` says why the task cannot be used; it is
-    empty when it can.
+    `sizes`: images by split, empty if unknown.
     """
 
+    suite = "vision8"
+    fetching = "mergebench data fetch"
+
     row: TaskRow
-    options: SuiteOptions
     source: Source | None = None
     entry: Entry | None = None
     sizes: Mapping[SplitName, int]
-    problem: str
 
     @property
-    def absent(self) -> bool:
-        """Whether there is nothing of the task, rather than something that cannot be used."""
-        return self.problem == _NOT_FOUND
+    def facts(self) -> Mapping[str, str]:
+        """Return source, sizes, and what of the images is decoded."""
+        complete = not self.problem
+        published = self.source.counts.values() if self.source else ()
+        return {
+            "task": self.row.name,
+            "source": str(self.source or ("decoded before" if complete else "-")),
+            "train/val/test": sizes_text(self.sizes.values() or published),
+            "expected": sizes_text(split_sizes(self.row).values()),
+            "classes": "ok" if complete else "-",
+            "decoded": "yes" if self.entry is not None else "no",
+            "GB": f"{self.cache_bytes / 1e9:.1f}",
+        }
 
     @property
-    def missing(self) -> MissingItem | None:
-        """Return what has to be fetched, if anything has to."""
-        if not self.problem:
-            return None
-        return MissingItem(
-            name=self.row.name,
-            reason=self.problem,
-            size=self.row.download,
-            command=f"mergebench data fetch {self.row.name}",
-            folder=self.options.data_root / self.row.name,
-        )
+    def outcome(self) -> str:
+        """Return the source, the problem, or that the images are decoded."""
+        return str(self.source or self.problem or "decoded before")
+
+    def verify(self) -> None:
+        """Read all decoded images; raises `InputError` for those that differ from the record."""
+        if self.entry is not None:
+            self.entry.verify()
 
     @property
     def cache_bytes(self) -> int:
@@ -96,7 +102,7 @@ def missing_items(
 
 def _without_source(row: TaskRow, options: SuiteOptions) -> TaskState:
     entry = only_entry(row, options)
-    problem = _NOT_FOUND
+    problem = NOT_FOUND
     if entry is not None:
         expected = dict(split_sizes(row))
         if options.cars_leak and row.name == "cars":
@@ -109,4 +115,15 @@ def _without_source(row: TaskRow, options: SuiteOptions) -> TaskState:
         entry=entry,
         sizes=entry.sizes if entry is not None else {},
         problem=problem,
+    )
+
+
+def space_needed(states: Sequence[DataState]) -> str:
+    """Say how much the images that are not decoded yet will take, and where."""
+    found = [state for state in states if isinstance(state, TaskState)]
+    needed = sum(state.cache_bytes for state in found if state.entry is None)
+    options = found[0].options
+    return (
+        f"GB: decoded to {options.resolution} px; {needed / 1e9:.1f} GB still to be written to "
+        f"{options.cache}"
     )

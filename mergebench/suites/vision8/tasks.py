@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mergebench.errors import InputError, unknown_name
+from mergebench.suites.hub_copy import HubCopy
+from mergebench.suites.rows import chosen_rows
 from mergebench.suites.split_names import SplitName
 
 VALIDATION_SHARE = 0.2
@@ -17,18 +18,10 @@ VALIDATION_SHARE = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hub:
-    """A data set repository of the Hugging Face hub that holds Parquet files.
+class Hub(HubCopy):
+    """A data set repository of the Hugging Face hub that holds Parquet files."""
 
-    `config`: folder of the files when the repository has several data sets. The commit that a
-    branch of `revisions` pointed to when it was downloaded stays in the hub's cache and is stated
-    with the data. Branches are tried in order; the second is the hub's own conversion to Parquet.
-    """
-
-    repository: str
-    config: str = ""
     label_columns: tuple[str, ...] = ("label", "labels")
-    revisions: tuple[str, ...] = ("main", "refs/convert/parquet")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,11 +93,7 @@ TASKS: tuple[TaskRow, ...] = (
 
 def task_rows(names: Sequence[str] | None = None) -> tuple[TaskRow, ...]:
     """Return the rows of these tasks, or of all, in the suite's order; `InputError` if unknown."""
-    known = [row.name for row in TASKS]
-    for name in names or ():
-        if name not in known:
-            raise InputError(unknown_name("task", name, known))
-    return tuple(row for row in TASKS if names is None or row.name in names)
+    return chosen_rows(TASKS, names)
 
 
 def split_sizes(row: TaskRow) -> dict[SplitName, int]:

@@ -1,0 +1,44 @@
+"""Texts and labels of a task, as its tokenisation reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mergebench.suites.split_names import SplitName
+
+
+@dataclass(frozen=True, kw_only=True)
+class Texts:
+    """The texts of one split and their labels, places in the task's classes.
+
+    Raises `ValueError` when their counts differ.
+    """
+
+    texts: tuple[str, ...]
+    labels: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Compare the counts."""
+        if len(self.texts) != len(self.labels):
+            raise ValueError(f"{len(self.texts)} texts have {len(self.labels)} labels")
+
+    def __len__(self) -> int:
+        """Return the number of texts."""
+        return len(self.texts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextTask:
+    """One task: its classes, its prompts, and disjoint splits `train`, `val` and `test`.
+
+    `source` is what captions call the place that the texts are from; `notes` are what they state of
+    the splits, one sentence each.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    templates: tuple[str, ...]
+    splits: Mapping[SplitName, Texts]
+    source: str
+    notes: tuple[str, ...]

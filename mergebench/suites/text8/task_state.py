@@ -1,0 +1,71 @@
+"""What there is of each task on this machine, read without the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mergebench.errors import InputError
+from mergebench.missing import MissingItem
+from mergebench.suites.data_state import NOT_FOUND, DataState, sizes_text
+from mergebench.suites.options import SuiteOptions
+from mergebench.suites.text8.building import task_of
+from mergebench.suites.text8.finding import find_source
+from mergebench.suites.text8.labelled_texts import TextTask
+from mergebench.suites.text8.tasks import TextRow, split_sizes, task_rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextState(DataState):
+    """What was found of one task: the `task` itself, or a problem; `place` is where it was."""
+
+    suite = "text8"
+    fetching = "mergebench data fetch --suite text8"
+
+    row: TextRow
+    task: TextTask | None = None
+    place: str = ""
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """Return source and sizes."""
+        splits = () if self.task is None else self.task.splits.values()
+        return {
+            "task": self.row.name,
+            "source": "-" if self.task is None else self.outcome,
+            "train/val/test": sizes_text(map(len, splits)),
+            "at most": sizes_text(split_sizes(self.row).values()),
+            "classes": "-" if self.task is None else str(len(self.task.classes)),
+        }
+
+    @property
+    def outcome(self) -> str:
+        """Return the source or the problem."""
+        return self.problem if self.task is None else f"{self.task.source} in {self.place}"
+
+    def verify(self) -> None:
+        """Nothing of a task is kept beside its source, which was read and checked."""
+
+
+def survey(row: TextRow, options: SuiteOptions) -> TextState:
+    """Look for one task's texts and read them."""
+    try:
+        source = find_source(row, options)
+        if source is None:
+            return TextState(row=row, options=options, problem=NOT_FOUND)
+        task = task_of(row, source, partial=options.partial)
+    except InputError as error:
+        return TextState(row=row, options=options, problem=str(error))
+    return TextState(row=row, options=options, problem="", task=task, place=source.place)
+
+
+def missing_items(
+    tasks: Sequence[str] | None = None, *, options: SuiteOptions | None = None
+) -> tuple[MissingItem, ...]:
+    """Return what has to be fetched before these tasks of text8 (None: all) can be read.
+
+    Does not touch the network. Raises `InputError` for an unknown task.
+    """
+    options = options or SuiteOptions()
+    states = [survey(row, options) for row in task_rows(tasks)]
+    return tuple(state.missing for state in states if state.missing is not None)
