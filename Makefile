@@ -27,6 +27,7 @@ RULE     ?= target
 TABLE    ?=
 BASELINE ?= results/baselines/mini_vit.json
 CHECK    ?=
+SUITE    ?= vision8
 RESULTS  ?= results/$(BACKBONE)
 VERIFY   ?=
 # torch and torchvision must be builds of one release; a plain `pip install torch` may not be.
@@ -58,7 +59,7 @@ help:  ## list the targets
 	@echo "  variables: BACKBONE=$(BACKBONE) PROTOCOL=$(PROTOCOL) SEED=$(SEED) SEEDS=$(SEEDS) JOBS=$(JOBS)"
 	@echo "    DEVICE=$(DEVICE) STORE=$(STORE) RULE=$(RULE) TABLE=2|4|5 TASKS=... ATTACKS=... PROTECTIONS=..."
 	@echo "    SET=trap2.strength=0.1 TRAIN_PRECISION=bf16 WEIGHTS=... DATA_ROOT=... PARTIAL=1 DROP_LEAKS=1"
-	@echo "    BASELINE=$(BASELINE) CHECK=--exact"
+	@echo "    BASELINE=$(BASELINE) CHECK=--exact SUITE=vision8|text8"
 	@echo "    RESULTS=$(RESULTS) VERIFY='--cells 20 --sample-seed 1'"
 
 $(INSTALLED): pyproject.toml
@@ -128,11 +129,11 @@ data: $(INSTALLED)  ## rebuild the embedded suite and the pretraining pairs from
 	$(VENV)/bin/pip install --quiet --editable ".[build]"
 	$(MERGEBENCH) data build
 
-data-check: $(INSTALLED)  ## say which of the data sets of vision8 are there (TASKS)
-	$(MERGEBENCH) data check $(IMAGES) $(TASKS)
+data-check: $(INSTALLED)  ## say which of the data sets of SUITE are there (TASKS)
+	$(MERGEBENCH) data check --suite $(SUITE) $(IMAGES) $(TASKS)
 
-data-fetch: $(INSTALLED)  ## download the data sets of vision8 that are missing (TASKS)
-	$(MERGEBENCH) data fetch $(IMAGES) $(TASKS)
+data-fetch: $(INSTALLED)  ## download the data sets of SUITE that are missing (TASKS)
+	$(MERGEBENCH) data fetch --suite $(SUITE) $(IMAGES) $(TASKS)
 
 pretrain: $(INSTALLED)  ## pretrain the embedded backbone BACKBONE from what `make data` built
 	$(MERGEBENCH) pretrain --backbone $(BACKBONE)
