@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "shapes"
@@ -25,18 +24,17 @@ class ArchitectureFacts:
     parameters: dict[str, tuple[int, ...]]
 
 
-@cache
+KNOWN: dict[str, ArchitectureFacts] = {}
+"""What was read, by architecture; one without a file can be added."""
+
+
 def facts_of(architecture: str) -> ArchitectureFacts:
     """Return the facts of that architecture as `record_facts` wrote them.
 
-    Those of an architecture without a file, which no backbone of this package has, are taken from
-    the architecture itself: the same, but it loads open_clip and takes seconds.
+    Raises `FileNotFoundError` for an architecture of no backbone of this package.
     """
-    file = FOLDER / f"{architecture}.json"
-    if not file.is_file():
-        from mergebench.backbones.architectures import built_facts
-
-        return built_facts(architecture)
-    facts = json.loads(file.read_text(encoding="utf-8"))
-    parameters = {path: tuple(shape) for path, shape in facts.pop("parameters").items()}
-    return ArchitectureFacts(**facts, parameters=parameters)
+    if architecture not in KNOWN:
+        facts = json.loads((FOLDER / f"{architecture}.json").read_text(encoding="utf-8"))
+        parameters = {path: tuple(shape) for path, shape in facts.pop("parameters").items()}
+        KNOWN[architecture] = ArchitectureFacts(**facts, parameters=parameters)
+    return KNOWN[architecture]

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from clip_files import SMALL, add_small_backbone
 from torch import nn
 
-from mergebench.backbones import BACKBONES, create_model, find_source, site_shapes, tensor_shapes
+from mergebench.backbones import create_model, find_source, site_shapes, tensor_shapes
 from mergebench.backbones.architecture_facts import FOLDER, facts_of
 from mergebench.backbones.architectures import built_facts
 from mergebench.backbones.backbone import linear_sites
@@ -48,13 +47,9 @@ def test_sites_are_the_linears_of_the_tower_in_its_order(name: str) -> None:
     assert {site: every[site] for site in expected} == expected
 
 
-def test_an_architecture_without_a_file_is_built(tmp_path: Path) -> None:
-    source = add_small_backbone(tmp_path)
-    try:
-        assert facts_of(source.architecture).resolution == 32
-        assert site_shapes(SMALL)["transformer.resblocks.1.attn.q_proj"] == (64, 64)
-    finally:
-        del BACKBONES[SMALL]
+def test_an_architecture_of_no_backbone_has_no_facts() -> None:
+    with pytest.raises(FileNotFoundError, match=r"ViT-B-16\.json"):
+        facts_of("ViT-B-16")
 
 
 def test_unknown_backbones_have_no_shapes() -> None:

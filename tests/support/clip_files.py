@@ -13,6 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import CLIPConfig, CLIPModel
 
+from mergebench.backbones.architecture_facts import KNOWN
+from mergebench.backbones.architectures import built_facts
 from mergebench.backbones.sources import BACKBONES, BackboneSource
 
 SMALL = "small_clip"
@@ -27,6 +29,7 @@ def add_small_backbone(folder: Path) -> BackboneSource:
     options = {"embed_dim": _DIM, "quick_gelu": True, "vision_cfg": _VISION, "text_cfg": _TEXT}
     config.write_text(json.dumps(options))
     open_clip.add_model_config(config)
+    KNOWN[config.stem] = built_facts(config.stem)
     source = replace(BACKBONES["vit_b32"], architecture=config.stem)
     BACKBONES[SMALL] = source
     return source
