@@ -6,14 +6,13 @@ import argparse
 import importlib
 import os
 import re
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
-from mergebench.errors import unknown_name
+from mergebench.errors import InputError, unknown_name
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,8 +30,7 @@ class Parser(argparse.ArgumentParser):
         wrong = re.search(r"invalid choice: '(.+)' \(choose from (.+)\)", message)
         if wrong:
             message = unknown_name("word", wrong[1], re.findall(r"[\w-]+", wrong[2]))
-        print(f"mergebench: {message}; see {self.prog} --help", file=sys.stderr)
-        raise SystemExit(2)
+        raise InputError(f"{message}; see {self.prog} --help")
 
 
 def named_path(text: str) -> Path:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from mergebench.errors import InputError, PluginError, lacks_memory, reason
 
@@ -14,25 +14,32 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from mergebench.backbones import Backbone
-    from mergebench.contracts.plugin import Plugin
+
+
+class Named(Protocol):
+    """What a fault says of a plug-in besides its file."""
+
+    name: ClassVar[str]
+    kind: ClassVar[str]
+
 
 _OF_SIZE = {1: "uint8", 2: "int16", 4: "int32", 8: "int64"}
 
 
-def described(plugin: type[Plugin]) -> str:
+def described(plugin: type[Named]) -> str:
     """Return kind, name and file of a plug-in, the file as seen from the working directory."""
     file = getattr(sys.modules.get(plugin.__module__), "__file__", None) or plugin.__module__
     near = os.path.relpath(file) if os.path.isabs(file) else file
     return f"{plugin.kind} {plugin.name} of {file if near.startswith(os.pardir) else near}"
 
 
-def broken(plugin: type[Plugin], where: str, fault: str) -> PluginError:
+def broken(plugin: type[Named], where: str, fault: str) -> PluginError:
     """Return the error that says what a plug-in did; `where` may be empty."""
     return PluginError(": ".join(filter(None, (described(plugin), where, fault))))
 
 
 @contextmanager
-def blaming(plugin: type[Plugin], where: str) -> Iterator[None]:
+def blaming(plugin: type[Named], where: str) -> Iterator[None]:
     """Raise what the code of a plug-in raises as `PluginError`, an exit of the program included.
 
     `InputError`, with which it refuses its hyper-parameters, and a lack of memory pass.
@@ -48,7 +55,7 @@ def blaming(plugin: type[Plugin], where: str) -> Iterator[None]:
 
 
 @contextmanager
-def keeping_weights(plugin: type[Plugin], backbone: Backbone, where: str) -> Iterator[None]:
+def keeping_weights(plugin: type[Named], backbone: Backbone, where: str) -> Iterator[None]:
     """Raise `PluginError` if the weights of `backbone` differ after the context by a single bit."""
     before = _sums(backbone)
     yield

@@ -29,8 +29,10 @@ def started(folder: Path, *words: str, torch: str | None = None) -> subprocess.P
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
-        # Shells let their background jobs ignore Ctrl-C, and all that these start.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        # Shells let their background jobs ignore signals, and all that these start.
+        preexec_fn=lambda: [
+            signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGHUP)
+        ],
     )
 
 
@@ -194,7 +196,7 @@ def limited(gigabytes: float, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_too_little_memory_to_import_is_one_line():
-    ended = limited(0.25, "-m", "mergebench", "list", "attacks")
+    ended = limited(0.25, "-m", "mergebench", "doctor")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith("mergebench: not enough memory (")
     assert ended.stderr.count("\n") == 1

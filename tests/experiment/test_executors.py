@@ -158,8 +158,9 @@ from mergebench.ending import status_of
 from mergebench.experiment.executors import execute
 
 if __name__ == "__main__":
-    # Shells let their background jobs ignore Ctrl-C, and all that these start; tests may be one.
+    # Shells let their background jobs ignore signals, and all that these start; tests may be one.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     jobs = [Sleep(marker=f"{sys.argv[1]}/{index}") for index in range(2)]
     sys.exit(status_of(lambda: list(execute(jobs, processes=2))))
 """
@@ -217,15 +218,15 @@ def sleepers(tmp_path: Path) -> Iterator[Sleepers]:
             os.killpg(parent.pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("to_all", [True, False], ids=["as a terminal does", "to the parent"])
 @pytest.mark.parametrize(
-    ("number", "word"),
+    ("number", "word", "to_all"),
     [
-        (signal.SIGINT, "interrupted"),
-        (signal.SIGTERM, "terminated"),
-        (signal.SIGHUP, "hung up"),
+        (signal.SIGINT, "interrupted", True),  # as a terminal does
+        (signal.SIGINT, "interrupted", False),
+        (signal.SIGTERM, "terminated", False),
+        (signal.SIGHUP, "hung up", True),
     ],
-    ids=["SIGINT", "SIGTERM", "SIGHUP"],
+    ids=["SIGINT-to all", "SIGINT-to the parent", "SIGTERM-to the parent", "SIGHUP-to all"],
 )
 def test_a_signal_ends_all_processes_with_one_line(
     sleepers: Sleepers, number: signal.Signals, word: str, to_all: bool

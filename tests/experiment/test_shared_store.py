@@ -72,7 +72,8 @@ def stop_at_work(store: Path, run: BaseProcess) -> None:
     while True:
         os.kill(pid, signal.SIGSTOP)
         wait_until(lambda: ") T " in Path(f"/proc/{pid}/stat").read_text())
-        if any(file.name not in updates(store) for file in (store / "claims").glob("*-*")):
+        claims = [file for file in (store / "claims").glob("*-*") if file.stat().st_size]
+        if any(file.name not in updates(store) for file in claims):
             return
         os.kill(pid, signal.SIGCONT)
         time.sleep(0.01)

@@ -82,7 +82,7 @@ def test_other_failures_of_the_file_system_are_one_line(complaint, monkeypatch):
     def fails(*words: object) -> None:
         raise PermissionError(13, "Permission denied", "some/file")
 
-    monkeypatch.setattr(cli, "_parser", lambda: _Parsed(fails))
+    monkeypatch.setattr(cli, "make_parser", lambda: _Parsed(fails))
     assert complaint("any") == "mergebench: some/file: Permission denied\n"
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from miniature import FEW_IMAGES, SETTING
+from miniature import FEW_IMAGES, PROTOCOL, SETTING
 from repository import ROOT
 from rich.console import Console
 
@@ -20,6 +20,7 @@ from mergebench.experiment import experiment as experiment_module
 from mergebench.experiment.settings import SETTINGS
 from mergebench.measure import merge_results
 from mergebench.measure.cell import packed
+from mergebench.measure.protocols import PROTOCOLS
 from mergebench.measure.search import search
 from mergebench.measure.uncertainty import paired_interval
 from mergebench.regression import (
@@ -157,10 +158,11 @@ def folder(tmp_path_factory):
 
 
 class few_images(pytest.MonkeyPatch):  # noqa: N801
-    """A context in which the backbone's setting is the miniature one."""
+    """A context in which the backbone's setting and the protocol are the miniature ones."""
 
     def __enter__(self):
         self.setitem(SETTINGS, "mini_vit", SETTING)
+        self.setitem(PROTOCOLS, "paper", replace(PROTOCOL, alphas=(2.0, 4.0, 8.0)))
         experiment_module._workbench.cache_clear()
         return self
 

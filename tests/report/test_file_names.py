@@ -67,7 +67,7 @@ def test_names_say_what_is_not_the_default(name_of, words: str, name: str) -> No
     "words",
     [
         "--attacks 'ta ties@full ties@knots ties@core dare_ties@full dare_ties@knots tsv@knots'",
-        "--set trap2.strength=-1e-3 --set ties.top_k=+3",
+        "--set trap2.strength=+1e-3 --set ties.top_k=+3",
     ],
 )
 def test_long_and_odd_names_end_in_a_hash(name_of, words: str) -> None:

@@ -32,10 +32,7 @@ def random_adapter(folder: Path, shapes: dict[str, tuple[int, int]], number: int
 
 def run(*words: object) -> int:
     """Return the exit status of the command."""
-    try:
-        return cli.main([str(word) for word in words])
-    except SystemExit as leaving:
-        return int(leaving.code or 0)
+    return cli.main([str(word) for word in words])
 
 
 def tower_shapes() -> dict[str, dict[str, tuple[int, int]]]:

@@ -190,11 +190,7 @@ def test_a_task_that_the_command_does_not_measure_is_refused(committed, copy, ca
 )
 def test_a_caption_that_does_not_help_is_said(copy, capsys, old, new, message):
     edit(copy / f"{TABLE2}.md", old, new)
-    try:
-        status = run("verify", copy, "--cells", 100)
-    except SystemExit as leaving:
-        status = leaving.code
-    assert status == 2
+    assert run("verify", copy, "--cells", 100) == 2
     assert message in capsys.readouterr().err
 
 
