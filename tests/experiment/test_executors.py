@@ -242,11 +242,13 @@ def test_a_second_signal_ends_at_once(sleepers: Sleepers) -> None:
     os.kill(sleepers.parent.pid, signal.SIGINT)
     time.sleep(0.3)
     os.kill(sleepers.parent.pid, signal.SIGINT)
-    assert sleepers.parent.wait(timeout=1) == 130
+    # As the last thing that Python does, it puts the system's own handling of signals back.
+    status = sleepers.parent.wait(timeout=1)
+    assert status in (130, -signal.SIGINT)
     for worker in sleepers.workers:
         with suppress(ProcessLookupError):
             os.kill(worker, signal.SIGCONT)
-    assert sleepers.ended() == (130, "mergebench: interrupted; what was measured is kept\n")
+    assert sleepers.ended() == (status, "mergebench: interrupted; what was measured is kept\n")
 
 
 def test_workers_end_with_a_parent_that_is_killed(sleepers: Sleepers) -> None:

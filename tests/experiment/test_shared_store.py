@@ -124,6 +124,7 @@ def test_a_run_takes_over_what_a_killed_one_was_at(
     assert [*(store / "claims").iterdir()] == []
 
 
+@pytest.mark.slow
 def test_a_merge_that_was_put_off_is_shown_once(tmp_path: Path, alone: Path, begin: Begin) -> None:
     store, out = tmp_path / "runs", tmp_path / "out"
     cells = (cell for cell in Store(alone / "cells").cells() if cell.inputs.attack is not None)
