@@ -150,8 +150,18 @@ def test_outputs_name_what_moved(capsys):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A measured baseline of few images and steps."""
+    return measured(tmp_path_factory, EXPERIMENT)
+
+
+@pytest.fixture(scope="module")
+def unprotected(tmp_path_factory):
+    """The same of unprotected updates alone, which takes half the time."""
+    return measured(tmp_path_factory, EXPERIMENT | {"protections": []})
+
+
+def measured(tmp_path_factory, experiment):
     folder = tmp_path_factory.mktemp("baseline")
-    (folder / "small.json").write_text(json.dumps({"experiment": EXPERIMENT}))
+    (folder / "small.json").write_text(json.dumps({"experiment": experiment}))
     with few_images():
         assert run("check", folder / "small.json", "--update") == 0
     return folder
@@ -196,9 +206,9 @@ def test_a_check_of_unchanged_code_passes_exactly(folder, tmp_path, capsys):
 
 
 def test_a_changed_rule_is_seen_and_its_update_refused_without_a_version(
-    folder, monkeypatch, capsys
+    unprotected, monkeypatch, capsys
 ):
-    file = folder / "small.json"
+    file = unprotected / "small.json"
     before = file.read_bytes()
     combine = Ties.combine
     monkeypatch.setattr(Ties, "combine", lambda self, stack, site: -3 * combine(self, stack, site))
@@ -215,12 +225,12 @@ def test_a_changed_rule_is_seen_and_its_update_refused_without_a_version(
     file.write_bytes(before)
 
 
-def test_another_environment_may_choose_another_point(folder, monkeypatch, capsys):
+def test_another_environment_may_choose_another_point(unprotected, monkeypatch, capsys):
     """There what moved with its point is compared at the baseline's; rules must still agree."""
-    content = json.loads((folder / "small.json").read_text())
+    content = json.loads((unprotected / "small.json").read_text())
     content["measured"]["environment"]["cpu"] = "another"
-    (folder / "elsewhere.json").write_text(json.dumps(content))
-    (folder / "elsewhere").symlink_to(folder / "small")
+    (unprotected / "elsewhere.json").write_text(json.dumps(content))
+    (unprotected / "elsewhere").symlink_to(unprotected / "small")
 
     def choose_too_far(*words, **options):
         found = search(*words, **options)
@@ -230,16 +240,16 @@ def test_another_environment_may_choose_another_point(folder, monkeypatch, capsy
     # Few images prove little.
     monkeypatch.setattr(sys.modules["mergebench.regression.comparing"], "LEVEL", 1000)
     with few_images():
-        assert run("check", folder / "small.json") == 1
+        assert run("check", unprotected / "small.json") == 1
         assert "alpha 10000" in capsys.readouterr().out
-        assert run("check", folder / "elsewhere.json") == 0
+        assert run("check", unprotected / "elsewhere.json") == 0
         shown = capsys.readouterr().out
         assert "another point was chosen for ties@core of" in shown
-        assert run("check", folder / "elsewhere.json", "--exact") == 1
+        assert run("check", unprotected / "elsewhere.json", "--exact") == 1
     combine = Ties.combine
     monkeypatch.setattr(Ties, "combine", lambda self, stack, site: -3 * combine(self, stack, site))
     with few_images():
-        assert run("check", folder / "elsewhere.json") == 1
+        assert run("check", unprotected / "elsewhere.json") == 1
 
 
 def test_other_inputs_are_a_failure_that_names_them(folder, tmp_path, capsys):
