@@ -20,19 +20,15 @@ MERGES: Mapping[int, Mapping[str, object]] = {
 def add_verbs(verbs: Verbs) -> None:
     """Add the tables, the figures and replay."""
     common = common_options()
-    for number, merges, text in (
-        (1, 2, "standalone accuracy per task"),
-        (3, 4, "as table1, of full fine-tuning"),
+    for number, runs, merges, text in (
+        (1, "standalone", 2, "standalone accuracy per task"),
+        (2, "merges", 2, "merged accuracy per attack@space"),
+        (3, "standalone", 4, "as table1, of full fine-tuning"),
+        (4, "merges", 4, "as table2, of full fine-tuning"),
+        (5, "merges", 5, "merged accuracy of attacks that look at images"),
     ):
         added = verbs.add_parser(f"table{number}", parents=[common], help=text)
-        added.set_defaults(run=Later("tables", "standalone"), table=number, **MERGES[merges])
-    for number, text in (
-        (2, "merged accuracy per attack@space"),
-        (4, "as table2, of full fine-tuning"),
-        (5, "merged accuracy of attacks that look at images"),
-    ):
-        added = verbs.add_parser(f"table{number}", parents=[common], help=text)
-        added.set_defaults(run=Later("tables", "merges"), table=number, **MERGES[number])
+        added.set_defaults(run=Later("tables", runs), table=number, **MERGES[merges])
     figure = verbs.add_parser(
         "figure2", parents=[common], help="accuracy against the deployed scale"
     )

@@ -222,11 +222,10 @@ def sleepers(tmp_path: Path) -> Iterator[Sleepers]:
     ("number", "word", "to_all"),
     [
         (signal.SIGINT, "interrupted", True),  # as a terminal does
-        (signal.SIGINT, "interrupted", False),
         (signal.SIGTERM, "terminated", False),
         (signal.SIGHUP, "hung up", True),
     ],
-    ids=["SIGINT-to all", "SIGINT-to the parent", "SIGTERM-to the parent", "SIGHUP-to all"],
+    ids=["SIGINT-to all", "SIGTERM-to the parent", "SIGHUP-to all"],
 )
 def test_a_signal_ends_all_processes_with_one_line(
     sleepers: Sleepers, number: signal.Signals, word: str, to_all: bool

@@ -170,6 +170,7 @@ def test_only_a_deleted_cell_is_measured_again(store, first, bench):
     lost.write_bytes(content)  # with its date, for the other tests
 
 
+@pytest.mark.slow
 def test_two_processes_measure_the_same(tmp_path, store, first):
     other, shown = measure(tmp_path, processes=2)
     assert replace(other, context=first[0].context) == first[0]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from repository import ROOT
 
 MERGING = "tests/benchmarks/test_cost_of_merging.py"
@@ -20,6 +21,7 @@ SOME = (
 )
 
 
+@pytest.mark.slow
 def test_some_of_them(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-m", "bench", *SOME]
     command += ["--bench-results", str(tmp_path)]
