@@ -139,4 +139,4 @@ pretrain: $(INSTALLED)  ## pretrain the embedded backbone BACKBONE from what `ma
 	$(MERGEBENCH) pretrain --backbone $(BACKBONE)
 
 clean:  ## remove the virtual environment, caches and what was measured (not results/)
-	rm -rf $(VENV) $(STORE)/cells $(STORE)/releases .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) $(STORE)/cells $(STORE)/releases $(STORE)/claims .mypy_cache .pytest_cache .ruff_cache *.egg-info

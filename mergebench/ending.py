@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from mergebench.errors import InputError, JobError, PluginError, lacks_memory, reason
 from mergebench.missing import MissingItemsError
-from mergebench.terminal import lasting_streams, printable, status_after
+from mergebench.terminal import lasting_streams, say, status_after
 
 DEBUG = "--debug"
 
@@ -47,11 +47,12 @@ def status_of(run: Callable[[], int | None], *, debug: bool = False) -> int:
         except SystemExit as leaving:  # --help and wrong words
             status = int(leaving.code or 0)
         except BaseException as error:
-            signals.ending = True
+            signals.ending = True  # what follows is not to be interrupted, only ended
             if debug:
                 traceback.print_exception(error)
             lines, status = _outcome(error, signals.asked)
             _complain(lines)
+        signals.ending = True
         status, complaint = status_after(output, status)
         _complain([complaint] if complaint else [])
         return status
@@ -81,8 +82,7 @@ def _asked_to_end(asked: signal.Signals) -> tuple[Sequence[str], int]:
 def _complain(lines: Sequence[str]) -> None:
     """Print one line each, whatever a library or plug-in put into its message."""
     for number, text in enumerate(lines):
-        start = " " if number else "mergebench:"
-        print(start, printable(" ".join(text.splitlines())), file=sys.stderr)
+        say(text, start=" " if number else "mergebench:")
 
 
 class _Signals:
@@ -96,11 +96,9 @@ class _Signals:
         self.ending = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self.ending:
-            self.end_at_once(quietly=True)
-        if self.asked is not None:
-            self.end_at_once()
-        self.asked = signal.Signals(number)
+        again, self.asked = self.asked is not None, self.asked or signal.Signals(number)
+        if self.ending or again:
+            self.end_at_once(quietly=self.ending)
         raise Ended
 
     def end_at_once(self, *, quietly: bool = False) -> NoReturn:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from mergebench.errors import InputError, shown
-from mergebench.updates import BUFFERS
+from mergebench.updates import HUGGINGFACE_BUFFERS
 
 DTYPES = {
     "F16": torch.float16,
@@ -18,7 +18,7 @@ DTYPES = {
 """What weights can be stored in, by the names of safetensors."""
 
 _NUMBERS = {
-    *(name.rpartition(".")[2] for name in BUFFERS),
+    *(name.rpartition(".")[2] for name in HUGGINGFACE_BUFFERS),
     *("input_resolution", "context_length", "vocab_size"),
 }
 

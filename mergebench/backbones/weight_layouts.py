@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mergebench.backbones.sources import BackboneSource
 from mergebench.errors import InputError, shape_text, shown
-from mergebench.updates import TRANSPOSED, open_clip_tensor
+from mergebench.updates import HUGGINGFACE_TRANSPOSED, open_clip_tensor
 
 _FUSED = "attn.in_proj_"
 _ROOT = "logit_scale"
@@ -73,7 +73,7 @@ def _renamed(file: Path, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
             raise InputError(
                 f"{file}: unknown key {shown(key)!r}: give the weights of a plain CLIPModel"
             )
-        renamed[name] = tensor.T if name in TRANSPOSED and tensor.ndim == 2 else tensor
+        renamed[name] = tensor.T if name in HUGGINGFACE_TRANSPOSED and tensor.ndim == 2 else tensor
     return renamed
 
 

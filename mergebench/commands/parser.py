@@ -27,9 +27,10 @@ class Parser(argparse.ArgumentParser):
         self.register("type", Path, named_path)
 
     def error(self, message: str) -> NoReturn:
-        wrong = re.search(r"invalid choice: '(.+)' \(choose from (.+)\)", message)
+        wrong = re.search(r"argument (\S+): invalid choice: '(.+)' \(choose from (.+)\)", message)
         if wrong:
-            message = unknown_name("word", wrong[1], re.findall(r"[\w-]+", wrong[2]))
+            what = f"{wrong[1]}" if wrong[1].startswith("-") else "word"
+            message = unknown_name(what, wrong[2], re.findall(r"[\w-]+", wrong[3]))
         raise InputError(f"{message}; see {self.prog} --help")
 
 

@@ -7,7 +7,6 @@ from .merger import Merger as Merger
 from .plugin import Plugin as Plugin
 from .protection import Protection as Protection
 from .protection import Release as Release
-from .site import KEPT_BYTES as KEPT_BYTES
 from .site import Room as Room
 from .site import Site as Site
 from .space import Encoded as Encoded

@@ -28,6 +28,6 @@ from .settings import reproducing as reproducing
 from .stage import run_jobs as run_jobs
 from .store import Store as Store
 from .workbench import Workbench as Workbench
-from .zero_shot_gate import TOLERANCE as TOLERANCE
+from .zero_shot_gate import ZERO_SHOT_TOLERANCE as ZERO_SHOT_TOLERANCE
 from .zero_shot_gate import ZeroShot as ZeroShot
 from .zero_shot_gate import zero_shot_checks as zero_shot_checks

@@ -19,7 +19,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 
-from mergebench.errors import InputError, JobError, reason
+from mergebench.errors import InputError, JobError, PluginError, reason
 from mergebench.registry import registry
 
 ResultT = TypeVar("ResultT")
@@ -29,6 +29,8 @@ Report = Callable[[Any], None]
 """Takes one progress event: any picklable value."""
 
 _EXIT_S = 5.0
+_AS_THEY_ARE = (InputError, PluginError)
+"""Errors of jobs that say themselves where they are from."""
 
 _worker_number = 0
 
@@ -68,8 +70,8 @@ def execute(
     `processes`: 1 runs them here in order, more in that many spawned processes. Either way each
     job has one torch thread, so that its sums are formed in the same order. `on_event(index,
     event)` is called here for every progress event. The first failure ends everything: an
-    `InputError` of a job is raised as it is, anything else as `JobError`. Worker processes are
-    gone when the iterator ends, is closed or is interrupted.
+    `InputError` or `PluginError` of a job is raised as it is, anything else as `JobError`. Worker
+    processes are gone when the iterator ends, is closed or is interrupted.
     """
     if processes < 1:
         raise InputError(f"{processes} processes: give at least 1")
@@ -86,7 +88,7 @@ def _run_here(
         torch.set_num_threads(1)
         try:
             result = job.run(partial(on_event, index))
-        except InputError:
+        except _AS_THEY_ARE:
             raise
         except (Exception, SystemExit) as error:
             raise JobError(f"{job.label}: {reason(error)}") from error
@@ -104,7 +106,7 @@ class _Event:
 class _Failure:
     message: str
     trace: str
-    is_input_error: bool
+    kind: type[Exception]
 
 
 class _WorkerError(Exception):
@@ -174,9 +176,8 @@ def _receive(worker: _Worker, label: str) -> Any:
         worker.process.join(_EXIT_S)
         raise JobError(f"{label}: its process {_ending(worker.process.exitcode)}") from None
     if isinstance(message, _Failure):
-        if message.is_input_error:
-            raise InputError(message.message) from _WorkerError(message.trace)
-        raise JobError(f"{label}: {message.message}") from _WorkerError(message.trace)
+        told = message.message if message.kind in _AS_THEY_ARE else f"{label}: {message.message}"
+        raise message.kind(told) from _WorkerError(message.trace)
     return message
 
 
@@ -242,10 +243,8 @@ def _send_event(pipe: Connection, event: Any) -> None:
 
 
 def _failure(error: BaseException) -> _Failure:
-    is_input_error = isinstance(error, InputError)
-    return _Failure(
-        message=reason(error), trace=traceback.format_exc(), is_input_error=is_input_error
-    )
+    kind = next((known for known in _AS_THEY_ARE if isinstance(error, known)), JobError)
+    return _Failure(message=reason(error), trace=traceback.format_exc(), kind=kind)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from mergebench.errors import InputError
 from mergebench.experiment.releases import load_release, save_release
 from mergebench.files import content_of, replacing, replacing_folder
 from mergebench.measure import plain, sha256_of
+from mergebench.terminal import say
 from mergebench.updates import Update
 
 RECORD_NAME = "record.json"
@@ -78,10 +78,9 @@ def _intact(folder: Path, inputs: Mapping[str, Any], backbone: Backbone) -> bool
 
 def _adopt(folder: Path, record: Record, inputs: Mapping[str, Any], backbone: Backbone) -> Record:
     found = _load(folder, backbone).sha256
-    print(
-        f"mergebench: {folder} was trained before updates had checksums: taken as it is, "
-        f"sha256 {found[:12]}... is noted; delete it if you would rather train it again",
-        file=sys.stderr,
+    say(
+        f"{folder} was trained before updates had checksums: taken as it is, "
+        f"sha256 {found[:12]}... is noted; delete it if you would rather train it again"
     )
     return _write_record(folder, record, inputs, found)
 

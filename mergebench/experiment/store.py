@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mergebench.errors import InputError
 from mergebench.files import check_writable, content_of, replacing
-from mergebench.measure import FORMAT, Cell, plain, sha256_of
+from mergebench.measure import CELL_FORMAT, Cell, plain, sha256_of
 
 _CELL = TypeAdapter(Cell)
 _NAME = re.compile(r"[0-9a-f]{64}\.json")
@@ -55,7 +55,7 @@ class Store:
 
     def put(self, cell: Cell) -> None:
         """Write a cell; when this returns it is on disk. `InputError` if it cannot be written."""
-        record = {"format": FORMAT, **plain(cell), "sha256": sha256_of(cell)}
+        record = {"format": CELL_FORMAT, **plain(cell), "sha256": sha256_of(cell)}
         text = json.dumps(record, sort_keys=True, indent=1, allow_nan=False)
         with replacing(self.path(cell.key)) as temporary:
             temporary.write_text(text + "\n")
@@ -79,8 +79,8 @@ def _parse(content: bytes) -> Cell:
         record = json.loads(content)
     except (ValueError, RecursionError):
         raise ValueError("not valid JSON") from None
-    if not isinstance(record, dict) or record.pop("format", None) != FORMAT:
-        raise ValueError(f"not a cell of format {FORMAT}")
+    if not isinstance(record, dict) or record.pop("format", None) != CELL_FORMAT:
+        raise ValueError(f"not a cell of format {CELL_FORMAT}")
     if record.pop("sha256", None) != sha256_of(record):
         raise ValueError("its content does not match its checksum")
     try:

@@ -9,7 +9,7 @@ from mergebench.measure import Counts
 from mergebench.report import published
 from mergebench.suites import Suite
 
-TOLERANCE = 0.3
+ZERO_SHOT_TOLERANCE = 0.3
 """Points by which a data set may differ from the published value, which has one decimal."""
 
 OPEN_CLIP: Mapping[str, Mapping[str, float]] = {
@@ -54,10 +54,10 @@ class ZeroShot:
 
     @property
     def agrees(self) -> bool | None:
-        """Whether the accuracy, to one decimal, is the published one within `TOLERANCE`."""
+        """Whether the accuracy, to one decimal, is within `ZERO_SHOT_TOLERANCE` of the paper's."""
         if self.paper is None:
             return None
-        return abs(round(self.accuracy, 1) - self.paper) <= TOLERANCE + 1e-9
+        return abs(round(self.accuracy, 1) - self.paper) <= ZERO_SHOT_TOLERANCE + 1e-9
 
 
 def zero_shot_checks(

@@ -1,4 +1,4 @@
-from .cell import FORMAT as FORMAT
+from .cell import CELL_FORMAT as CELL_FORMAT
 from .cell import Cell as Cell
 from .cell import CellInputs as CellInputs
 from .cell import CellResults as CellResults
@@ -19,7 +19,7 @@ from .cell_warnings import UTILITY_LOSS as UTILITY_LOSS
 from .cell_warnings import WEAKER_THAN_TA as WEAKER_THAN_TA
 from .cell_warnings import not_reproduced as not_reproduced
 from .counts import Counts as Counts
-from .defects import NONE as NONE
+from .defects import NO_DEFECTS as NO_DEFECTS
 from .defects import Defects as Defects
 from .evaluate import Deployment as Deployment
 from .evaluate import Evaluator as Evaluator

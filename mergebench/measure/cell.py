@@ -25,7 +25,7 @@ from mergebench.measure.cell_warnings import CellWarning
 from mergebench.measure.counts import Counts
 from mergebench.measure.points import Point
 
-FORMAT = 3
+CELL_FORMAT = 3
 """Version of the record; part of every key, so that a new format starts anew."""
 
 CODE = ("mergebench", "attacks", "protections")
@@ -75,7 +75,7 @@ class CellInputs:
     @cached_property
     def key(self) -> str:
         """SHA-256 of the canonical JSON of the inputs; equal inputs, equal keys."""
-        return sha256_of({"format": FORMAT, "inputs": self})
+        return sha256_of({"format": CELL_FORMAT, "inputs": self})
 
 
 @dataclass(frozen=True, kw_only=True)

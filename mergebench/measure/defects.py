@@ -50,4 +50,4 @@ class Defects:
             yield f"{item.name} {'on' if getattr(self, item.name) else 'off'}"
 
 
-NONE = Defects()
+NO_DEFECTS = Defects()

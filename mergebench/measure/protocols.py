@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from mergebench.errors import InputError, unknown_name
-from mergebench.measure.defects import NONE, Defects
+from mergebench.measure.defects import NO_DEFECTS, Defects
 from mergebench.measure.race import Race
 
 Strategy = Literal["coordinate", "joint"]
@@ -39,7 +39,7 @@ class Protocol:
     normalised: bool
     grids: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     race: Race | None = None
-    defects: Defects = NONE
+    defects: Defects = NO_DEFECTS
 
     def record(self) -> dict[str, Any]:
         """Return the fields of the search, for the record of a cell.

@@ -1,10 +1,6 @@
-from .baseline import Baseline as Baseline
-from .baseline import Measured as Measured
-from .baseline import RegressionExperiment as RegressionExperiment
 from .baseline import Tolerance as Tolerance
 from .baseline import adapters_of as adapters_of
 from .baseline import read_baseline as read_baseline
-from .comparing import Change as Change
 from .comparing import Checked as Checked
 from .comparing import Verdict as Verdict
 from .comparing import changes as changes
@@ -15,6 +11,5 @@ from .outputs import is_markdown as is_markdown
 from .outputs import junit as junit
 from .outputs import markdown as markdown
 from .outputs import print_checked as print_checked
-from .outputs import summary as summary
 from .running import check as check
 from .running import update as update

@@ -23,4 +23,3 @@ from .suite import Split as Split
 from .suite import Suite as Suite
 from .suite import Task as Task
 from .suite import tensor_sha256 as tensor_sha256
-from .vision8 import load_vision8 as load_vision8

@@ -4,13 +4,13 @@ from .adapters import load_update as load_update
 from .adapters import save_adapter as save_adapter
 from .adapters import save_dense as save_dense
 from .base import Base as Base
-from .export_notes import EXPORTED as EXPORTED
+from .export_notes import EXPORT_FILES as EXPORT_FILES
 from .export_notes import files_of as files_of
 from .export_notes import is_exported as is_exported
 from .export_notes import is_merged as is_merged
 from .export_notes import note_export as note_export
-from .huggingface_names import BUFFERS as BUFFERS
-from .huggingface_names import TRANSPOSED as TRANSPOSED
+from .huggingface_names import HUGGINGFACE_BUFFERS as HUGGINGFACE_BUFFERS
+from .huggingface_names import HUGGINGFACE_TRANSPOSED as HUGGINGFACE_TRANSPOSED
 from .huggingface_names import huggingface_module as huggingface_module
 from .huggingface_names import open_clip_tensor as open_clip_tensor
 from .update import Dense as Dense

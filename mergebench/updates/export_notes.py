@@ -16,7 +16,7 @@ from mergebench.updates.adapter_folder import DENSE_NAME, WEIGHTS_NAME
 from mergebench.updates.adapters import METADATA_KEY
 
 NOTE_NAME = "mergebench.json"
-EXPORTED = (CONFIG_NAME, WEIGHTS_NAME, NOTE_NAME)
+EXPORT_FILES = (CONFIG_NAME, WEIGHTS_NAME, NOTE_NAME)
 """The files of an exported folder."""
 
 _HASH = "weights_sha256"

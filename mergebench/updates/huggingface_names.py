@@ -31,10 +31,10 @@ _TENSORS = {
     "text_model.embeddings.position_embedding.weight": "positional_embedding",
     **{f"text_model.final_layer_norm.{part}": f"ln_final.{part}" for part in ("weight", "bias")},
 }
-TRANSPOSED = ("visual.proj", "text_projection")
+HUGGINGFACE_TRANSPOSED = ("visual.proj", "text_projection")
 """Tensors, in open_clip's names, that Hugging Face stores transposed."""
 
-BUFFERS = ("vision_model.embeddings.position_ids", "text_model.embeddings.position_ids")
+HUGGINGFACE_BUFFERS = ("vision_model.embeddings.position_ids", "text_model.embeddings.position_ids")
 """Entries of older Hugging Face files that are no weights."""
 
 _THEIR_BLOCK = re.compile(r"(vision|text)_model\.encoder\.layers\.(\d+)\.(.+)")

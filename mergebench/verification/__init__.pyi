@@ -1,4 +1,3 @@
-from .measuring import Comparison as Comparison
 from .measuring import compared as compared
 from .measuring import other_environment as other_environment
 from .measuring import other_inputs as other_inputs

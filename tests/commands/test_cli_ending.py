@@ -110,6 +110,25 @@ def test_a_defect_is_one_line_and_a_traceback_only_on_request(tmp_path, words, d
     assert debug or not before
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_after_the_work_ends_at_once_with_its_own_status(number):
+    """The output is still to be flushed then, which takes as long as its reader likes."""
+    script = f"""
+import os, sys
+from mergebench.ending import status_of
+
+class Slow:
+    encoding = "utf-8"
+    def write(self, text): return len(text)
+    def flush(self): os.kill(os.getpid(), {int(number)}); sum(range(10))
+
+sys.stdout = Slow()
+sys.exit(status_of(lambda: 0))
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (128 + number, "")
+
+
 def test_help_names_the_option(capsys):
     from mergebench.cli import main
 

@@ -239,3 +239,10 @@ def test_a_pickle_gets_the_conversion_hint(tmp_path, merge_complaint, in_folder)
 def test_an_adapter_that_is_not_there(tmp_path, merge_complaint):
     error = merge_complaint(last=tmp_path / "absent")
     assert f"{tmp_path}/absent: no such adapter folder or safetensors file" in error
+
+
+def test_a_wrong_choice_names_its_option(capsys) -> None:
+    words = ["export", "a", "--backbone", "vit_b32", "--out", "b", "--layout", "huggingfaec"]
+    assert run(*words) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("mergebench: unknown --layout 'huggingfaec'; did you mean huggingface?")

@@ -19,7 +19,7 @@ import torch
 from miniature import FEW_IMAGES
 
 from mergebench.contracts import Merger
-from mergebench.errors import InputError, JobError
+from mergebench.errors import InputError, JobError, PluginError
 from mergebench.experiment.executors import Report, execute
 from mergebench.registry import registry
 from mergebench.seeding import generator
@@ -52,6 +52,8 @@ class Fault:
     def run(self, report: Report) -> object:
         if self.kind == "input":
             raise InputError("adapter.safetensors is truncated: fetch it again")
+        if self.kind == "plugin":
+            raise PluginError("attack x of x.py: at site y: KeyError")
         if self.kind == "defect":
             raise KeyError("weight")
         if self.kind == "exit":
@@ -114,6 +116,12 @@ def test_nothing_to_do() -> None:
 def test_input_errors_arrive_as_they_are(processes: int) -> None:
     with pytest.raises(InputError, match=r"^adapter\.safetensors is truncated: fetch it again$"):
         collect([Fault(kind="input"), Sum(seed=0)], processes)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_plugin_that_breaks_its_contract_is_named_as_it_is(processes: int) -> None:
+    with pytest.raises(PluginError, match=r"^attack x of x\.py: at site y: KeyError$"):
+        collect([Fault(kind="plugin"), Sum(seed=0)], processes)
 
 
 @pytest.mark.parametrize("processes", [1, 2])

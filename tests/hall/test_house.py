@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -40,10 +41,21 @@ def imports_past_faces(source: Path) -> Iterator[str]:
     rooms = [module_name(face) for face in FACES]
     own = module_name(source)
     for node in ast.walk(ast.parse(source.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module not in rooms:
-            room = max((room for room in rooms if node.module.startswith(f"{room}.")), default="")
-            if room and not f"{own}.".startswith(f"{room}."):
-                yield node.module
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names += [name.name for name in node.names] if isinstance(node, ast.Import) else []
+        for name in names:
+            room = max((room for room in rooms if name.startswith(f"{room}.")), default="")
+            if name not in rooms and room and not f"{own}.".startswith(f"{room}."):
+                yield name
+
+
+def test_the_page_shows_every_room_and_the_whole_hall() -> None:
+    page = (ROOT / "docs" / "house.md").read_text()
+    rows = "\n".join(line for line in page.splitlines() if line.startswith("|"))
+    rooms = {path.name for path in HALL.iterdir() if (path / "__init__.py").is_file()}
+    hall = {file.stem for file in HALL.glob("*.py")} - {"__init__", "__main__"}
+    assert {room for room in rooms if f"`{room}/`" not in rows} == set()
+    assert {module for module in hall if not re.search(rf"`{module}(\.py)?`", rows)} == set()
 
 
 def test_at_most_twelve_modules_stand_in_the_hall() -> None:

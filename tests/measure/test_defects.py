@@ -17,7 +17,7 @@ from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.runner import _notes
 from mergebench.experiment.settings import SETTINGS, reproducing
 from mergebench.measure.cell import Method
-from mergebench.measure.defects import NONE, Defects
+from mergebench.measure.defects import NO_DEFECTS, Defects
 from mergebench.measure.protocols import PAPER, PROTOCOLS
 from mergebench.progress import Silent
 from mergebench.registry import registry
@@ -68,26 +68,26 @@ CHANGES = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_switch_changes_its_own_inputs_only(name):
-    before, after = inputs_under(NONE), inputs_under(replace(NONE, **{name: True}))
+    before, after = inputs_under(NO_DEFECTS), inputs_under(replace(NO_DEFECTS, **{name: True}))
     assert {key: after[key] for key in after if after[key] != before[key]} == CHANGES[name]
 
 
 def test_all_switches_are_the_sum_of_each():
-    before, after = inputs_under(NONE), inputs_under(Defects.all())
+    before, after = inputs_under(NO_DEFECTS), inputs_under(Defects.all())
     together = {key: value for changes in CHANGES.values() for key, value in changes.items()}
     assert {key: after[key] for key in after if after[key] != before[key]} == together
 
 
 def test_without_defects_a_setting_stays_as_it_is():
-    assert reproducing(NONE, SETTING) == SETTING
+    assert reproducing(NO_DEFECTS, SETTING) == SETTING
 
 
 def test_protocols_have_all_defects_or_none():
-    on = {name for name, protocol in PROTOCOLS.items() if protocol.defects != NONE}
+    on = {name for name, protocol in PROTOCOLS.items() if protocol.defects != NO_DEFECTS}
     assert on == {"paper-exact"}
     exact = PROTOCOLS["paper-exact"]
     assert exact.defects == Defects.all()
-    assert replace(exact, name="paper", defects=NONE) == PAPER
+    assert replace(exact, name="paper", defects=NO_DEFECTS) == PAPER
     assert set(PAPER.record()) == {item.name for item in fields(PAPER)} - {"defects"}
 
 
@@ -132,7 +132,7 @@ def test_embedded_backbones_have_no_defects_to_reproduce():
     ("backbone", "side"), [("vit_b32", 224), ("vit_l14", 224), ("convnext", 256)]
 )
 def test_images_have_the_resolution_of_the_backbone(backbone, side):
-    data = suite_options(NO_OPTIONS, suite="vision8", backbone=backbone, defects=NONE)
+    data = suite_options(NO_OPTIONS, suite="vision8", backbone=backbone, defects=NO_DEFECTS)
     assert (data.resolution, data.leaks, data.cars_leak) == (side, "refuse", False)
 
 

@@ -13,7 +13,7 @@ from mergebench.backbones import load_backbone, text_head
 from mergebench.backbones.architectures import EMBEDDED
 from mergebench.backbones.checkpoint import EMBEDDED_FOLDER
 from mergebench.errors import InputError
-from mergebench.provenance.pretraining import COMMITTED, PretrainOptions, pretrain
+from mergebench.provenance.pretraining import COMMITTED_OPTIONS, PretrainOptions, pretrain
 from mergebench.provenance.pretraining.augment import augment
 from mergebench.provenance.pretraining.corpus import BORDER, read_corpus
 from mergebench.provenance.pretraining.loss import unified_contrastive_loss
@@ -150,7 +150,7 @@ def test_pretraining_has_the_options_of_the_committed_checkpoint(
     record = json.loads((EMBEDDED_FOLDER / f"{backbone}.json").read_text())["training"]
     record.pop("zero_shot_on_held_out_captioned")
     options = PretrainOptions(
-        backbone=backbone, corpus=tmp_path, out=tmp_path, **COMMITTED[backbone]
+        backbone=backbone, corpus=tmp_path, out=tmp_path, **COMMITTED_OPTIONS[backbone]
     )
     assert options.influential() == record
 

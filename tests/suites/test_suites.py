@@ -18,7 +18,7 @@ from mergebench.provenance.suite.packing import pack_suite, pixel_hashes
 from mergebench.provenance.suite.splitting import deal
 from mergebench.provenance.suite.task_images import SPLITS, LabelledImages, TaskImages
 from mergebench.suites import SPLIT_NAMES, Split, Suite, Task, load_suite, tensor_sha256
-from mergebench.suites.mini8 import FOLDER, load_mini8, read_manifest
+from mergebench.suites.mini8 import MINI8_FOLDER, load_mini8, read_manifest
 from mergebench.suites.mini8.loading import PIXEL_HASHES_FILE
 from mergebench.suites.sprites import pack_sheet, unpack_sheet
 
@@ -69,7 +69,9 @@ def test_embedded_suite_is_the_one_in_its_manifest(mini8: Suite) -> None:
 
 def test_embedded_suite_is_small() -> None:
     assert sum(entry.bytes for entry in MANIFEST.files.values()) <= 12e6
-    files = {path.name for path in FOLDER.iterdir() if path.suffix in {".webp", ".safetensors"}}
+    files = {
+        path.name for path in MINI8_FOLDER.iterdir() if path.suffix in {".webp", ".safetensors"}
+    }
     assert files == set(MANIFEST.files)
 
 
@@ -90,7 +92,7 @@ def test_task_says_where_its_pixels_come_from(entry) -> None:  # type: ignore[no
 
 
 def test_no_image_is_in_two_splits_nor_in_the_pretraining_corpus() -> None:
-    hashes = load_file(FOLDER / PIXEL_HASHES_FILE)
+    hashes = load_file(MINI8_FOLDER / PIXEL_HASHES_FILE)
     for entry in MANIFEST.tasks:
         counts = {name: split.count for name, split in entry.splits.items()}
         counts["captioned"] = entry.captioned
@@ -100,7 +102,7 @@ def test_no_image_is_in_two_splits_nor_in_the_pretraining_corpus() -> None:
 
 
 def test_lossless_sheets_have_the_hashed_pixels(mini8: Suite) -> None:
-    hashes = load_file(FOLDER / PIXEL_HASHES_FILE)
+    hashes = load_file(MINI8_FOLDER / PIXEL_HASHES_FILE)
     lossless = [
         (entry.name, name)
         for entry in MANIFEST.tasks

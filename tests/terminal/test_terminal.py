@@ -18,12 +18,12 @@ from rich.text import Text
 
 from mergebench.registry import registry
 from mergebench.terminal import (
-    BROKEN_PIPE,
     lasting_streams,
     make_console,
     printable,
     status_after,
 )
+from mergebench.terminal.streams import BROKEN_PIPE
 
 NAME = "[bold]x[/bold][/] :smile:"
 

@@ -1,4 +1,4 @@
-"""The verbs for adapters of anybody, and for what can be used on them."""
+"""Merging and exporting of adapters of anybody."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mergebench.merging import merge
 from mergebench.registry import parse_options, registry
 from mergebench.terminal import make_console
 from mergebench.updates import (
-    EXPORTED,
+    EXPORT_FILES,
     Update,
     files_of,
     is_exported,
@@ -96,7 +96,7 @@ def run_export(options: argparse.Namespace) -> None:
         inputs=files_of(options.adapter),
         is_own=is_exported,
         force=options.force,
-    ).check_folder(options.out, EXPORTED)
+    ).check_folder(options.out, EXPORT_FILES)
     update = _load(options.adapter, options, site_shapes(options.backbone))
     base_model = source.huggingface if theirs else options.backbone
     save_adapter(update, options.out, base_model=base_model, layout=options.layout)

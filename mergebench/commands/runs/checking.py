@@ -1,8 +1,9 @@
-"""The verbs that hold numbers against older ones: exit status 1 when they moved."""
+"""The verb that holds numbers against older ones: exit status 1 when they moved."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from mergebench.errors import InputError
@@ -39,6 +40,8 @@ def run_check(options: argparse.Namespace) -> int:
         found = _compare_stores(options)
     elif options.baseline is None:
         raise InputError("check what? Give a BASELINE.json, or --store DIR --against DIR")
+    elif options.update and (options.junit is not None or options.markdown is not None):
+        raise InputError("--update reports nothing: drop --junit and --markdown")
     elif options.update and options.exact:
         raise InputError("--exact says what a check tolerates; --update checks nothing: drop one")
     elif options.update:
@@ -66,7 +69,8 @@ def _check_outputs(options: argparse.Namespace) -> None:
     ):
         if file is not None:
             Output(option=option, inputs=read, is_own=is_own, force=options.force).check_file(file)
-    if options.junit is not None and options.junit == options.markdown:
+    reports = [path for path in (options.junit, options.markdown) if path is not None]
+    if len({os.path.realpath(path) for path in reports}) < len(reports):
         raise InputError(f"--junit and --markdown both name {options.junit}: name two files")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -22,7 +21,7 @@ from mergebench.suites import (
     is_offline,
     survey_suite,
 )
-from mergebench.terminal import make_console
+from mergebench.terminal import make_console, say
 
 _INCOMPLETE = 2
 
@@ -30,9 +29,9 @@ _INCOMPLETE = 2
 def run_build(options: argparse.Namespace) -> None:
     """Rebuild the embedded suite."""
     from mergebench.provenance.suite import build_suite
-    from mergebench.suites.mini8 import FOLDER
+    from mergebench.suites.mini8 import MINI8_FOLDER
 
-    build_suite(FOLDER, options.cache)
+    build_suite(MINI8_FOLDER, options.cache)
 
 
 def run_check(options: argparse.Namespace) -> int:
@@ -50,14 +49,14 @@ def run_fetch(options: argparse.Namespace) -> int:
     states = _surveyed(options)
     missing = [state.missing for state in states if state.missing is not None]
     if missing and is_offline():
-        print("mergebench: HF_HUB_OFFLINE is set, nothing is downloaded", file=sys.stderr)
+        say("HF_HUB_OFFLINE is set, nothing is downloaded")
         return _report(missing)
     fetched = []
     for state in states:
         try:
             fetched.append(fetch_data(state) if state.problem else state)
         except UnreachableError as error:
-            print(f"mergebench: no download: {error}", file=sys.stderr)
+            say(f"no download: {error}")
             return _report(missing)
         print(f"{state.row.name}: {fetched[-1].outcome}")
     return _report([state.missing for state in fetched if state.missing is not None])
@@ -81,7 +80,7 @@ def _surveyed(options: argparse.Namespace) -> list[DataState]:
 def _report(missing: Sequence[MissingItem]) -> int:
     """Print a line for each missing item; 2 if there is any."""
     for item in missing:
-        print(" ".join(f"missing {item}".splitlines()), file=sys.stderr)
+        say(str(item), start="missing")
     return _INCOMPLETE if missing else 0
 
 

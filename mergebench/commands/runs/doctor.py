@@ -12,15 +12,16 @@ from rich.table import Table
 from mergebench.commands.runs.experiments import checked_experiment
 from mergebench.device import device_name, free_bytes, uses_tf32
 from mergebench.experiment import (
-    TOLERANCE,
+    ZERO_SHOT_TOLERANCE,
     Estimate,
     Experiment,
+    Monitor,
     Rates,
     Workbench,
     ZeroShot,
     ZeroShotJob,
-    execute,
     measure_rates,
+    run_jobs,
     table1_estimate,
     table2_estimate,
     zero_shot_checks,
@@ -37,8 +38,7 @@ def run_doctor(options: argparse.Namespace) -> int:
     for line in _machine(experiment, bench):
         console.print(line, highlight=False, soft_wrap=True)
     before = bench.measured
-    for _ in execute([ZeroShotJob(experiment=experiment)]):
-        pass
+    run_jobs([ZeroShotJob(experiment=experiment)], Monitor(console), "zero-shot", processes=1)
     cell = bench.zero_shot()
     results = cell.results
     checks = zero_shot_checks(
@@ -95,10 +95,13 @@ def _verdict(checks: Sequence[ZeroShot]) -> list[str]:
         return ["zero-shot: nothing comparable was published for this backbone and these images"]
     off = [check.task for check in compared if not check.agrees]
     if not off:
-        return [f"zero-shot: all {len(compared)} data sets within {TOLERANCE} points of the paper"]
+        return [
+            f"zero-shot: all {len(compared)} data sets within {ZERO_SHOT_TOLERANCE} points of "
+            "the paper"
+        ]
     return [
-        f"zero-shot: {', '.join(off)} differ from the paper by more than {TOLERANCE} points: "
-        "other weights, classes, prompts or test images than the paper's"
+        f"zero-shot: {', '.join(off)} differ from the paper by more than {ZERO_SHOT_TOLERANCE} "
+        "points: other weights, classes, prompts or test images than the paper's"
     ]
 
 

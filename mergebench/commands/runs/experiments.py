@@ -20,7 +20,7 @@ from mergebench.experiment import (
     reproducing,
 )
 from mergebench.files import check_writable
-from mergebench.measure import NONE, UNPROTECTED, Protocol, get_protocol
+from mergebench.measure import NO_DEFECTS, UNPROTECTED, Protocol, get_protocol
 from mergebench.registry import parse_options, registry
 
 _UNSTATED = ("--jobs", "--store", "--results", "--device", "--data-root", "--cache")
@@ -65,7 +65,7 @@ def _setting(options: argparse.Namespace, protocol: Protocol) -> Setting:
     """Return the setting of the backbone under a protocol, with what the user set."""
     find = get_full_setting if options.release == "full" else get_setting
     setting = find(options.backbone)
-    if protocol.defects != NONE:
+    if protocol.defects != NO_DEFECTS:
         if not setting.published:
             raise InputError(
                 f"protocol {protocol.name} replicates published numbers, and there are none of "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from mergebench.backbones import find_source, missing_weights, resolution_of
@@ -21,6 +20,7 @@ from mergebench.suites import (
     is_offline,
     survey_suite,
 )
+from mergebench.terminal import say
 
 
 def suite_options(
@@ -79,14 +79,13 @@ def _after_fetching(states: Sequence[DataState]) -> list[MissingItem]:
     """Download these data sets; return what is missing then."""
     fetched = []
     for number, state in enumerate(states):
-        print(
+        say(
             f"{state.row.name}: {state.problem}; downloading {size_text(state.row.download)}",
-            file=sys.stderr,
         )
         try:
             fetched.append(fetch_data(state))
         except UnreachableError as error:
-            print(f"no download: {error}", file=sys.stderr)
+            say(f"no download: {error}")
             fetched += states[number:]
             break
     return [state.missing for state in fetched if state.missing is not None]

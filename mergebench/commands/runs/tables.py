@@ -38,7 +38,7 @@ _COUNTED = ("table1", "table2", "table3", "table4", "table5")
 
 def makes_counts(command: str) -> bool:
     """Whether the command of a caption measures cells that `stated_experiment` knows how to."""
-    return command.startswith(tuple(f"mergebench {verb} " for verb in _COUNTED))
+    return command.split()[1:2] in [[verb] for verb in _COUNTED]
 
 
 def stated_experiment(

@@ -11,7 +11,7 @@ from typing import Any
 from mergebench.backbones import EMBEDDED
 from mergebench.errors import InputError
 
-COMMITTED: Mapping[str, Mapping[str, Any]] = {
+COMMITTED_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "mini_vit": {"steps": 4000, "stickers_per_caption": 0},
     "mini_convnext": {"steps": 4500, "captions_per_task": 70},
 }

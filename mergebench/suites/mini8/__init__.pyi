@@ -1,7 +1,7 @@
 from .loading import LABELS_FILE as LABELS_FILE
 from .loading import PIXEL_HASHES_FILE as PIXEL_HASHES_FILE
 from .loading import load_mini8 as load_mini8
-from .manifest import FOLDER as FOLDER
+from .manifest import MINI8_FOLDER as MINI8_FOLDER
 from .manifest import FileEntry as FileEntry
 from .manifest import Manifest as Manifest
 from .manifest import SourceEntry as SourceEntry

@@ -11,7 +11,13 @@ from safetensors.torch import load
 from torch import Tensor
 
 from mergebench.errors import InputError, unknown_name
-from mergebench.suites.mini8.manifest import FOLDER, Manifest, SplitEntry, TaskEntry, read_manifest
+from mergebench.suites.mini8.manifest import (
+    MINI8_FOLDER,
+    Manifest,
+    SplitEntry,
+    TaskEntry,
+    read_manifest,
+)
 from mergebench.suites.options import SuiteOptions
 from mergebench.suites.split_names import SPLIT_NAMES
 from mergebench.suites.sprites import unpack_sheet
@@ -27,7 +33,7 @@ PIXEL_HASHES_FILE = "pixel_hashes.safetensors"
 def load_mini8(
     tasks: Sequence[str] | None = None,
     *,
-    folder: Path = FOLDER,
+    folder: Path = MINI8_FOLDER,
     options: SuiteOptions | None = None,
 ) -> Suite:
     """Load the embedded suite, or only `tasks` of it in its own order; 32 px images.

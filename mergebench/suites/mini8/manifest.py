@@ -10,7 +10,7 @@ from mergebench.errors import InputError
 from mergebench.suites.split_names import SplitName
 
 #: Where the embedded suite lies.
-FOLDER = Path(__file__).parent
+MINI8_FOLDER = Path(__file__).parent
 
 
 class _Entry(BaseModel):
@@ -69,7 +69,7 @@ class Manifest(_Entry):
     files: dict[str, FileEntry]
 
 
-def read_manifest(folder: Path = FOLDER) -> Manifest:
+def read_manifest(folder: Path = MINI8_FOLDER) -> Manifest:
     """Parse `manifest.json` in `folder`; raises `InputError` when it is missing or malformed."""
     path = folder / "manifest.json"
     try:

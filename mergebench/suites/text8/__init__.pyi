@@ -4,8 +4,6 @@ from .labelled_texts import TextTask as TextTask
 from .prompts import prompts_of as prompts_of
 from .reading import read_task as read_task
 from .reading import read_tasks as read_tasks
-from .task_state import TextState as TextState
-from .task_state import missing_items as missing_items
 from .task_state import survey as survey
 from .tasks import TASKS as TASKS
 from .tasks import TextRow as TextRow
