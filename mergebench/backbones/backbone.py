@@ -69,11 +69,6 @@ class Backbone:
         return {name: parameters[path] for name, path in self.tensor_paths.items()}
 
     @property
-    def lora_targets(self) -> tuple[str, ...]:
-        """The last path components of the sites, as PEFT's `target_modules` takes them."""
-        return tuple(dict.fromkeys(path.rsplit(".", 1)[-1] for path in self.sites))
-
-    @property
     def logit_scale(self) -> float:
         """The factor on cosine similarities that makes logits (not its logarithm)."""
         scale: Tensor = self.model.logit_scale

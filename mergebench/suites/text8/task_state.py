@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mergebench.errors import InputError
-from mergebench.missing import MissingItem
 from mergebench.suites.data_state import NOT_FOUND, DataState, sizes_text
 from mergebench.suites.options import SuiteOptions
 from mergebench.suites.text8.building import task_of
 from mergebench.suites.text8.finding import find_source
 from mergebench.suites.text8.labelled_texts import TextTask
-from mergebench.suites.text8.tasks import TextRow, split_sizes, task_rows
+from mergebench.suites.text8.tasks import TextRow, split_sizes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,15 +56,3 @@ def survey(row: TextRow, options: SuiteOptions) -> TextState:
     except InputError as error:
         return TextState(row=row, options=options, problem=str(error))
     return TextState(row=row, options=options, problem="", task=task, place=source.place)
-
-
-def missing_items(
-    tasks: Sequence[str] | None = None, *, options: SuiteOptions | None = None
-) -> tuple[MissingItem, ...]:
-    """Return what has to be fetched before these tasks of text8 (None: all) can be read.
-
-    Does not touch the network. Raises `InputError` for an unknown task.
-    """
-    options = options or SuiteOptions()
-    states = [survey(row, options) for row in task_rows(tasks)]
-    return tuple(state.missing for state in states if state.missing is not None)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mergebench.errors import InputError
-from mergebench.missing import MissingItem
 from mergebench.suites.data_state import NOT_FOUND, DataState, sizes_text
 from mergebench.suites.options import SuiteOptions
 from mergebench.suites.split_names import SplitName
@@ -15,7 +14,7 @@ from mergebench.suites.vision8.completeness import problems_of
 from mergebench.suites.vision8.finding import find_source
 from mergebench.suites.vision8.source import Source
 from mergebench.suites.vision8.splitting import parts_of
-from mergebench.suites.vision8.tasks import TaskRow, split_sizes, task_rows
+from mergebench.suites.vision8.tasks import TaskRow, split_sizes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,18 +85,6 @@ def survey(row: TaskRow, options: SuiteOptions) -> TaskState:
     except InputError as error:
         return TaskState(row=row, options=options, sizes={}, problem=str(error))
     return TaskState(row=row, options=options, source=source, entry=entry, sizes=sizes, problem="")
-
-
-def missing_items(
-    tasks: Sequence[str] | None = None, *, options: SuiteOptions | None = None
-) -> tuple[MissingItem, ...]:
-    """Return what has to be fetched before these tasks of vision8 (None: all) can be loaded.
-
-    Touches neither the network nor the images. Raises `InputError` for an unknown task.
-    """
-    options = options or SuiteOptions()
-    states = [survey(row, options) for row in task_rows(tasks)]
-    return tuple(state.missing for state in states if state.missing is not None)
 
 
 def _without_source(row: TaskRow, options: SuiteOptions) -> TaskState:

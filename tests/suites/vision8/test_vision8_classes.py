@@ -21,7 +21,7 @@ from vision8_loading import NAMES, load, sizes_of
 
 from mergebench.counting import silently
 from mergebench.errors import InputError
-from mergebench.suites.vision8 import load_vision8, missing_items, tasks
+from mergebench.suites.vision8 import load_vision8, survey, task_rows, tasks
 from mergebench.suites.vision8.prompts import prompts_of
 from mergebench.suites.vision8.tasks import TASKS
 
@@ -94,9 +94,10 @@ def test_incomplete_image_folders_are_refused_by_name(monkeypatch, options, chan
     monkeypatch.setattr(tasks, "TASKS", rows)
     complete = replace(options, partial=False)
     write_image_folders(options.data_root, "dtd", pictures("dtd", rows[1].sizes, classes=47))
-    assert missing_items(["dtd"], options=complete) == ()
+    (row,) = task_rows(["dtd"])
+    assert survey(row, complete).missing is None
     change(options.data_root / "dtd")
-    (item,) = missing_items(["dtd"], options=complete)
+    item = survey(row, complete).missing
     assert item.command == "mergebench data fetch dtd"
     assert item.folder == options.data_root / "dtd"
     with pytest.raises(InputError, match=message) as caught:
@@ -113,7 +114,8 @@ def test_miniature_is_refused_unless_it_is_said_to_be_partial(options):
 
 def test_everything_missing_is_named_at_once(options):
     write_archive(options.data_root, "mnist", pictures("mnist", sizes_of("mnist")))
-    items = missing_items(options=options)
+    states = [survey(row, options) for row in task_rows()]
+    items = [state.missing for state in states if state.missing is not None]
     assert [item.name for item in items] == [name for name in NAMES if name != "mnist"]
     with pytest.raises(InputError, match=r"^7 missing: cars: not found \(1\.96 GB\): `mergebench"):
         load_vision8(options=options)
