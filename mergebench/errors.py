@@ -27,6 +27,9 @@ class JobError(RuntimeError):
     """A job failed or its process died; the message names the job and the cause."""
 
 
+_QUOTING = (ValueError, LookupError, PluginError)
+
+
 def shape_text(shape: Sequence[int]) -> str:
     """Return a shape as an error line shows it.
 
@@ -71,7 +74,8 @@ def reason(error: BaseException) -> str:
 def lacks_memory(error: BaseException) -> bool:
     """Whether memory ran out: Python, the loader of libraries, PyTorch each say so in their way.
 
-    An error that was raised because of another one counts as that one.
+    An error that was raised because of another one counts as that one. The words of an error that
+    quotes what it was given (of `InputError`, `PluginError`, a failed conversion) say nothing.
     """
     return _memory_fault(error) is not None
 
@@ -96,8 +100,12 @@ def _named(error: BaseException) -> str:
 
 def _memory_fault(error: BaseException) -> BaseException | None:
     for one in _chain(error):
-        refused = isinstance(one, OSError) and one.errno == errno.ENOMEM
-        if isinstance(one, MemoryError) or refused or _NO_MEMORY.search(str(one)):
+        if isinstance(one, MemoryError):
+            return one
+        if isinstance(one, OSError) and one.errno is not None:  # its words may name a file
+            if one.errno == errno.ENOMEM:
+                return one
+        elif not isinstance(one, _QUOTING) and _NO_MEMORY.search(str(one)):
             return one
     return None
 

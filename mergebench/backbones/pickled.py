@@ -65,9 +65,11 @@ def _content(file: Path) -> Any:
     except Exception as error:  # an open set: hostile bytes make it raise nearly anything
         found = re.search(r"WeightsUnpickler error: (.+)", str(error))
         why = reason(ValueError(found[1]) if found else error)
-        raise InputError(
-            f"{file} is truncated or holds more than tensors ({why}): {_AGAIN}"
-        ) from error
+        # What is not mapped may ask for any size: no sign that memory is short.
+        genuine = start == _ZIP or isinstance(error, MemoryError)
+        raise InputError(f"{file} is truncated or holds more than tensors ({why}): {_AGAIN}") from (
+            error if genuine else None
+        )
 
 
 def _check_archive(file: Path) -> None:

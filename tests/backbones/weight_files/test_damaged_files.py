@@ -16,7 +16,7 @@ from torch import nn
 
 from mergebench.backbones import find_source
 from mergebench.backbones.weight_files import load_weights
-from mergebench.errors import InputError
+from mergebench.errors import InputError, lacks_memory
 
 
 class Tiny(nn.Module):
@@ -135,6 +135,18 @@ def test_a_tensor_larger_than_memory_is_refused_by_its_shape(tmp_path: Path) -> 
         file = tmp_path / f"{legacy}.pt"
         torch.save(state, file, _use_new_zipfile_serialization=not legacy)
         assert "visual.weight has shape 1000000000000×3" in str(loaded(file))
+
+
+def test_a_size_that_no_memory_has_is_damage_and_no_lack_of_memory(tmp_path: Path) -> None:
+    file = tmp_path / "sized.pt"
+    torch.save({"w": torch.zeros(3)}, file, _use_new_zipfile_serialization=False)
+    small, absurd = b"K\x03Ntq", b"\x8a\x06" + (2**45).to_bytes(6, "little") + b"Ntq"
+    assert file.read_bytes().count(small) == 1
+    file.write_bytes(file.read_bytes().replace(small, absurd))
+    with pytest.raises(InputError, match=r"sized\.pt is truncated or .*: fetch it again") as caught:
+        load_weights(Tiny(), file, find_source("vit_b32"))
+    assert "allocate" in str(caught.value)  # the size was asked for
+    assert not lacks_memory(caught.value)
 
 
 @pytest.mark.parametrize(
