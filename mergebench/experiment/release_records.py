@@ -116,6 +116,7 @@ def _read_record(folder: Path, inputs: Mapping[str, Any]) -> Record:
         stated = {name: plain(inputs[name]) for name in ("backbone", "sites", "protection")}
         if any(record.get(name) != value for name, value in stated.items()):
             raise ValueError("not the record of this training")
+        sha256_of(record)  # it is written again, so it must not be nested too deeply
         return record
     if record.get("format") != RECORD_FORMAT:
         raise ValueError(f"not a record of format {RECORD_FORMAT}")

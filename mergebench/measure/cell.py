@@ -204,8 +204,14 @@ def unpacked(text: str, size: int) -> NDArray[np.bool_]:
 
 
 def sha256_of(value: object) -> str:
-    """Return the hash of the canonical JSON of `value`: sorted keys, no spaces, as `plain`."""
-    text = json.dumps(plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    """Return the hash of the canonical JSON of `value`: sorted keys, no spaces, as `plain`.
+
+    Raises ValueError for what is nested too deeply, and for what is no number.
+    """
+    try:
+        text = json.dumps(plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -35,7 +35,7 @@ def is_merged(file: Path) -> bool:
     try:
         with safe_open(file, "pt") as opened:
             note = json.loads((opened.metadata() or {})[METADATA_KEY])
-    except (SafetensorError, OSError, KeyError, ValueError):
+    except (SafetensorError, OSError, KeyError, ValueError, RecursionError):
         return False
     return isinstance(note, dict) and "attack" in note
 
@@ -55,7 +55,7 @@ def is_exported(folder: Path) -> bool:
     try:
         note = json.loads((folder / NOTE_NAME).read_bytes())
         return isinstance(note, dict) and note.get(_HASH) == _sha256(folder / WEIGHTS_NAME)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
 
 

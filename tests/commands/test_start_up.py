@@ -82,8 +82,9 @@ def test_kept_descriptions_are_of_this_code_alone(tmp_path, monkeypatch) -> None
     with monkeypatch.context() as edited:
         edited.setattr(plugin_descriptions, "ENTRY_POINT_GROUPS", ("console_scripts",))
         assert kept_descriptions() is None
-    (tmp_path / "plugins.json").write_text("{}")
-    assert kept_descriptions() is None
+    for content in ("{}", "[" * 10**5):
+        (tmp_path / "plugins.json").write_text(content)
+        assert kept_descriptions() is None
 
 
 def runs(parser: argparse.ArgumentParser) -> Iterator[Later]:

@@ -93,6 +93,12 @@ def pipe(file: Path) -> None:
     os.mkfifo(file)
 
 
+def nest(file: Path, depth: int) -> None:
+    """Put lists of that depth into a record."""
+    start = json.dumps(json.loads(file.read_text()))[:-1]
+    file.write_text(f'{start}, "more": {"[" * depth}{"]" * depth}}}')
+
+
 def double(file: Path) -> None:
     config = json.loads(file.read_text())
     file.write_text(json.dumps({**config, "lora_alpha": 2 * config["lora_alpha"]}))
@@ -113,6 +119,8 @@ def double(file: Path) -> None:
         ("record.json", lambda file: file.write_text("[]"), "not the record of this training"),
         ("record.json", lambda file: file.write_text("{}"), "not the record of this training"),
         ("record.json", lambda file: file.write_text('{"format": 9}'), "not a record of format 2"),
+        ("record.json", lambda file: nest(file, 600), "record.json: nested too deeply"),
+        ("record.json", lambda file: nest(file, 900), "record.json: n"),
         ("record.json", edit, "its content does not match its checksum"),
         ("record.json", pipe, "record.json: a folder, pipe or device"),
     ],
@@ -184,6 +192,15 @@ def test_a_broken_release_without_checksums_is_damaged(tmp_path, inputs, backbon
     (folder / "record.json").write_text(json.dumps(plain({**inputs, **TRAINING})))
     (folder / "adapter_config.json").unlink()  # as saving again, and being killed, once left it
     with pytest.raises(InputError, match=r"is damaged \(.*delete it to train the update again"):
+        read(folder, inputs, backbone)
+
+
+def test_a_nested_record_without_checksums_is_damaged(tmp_path, inputs, backbone):
+    folder = tmp_path / "old"
+    save_release(update_of(backbone), folder, backbone)
+    (folder / "record.json").write_text(json.dumps(plain({**inputs, **TRAINING})))
+    nest(folder / "record.json", 600)
+    with pytest.raises(InputError, match=r"is damaged \(record.json: nested too deeply\)"):
         read(folder, inputs, backbone)
 
 

@@ -160,6 +160,12 @@ def rename(file: Path) -> None:
     os.replace(file.with_name(f"{numbered(5).key}.json"), file)
 
 
+def nest(file: Path, depth: int) -> None:
+    """Put lists of that depth into a record."""
+    start = json.dumps(json.loads(file.read_text()))[:-1]
+    file.write_text(f'{start}, "more": {"[" * depth}{"]" * depth}}}')
+
+
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
@@ -170,8 +176,22 @@ def rename(file: Path) -> None:
         (lambda file: file.write_bytes(bytes(300)), "not valid JSON"),
         (lambda file: file.write_text("{}"), "not a cell of format"),
         (lambda file: file.write_text('["cell"]'), "not a cell of format"),
+        (lambda file: nest(file, 600), r"damaged \(nested too deeply\)"),
+        (lambda file: nest(file, 900), r"damaged \(n"),
+        (lambda file: nest(file, 10**5), r"damaged \(not valid JSON\)"),
     ],
-    ids=["truncated", "edited", "renamed", "empty", "zeroed", "no cell", "no object"],
+    ids=[
+        "truncated",
+        "edited",
+        "renamed",
+        "empty",
+        "zeroed",
+        "no cell",
+        "no object",
+        600,
+        900,
+        10**5,
+    ],
 )
 def test_a_damaged_cell_is_named(tmp_path: Path, damage: Any, reason: str) -> None:
     store = Store(tmp_path)

@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+import torch
 from command_line import random_adapter, run, tower_shapes
 from miniature import FEW_IMAGES
 from safetensors.torch import save_file
@@ -112,6 +113,8 @@ def test_merge_replaces_a_merge_and_what_it_is_forced_to(adapters, refused, shap
     assert Path("merged.safetensors").read_bytes() != first
     random_adapter(Path("other"), shapes, 2)
     assert not is_merged(Path("other/adapter_model.safetensors"))
+    save_file({"a": torch.zeros(1)}, "nested.safetensors", {"mergebench": "[" * 10**5})
+    assert not is_merged(Path("nested.safetensors"))
 
 
 @pytest.mark.parametrize("adapter", ["task0", "task0/adapter_model.safetensors"])
@@ -134,6 +137,8 @@ def test_export_replaces_an_export_and_what_it_is_forced_to(adapters, refused, s
     assert run(*EXPORT, "task1", "--out", "out/new") == 0
     assert load_update("out/new", shapes, "mini_vit").sha256 != first.sha256
     shutil.copy("task0/adapter_model.safetensors", "out/new")  # by someone else
+    assert not is_exported(Path("out/new"))
+    Path("out/new/mergebench.json").write_text("[" * 10**5)
     assert not is_exported(Path("out/new"))
     assert "not as this command writes it" in refused(*EXPORT, "task1", "--out", "out/new")
     assert run(*EXPORT, "task1", "--out", "out/new", "--force") == 0

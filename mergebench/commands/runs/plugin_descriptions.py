@@ -42,7 +42,7 @@ def kept_descriptions() -> dict[str, list[Description]] | None:
 
     They are kept only where every plug-in could be imported (`keep_descriptions`).
     """
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         kept = json.loads(_file().read_text(encoding="utf-8"))
         if kept["code"] == _code():
             return {kind: [Description(**one) for one in kept[kind]] for kind in KINDS}
