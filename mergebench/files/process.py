@@ -19,20 +19,23 @@ class Process:
     """A process id with what makes it one of a kind.
 
     `started`: clock ticks after the boot, since numbers are given again; `pids`: which set of
-    numbers it is from, as containers have their own. Both are empty where they cannot be known.
+    numbers it is from, as containers have their own, but machines share theirs; `boot`: which start
+    of which machine it runs in, as hosts share names. Empty where they cannot be known.
     """
 
     pid: int
     started: str
     host: str
     pids: str
+    boot: str
 
     @classmethod
     def this(cls) -> Self:
         """Return the process that asks."""
         pid = os.getpid()
         started = _status(pid)[1]
-        return cls(pid=pid, started=started, host=socket.gethostname(), pids=_pids())
+        host, pids, boot = _place()
+        return cls(pid=pid, started=started, host=host, pids=pids, boot=boot)
 
     @classmethod
     def of_record(cls, content: bytes) -> Self | None:
@@ -41,8 +44,8 @@ class Process:
             found = cls(**json.loads(content))
         except (ValueError, TypeError, RecursionError):
             return None
-        kinds = {"pid": int, "started": str, "host": str, "pids": str}
-        fits = all(type(getattr(found, name)) is kind for name, kind in kinds.items())
+        texts = (found.started, found.host, found.pids, found.boot)
+        fits = type(found.pid) is int and all(type(text) is str for text in texts)
         return found if fits and 0 < found.pid < 2**31 else None
 
     def record(self) -> dict[str, Any]:
@@ -54,7 +57,7 @@ class Process:
 
     def has_ended(self) -> bool:
         """Whether it is known to be gone; never of a process on another machine."""
-        if (self.host, self.pids) != (socket.gethostname(), _pids()):
+        if (self.host, self.pids, self.boot) != _place():
             return False
         try:
             os.kill(self.pid, 0)
@@ -76,9 +79,22 @@ def _status(pid: int) -> tuple[str, str]:
     return fields[_STATE], fields[_STARTED]
 
 
+def _place() -> tuple[str, str, str]:
+    """Return host, set of numbers and boot of this process."""
+    return socket.gethostname(), _pids(), _boot()
+
+
 @cache
 def _pids() -> str:
     try:
         return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
+@cache
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return ""

@@ -19,7 +19,8 @@ from mergebench.files.claims import EXPIRY_S, ClaimedError, Claims
 from mergebench.files.process import Process
 
 FORK = multiprocessing.get_context("fork")
-ELSEWHERE = Process(pid=7, started="5", host="node12", pids="pid:[1]")
+ELSEWHERE = Process(pid=7, started="5", host="node12", pids="pid:[1]", boot="b")
+NAMESAKE = replace(Process.this(), started="1", boot="of another machine of that name")
 ENDED = replace(Process.this(), started="1")  # the number of a process is given again
 
 
@@ -58,10 +59,15 @@ def test_what_is_claimed_is_held_until_it_is_let_go(tmp_path: Path) -> None:
         (ENDED, 0, False),
         (ELSEWHERE, EXPIRY_S - 60, True),
         (ELSEWHERE, EXPIRY_S + 60, False),
+        (NAMESAKE, EXPIRY_S - 60, True),
+        (NAMESAKE, EXPIRY_S + 60, False),
         (None, 0, True),
         (None, EXPIRY_S + 60, False),
     ],
-    ids=["alive", "silent", "ended", "elsewhere", "silent elsewhere", "empty", "old and empty"],
+    ids=[
+        *("alive", "silent", "ended", "elsewhere", "silent elsewhere"),
+        *("namesake", "silent namesake", "empty", "old and empty"),
+    ],
 )
 def test_a_claim_is_void_when_its_process_is_gone_or_silent(
     tmp_path: Path, process: Process | None, age: float, held: bool
