@@ -64,12 +64,12 @@ class Claims:
         return claim is not None and not self._is_void(claim)
 
     def remove_void(self) -> None:
-        """Delete the claims that killed processes left."""
+        """Delete the claims that killed processes left; what cannot be deleted stays."""
         if self._folder.is_dir():
             remove_leftovers(self._folder)
             for file in [*self._folder.glob("[!.]*")]:
                 if not self.is_held(file.name):
-                    with suppress(ClaimedError), self.claimed(file.name):
+                    with suppress(InputError), self.claimed(file.name):
                         pass  # claimed and let go
 
     def _take(self, file: Path) -> int:
@@ -78,6 +78,8 @@ class Claims:
             self._folder.mkdir(parents=True, exist_ok=True)
             while (descriptor := _made(file)) is None:
                 claim = _read(file)
+                if claim is None and file.is_symlink():  # to nothing
+                    raise InputError(f"{file} is a symbolic link, no claim: delete it")
                 if claim is None:
                     continue  # let go since
                 if not self._is_void(claim):
@@ -117,7 +119,10 @@ class Claims:
 
 @dataclass(frozen=True, kw_only=True)
 class _Claim:
-    """What a claim's file says; `process`: None if its process was killed before it was written."""
+    """What a claim's file says.
+
+    `process`: None if it was killed before it was written, or the file cannot be read.
+    """
 
     process: Process | None
     touched: float
@@ -145,17 +150,24 @@ def _made(file: Path) -> int | None:
 
 def _read(file: Path) -> _Claim | None:
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+        status, content = _content(file)
     except FileNotFoundError:
         return None
-    with os.fdopen(descriptor, "rb") as stream:
-        status = os.fstat(descriptor)
-        content = stream.read(_LIMIT_BYTES)
     return _Claim(
         process=Process.of_record(content),
         touched=status.st_mtime,
         identity=(status.st_ino, status.st_mtime_ns),
     )
+
+
+def _content(file: Path) -> tuple[os.stat_result, bytes]:
+    """Return what a claim is and says, which is nothing where only others may read it."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    except PermissionError:
+        return file.stat(), b""
+    with os.fdopen(descriptor, "rb") as stream:
+        return os.fstat(descriptor), stream.read(_LIMIT_BYTES)
 
 
 @contextmanager

@@ -86,6 +86,38 @@ def test_a_claim_is_void_when_its_process_is_gone_or_silent(
     assert len([*tmp_path.iterdir()]) == held
 
 
+def test_a_claim_that_others_alone_may_read_is_held_by_another_process(
+    tmp_path: Path, monkeypatch
+) -> None:
+    file = claim_of(tmp_path, ELSEWHERE)
+    really_open = os.open
+
+    def guarded(path: Path, flags: int, *mode: int) -> int:
+        if path == file and not flags & os.O_CREAT:
+            raise PermissionError(13, "Permission denied", str(path))
+        return really_open(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", guarded)
+    claims = Claims(tmp_path)
+    claims.remove_void()
+    assert claims.is_held("work")
+    with pytest.raises(ClaimedError) as caught, claims.claimed("work"):
+        pass
+    assert caught.value.holder == "another process"
+    os.utime(file, (0, 0))
+    assert not claims.is_held("work")
+
+
+def test_a_link_to_nothing_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "work").symlink_to(tmp_path / "nothing")
+    claims = Claims(tmp_path)
+    claims.remove_void()
+    message = f"^{tmp_path / 'work'} is a symbolic link, no claim: delete it$"
+    with pytest.raises(InputError, match=message), claims.claimed("work"):
+        pass
+    assert [file.name for file in tmp_path.iterdir()] == ["work"]
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b'{"pid": 7}', b"\xff", b"[" * 4000, b'{"pid": "7"}']
 )
