@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
+from pathlib import PureWindowsPath
 
 from mergebench.errors import InputError
 
@@ -35,7 +34,8 @@ def names_base(recorded: str | None, base: Base, backbone: str) -> bool:
 def check_base(where: str, recorded: str | None, base: Base, backbone: str) -> None:
     """Raise `InputError` if a provider's note names another model than `backbone`.
 
-    `where`: the file and key that hold `recorded`. None, nothing and a local path name no model.
+    `where`: the file and key that hold `recorded`. None, nothing and a local path name no model; a
+    relative path is one only with a dot before it, so that no working directory changes the answer.
     """
     if not recorded or _is_local(recorded) or names_base(recorded, base, backbone):
         return
@@ -47,8 +47,7 @@ def check_base(where: str, recorded: str | None, base: Base, backbone: str) -> N
 
 
 def _is_local(recorded: str) -> bool:
-    windows = PureWindowsPath(recorded).is_absolute()
-    return recorded.startswith(_LOCAL) or windows or os.path.exists(Path(recorded))
+    return recorded.startswith(_LOCAL) or PureWindowsPath(recorded).is_absolute()
 
 
 def _plain(recorded: str) -> str:

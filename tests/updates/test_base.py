@@ -40,15 +40,17 @@ def test_names_of_the_backbone_and_local_paths_load(folder: Path, recorded: str 
     assert loaded.sha256 == low_rank_update().sha256
 
 
-def test_a_folder_that_is_there_names_no_model(
+def test_a_name_is_no_path_because_a_folder_is_called_so(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    configure(folder, base_model_name_or_path="some/model")
-    with pytest.raises(InputError, match="'some/model', which is not toy"):
-        load_update(folder, SHAPES, "toy")
+    name = "openai/clip-vit-base-patch16"
+    configure(folder, base_model_name_or_path=name)
     monkeypatch.chdir(folder)
-    (folder / "some" / "model").mkdir(parents=True)
-    assert len(load_update(folder, SHAPES, "toy").sites) == len(SHAPES)
+    (folder / name).mkdir(parents=True)
+    with pytest.raises(InputError, match=f"'{name}', which is not vit_b32"):
+        load_update(folder, SHAPES, "vit_b32", base=BASE)
+    configure(folder, base_model_name_or_path=f"./{name}")
+    assert len(load_update(folder, SHAPES, "vit_b32", base=BASE).sites) == len(SHAPES)
 
 
 @pytest.mark.parametrize(
