@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from mergebench.files import replacing
 from mergebench.updates.adapter_config import CONFIG_NAME
-from mergebench.updates.adapter_folder import DENSE_NAME, WEIGHTS_NAME
+from mergebench.updates.adapter_folder import WEIGHTS_NAME
 from mergebench.updates.adapters import METADATA_KEY
 
 NOTE_NAME = "mergebench.json"
@@ -23,10 +23,10 @@ _HASH = "weights_sha256"
 
 
 def files_of(adapter: str | Path) -> list[Path]:
-    """Return the files that `load_update` reads or would read if they were there."""
+    """Return the folder or the files that `load_update` reads, or would if they were there."""
     path = Path(adapter)
     if os.path.isdir(path):
-        return [path / name for name in (DENSE_NAME, CONFIG_NAME, WEIGHTS_NAME)]
+        return [path]
     return [path, path.with_name(CONFIG_NAME)]
 
 

@@ -68,16 +68,18 @@ def refused(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("out", "message"),
     [
-        (
-            "task0/adapter_model.safetensors",
-            "would replace task0/adapter_model.safetensors",
+        *(
+            (out, f"--out {out}: would replace task0: choose another name")
+            for out in (
+                "task0/adapter_model.safetensors",
+                "task0/update.safetensors",
+                "task0/x.safetensors",
+                "task0/new/x.safetensors",
+                "link.safetensors",
+            )
         ),
-        ("task0/update.safetensors", "would replace task0/update.safetensors"),
-        (
-            "linked/adapter_model.safetensors",
-            "would replace task1/adapter_model.safetensors",
-        ),
-        ("link.safetensors", "link.safetensors: would replace task0/"),
+        ("linked/adapter_model.safetensors", "would replace task1: choose another name"),
+        ("linked/x.safetensors", "would replace task1: choose another name"),
         ("merged.bin", "expected a name that ends in .safetensors"),
         ("", "argument --out: the name is empty"),
         (".", "--out .: expected a name that ends in .safetensors"),
@@ -121,7 +123,7 @@ def test_merge_replaces_a_merge_and_what_it_is_forced_to(adapters, refused, shap
 @pytest.mark.parametrize("force", [(), ("--force",)])
 def test_export_does_not_replace_what_it_reads(adapters, refused, adapter, force):
     Path("linked").symlink_to("task0")
-    for out in ("task0", "./task1/../task0"):
+    for out in ("task0", "./task1/../task0", *(["task0/new"] if adapter == "task0" else [])):
         assert "would replace task0" in refused(*EXPORT, adapter, "--out", out, *force)
     assert "a symbolic link, no folder" in refused(*EXPORT, adapter, "--out", "linked", *force)
     Path("file").write_text("a file")
