@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from collections.abc import Iterator
@@ -21,9 +22,6 @@ class Named(Protocol):
 
     name: ClassVar[str]
     kind: ClassVar[str]
-
-
-_OF_SIZE = {1: "uint8", 2: "int16", 4: "int32", 8: "int64"}
 
 
 def described(plugin: type[Named]) -> str:
@@ -57,9 +55,9 @@ def blaming(plugin: type[Named], where: str) -> Iterator[None]:
 @contextmanager
 def keeping_weights(plugin: type[Named], backbone: Backbone, where: str) -> Iterator[None]:
     """Raise `PluginError` if the weights of `backbone` differ after the context by a single bit."""
-    before = _sums(backbone)
+    before = _hashes(backbone)
     yield
-    after = _sums(backbone)
+    after = _hashes(backbone)
     changed = [name for name in before if after.get(name) != before[name]]
     if changed:
         raise broken(
@@ -70,13 +68,15 @@ def keeping_weights(plugin: type[Named], backbone: Backbone, where: str) -> Iter
         )
 
 
-def _sums(backbone: Backbone) -> dict[str, int]:
-    """Return the sum of each weight's bits, read as whole numbers; exact in any order."""
-    return {name: _sum(tensor) for name, tensor in backbone.model.state_dict().items()}
+def _hashes(backbone: Backbone) -> dict[str, bytes]:
+    """Return the SHA-256 of each weight's dtype, shape and bytes."""
+    return {name: _hash(tensor) for name, tensor in backbone.model.state_dict().items()}
 
 
-def _sum(tensor: Tensor) -> int:
+def _hash(tensor: Tensor) -> bytes:
     import torch
 
-    whole = getattr(torch, _OF_SIZE[tensor.element_size()])
-    return int(tensor.detach().contiguous().view(whole).sum(dtype=torch.int64))
+    content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+    found = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)} ".encode())
+    found.update(content)
+    return found.digest()

@@ -215,6 +215,12 @@ def changed(given: MergeData) -> Update:
     return given.updates[0]
 
 
+def permuted(given: MergeData) -> Update:
+    weight = given.backbone.sites[next(iter(given.backbone.sites))].weight.data
+    weight.copy_(weight.flip(0))
+    return given.updates[0]
+
+
 def noted(given: MergeData) -> Update:
     given.notes["error"] = torch.tensor(1.0)  # type: ignore[assignment]
     return given.updates[0]
@@ -244,14 +250,15 @@ def doubled(given: MergeData) -> Update:
         (doubled, "the result has torch.float64 of shape "),
         (noted, "notes['error'] is tensor(1.); expected a finite number"),
         (changed, "changed 1 of the backbone's weights, such as visual."),
+        (permuted, "changed 1 of the backbone's weights, such as "),
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_an_attack_that_looks_at_images(given, does, fault) -> None:
-    kept = changing(given.backbone).clone()
+    kept = {name: one.clone() for name, one in given.backbone.model.state_dict().items()}
     with pytest.raises(PluginError, match=r"^attack looks of .*\.py: in merge: ") as caught:
         Looks(does=does)(given)
-    changing(given.backbone).copy_(kept)
+    given.backbone.model.load_state_dict(kept)
     assert f": in merge: {fault}" in str(caught.value)
 
 
