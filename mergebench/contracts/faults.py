@@ -76,7 +76,7 @@ def _hashes(backbone: Backbone) -> dict[str, bytes]:
 def _hash(tensor: Tensor) -> bytes:
     import torch
 
-    content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+    content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
     found = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)} ".encode())
     found.update(content)
     return found.digest()
