@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import subprocess
@@ -16,6 +17,8 @@ from mergebench.cli import make_parser
 from mergebench.commands.parser import Later
 from mergebench.commands.runs import plugin_descriptions
 from mergebench.commands.runs.plugin_descriptions import (
+    KINDS,
+    Description,
     descriptions,
     keep_descriptions,
     kept_descriptions,
@@ -85,6 +88,34 @@ def test_kept_descriptions_are_of_this_code_alone(tmp_path, monkeypatch) -> None
     for content in ("{}", "[" * 10**5):
         (tmp_path / "plugins.json").write_text(content)
         assert kept_descriptions() is None
+
+
+def install(folder: Path, module: str) -> Path:
+    """Install a module with an entry point as an editable install does; return its file."""
+    about = folder / "elsewhere-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(f"[mergebench.attacks]\nfound = {module}:Found\n")
+    return folder / f"{module}.py"
+
+
+@pytest.mark.parametrize("package", [False, True])
+def test_an_edit_of_an_installed_plug_in_shows(tmp_path, monkeypatch, package: bool) -> None:
+    monkeypatch.setenv("MERGEBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.syspath_prepend(tmp_path)
+    found: dict[str, list[Description]] = {kind: [] for kind in KINDS}
+    file = install(tmp_path, "elsewhere_plugin")
+    keep_descriptions(found)
+    assert not (tmp_path / "cache").exists()  # whose files are unknown is not kept
+    if package:
+        file = tmp_path / "elsewhere_plugin" / "__init__.py"
+        file.parent.mkdir()
+    file.write_text("raise RuntimeError('imported')")
+    importlib.invalidate_caches()
+    keep_descriptions(found)
+    assert kept_descriptions() == found
+    file.write_text("raise RuntimeError('imported and edited')")
+    assert kept_descriptions() is None
 
 
 def runs(parser: argparse.ArgumentParser) -> Iterator[Later]:

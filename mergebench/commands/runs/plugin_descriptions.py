@@ -40,11 +40,13 @@ class Description:
 def kept_descriptions() -> dict[str, list[Description]] | None:
     """Return the descriptions by kind as they were kept; None if any code has changed since.
 
-    They are kept only where every plug-in could be imported (`keep_descriptions`).
+    They are kept only where every plug-in could be imported and its files are known
+    (`keep_descriptions`).
     """
     with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         kept = json.loads(_file().read_text(encoding="utf-8"))
-        if kept["code"] == _code():
+        code = _code()
+        if code is not None and kept["code"] == code:
             return {kind: [Description(**one) for one in kept[kind]] for kind in KINDS}
     return None
 
@@ -59,31 +61,55 @@ def descriptions() -> dict[str, list[Description]]:
 
 def keep_descriptions(found: Mapping[str, list[Description]]) -> None:
     """Keep what `descriptions` returned; where nothing can be written it is asked for again."""
+    code = _code()
+    if code is None:
+        return
     kept = {kind: [asdict(one) for one in described] for kind, described in found.items()}
     with suppress(InputError), replacing(_file()) as temporary:
-        temporary.write_text(json.dumps({"code": _code(), **kept}), encoding="utf-8")
+        temporary.write_text(json.dumps({"code": code, **kept}), encoding="utf-8")
 
 
 def _file() -> Path:
     return default_cache() / "plugins.json"
 
 
-def _code() -> str:
-    """Return a hash of what plug-ins are made of: files with sizes and times, entry points."""
-    return hashlib.sha256("\n".join(_identities()).encode()).hexdigest()
+def _code() -> str | None:
+    """Return a hash of what plug-ins are made of: files with sizes and times, entry points.
+
+    None if the files of an entry point cannot be found, so that edits of them would not show.
+    """
+    try:
+        return hashlib.sha256("\n".join(_identities()).encode()).hexdigest()
+    except (ImportError, OSError):
+        return None
 
 
 def _identities() -> Iterator[str]:
-    for package in _PACKAGES:
-        spec = find_spec(package)
-        for folder in (spec and spec.submodule_search_locations) or ():
-            for file in sorted(Path(folder).rglob("*.py")):
-                status = file.stat()
-                yield f"{file} {status.st_size} {status.st_mtime_ns}"
+    packages = dict.fromkeys(_PACKAGES)
     for group in ENTRY_POINT_GROUPS:
         for point in entry_points(group=group):
             version = point.dist.version if point.dist else ""
             yield f"{group} {point.name} {point.value} {version}"
+            packages[point.module.partition(".")[0]] = None
+    for package in packages:
+        for file in _files(package):
+            status = file.stat()
+            yield f"{file} {status.st_size} {status.st_mtime_ns}"
+
+
+def _files(package: str) -> list[Path]:
+    """Return the files of a package or module without importing it; ImportError if it has none."""
+    try:
+        spec = find_spec(package)
+    except ValueError:  # imported, but nobody knows from where
+        spec = None
+    folders = (spec and spec.submodule_search_locations) or ()
+    files = [file for folder in folders for file in sorted(Path(folder).rglob("*.py"))]
+    if spec is not None and spec.has_location and spec.origin and not folders:
+        files = [Path(spec.origin)]
+    if not files:
+        raise ImportError(f"{package} has no files")
+    return files
 
 
 def _described(plugin: type[Plugin], origin: str) -> Description:
