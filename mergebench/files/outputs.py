@@ -56,8 +56,11 @@ class Output:
         status = self._status(file)
         place = Path(os.path.realpath(file))
         for read in map(Path, self.inputs):
-            if place.is_relative_to(os.path.realpath(read)) or _is_same(status, read):
+            source = Path(os.path.realpath(read))
+            if place == source or _is_same(status, read) or (status and source in place.parents):
                 raise InputError(f"{self.option} {file}: would replace {read}: {_OTHER}")
+            if source in place.parents:
+                raise InputError(f"{self.option} {file}: lies in {read}, which is read: {_OTHER}")
         if status is not None and not stat.S_ISREG(status.st_mode):
             raise InputError(f"{self.option} {file}: is {_kind(status)}, no file: {_OTHER}")
         return status is not None and status.st_size > 0

@@ -71,7 +71,7 @@ def test_an_input_that_is_given_by_a_link_is_not_replaced(tmp_path: Path) -> Non
 
 
 def test_nothing_is_added_to_a_folder_that_is_read(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=f"would replace {tmp_path}"):
+    with pytest.raises(InputError, match=f"lies in {tmp_path}"):
         output(tmp_path, force=True).check_file(tmp_path / "below" / "new")
 
 

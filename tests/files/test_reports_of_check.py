@@ -37,7 +37,7 @@ def test_reports_are_recognised(tmp_path):
             ["--junit", "baseline.json"],
             "--junit baseline.json: would replace baseline.json",
         ),
-        (["--markdown", "baseline/mnist-none/x.md"], "would replace baseline"),
+        (["--markdown", "baseline/mnist-none/x.md"], "lies in baseline"),
         (["--markdown", "notes.md"], "--markdown notes.md: is there already, and not as this"),
         (["--junit", "/dev/null", "--force"], "--junit /dev/null: is a device, pipe or socket"),
         (["--junit", "a", "--markdown", "a"], "--junit and --markdown both name a: name two"),
