@@ -1,8 +1,9 @@
+from .architecture_facts import FACTS_FOLDER as FACTS_FOLDER
+from .architecture_facts import ArchitectureFacts as ArchitectureFacts
 from .architectures import create_model as create_model
 from .attention import SplitAttention as SplitAttention
 from .attention import split_attention as split_attention
 from .backbone import Backbone as Backbone
-from .checkpoint import write_checkpoint as write_checkpoint
 from .heads import text_head as text_head
 from .images import Images as Images
 from .loading import load_backbone as load_backbone
@@ -23,4 +24,5 @@ from .tower_parts import stem as stem
 from .tower_parts import suffix as suffix
 from .tower_shapes import site_shapes as site_shapes
 from .tower_shapes import tensor_shapes as tensor_shapes
-from .weights_given import missing_weights as missing_weights
+from .weights import missing_weights as missing_weights
+from .weights import write_checkpoint as write_checkpoint

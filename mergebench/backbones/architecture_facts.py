@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-FOLDER = Path(__file__).parent / "shapes"
+FACTS_FOLDER = Path(__file__).parent / "shapes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +29,12 @@ KNOWN: dict[str, ArchitectureFacts] = {}
 
 
 def facts_of(architecture: str) -> ArchitectureFacts:
-    """Return the facts of that architecture as `record_facts` wrote them.
+    """Return the facts of that architecture as `mergebench.provenance` wrote them.
 
     Raises `FileNotFoundError` for an architecture of no backbone of this package.
     """
     if architecture not in KNOWN:
-        facts = json.loads((FOLDER / f"{architecture}.json").read_text(encoding="utf-8"))
+        facts = json.loads((FACTS_FOLDER / f"{architecture}.json").read_text(encoding="utf-8"))
         parameters = {path: tuple(shape) for path, shape in facts.pop("parameters").items()}
         KNOWN[architecture] = ArchitectureFacts(**facts, parameters=parameters)
     return KNOWN[architecture]

@@ -11,7 +11,6 @@ import torch
 from timm.models import ConvNeXt, is_model, register_model
 from torch import Tensor, nn
 
-from mergebench.backbones.architecture_facts import ArchitectureFacts
 from mergebench.backbones.attention import split_attention
 from mergebench.backbones.convolutional_stem import ConvolutionalStem
 from mergebench.backbones.sources import EMBEDDED
@@ -64,19 +63,6 @@ def create_model(architecture: str, device: str = "cpu") -> open_clip.CLIP:
     if architecture == "mini_vit":
         model.visual.conv1 = ConvolutionalStem(model.visual.conv1.out_channels)
     return model
-
-
-def built_facts(architecture: str) -> ArchitectureFacts:
-    """Return the facts of that architecture, built on the meta device."""
-    with torch.device("meta"):
-        tower: nn.Module = create_model(architecture, device="meta").visual
-    config = open_clip.get_model_config(architecture)
-    return ArchitectureFacts(
-        resolution=int(config["vision_cfg"]["image_size"]),
-        quick_gelu=bool(config.get("quick_gelu", False)),
-        towers_differ=config["vision_cfg"].get("width") != config["text_cfg"].get("width"),
-        parameters={path: tuple(value.shape) for path, value in tower.named_parameters()},
-    )
 
 
 def _is_unexpected(record: logging.LogRecord) -> bool:

@@ -12,11 +12,15 @@ import torch
 from torch import Tensor
 
 from mergebench.backbones.backbone import Backbone
-from mergebench.backbones.checkpoint import EMBEDDED_FOLDER, read_checkpoint, read_vocabulary
-from mergebench.backbones.given_files import weights_file
 from mergebench.backbones.sources import EMBEDDED, BackboneSource, find_source, resolution_of
 from mergebench.backbones.tokenizer import WordTokenizer
-from mergebench.backbones.weights_given import RANDOM
+from mergebench.backbones.weights import (
+    EMBEDDED_FOLDER,
+    RANDOM,
+    read_checkpoint,
+    read_vocabulary,
+    weights_file,
+)
 
 if TYPE_CHECKING:
     import open_clip
@@ -84,7 +88,7 @@ def _random_weights(source: BackboneSource) -> _Weights:
 
 def _embedded_weights(name: str, folder: Path) -> _Weights:
     from mergebench.backbones.architectures import create_model
-    from mergebench.backbones.weight_files import fill
+    from mergebench.backbones.weights import fill
 
     checkpoint = read_checkpoint(folder, name)
     model = create_model(name)
@@ -94,10 +98,8 @@ def _embedded_weights(name: str, folder: Path) -> _Weights:
 
 
 def _published_weights(source: BackboneSource, file: Path | None) -> _Weights:
-    from mergebench.backbones.activation import check_tag
     from mergebench.backbones.architectures import create_model
-    from mergebench.backbones.hub import fetched_file
-    from mergebench.backbones.weight_files import load_weights
+    from mergebench.backbones.weights import check_tag, fetched_file, load_weights
 
     check_tag(source)
     file = weights_file(fetched_file(source) if file is None else file)

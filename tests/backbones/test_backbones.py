@@ -12,9 +12,13 @@ from torch import nn
 from mergebench.backbones import SplitAttention, load_backbone, split_attention, text_head
 from mergebench.backbones.architectures import EMBEDDED, create_model
 from mergebench.backbones.attention import EXPLICIT_TOKENS
-from mergebench.backbones.checkpoint import EMBEDDED_FOLDER, read_checkpoint, write_checkpoint
 from mergebench.backbones.convolutional_stem import ConvolutionalStem
 from mergebench.backbones.tokenizer import UNKNOWN, WordTokenizer, vocabulary_of, words_of
+from mergebench.backbones.weights.checkpoint import (
+    EMBEDDED_FOLDER,
+    read_checkpoint,
+    write_checkpoint,
+)
 from mergebench.errors import InputError
 from mergebench.seeding import generator
 

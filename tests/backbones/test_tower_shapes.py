@@ -9,11 +9,10 @@ import torch
 from torch import nn
 
 from mergebench.backbones import create_model, find_source, site_shapes, tensor_shapes
-from mergebench.backbones.architecture_facts import FOLDER, facts_of
-from mergebench.backbones.architectures import built_facts
+from mergebench.backbones.architecture_facts import FACTS_FOLDER, facts_of
 from mergebench.backbones.backbone import linear_sites
-from mergebench.backbones.record_facts import write_facts
 from mergebench.errors import InputError
+from mergebench.provenance.architecture_facts import built_facts, write_facts
 
 REAL = ("mini_vit", "mini_convnext", "vit_b32", "vit_l14", "convnext")
 
@@ -22,9 +21,9 @@ REAL = ("mini_vit", "mini_convnext", "vit_b32", "vit_l14", "convnext")
 def test_committed_facts_are_the_architecture_s(name: str, tmp_path: Path) -> None:
     architecture = find_source(name).architecture
     write_facts(built_facts(architecture), tmp_path / "facts.json")
-    committed = FOLDER / f"{architecture}.json"
+    committed = FACTS_FOLDER / f"{architecture}.json"
     assert committed.read_bytes() == (tmp_path / "facts.json").read_bytes(), (
-        "run `python -m mergebench.backbones.record_facts`"
+        "run `python -m mergebench.provenance.architecture_facts`"
     )
 
 

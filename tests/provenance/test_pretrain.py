@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from mergebench.backbones import load_backbone, text_head
 from mergebench.backbones.architectures import EMBEDDED
-from mergebench.backbones.checkpoint import EMBEDDED_FOLDER
+from mergebench.backbones.weights.checkpoint import EMBEDDED_FOLDER
 from mergebench.errors import InputError
 from mergebench.provenance.pretraining import COMMITTED_OPTIONS, PretrainOptions, pretrain
 from mergebench.provenance.pretraining.augment import augment

@@ -14,8 +14,8 @@ from torch import Tensor
 from transformers import CLIPConfig, CLIPModel
 
 from mergebench.backbones.architecture_facts import KNOWN
-from mergebench.backbones.architectures import built_facts
 from mergebench.backbones.sources import BACKBONES, BackboneSource
+from mergebench.provenance.architecture_facts import built_facts
 
 SMALL = "small_clip"
 _WIDTH, _DIM = 64, 32

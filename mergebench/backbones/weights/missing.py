@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mergebench.backbones.given_files import weights_file
 from mergebench.backbones.sources import EMBEDDED, find_source
+from mergebench.backbones.weights.finding import weights_file
 from mergebench.missing import MissingItem
 
 RANDOM = "random"
@@ -23,15 +23,15 @@ def missing_weights(name: str, weights: str | Path | None = None) -> MissingItem
     if weights == RANDOM or (weights is None and not source.repository):
         return None
     if weights is None:
-        from mergebench.backbones.hub import missing_file
+        from mergebench.backbones.weights.hub import missing_file
 
         return missing_file(source)
     if name in EMBEDDED:
-        from mergebench.backbones.checkpoint import read_checkpoint
+        from mergebench.backbones.weights.checkpoint import read_checkpoint
 
         read_checkpoint(Path(weights), name)
     else:
-        from mergebench.backbones.weight_files import check_weights
+        from mergebench.backbones.weights.fitting import check_weights
 
         check_weights(weights_file(Path(weights)), source)
     return None

@@ -13,11 +13,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mergebench.backbones.tensor_files import read_tensors, readable
+from mergebench.backbones.weights.reading import read_tensors, readable
 from mergebench.errors import InputError
 from mergebench.files import replacing
 
-EMBEDDED_FOLDER = Path(__file__).parent / "checkpoints"
+EMBEDDED_FOLDER = Path(__file__).parents[1] / "checkpoints"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -14,9 +14,9 @@ from transformers import CLIPVisionModelWithProjection
 
 from mergebench.backbones import BACKBONES, load_backbone
 from mergebench.backbones.architecture_facts import KNOWN
-from mergebench.backbones.architectures import built_facts
 from mergebench.backbones.sources import BackboneSource
 from mergebench.errors import InputError
+from mergebench.provenance.architecture_facts import built_facts
 
 
 def refused(weights: Path, *parts: str) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from clip_files import SMALL
 
-from mergebench.backbones import hub as hub_module
 from mergebench.backbones import load_backbone, missing_weights
-from mergebench.backbones.hub import FILES
+from mergebench.backbones.weights import hub as hub_module
+from mergebench.backbones.weights.hub import FILES
 from mergebench.errors import InputError
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mergebench.backbones.activation import check_configuration
 from mergebench.backbones.sources import BackboneSource
-from mergebench.backbones.tensor_files import read_tensors
-from mergebench.backbones.weight_layouts import in_our_layout
+from mergebench.backbones.weights.activation import check_configuration
+from mergebench.backbones.weights.layouts import in_our_layout
+from mergebench.backbones.weights.reading import read_tensors
 from mergebench.errors import InputError, shape_text, shown
 from mergebench.updates import all_finite
 

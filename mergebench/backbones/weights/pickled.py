@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mergebench.backbones.weight_dtypes import is_weight
+from mergebench.backbones.weights.dtypes import is_weight
 from mergebench.errors import InputError, reason, shown
 
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"

@@ -14,9 +14,9 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from mergebench.backbones.given_files import INDEX, require_regular
-from mergebench.backbones.pickled import read_pickled
-from mergebench.backbones.weight_dtypes import DTYPES, is_weight
+from mergebench.backbones.weights.dtypes import DTYPES, is_weight
+from mergebench.backbones.weights.finding import INDEX, require_regular
+from mergebench.backbones.weights.pickled import read_pickled
 from mergebench.errors import InputError, reason, shown
 
 
