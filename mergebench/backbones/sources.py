@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
 from mergebench.backbones.architecture_facts import facts_of
-from mergebench.errors import InputError
+from mergebench.errors import InputError, unknown_name
 from mergebench.updates import Base
 
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -98,12 +97,10 @@ ConvNeXt's MLP. `mini_vit` has the MLP's instead: merging updates of its narrow 
 
 
 def find_source(name: str) -> BackboneSource:
-    """Return the source of that backbone; raise InputError that suggests the nearest name."""
+    """Return the source of that backbone; raise InputError that suggests the nearest names."""
     if name in BACKBONES:
         return BACKBONES[name]
-    near = difflib.get_close_matches(name, BACKBONES, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise InputError(f"unknown backbone {name!r}: {hint}known: {', '.join(BACKBONES)}")
+    raise InputError(unknown_name("backbone", name, tuple(BACKBONES)))
 
 
 def base_of(name: str) -> Base:

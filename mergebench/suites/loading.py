@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from mergebench.errors import InputError
+from mergebench.errors import InputError, unknown_name
 from mergebench.suites.mini8 import load_mini8, read_manifest
 from mergebench.suites.on_disk import is_found_on_disk, room_of
 from mergebench.suites.options import SuiteOptions
@@ -32,5 +32,5 @@ def load_suite(
     are missing or fail verification.
     """
     if name not in SUITES:
-        raise InputError(f"unknown suite {name!r}: choose one of {', '.join(SUITES)}")
+        raise InputError(unknown_name("suite", name, tuple(SUITES)))
     return SUITES[name](tasks) if options is None else SUITES[name](tasks, options=options)

@@ -147,7 +147,7 @@ def test_tokenizer_marks_unknown_words_and_cuts_long_texts() -> None:
 
 
 def test_unknown_backbone_suggests_a_name() -> None:
-    with pytest.raises(InputError, match="unknown backbone 'mini_vti': did you mean 'mini_vit'"):
+    with pytest.raises(InputError, match="unknown backbone 'mini_vti'; did you mean mini_vit"):
         load_backbone("mini_vti")
 
 

@@ -52,5 +52,5 @@ def test_an_architecture_of_no_backbone_has_no_facts() -> None:
 
 
 def test_unknown_backbones_have_no_shapes() -> None:
-    with pytest.raises(InputError, match="unknown backbone 'vit_b23': did you mean 'vit_b32'"):
+    with pytest.raises(InputError, match="unknown backbone 'vit_b23'; did you mean vit_b32"):
         site_shapes("vit_b23")

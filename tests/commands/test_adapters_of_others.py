@@ -93,7 +93,7 @@ def test_sites_are_listed(capsys, name):
     [
         (["sites"], "list sites needs --backbone NAME"),
         (["attacks", "--backbone", "mini_vit"], "nothing else takes it"),
-        (["sites", "--backbone", "vit_b23"], "did you mean 'vit_b32'?"),
+        (["sites", "--backbone", "vit_b23"], "did you mean vit_b32"),
     ],
 )
 def test_listing_the_sites_of_nothing_is_told(capsys, words, message):

@@ -135,7 +135,7 @@ def merge_complaint(tmp_path, complaint, adapters) -> Callable[..., str]:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--backbone", "mini_vut"], "unknown backbone 'mini_vut': did you mean 'mini_vit'"),
+        (["--backbone", "mini_vut"], "unknown backbone 'mini_vut'; did you mean mini_vit"),
         (["--attack", "tia"], "unknown attack 'tia'; did you mean ta"),
         (["--attack", "ta@coer"], "unknown space 'coer'; did you mean core"),
         (["--alpha", "much"], "--alpha much: expected a finite number"),

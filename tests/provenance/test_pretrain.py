@@ -137,7 +137,9 @@ def test_state_of_other_options_is_refused(corpus_folder: Path, tmp_path: Path) 
 
 
 def test_only_embedded_backbones_can_be_pretrained(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot pretrain 'vit_b32': choose one of mini_vit"):
+    with pytest.raises(
+        InputError, match="unknown embedded backbone 'vit_b32'; choose from: mini_vit"
+    ):
         _options(tmp_path, tmp_path, backbone="vit_b32")
     with pytest.raises(InputError, match="steps must be at least 1, got 0"):
         _options(tmp_path, tmp_path, steps=0)

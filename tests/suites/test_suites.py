@@ -145,7 +145,7 @@ def test_subset_keeps_the_order_of_the_suite() -> None:
 
 
 def test_unknown_suite_and_task_are_named_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match="unknown suite 'mini9': choose one of mini8"):
+    with pytest.raises(InputError, match="unknown suite 'mini9'; did you mean mini8"):
         load_suite("mini9")
     with pytest.raises(InputError, match="unknown task 'cars'; choose from: mnist, "):
         load_suite("mini8", tasks=["cars"])

@@ -88,7 +88,7 @@ def _print_backbones(console: Console) -> None:
 def _print_sites(backbone: str, console: Console) -> None:
     """Print a backbone's sites: names, shapes, and their names in Hugging Face's CLIP if it has it.
 
-    Raises `InputError` that suggests the nearest name for an unknown backbone.
+    Raises `InputError` that suggests the nearest names for an unknown backbone.
     """
     theirs = bool(find_source(backbone).huggingface)
     rows = [("site", "shape", "Hugging Face" if theirs else "")]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mergebench.backbones import EMBEDDED
-from mergebench.errors import InputError
+from mergebench.errors import InputError, unknown_name
 
 COMMITTED_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "mini_vit": {"steps": 4000, "stickers_per_caption": 0},
@@ -55,8 +55,7 @@ class PretrainOptions:
 
     def __post_init__(self) -> None:
         if self.backbone not in EMBEDDED:
-            known = ", ".join(EMBEDDED)
-            raise InputError(f"cannot pretrain {self.backbone!r}: choose one of {known}")
+            raise InputError(unknown_name("embedded backbone", self.backbone, EMBEDDED))
         for name in ("steps", "batch", "captions_per_task", "save_every", "measure_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
