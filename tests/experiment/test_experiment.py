@@ -125,13 +125,10 @@ def test_cells_say_which_images_are_correct(bench, first):
 
 
 def test_a_recipe_of_a_protections_own_is_stated():
-    own = {"recipe": replace(SETTING.recipe, steps=9), "strength": 0.05}
-    setting = replace(SETTING, protections={"trap2": own})
-    notes = [*_notes(replace(experiment_in(Path()), setting=setting), [])]
-    assert notes[1:3] == [
-        "Adapters of trap2: LoRA of rank 4, learning rate 0.002, 9 steps of 16 images.",
-        "Options of trap2: strength 0.05.",
-    ]
+    setting = SETTING.with_options("trap2", recipe=replace(SETTING.recipe, steps=9))
+    _, recipe, options, *_ = _notes(replace(experiment_in(Path()), setting=setting), [])
+    assert recipe.endswith("of trap2: LoRA of rank 4, learning rate 0.002, 9 steps of 16 images.")
+    assert options == "Options of trap2: strength 0.05."
 
 
 def test_a_cold_run_says_what_it_measured(first):
@@ -168,14 +165,6 @@ def test_only_a_deleted_cell_is_measured_again(store, first, bench):
     assert replace(again, context=first[0].context) == first[0]
     assert "merges: 1 measured, 11 recalled" in shown
     lost.write_bytes(content)  # with its date, for the other tests
-
-
-@pytest.mark.slow
-def test_two_processes_measure_the_same(tmp_path, store, first):
-    other, shown = measure(tmp_path, processes=2)
-    assert replace(other, context=first[0].context) == first[0]
-    assert cells_in(tmp_path) == cells_in(store)
-    assert "merges: 12 measured, 0 recalled" in shown
 
 
 def cells_in(store: Path) -> list[str]:

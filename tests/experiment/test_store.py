@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import multiprocessing
 import os
 import random
@@ -26,8 +25,6 @@ from mergebench.measure.cell import (
     CellResults,
     CellRun,
     Method,
-    packed,
-    unpacked,
 )
 from mergebench.measure.search import Point
 
@@ -105,12 +102,6 @@ def test_key_depends_on_nothing_else() -> None:
         == INPUTS.key
     )
     assert re.fullmatch("[0-9a-f]{64}", cell.key)
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf, Path("x"), {1: 2}, {"a": {1, 2}}])
-def test_what_json_cannot_hold_is_no_input(value: object) -> None:
-    with pytest.raises((TypeError, ValueError)):
-        _ = replace(INPUTS, protocol={"value": value}).key
 
 
 # --- reading and writing ----------------------------------------------------------------------
@@ -301,17 +292,3 @@ def test_two_processes_share_a_store(tmp_path: Path) -> None:
         assert child.exitcode == 0
     assert set(reader.keys()) == {numbered(seed).key for seed in range(40)}
     assert len(list(root.iterdir())) == 40
-
-
-# --- what a cell records ----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 1000])
-def test_hits_survive_packing(size: int) -> None:
-    hits = [index % 3 == 0 for index in range(size)]
-    assert unpacked(packed(hits), size).tolist() == hits
-
-
-def test_bits_of_another_size_are_refused() -> None:
-    with pytest.raises(ValueError, match="16 bits do not pack 17 values"):
-        unpacked(packed([True] * 9), 17)
