@@ -229,9 +229,11 @@ def test_a_truncated_file(tmp_path, merge_complaint, shapes):
 
 @pytest.mark.parametrize("in_folder", [True, False])
 def test_a_pickle_gets_the_conversion_hint(tmp_path, merge_complaint, in_folder):
-    file = tmp_path / "adapter_model.bin"
+    folder = tmp_path / "pickled"
+    folder.mkdir()
+    file = folder / "adapter_model.bin"
     torch.save({}, file)
-    error = merge_complaint(last=tmp_path if in_folder else file)
+    error = merge_complaint(last=folder if in_folder else file)
     assert f"{file} is a pickle" in error
     assert "safe_serialization=True" in error
 
