@@ -110,7 +110,7 @@ verify: $(INSTALLED)  ## measure a random sample of the cells of RESULTS again, 
 
 # One thread per process: processes with several slow each other down.
 test: $(INSTALLED)  ## the fast tests
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(VENV)/bin/pytest -q -n $(CORES) --dist loadfile -p no:benchmark
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(VENV)/bin/pytest -q -n $(CORES) --dist loadfile --no-loadscope-reorder -p no:benchmark
 
 test-slow: $(INSTALLED)  ## the slow tests only
 	$(VENV)/bin/pytest -q -m slow

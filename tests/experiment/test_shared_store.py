@@ -106,6 +106,7 @@ def test_two_runs_do_everything_once_and_make_the_same_tables(
     assert [*(store / "claims").iterdir()] == []
 
 
+@pytest.mark.slow
 def test_a_run_takes_over_what_a_killed_one_was_at(
     tmp_path: Path, alone: Path, begin: Begin
 ) -> None:
