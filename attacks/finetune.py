@@ -42,7 +42,7 @@ class SupervisedFinetuning(DataMerger):
     `start_from`: the `attack@space` whose merge at its searched coefficient is the start, or "none"
     for W0 itself. `tasks`: "target" trains on the images of the target's task alone, "all" on those
     of all tasks in turn. `recipe`: how, a `Recipe` for an adapter at the sites and a `FullRecipe`
-    for the whole vision tower but its projection; at most its number of steps, since the start and
+    for every weight that `Backbone.tensors` has; at most its number of steps, since the start and
     every evaluation on the validation images of the trained tasks are candidates (`train_in_turn`).
     These validation images are labelled too and no part of the budget: with few images per class
     the attack is stronger than the budget alone would allow, in the same way from every start.

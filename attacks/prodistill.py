@@ -1,4 +1,4 @@
-"""ProDistill: coefficients of all updates, learned block by block from unlabelled images."""
+"""ProDistill: coefficients of all updates, learned block by block from unlabelled inputs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from mergebench.backbones import StemOutputs, autocast, blocks
+from mergebench.backbones import StemOutputs, autocast, joined
 from mergebench.contracts import DataMerger, MergeData
 from mergebench.errors import InputError, check_range
 from mergebench.measure import deployed
@@ -77,7 +77,7 @@ class ProDistill(DataMerger):
         squared norm of the teachers'.
         """
         names = _parameter_names(given)
-        paths = blocks(given.backbone.visual)
+        paths = given.backbone.parts.blocks()
         inside = {
             path: {site: name for site, name in names.items() if name.startswith(f"{path}.")}
             for path in paths
@@ -103,7 +103,7 @@ class ProDistill(DataMerger):
         self, given: MergeData, path: str, names: Mapping[str, str], streams: _Streams
     ) -> tuple[dict[str, Dense], Tensor]:
         """Merge one block and advance the streams; its changes by site, and their usage."""
-        block = given.backbone.visual.get_submodule(path)
+        block = given.backbone.tower.get_submodule(path)
         own = {site: name.removeprefix(f"{path}.") for site, name in names.items()}
         changes = {name: _stacked(given, site) for site, name in own.items()}
         streams.advance_teachers(block, changes)
@@ -176,15 +176,16 @@ class _Streams:
 
     def __init__(self, given: MergeData, outside: Update) -> None:
         self._backbone, self._precision = given.backbone, given.precision
-        images = [task.splits["train"].images for task in given.tasks]
-        bounds = accumulate((len(own) for own in images), initial=0)
+        self._parts = given.backbone.parts
+        inputs = [task.splits["train"].inputs for task in given.tasks]
+        bounds = accumulate((len(own) for own in inputs), initial=0)
         self._rows = [slice(start, stop) for start, stop in pairwise(bounds)]
         students, teachers = [], []
-        for own, update in zip(images, given.updates, strict=True):
+        for own, update in zip(inputs, given.updates, strict=True):
             rest = Update(sites={site: update.sites[site] for site in outside.sites})
             students.append(self._stem(own, outside))
             teachers.append(self._stem(own, rest))
-        self._student, self._teacher = torch.cat(students), torch.cat(teachers)
+        self._student, self._teacher = joined(students), joined(teachers)
 
     def __len__(self) -> int:
         return len(self._student)
@@ -238,19 +239,18 @@ class _Streams:
     def _run(self, block: nn.Module, change: Weights, hidden: Tensor) -> Tensor:
         weights = {name: block.get_parameter(name) + delta for name, delta in change.items()}
         with autocast(self._backbone.device, self._precision):
-            out: Tensor = functional_call(block, weights, (hidden,))
-        return out
+            return self._parts.run(lambda *taken: functional_call(block, weights, taken), hidden)
 
-    def _stem(self, images: Tensor, change: Update) -> Tensor:
+    def _stem(self, inputs: Tensor, change: Update) -> Tensor:
         with deployed(self._backbone, change):
-            outputs = StemOutputs(self._backbone, images, precision=self._precision)
-            starts = range(0, len(images), _CHUNK)
-            return torch.cat([outputs.of(slice(start, start + _CHUNK)) for start in starts])
+            outputs = StemOutputs(self._backbone, inputs, precision=self._precision)
+            starts = range(0, len(inputs), _CHUNK)
+            return joined([outputs.of(slice(start, start + _CHUNK)) for start in starts])
 
 
 def _parameter_names(given: MergeData) -> dict[str, str]:
     """Return by site the name of the parameter that it changes."""
-    known = {name for name, _ in given.backbone.visual.named_parameters()}
+    known = {name for name, _ in given.backbone.tower.named_parameters()}
     return {
         site: f"{site}.weight" if f"{site}.weight" in known else site
         for site in given.updates[0].sites

@@ -19,11 +19,21 @@ class Batches:
     def __init__(self, size: int) -> None:
         self.size = size
 
-    def of(self, compute: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
-        """Return `compute` of all `rows`, `(N,)` indices, concatenated: `(N, ...)`.
+    def of(
+        self,
+        compute: Callable[[Tensor], Tensor],
+        rows: Tensor,
+        lengths: Tensor | None = None,
+    ) -> Tensor:
+        """Return `compute` of all `rows`, `(N,)` indices, in their order: `(N, ...)`.
 
-        `compute` takes part of the rows, in order, and returns one result per row.
+        `compute` takes part of the rows and returns one result per row. `lengths`: `(N,)`, of what
+        the rows stand for; batches are then of like length, the shortest first.
         """
+        if lengths is not None:
+            order = lengths.argsort(stable=True).to(rows.device)
+            ordered = self.of(compute, rows[order])
+            return torch.empty_like(ordered).index_copy_(0, order, ordered)
         results: list[Tensor] = []
         done = 0
         while done < len(rows) or not results:

@@ -103,7 +103,7 @@ class _Merge:
 
     def _start(self, carried: Sequence[Mapping[str, SiteUpdate]]) -> list[Stream]:
         return [
-            self.walk.start(task.splits["train"].images, changes)
+            self.walk.start(task.splits["train"].inputs, changes)
             for task, changes in zip(self.given.tasks, carried, strict=True)
         ]
 

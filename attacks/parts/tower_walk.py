@@ -1,4 +1,4 @@
-"""Walking images through a tower block by block, to see what its linears are given."""
+"""Walking inputs through a tower block by block, to see what its linears are given."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mergebench.backbones import Backbone, Precision, autocast, blocks, stem, suffix
+from mergebench.backbones import Backbone, Precision, autocast
 from mergebench.errors import InputError
 from mergebench.measure import deployed
 from mergebench.updates import SiteUpdate, Update
 
 _BATCH = 32
-"""Images that run together; what a block holds in between is of that many."""
+"""Inputs that run together; what a block holds in between is of that many."""
 
 Stream = list[Tensor]
-"""The inputs of one block for some images, in batches: `(n, ...)` each."""
+"""What one block is given for some inputs, in batches: `(n, ...)` each."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,22 +53,31 @@ class Walk:
     def __init__(self, backbone: Backbone, sites: Sequence[str], precision: Precision) -> None:
         self.backbone = backbone
         self._precision: Precision = precision
-        self.linears = _linears(backbone.visual, sites)
-        found = blocks(backbone.visual)
+        self.linears = _linears(backbone.tower, sites)
+        self._parts = parts = backbone.parts
+        found = parts.blocks()
         inside = {path: [site for site in sites if site.startswith(f"{path}.")] for path in found}
         known = {site for own in inside.values() for site in own}
         self._outside = [site for site in sites if site not in known]
-        last = self._step(partial(suffix, backbone.visual), self._outside)
-        steps = [*(self._step(block, inside[path]) for path, block in found.items()), last]
+        last = self._step(parts.suffix, self._outside)
+        inner = [
+            self._step(partial(parts.run, block), inside[path]) for path, block in found.items()
+        ]
+        steps = [*inner, last]
         while steps and not steps[-1].linears:
             steps.pop()
         self.steps = tuple(steps)
 
-    def start(self, images: Tensor, changes: Mapping[str, SiteUpdate]) -> Stream:
-        """Return the inputs of the first block for `(N, 3, S, S)` uint8 images."""
-        tower = self.backbone.visual
+    def start(self, inputs: Tensor, changes: Mapping[str, SiteUpdate]) -> Stream:
+        """Return what the first block is given for a suite's inputs, those of like length together.
+
+        Only their length decides which share a batch, so that all streams have the same batches.
+        """
+        lengths = self.backbone.lengths(inputs)
+        if lengths is not None:
+            inputs = inputs[lengths.argsort(stable=True)]
         with self._carrying(changes, self._outside):
-            return [stem(tower, self.backbone.preprocess(part)) for part in images.split(_BATCH)]
+            return [self._parts.stem(self.backbone.prepare(part)) for part in inputs.split(_BATCH)]
 
     def advance(self, step: Step, stream: Stream, changes: Mapping[str, SiteUpdate]) -> None:
         """Replace the inputs of `step` in `stream` by its outputs."""
@@ -81,7 +90,7 @@ class Walk:
     ) -> Tensor:
         """Return what the linear at `site` is given, `(tokens, n)`, running no further than that.
 
-        `hidden`: one batch of inputs of `step`.
+        `hidden`: one batch of inputs of `step`. Padding is left out.
         """
 
         def stop(module: nn.Module, taken: tuple[Tensor, ...]) -> None:
@@ -92,7 +101,10 @@ class Walk:
             with self._carrying(changes, step.sites):
                 step.run(hidden)
         except _Reached as reached:
-            return reached.inputs.flatten(0, -2)
+            counted = self._parts.counted(hidden)
+            if counted is None:
+                return reached.inputs.flatten(0, -2)
+            return reached.inputs[counted]
         finally:
             hook.remove()
         raise AssertionError(f"{site} did not run")

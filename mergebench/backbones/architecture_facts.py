@@ -11,14 +11,15 @@ FACTS_FOLDER = Path(__file__).parent / "shapes"
 
 @dataclass(frozen=True, kw_only=True)
 class ArchitectureFacts:
-    """What open_clip's architecture of a name is like.
+    """What the architecture of a name is like.
 
-    `resolution`: side in pixels of its input; `quick_gelu`: whether its blocks have QuickGELU
-    rather than GELU; `towers_differ`: whether its text tower has another width than its vision
-    tower; `parameters`: shapes of the vision tower's parameters by path, in its order.
+    `resolution`: side in pixels of the images that it takes, None if it takes texts; `quick_gelu`:
+    whether its blocks have QuickGELU rather than GELU; `towers_differ`: whether its text tower has
+    another width than its vision tower; `parameters`: shapes of the merged tower's parameters by
+    path, in its order.
     """
 
-    resolution: int
+    resolution: int | None
     quick_gelu: bool
     towers_differ: bool
     parameters: dict[str, tuple[int, ...]]

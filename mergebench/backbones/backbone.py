@@ -1,52 +1,71 @@
-"""A vision tower as named linear sites, with its preprocessing, text tower and logit scale."""
+"""A dual encoder: a tower as named linear sites, what it takes, and what makes its heads."""
 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mergebench.backbones.tower_parts import TowerParts
 from mergebench.backbones.tower_shapes import tensor_paths
-
-if TYPE_CHECKING:
-    from open_clip import CLIP
 
 _TEXT_BATCH = 512
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Backbone:
-    """A CLIP whose vision tower is merged and attacked; its text tower only makes heads.
+class Backbone(ABC):
+    """A model whose tower is merged and attacked; heads are made of class names and stay fixed.
 
-    `model`: the open_clip model; `tokenize`: texts to its identifiers `(N, context)`; `resolution`:
-    height and width of its input in pixels; `mean`, `std`: normalisation of the three channels of
-    an image in [0, 1]; `sha256`: identity of the weights (of the checkpoint's bytes where there is
-    a file); `site_pattern`: regular expression found in the module paths of the sites. The towers
-    are in evaluation mode and their parameters frozen.
+    `model`: all of it; `tokenize`: texts to identifiers `(N, context)`; `sha256`: identity of the
+    weights (of the checkpoint's bytes where there is a file); `site_pattern`: regular expression
+    found in the module paths of the sites; `untrained_pattern`: likewise of the parameters that
+    full fine-tuning leaves alone. Everything is in evaluation mode and frozen.
     """
 
     name: str
-    model: CLIP
+    model: nn.Module
     tokenize: Callable[[Sequence[str]], Tensor]
-    resolution: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
     sha256: str
     site_pattern: str
+    untrained_pattern: str
 
     def __post_init__(self) -> None:
         self.model.eval().requires_grad_(False)
 
     @property
-    def visual(self) -> nn.Module:
-        """The vision tower: normalised `(N, 3, H, W)` float to `(N, d)` embeddings."""
-        tower: nn.Module = self.model.visual
-        return tower
+    @abstractmethod
+    def tower(self) -> nn.Module:
+        """The tower: what `prepare` returns to embeddings `(N, d)`."""
+
+    @property
+    @abstractmethod
+    def parts(self) -> TowerParts:
+        """The tower as a sequence of parts."""
+
+    @property
+    @abstractmethod
+    def logit_scale(self) -> float:
+        """The factor on cosine similarities that makes logits (not its logarithm)."""
+
+    @abstractmethod
+    def prepare(self, inputs: Tensor) -> Tensor:
+        """Return what the tower takes of a suite's inputs, on the backbone's device.
+
+        Raises ValueError for inputs of another kind.
+        """
+
+    def lengths(self, inputs: Tensor) -> Tensor | None:
+        """Return the length of each of a suite's inputs, `(N,)` int64; None if all cost alike."""
+        return None
+
+    @abstractmethod
+    def encode_text(self, tokens: Tensor) -> Tensor:
+        """Return the embeddings `(N, d)` of what `tokenize` returns, on the backbone's device."""
 
     @property
     def sites(self) -> dict[str, nn.Linear]:
@@ -54,63 +73,34 @@ class Backbone:
 
         They are the linears whose path matches `site_pattern`.
         """
-        return linear_sites(self.visual, self.site_pattern)
+        return linear_sites(self.tower, self.site_pattern)
 
     @property
     def tensor_paths(self) -> dict[str, str]:
         """The parameters that full fine-tuning changes (see `tensor_paths`): path by name."""
-        shapes = {path: value.shape for path, value in self.visual.named_parameters()}
-        return tensor_paths(shapes, self.site_pattern)
+        shapes = {path: value.shape for path, value in self.tower.named_parameters()}
+        return tensor_paths(shapes, self.site_pattern, self.untrained_pattern)
 
     @property
     def tensors(self) -> dict[str, nn.Parameter]:
         """The parameters of `tensor_paths`, by the same names."""
-        parameters = dict(self.visual.named_parameters())
+        parameters = dict(self.tower.named_parameters())
         return {name: parameters[path] for name, path in self.tensor_paths.items()}
-
-    @property
-    def logit_scale(self) -> float:
-        """The factor on cosine similarities that makes logits (not its logarithm)."""
-        scale: Tensor = self.model.logit_scale
-        return float(scale.detach().exp())
 
     @property
     def device(self) -> torch.device:
         """The device of the weights."""
-        scale: Tensor = self.model.logit_scale
-        return scale.device
+        return next(self.tower.parameters()).device
 
-    def preprocess(self, images: Tensor) -> Tensor:
-        """Normalise `(N, 3, H, W)` uint8 images to float32 at the tower's resolution and device.
-
-        Square images of another size are resized bicubically. Raises ValueError for another dtype
-        or shape.
-        """
-        square = images.ndim == 4 and images.shape[1] == 3 and images.shape[2] == images.shape[3]
-        if images.dtype != torch.uint8 or not square:
-            raise ValueError(
-                "images must be uint8 of shape (N, 3, S, S), "
-                f"got {images.dtype} of shape {tuple(images.shape)}"
-            )
-        pixels = images.to(self.device).float()
-        if pixels.shape[-1] != self.resolution:
-            size = (self.resolution, self.resolution)
-            pixels = functional.interpolate(pixels, size, mode="bicubic", antialias=True)
-            pixels = pixels.clamp_(0, 255)
-        mean = 255 * torch.tensor(self.mean, device=self.device).view(3, 1, 1)
-        std = 255 * torch.tensor(self.std, device=self.device).view(3, 1, 1)
-        return (pixels - mean) / std
-
-    def features(self, images: Tensor) -> Tensor:
-        """Return unit embeddings `(N, d)` float32 of `(N, 3, S, S)` uint8 images."""
-        return functional.normalize(self.visual(self.preprocess(images)).float(), dim=-1)
+    def features(self, inputs: Tensor) -> Tensor:
+        """Return unit embeddings `(N, d)` float32 of a suite's inputs."""
+        return functional.normalize(self.tower(self.prepare(inputs)).float(), dim=-1)
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
-        """Return the text tower's embeddings `(len(texts), d)`, float32, not normalised."""
-        encode: Callable[[Tensor], Tensor] = self.model.encode_text
+        """Return embeddings `(len(texts), d)` of class prompts, float32, not normalised."""
         batches = [texts[i : i + _TEXT_BATCH] for i in range(0, len(texts), _TEXT_BATCH)]
         return torch.cat(
-            [encode(self.tokenize(batch).to(self.device)).float() for batch in batches]
+            [self.encode_text(self.tokenize(batch).to(self.device)).float() for batch in batches]
         )
 
 

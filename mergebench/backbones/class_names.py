@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from mergebench.backbones.backbone import Backbone
-from mergebench.backbones.tokenizer import WordTokenizer, content_words
+from mergebench.backbones.clip import WordTokenizer, content_words
 from mergebench.errors import InputError, shown
 
 

@@ -1,4 +1,4 @@
-"""What there is: every backbone's architecture, weights, normalisation and sites."""
+"""What there is: every backbone's architecture, weights and sites."""
 
 from __future__ import annotations
 
@@ -11,30 +11,60 @@ from mergebench.updates import Base
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 _CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 _ATTENTION = r"attn\.(q_proj|k_proj|v_proj|out_proj)$"
+_CLIP_UNTRAINED = r"^(proj$|head\.)"
 _MLP = r"mlp\.(c_fc|c_proj|fc1|fc2)$"
 _HALF, _QUARTER = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 
 EMBEDDED = ("mini_vit", "mini_convnext")
 """The backbones whose weights come with the package."""
 
+RANDOM = "random"
+"""The value of `weights` that asks for an untrained backbone."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BackboneSource:
-    """open_clip's names of a backbone, its sites, and the normalisation of images in [0, 1].
+    """The architecture of a backbone, its sites, and where its weights are published.
 
-    `sites`: pattern of the module paths of the sites (see `Backbone`); `tag` names the published
-    weights, `repository` is where the Hugging Face Hub has them and `megabytes` their size; all
-    three are empty for the embedded backbones. `huggingface`: where the hub has the same weights in
-    the layout of `transformers`, if anywhere; `aliases`: what else the same weights are called.
+    `sites`, `untrained`: patterns of module paths and of parameters (see `Backbone`); `repository`
+    is where the Hugging Face Hub has the weights, `revision` which of them, and `megabytes` their
+    size; all three are empty for the embedded backbones. `huggingface`: where the hub has the same
+    weights in the layout of `transformers`, if anywhere; `aliases`: what else they are called.
     """
 
     architecture: str
     sites: str
-    tag: str = ""
+    untrained: str
     repository: str = ""
+    revision: str = ""
     megabytes: int = 0
     huggingface: str = ""
     aliases: tuple[str, ...] = ()
+
+    @property
+    def base(self) -> Base:
+        """How adapters' configs call it: names on the hub, and of architectures with weights.
+
+        An architecture alone names no other weights, and is taken for these.
+        """
+        on_hub = [name for name in dict.fromkeys((self.huggingface, self.repository)) if name]
+        names = [*on_hub, *(name.partition("/")[2] for name in on_hub), *self._others]
+        return Base(names=tuple(names), towers_differ=facts_of(self.architecture).towers_differ)
+
+    @property
+    def _others(self) -> tuple[str, ...]:
+        return (self.architecture, *self.aliases)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipSource(BackboneSource):
+    """open_clip's names of a backbone, and the normalisation of images in [0, 1].
+
+    `tag` names the published weights.
+    """
+
+    untrained: str = _CLIP_UNTRAINED
+    tag: str = ""
     mean: tuple[float, float, float] = _CLIP_MEAN
     std: tuple[float, float, float] = _CLIP_STD
 
@@ -44,24 +74,36 @@ class BackboneSource:
         return facts_of(self.architecture).quick_gelu
 
     @property
-    def base(self) -> Base:
-        """How adapters' configs call it: names on the hub, and of architectures with weights.
-
-        An architecture alone names no other weights, and is taken for these.
-        """
-        on_hub = [name for name in (self.huggingface, self.repository) if name]
-        others = [self.architecture, *self.aliases]
+    def _others(self) -> tuple[str, ...]:
+        others = super()._others
         tagged = [f"{name}{between}{self.tag}" for name in others for between in "/-_" if self.tag]
-        names = [*on_hub, *(name.partition("/")[2] for name in on_hub), *others, *tagged]
-        return Base(names=tuple(names), towers_differ=facts_of(self.architecture).towers_differ)
+        return (*others, *tagged)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BertSource(BackboneSource):
+    """The shape of a BERT that embeds sentences, and what its embeddings are used with.
+
+    `layers`, `width`, `heads`, `inner_width` (of the MLP), `positions` and `vocabulary` as in its
+    configuration; `logit_scale`: what it was trained with; `context`: tokens per text that are
+    read, the two special ones included.
+    """
+
+    untrained: str = r"^embeddings\."
+    layers: int
+    width: int
+    heads: int
+    inner_width: int
+    positions: int
+    vocabulary: int
+    logit_scale: float
+    context: int
 
 
 BACKBONES: dict[str, BackboneSource] = {
-    "mini_vit": BackboneSource(architecture="mini_vit", sites=_MLP, mean=_HALF, std=_QUARTER),
-    "mini_convnext": BackboneSource(
-        architecture="mini_convnext", sites=_MLP, mean=_HALF, std=_QUARTER
-    ),
-    "vit_b32": BackboneSource(
+    "mini_vit": ClipSource(architecture="mini_vit", sites=_MLP, mean=_HALF, std=_QUARTER),
+    "mini_convnext": ClipSource(architecture="mini_convnext", sites=_MLP, mean=_HALF, std=_QUARTER),
+    "vit_b32": ClipSource(
         architecture="ViT-B-32-quickgelu",
         sites=_ATTENTION,
         tag="openai",
@@ -70,7 +112,7 @@ BACKBONES: dict[str, BackboneSource] = {
         huggingface="openai/clip-vit-base-patch32",
         aliases=("ViT-B/32", "ViT-B-32"),
     ),
-    "vit_l14": BackboneSource(
+    "vit_l14": ClipSource(
         architecture="ViT-L-14-quickgelu",
         sites=_ATTENTION,
         tag="openai",
@@ -79,7 +121,7 @@ BACKBONES: dict[str, BackboneSource] = {
         huggingface="openai/clip-vit-large-patch14",
         aliases=("ViT-L/14", "ViT-L-14"),
     ),
-    "convnext": BackboneSource(
+    "convnext": ClipSource(
         architecture="convnext_base_w",
         sites=_MLP,
         tag="laion2b_s13b_b82k",
@@ -87,12 +129,28 @@ BACKBONES: dict[str, BackboneSource] = {
         megabytes=718,
         aliases=("timm/convnext_base.clip_laion2b",),
     ),
+    "minilm": BertSource(
+        architecture="all-MiniLM-L6-v2",
+        sites=r"attention\.(self\.(query|key|value)|output\.dense)$",
+        repository="sentence-transformers/all-MiniLM-L6-v2",
+        huggingface="sentence-transformers/all-MiniLM-L6-v2",
+        revision="c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
+        megabytes=91,
+        layers=6,
+        width=384,
+        heads=12,
+        inner_width=1536,
+        positions=512,
+        vocabulary=30_522,
+        logit_scale=20.0,
+        context=32,
+    ),
 }
 """Every backbone by its name on the command line.
 
-The sites are the paper's: the four attention projections of a ViT and the two linears of a
-ConvNeXt's MLP. `mini_vit` has the MLP's instead: merging updates of its narrow attention gains less
-(docs/embedded_suite.md).
+The sites are the paper's: the four attention projections of a ViT, and of BERT likewise, and the
+two linears of a ConvNeXt's MLP. `mini_vit` has the MLP's instead: merging updates of its narrow
+attention gains less (docs/embedded_suite.md).
 """
 
 
@@ -108,6 +166,6 @@ def base_of(name: str) -> Base:
     return BACKBONES[name].base if name in BACKBONES else Base()
 
 
-def resolution_of(architecture: str) -> int:
-    """Return the side in pixels of the input of that open_clip architecture."""
-    return facts_of(architecture).resolution
+def resolution_of(source: BackboneSource) -> int | None:
+    """Return the side in pixels of the images that the backbone takes; None if it takes texts."""
+    return facts_of(source.architecture).resolution

@@ -1,65 +1,73 @@
-"""A vision tower as a sequence: its stem, its blocks one after the other, and its suffix."""
+"""A tower as a sequence: its stem, its blocks one after the other, and its suffix."""
 
 from __future__ import annotations
 
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
-def check_tower(tower: nn.Module) -> None:
-    """Raise TypeError unless `tower` is open_clip's ViT or a ConvNeXt."""
-    from open_clip.timm_model import TimmModel
+class TowerParts(ABC):
+    """How the towers of one kind are taken apart.
 
-    convnext = isinstance(tower, TimmModel) and hasattr(tower.trunk, "stages")
-    if not convnext and not is_vit(tower):
-        raise TypeError(f"{type(tower).__name__} is neither a ViT of open_clip nor a ConvNeXt")
+    Between the parts runs a stream, `(N, ...)`. That of a kind whose inputs differ in length is
+    `(N, L, d)`, with zeros behind the end of each, and its parts keep them so.
 
-
-def is_vit(tower: nn.Module) -> bool:
-    """Return whether `tower` is open_clip's ViT."""
-    from open_clip.transformer import VisionTransformer
-
-    return isinstance(tower, VisionTransformer)
-
-
-def stem(tower: Any, pixels: Tensor) -> Tensor:
-    """Return what `tower` computes of normalised `(N, 3, H, W)` images ahead of its first block.
-
-    For a ViT these are the patch embedding, positions and first norm.
+    `tower`: a module of that kind, perhaps with adapters in its linears.
     """
-    hidden: Tensor = tower._embeds(pixels) if is_vit(tower) else tower.trunk.stem(pixels)
-    return hidden
+
+    keeps_stem_outputs: ClassVar[bool] = True
+    """Whether the stem costs more than to look up what it gave before."""
+
+    def __init__(self, tower: nn.Module) -> None:
+        self.tower: Any = tower
+
+    def of(self, tower: nn.Module) -> Self:
+        """Return the parts of another tower of the same kind."""
+        return type(self)(tower)
+
+    @abstractmethod
+    def stem(self, prepared: Tensor) -> Tensor:
+        """Return the stream ahead of the first block, of what `Backbone.prepare` returns."""
+
+    @abstractmethod
+    def stem_parameters(self) -> Sequence[nn.Parameter]:
+        """Return the parameters that the stem's outputs depend on."""
+
+    @abstractmethod
+    def blocks(self) -> dict[str, nn.Module]:
+        """Return by module path what is applied to the stem's output, in that order.
+
+        The parameters of a path's module are those of its step.
+        """
+
+    def run(self, block: Callable[..., Tensor], stream: Tensor) -> Tensor:
+        """Return the stream behind one of `blocks`, or behind what computes as it does."""
+        return block(stream)
+
+    @abstractmethod
+    def suffix(self, stream: Tensor) -> Tensor:
+        """Return the embeddings `(N, d)` of the last block's output."""
+
+    def counted(self, stream: Tensor) -> Tensor | None:
+        """Return which positions of a stream belong to an input, `(N, L)` bool; None if all do."""
+        return None
 
 
-def blocks(tower: Any) -> dict[str, nn.Module]:
-    """Return by module path what `tower` applies to the stem's output, in that order.
+def joined(streams: Sequence[Tensor]) -> Tensor:
+    """Return the streams of several batches as one, the shorter ones with zeros behind their end.
 
-    Each maps one stream `(N, ...)` to the next. They are the residual blocks and, between the
-    stages of a ConvNeXt, the downsampling layers.
+    `streams`: `(n_i, ...)` each, alike in all that follows the second dimension.
     """
-    if is_vit(tower):
-        layers = tower.transformer.resblocks
-        return {f"transformer.resblocks.{index}": layer for index, layer in enumerate(layers)}
-    found: dict[str, nn.Module] = {}
-    for number, stage in enumerate(tower.trunk.stages):
-        path = f"trunk.stages.{number}"
-        if not isinstance(stage.downsample, nn.Identity):
-            found[f"{path}.downsample"] = stage.downsample
-        found |= {f"{path}.blocks.{index}": block for index, block in enumerate(stage.blocks)}
-    return found
-
-
-def suffix(tower: Any, hidden: Tensor) -> Tensor:
-    """Return the embeddings `(N, d)` that `tower` makes of its last block's output.
-
-    For a ViT these are the last norm, pooling and projection.
-    """
-    embeddings: Tensor
-    if is_vit(tower):
-        pooled, _ = tower._pool(hidden)
-        embeddings = pooled if tower.proj is None else pooled @ tower.proj
-    else:
-        trunk: Any = tower.trunk
-        embeddings = tower.head(trunk.forward_head(trunk.norm_pre(hidden)))
-    return embeddings
+    longest = max(stream.shape[1] for stream in streams)
+    if all(stream.shape[1] == longest for stream in streams):
+        return torch.cat([*streams])
+    padded = [
+        functional.pad(one, (0, 0) * (one.ndim - 2) + (0, longest - one.shape[1]))
+        for one in streams
+    ]
+    return torch.cat(padded)

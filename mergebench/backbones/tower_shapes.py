@@ -26,21 +26,23 @@ def tensor_shapes(name: str) -> dict[str, tuple[int, ...]]:
     """Return the shape of every tensor that full fine-tuning changes, without the weights."""
     source = find_source(name)
     parameters = facts_of(source.architecture).parameters
-    paths = tensor_paths(parameters, source.sites)
+    paths = tensor_paths(parameters, source.sites, source.untrained)
     return {tensor: parameters[path] for tensor, path in paths.items()}
 
 
-def tensor_paths(shapes: Mapping[str, Sequence[int]], pattern: str) -> dict[str, str]:
+def tensor_paths(
+    shapes: Mapping[str, Sequence[int]], pattern: str, untrained: str
+) -> dict[str, str]:
     """Return the parameters of a tower that full fine-tuning changes: path by name, in its order.
 
     `shapes`: of all its parameters by path. The weight of a site, a linear that matches `pattern`,
-    has the site's name; every other parameter its path. The projection into the space of the text
-    tower is none of them: open_clip's `proj` of a ViT, and the head behind a timm trunk.
+    has the site's name; every other parameter its path. Those whose path matches `untrained` are
+    none of them.
     """
     return {
         _site(path, shape, pattern) or path: path
         for path, shape in shapes.items()
-        if path != "proj" and not path.startswith("head.")
+        if not re.search(untrained, path)
     }
 
 

@@ -67,8 +67,10 @@ class Workbench:
         self.setting = setting
         self.store = Store(store / "cells")
         self._making = Making(store / "claims")
-        self.suite: Suite = load_suite(self.setting.suite, tasks=tasks, options=data)
         self.backbone: Backbone = load_backbone(backbone, weights=weights, device=device)
+        if data is not None:
+            data = replace(data, tokenize=self.backbone.tokenize)
+        self.suite: Suite = load_suite(self.setting.suite, tasks=tasks, options=data)
         self._releases = TrainedReleases(
             self.backbone,
             self.suite,

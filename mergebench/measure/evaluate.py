@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mergebench.backbones import (
     Backbone,
     Body,
-    Images,
+    Inputs,
     Precision,
     StemOutputs,
     autocast,
@@ -74,23 +74,23 @@ def deployed(backbone: Backbone, update: Update, alpha: float = 1.0) -> Iterator
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Pool:
-    """The images of one split of all tasks in one sequence, with each task's first row.
+    """The inputs of one split of all tasks in one sequence, with each task's first row.
 
-    `ranks`: the place of each image in its task's class-balanced order.
+    `ranks`: the place of each input in its task's class-balanced order.
     """
 
-    images: StemOutputs
+    inputs: StemOutputs
     starts: Counts
     labels: Mapping[str, Tensor]
     ranks: Mapping[str, Tensor]
 
 
 class Evaluator:
-    """Counts correct predictions of a backbone, as its weights stand, on cached images.
+    """Counts correct predictions of a backbone, as its weights stand, on cached inputs.
 
-    Images are kept as uint8 on the backbone's device if they fit there (`Images`), with what the
-    tower computes ahead of its blocks if that is small (`StemOutputs`); text heads are computed
-    once. `per_task` limits a split to a fixed class-balanced subset of that many images per task,
+    They are kept as the suite has them on the backbone's device if they fit there (`Inputs`), with
+    what the tower computes ahead of its blocks if that is small (`StemOutputs`); text heads are
+    computed once. `per_task` limits a split to a fixed class-balanced subset of that many inputs per task,
     e.g. `{"val": 120}`. `batch_size` is halved where a GPU's memory does not suffice.
     """
 
@@ -107,7 +107,7 @@ class Evaluator:
         self.tasks = tuple(tasks)
         self.precision = precision
         self._batches = Batches(batch_size)
-        self._body = Body(backbone.visual)
+        self._body = Body(backbone.parts)
         self._per_task = dict(per_task or {})
         self._heads = {
             task.name: text_head(backbone, task.classes, task.templates) for task in tasks
@@ -115,11 +115,11 @@ class Evaluator:
         self._pools: dict[str, _Pool] = {}
 
     def sizes(self, split: str) -> Counts:
-        """Return the number of images that `correct` looks at, by task."""
+        """Return the number of inputs that `correct` looks at, by task."""
         return {name: len(labels) for name, labels in self._pool(split).labels.items()}
 
     def labels(self, split: str) -> Mapping[str, Tensor]:
-        """Return the true classes of the images that `correct` looks at, by task."""
+        """Return the true classes of the inputs that `correct` looks at, by task."""
         return self._pool(split).labels
 
     def correct(self, split: str) -> Counts:
@@ -127,9 +127,9 @@ class Evaluator:
         return {name: int(hits.sum()) for name, hits in self.hits(split).items()}
 
     def hits(self, split: str, ranks: range | None = None) -> dict[str, Tensor]:
-        """Return for each task which images are classified correctly: `(N,)` bool.
+        """Return for each task which inputs are classified correctly: `(N,)` bool.
 
-        `ranks`: look only at the images at these places of a class-balanced order (see
+        `ranks`: look only at the inputs at these places of a class-balanced order (see
         `class_balanced`), which are returned in the order of the split.
         """
         labels, ordered = self._pool(split).labels, self._pool(split).ranks
@@ -144,7 +144,7 @@ class Evaluator:
     ) -> dict[str, Tensor]:
         """Return for each task the predicted classes: `(N,)` int64.
 
-        `ranks`: as in `hits`; `tasks`: look at the images of these only.
+        `ranks`: as in `hits`; `tasks`: look at the inputs of these only.
         """
         pool = self._pool(split)
         chosen = {
@@ -154,7 +154,7 @@ class Evaluator:
         }
         rows = torch.cat([pool.starts[name] + places for name, places in chosen.items()])
         features = self._batches.of(
-            lambda batch: self._features(pool.images.of(batch)), rows
+            lambda batch: self._features(pool.inputs.of(batch)), rows, pool.inputs.lengths(rows)
         ).split([len(places) for places in chosen.values()])
         return {
             name: (own @ self._heads[name].T).argmax(1)
@@ -180,17 +180,17 @@ class Evaluator:
                 ranks[task.name] = _ranks(labels[task.name])
                 starts[task.name] = start
                 start += len(chosen)
-            parts = [task.splits[split].images for task in self.tasks]
-            images = Images(parts, self.backbone.device, subsets)
-            outputs = StemOutputs(self.backbone, images, precision=self.precision)
-            self._pools[split] = _Pool(images=outputs, starts=starts, labels=labels, ranks=ranks)
+            parts = [task.splits[split].inputs for task in self.tasks]
+            inputs = Inputs(parts, self.backbone, subsets)
+            outputs = StemOutputs(self.backbone, inputs, precision=self.precision)
+            self._pools[split] = _Pool(inputs=outputs, starts=starts, labels=labels, ranks=ranks)
         return self._pools[split]
 
 
 def class_balanced(labels: Tensor, count: int) -> Tensor:
-    """Return the indices, ascending, of `count` images spread evenly over the classes.
+    """Return the indices, ascending, of `count` inputs spread evenly over the classes.
 
-    `labels`: `(N,)` int64. The first images of every class are taken in turns, so that a smaller
+    `labels`: `(N,)` int64. The first inputs of every class are taken in turns, so that a smaller
     subset is part of a larger one; all indices are returned when `count >= N`.
     """
     return in_turns(labels)[:count].sort().values
@@ -204,14 +204,14 @@ def _ranks(labels: Tensor) -> Tensor:
 
 
 def _places(own: Tensor, ranks: range | None) -> Tensor:
-    """Return the indices, ascending, of the images whose rank is in `ranks`; None means all."""
+    """Return the indices, ascending, of the inputs whose rank is in `ranks`; None means all."""
     if ranks is None:
         return torch.arange(len(own), device=own.device)
     return ((own >= ranks.start) & (own < ranks.stop)).nonzero().flatten()
 
 
 def _parameter(backbone: Backbone, site: str, change: SiteUpdate, label: str) -> nn.Parameter:
-    parameters = dict(backbone.visual.named_parameters())
+    parameters = dict(backbone.tower.named_parameters())
     parameter = parameters.get(f"{site}.weight", parameters.get(site))
     if parameter is None:
         raise InputError(f"{label}: backbone {backbone.name} has no site {site}")

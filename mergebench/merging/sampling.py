@@ -28,8 +28,8 @@ def within_budget(task: Task, attack: DataMerger, seed: int) -> Task:
         _require(len(source), attack.images_per_task, attack, f"task {task.name}")
         chosen = order[: attack.images_per_task]
     chosen = chosen.sort().values
-    drawn = Split(images=source.images[chosen], labels=source.labels[chosen])
-    empty = Split(images=source.images[:0].clone(), labels=source.labels[:0].clone())
+    drawn = Split(inputs=source.inputs[chosen], labels=source.labels[chosen])
+    empty = Split(inputs=source.inputs[:0].clone(), labels=source.labels[:0].clone())
     return replace(task, splits={"train": drawn, "val": task.splits["val"], "test": empty})
 
 

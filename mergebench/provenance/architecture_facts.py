@@ -14,12 +14,26 @@ import open_clip
 import torch
 from torch import nn
 
-from mergebench.backbones import BACKBONES, FACTS_FOLDER, ArchitectureFacts, create_model
+from mergebench.backbones import (
+    BACKBONES,
+    FACTS_FOLDER,
+    ArchitectureFacts,
+    BackboneSource,
+    BertSource,
+    create_model,
+    create_tower,
+)
 from mergebench.files import replacing
 
 
-def built_facts(architecture: str) -> ArchitectureFacts:
-    """Return the facts of that architecture, built on the meta device."""
+def built_facts(source: BackboneSource) -> ArchitectureFacts:
+    """Return the facts of the architecture of a backbone, built on the meta device."""
+    if isinstance(source, BertSource):
+        encoder = create_tower(source, device="meta")
+        return ArchitectureFacts(
+            resolution=None, quick_gelu=False, towers_differ=False, parameters=_shapes(encoder)
+        )
+    architecture = source.architecture
     with torch.device("meta"):
         tower: nn.Module = create_model(architecture, device="meta").visual
     config = open_clip.get_model_config(architecture)
@@ -27,8 +41,12 @@ def built_facts(architecture: str) -> ArchitectureFacts:
         resolution=int(config["vision_cfg"]["image_size"]),
         quick_gelu=bool(config.get("quick_gelu", False)),
         towers_differ=config["vision_cfg"].get("width") != config["text_cfg"].get("width"),
-        parameters={path: tuple(value.shape) for path, value in tower.named_parameters()},
+        parameters=_shapes(tower),
     )
+
+
+def _shapes(tower: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {path: tuple(value.shape) for path, value in tower.named_parameters()}
 
 
 def write_facts(facts: ArchitectureFacts, file: Path) -> None:
@@ -46,4 +64,4 @@ def write_facts(facts: ArchitectureFacts, file: Path) -> None:
 
 if __name__ == "__main__":
     for source in BACKBONES.values():
-        write_facts(built_facts(source.architecture), FACTS_FOLDER / f"{source.architecture}.json")
+        write_facts(built_facts(source), FACTS_FOLDER / f"{source.architecture}.json")

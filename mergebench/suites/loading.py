@@ -9,11 +9,16 @@ from mergebench.suites.mini8 import load_mini8, read_manifest
 from mergebench.suites.on_disk import is_found_on_disk, room_of
 from mergebench.suites.options import SuiteOptions
 from mergebench.suites.suite import Suite
+from mergebench.suites.text8 import load_text8
 from mergebench.suites.vision8 import load_vision8
 
 #: Suite name -> loader. A loader takes the wanted task names, or `None` for all of them, and, if
 #: its suite can be found and prepared in more than one way, `options=`.
-SUITES: Mapping[str, Callable[..., Suite]] = {"mini8": load_mini8, "vision8": load_vision8}
+SUITES: Mapping[str, Callable[..., Suite]] = {
+    "mini8": load_mini8,
+    "vision8": load_vision8,
+    "text8": load_text8,
+}
 
 
 def all_tasks(name: str) -> tuple[str, ...]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mergebench.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 DATA_VARIABLE = "MERGEBENCH_DATA"
 CACHE_VARIABLE = "MERGEBENCH_CACHE"
@@ -35,7 +39,7 @@ class SuiteOptions:
     """How a suite of real data sets is found and prepared.
 
     `data_root`: folder of local copies; `cache`: folder of decoded images; `resolution`: side of an
-    image in pixels. `partial` accepts data sets that lack images or classes (the suite's name says
+    image in pixels; `tokenize`: texts to the token ids `(N, L)` that the backbone takes. `partial` accepts data sets that lack images or classes (the suite's name says
     so). `cars_leak` trains Cars on its own test images, as the public reference does (the suite's
     name says so). `leaks`: other training images that are validation or test images too stop the
     run ("refuse"), are left out of training ("drop") or stay as published ("keep"); captions count
@@ -45,6 +49,7 @@ class SuiteOptions:
     data_root: Path = field(default_factory=default_data_root)
     cache: Path = field(default_factory=default_cache)
     resolution: int = 224
+    tokenize: Callable[[Sequence[str]], Tensor] | None = None
     partial: bool = False
     cars_leak: bool = False
     leaks: Leaks = "refuse"

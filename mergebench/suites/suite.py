@@ -1,4 +1,4 @@
-"""Tasks of image classification in memory, as every backbone and attack reads them."""
+"""Tasks of classification in memory, as every backbone and attack reads them."""
 
 from __future__ import annotations
 
@@ -24,38 +24,41 @@ def tensor_sha256(tensor: Tensor) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """Images `(N, 3, H, W)` uint8 RGB and their labels `(N,)` int64.
+    """What a backbone takes, and the labels `(N,)` int64.
 
-    `images_sha256`: what tells the images from others where it is known (their `tensor_sha256`, or
-    a hash of that and of what was left out), so that images on disk need not be read for it. Raises
-    `ValueError` when shapes, dtypes or counts disagree.
+    `inputs`: images `(N, 3, H, W)` uint8 RGB, or token ids `(N, L)` int32 with zeros behind the end
+    of each text. `inputs_sha256`: what tells them from others where it is known (`tensor_sha256`,
+    or a hash of that and of what was left out), so that what is on disk need not be read for it.
+    Raises `ValueError` when shapes, dtypes or counts disagree.
     """
 
-    images: Tensor
+    inputs: Tensor
     labels: Tensor
-    images_sha256: str | None = None
+    inputs_sha256: str | None = None
 
     def __post_init__(self) -> None:
         """Check dtypes and shapes."""
-        if self.images.dtype != torch.uint8 or self.images.ndim != 4 or self.images.shape[1] != 3:
+        shape, dtype = tuple(self.inputs.shape), self.inputs.dtype
+        images = dtype == torch.uint8 and len(shape) == 4 and shape[1] == 3
+        if not images and not (dtype == torch.int32 and len(shape) == 2):
             raise ValueError(
-                f"images must be (N, 3, H, W) uint8, not {tuple(self.images.shape)} "
-                f"{self.images.dtype}"
+                f"inputs must be images (N, 3, H, W) uint8 or token ids (N, L) int32, not {shape} "
+                f"{dtype}"
             )
-        if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1]:
+        if self.labels.dtype != torch.int64 or self.labels.shape != shape[:1]:
             raise ValueError(
-                f"labels must be ({len(self.images)},) int64, not {tuple(self.labels.shape)} "
+                f"labels must be ({len(self.inputs)},) int64, not {tuple(self.labels.shape)} "
                 f"{self.labels.dtype}"
             )
 
     def __len__(self) -> int:
-        """Return the number of images."""
-        return len(self.images)
+        """Return the number of inputs."""
+        return len(self.inputs)
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 of pixels and labels."""
-        both = (self.images_sha256 or tensor_sha256(self.images)) + tensor_sha256(self.labels)
+        """SHA-256 of inputs and labels."""
+        both = (self.inputs_sha256 or tensor_sha256(self.inputs)) + tensor_sha256(self.labels)
         return hashlib.sha256(both.encode()).hexdigest()
 
 
@@ -95,14 +98,16 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
-    """Tasks in a fixed order, all at one `resolution` (side of an image in pixels).
+    """Tasks in a fixed order, all of `inputs` (how captions call them) of one `size`.
 
-    `notes` are what captions state of the images beside name and hash, one sentence each.
+    `size`: side of an image in pixels, or most tokens of a text. `notes` are what captions state of
+    the inputs beside name and hash, one sentence each.
     """
 
     name: str
     tasks: tuple[Task, ...]
-    resolution: int
+    size: int
+    inputs: str = "images"
     notes: tuple[str, ...] = ()
 
     @property
@@ -120,5 +125,5 @@ class Suite:
     @cached_property
     def sha256(self) -> str:
         """SHA-256 of the suite's name, its order and all task contents; a subset has its own."""
-        content = [self.name, self.resolution, [task.sha256 for task in self.tasks]]
+        content = [self.name, self.size, [task.sha256 for task in self.tasks]]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()

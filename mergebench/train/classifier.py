@@ -11,16 +11,16 @@ from torch.nn import functional
 from mergebench.backbones import text_head
 from mergebench.batching import Batches
 from mergebench.suites import Split, Task
-from mergebench.train.tower import Inputs, Tower
+from mergebench.train.tower import Prepared, Tower
 
 _EVALUATION_BATCH = 256
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Examples:
-    """Images as the tower takes them, and their labels `(N,)` int64, on its device."""
+    """Inputs as the tower takes them, and their labels `(N,)` int64, on its device."""
 
-    hidden: Inputs
+    hidden: Prepared
     labels: Tensor
 
     def __len__(self) -> int:
@@ -40,14 +40,14 @@ class Classifier:
         self._logit_scale = backbone.logit_scale if chosen is None else chosen
 
     def examples(self, split: Split) -> Examples:
-        """Return the images of a split, ready for `losses` and `correct`."""
+        """Return the inputs of a split, ready for `losses` and `correct`."""
         labels = split.labels.to(self.tower.backbone.device)
-        return Examples(hidden=self.tower.inputs(split.images), labels=labels)
+        return Examples(hidden=self.tower.prepared(split.inputs), labels=labels)
 
     def losses(self, hidden: Tensor, labels: Tensor, scale: float, dropout_seed: int) -> Tensor:
-        """Return the cross entropy of each image in nats, `(N,)` float32, with LoRA's dropout.
+        """Return the cross entropy of each input in nats, `(N,)` float32, with LoRA's dropout.
 
-        `hidden`: images as the tower takes them, `(N, ...)`; `labels`: `(N,)` int64; `scale`: on
+        `hidden`: inputs as the tower takes them, `(N, ...)`; `labels`: `(N,)` int64; `scale`: on
         the update.
         """
         embeddings = self.tower.embed_training(hidden, scale, dropout_seed)
@@ -55,13 +55,14 @@ class Classifier:
 
     @torch.inference_mode()
     def correct(self, examples: Examples, scale: float = 1.0) -> int:
-        """Return how many images are classified correctly by `W0 + scale ΔW`."""
+        """Return how many inputs are classified correctly by `W0 + scale ΔW`."""
         rows = torch.arange(len(examples), device=examples.labels.device)
         predicted = self._batches.of(
             lambda batch: self._logits(self.tower.embed(examples.hidden.of(batch), scale)).argmax(
                 1
             ),
             rows,
+            examples.hidden.lengths(rows),
         )
         return int((predicted == examples.labels).sum())
 

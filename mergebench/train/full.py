@@ -1,4 +1,4 @@
-"""A vision tower of which every weight is trained, callable at any scale of the change."""
+"""A tower of which every weight is trained, callable at any scale of the change."""
 
 from __future__ import annotations
 
@@ -8,29 +8,33 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from mergebench.backbones import Backbone, Images, autocast
+from mergebench.backbones import Backbone, Inputs, autocast
 from mergebench.train.recipe import FullRecipe
 from mergebench.updates import Dense, Update
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Pixels:
-    """Normalised images, computed at every request: a tower's stem is trained with the rest."""
+class Whole:
+    """What the whole tower takes, prepared at every request: its stem is trained with the rest."""
 
     backbone: Backbone
-    images: Images
+    inputs: Inputs
 
     def of(self, rows: Tensor | slice) -> Tensor:
-        """Return `(n, 3, H, W)` float32 on the backbone's device."""
-        return self.backbone.preprocess(self.images.of(rows))
+        """Return the inputs, prepared, on the backbone's device."""
+        return self.backbone.prepare(self.inputs.of(rows))
+
+    def lengths(self, rows: Tensor) -> Tensor | None:
+        """Return the lengths of these inputs, `(n,)`; None if all cost alike."""
+        return self.inputs.lengths(rows)
 
 
 class FullTower:
-    """The tower of `backbone` as `W0 + s (W - W0)`, with every W but the projection trainable.
+    """The tower of `backbone` as `W0 + s (W - W0)`, with every W of `Backbone.tensors` trainable.
 
     The trained parameters are a copy; a call puts the scaled ones in place of the tower's own for
     its duration. A call at nominal scale takes W as it is, so that plain training holds no other
-    copy. Source: the Trap² reference's full fine-tuning, whose projection is frozen too.
+    copy. Source: the Trap² reference's full fine-tuning, which leaves the projection alone as well.
     """
 
     def __init__(self, backbone: Backbone, recipe: FullRecipe) -> None:
@@ -45,19 +49,19 @@ class FullTower:
         """The trained W, in the order of `Backbone.tensors`."""
         return [*self._trained.values()]
 
-    def inputs(self, images: Tensor) -> Pixels:
-        """Return the pixels of `(N, 3, S, S)` uint8 images: no part of the tower is fixed."""
-        return Pixels(backbone=self.backbone, images=Images([images], self.backbone.device))
+    def prepared(self, inputs: Tensor) -> Whole:
+        """Return a suite's inputs for the whole tower: no part of it is fixed."""
+        return Whole(backbone=self.backbone, inputs=Inputs([inputs], self.backbone))
 
     def embed(self, hidden: Tensor, scale: float = 1.0) -> Tensor:
         """Return the embeddings `(N, d)` float32 of `W0 + scale (W - W0)`.
 
-        `hidden`: `(N, 3, H, W)` normalised pixels. The gradient with respect to W carries the
+        `hidden`: prepared inputs. The gradient with respect to W carries the
         factor `scale`.
         """
         weights = {self._paths[name]: self._at(name, scale) for name in self._trained}
         with autocast(self.backbone.device, self.recipe.precision):
-            embeddings: Tensor = functional_call(self.backbone.visual, weights, (hidden,))
+            embeddings: Tensor = functional_call(self.backbone.tower, weights, (hidden,))
         return embeddings.float()
 
     def embed_training(self, hidden: Tensor, scale: float, dropout_seed: int) -> Tensor:

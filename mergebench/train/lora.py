@@ -1,4 +1,4 @@
-"""A frozen vision tower with PEFT's LoRA on its sites, callable at any scale of the update."""
+"""A frozen tower with PEFT's LoRA on its sites, callable at any scale of the update."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class LoraTower:
         self.backbone = backbone
         self.recipe = recipe
         self._frozen = {site: linear.weight for site, linear in backbone.sites.items()}
-        self._body = Body(backbone.visual)
+        self._body = Body(backbone.parts)
         adapted = _with_adapters(backbone, recipe)
-        self._adapted_body = Body(adapted)
+        self._adapted_body = Body(backbone.parts.of(adapted))
         self._layers: dict[str, Any] = {site: adapted.get_submodule(site) for site in self._frozen}
         owner = () if recipe.shared_init else (task,)
         for site, layer in self._layers.items():
@@ -53,9 +53,9 @@ class LoraTower:
             for factor in (layer.lora_B[_ADAPTER], layer.lora_A[_ADAPTER])
         ]
 
-    def inputs(self, images: Tensor) -> StemOutputs:
-        """Return the stem outputs of `(N, 3, S, S)` uint8 images, which no adapter changes."""
-        return StemOutputs(self.backbone, images, precision=self.recipe.precision)
+    def prepared(self, inputs: Tensor) -> StemOutputs:
+        """Return the stem outputs of a suite's inputs, which no adapter changes."""
+        return StemOutputs(self.backbone, inputs, precision=self.recipe.precision)
 
     def embed(self, hidden: Tensor, scale: float = 1.0) -> Tensor:
         """Return the embeddings `(N, d)` float32 of `W0 + scale BA`, without dropout.
@@ -127,8 +127,8 @@ class LoraTower:
 def _with_adapters(backbone: Backbone, recipe: Recipe) -> nn.Module:
     from peft import LoraConfig, inject_adapter_in_model
 
-    tensors = chain(backbone.visual.parameters(), backbone.visual.buffers())
-    tower = copy.deepcopy(backbone.visual, memo={id(tensor): tensor for tensor in tensors})
+    tensors = chain(backbone.tower.parameters(), backbone.tower.buffers())
+    tower = copy.deepcopy(backbone.tower, memo={id(tensor): tensor for tensor in tensors})
     config = LoraConfig(
         r=recipe.rank,
         lora_alpha=recipe.lora_alpha,

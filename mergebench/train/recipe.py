@@ -146,14 +146,14 @@ class Recipe(TrainingRecipe):
 
 @dataclass(frozen=True, kw_only=True)
 class FullRecipe(TrainingRecipe):
-    """How every weight of the vision tower but its projection is fine-tuned."""
+    """How every weight of the tower is fine-tuned but those that its source leaves alone."""
 
     release: ClassVar[ReleaseKind] = "full"
 
     @property
     def trained(self) -> str:
         """What is trained, as a caption names it."""
-        return "every weight of the vision tower but its projection"
+        return "every weight of the tower"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ CURVE_SCALES = tuple(step / 20 for step in range(41))
 def probe_split(split: Split, count: int, seed: int) -> Split:
     """Return `count` images of `split` drawn without replacement, or all if there are fewer."""
     order = torch.randperm(len(split), generator=generator(seed, "probe"))[:count]
-    return Split(images=split.images[order], labels=split.labels[order])
+    return Split(inputs=split.inputs[order], labels=split.labels[order])
 
 
 def scale_curve(classifier: Classifier, examples: Examples) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the fine-tuning loop trains: a vision tower as `W0 + s ΔW`."""
+"""What the fine-tuning loop trains: a tower as `W0 + s ΔW`."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from mergebench.train.recipe import TrainingRecipe
 from mergebench.updates import Update
 
 
-class Inputs(Protocol):
-    """What a tower takes of a fixed set of images."""
+class Prepared(Protocol):
+    """What a tower takes of a fixed set of a suite's inputs."""
 
     def of(self, rows: Tensor | slice) -> Tensor:
-        """Return the inputs of these images, `(n, ...)`."""
+        """Return what it takes of these inputs, `(n, ...)`."""
+
+    def lengths(self, rows: Tensor) -> Tensor | None:
+        """Return the lengths of these inputs, `(n,)`; None if all cost alike."""
 
 
 class Tower(Protocol):
-    """A vision tower with trainable parameters, callable at any scale of their change.
+    """A tower with trainable parameters, callable at any scale of their change.
 
     The backbone that it was made of is never changed.
     """
@@ -36,8 +39,8 @@ class Tower(Protocol):
     def parameters(self) -> list[nn.Parameter]:
         """The trainable parameters, in a fixed order."""
 
-    def inputs(self, images: Tensor) -> Inputs:
-        """Return what `embed` takes of `(N, 3, S, S)` uint8 images."""
+    def prepared(self, inputs: Tensor) -> Prepared:
+        """Return what `embed` takes of a suite's inputs."""
 
     def embed(self, hidden: Tensor, scale: float = 1.0) -> Tensor:
         """Return the embeddings `(N, d)` float32 of `W0 + scale ΔW`."""

@@ -93,7 +93,7 @@ def merged(
 
 def dark(task: Task, split: str) -> Task:
     splits = {
-        name: Split(images=own.images // (1 + (name == split)), labels=own.labels)
+        name: Split(inputs=own.images // (1 + (name == split)), labels=own.labels)
         for name, own in task.splits.items()
     }
     return replace(task, splits=splits)
@@ -116,7 +116,7 @@ def test_contract(attack: type[DataMerger], backbone: Backbone) -> None:
     found = merged(backbone, rule, given)
     assert torch.equal(torch.get_rng_state(), state), "the global generator was drawn from"
     assert_unchanged(backbone, weights)
-    assert not any(module._forward_pre_hooks for module in backbone.visual.modules())
+    assert not any(module._forward_pre_hooks for module in backbone.tower.modules())
     assert [update.sha256 for update in given] == hashes, "an input was changed"
     assert_sound(found, backbone)
     assert found.norm() > 0

@@ -38,7 +38,7 @@ def with_splits(task: Task, **splits: Split) -> Task:
 
 
 def flipped(split: Split) -> Split:
-    return Split(images=split.images, labels=1 - split.labels)
+    return Split(inputs=split.inputs, labels=1 - split.labels)
 
 
 def same(update: Update, other: Update) -> bool:
@@ -53,8 +53,8 @@ def test_the_start_is_returned_if_no_step_is_better(backbone):
     given = given_to(FEW, backbone)
     task = given.tasks[0]
     predicted = {split: predictions(given, split) for split in ("train", "val")}
-    train = Split(images=task.splits["train"].images, labels=1 - predicted["train"])
-    val = Split(images=task.splits["val"].images, labels=predicted["val"])
+    train = Split(inputs=task.splits["train"].inputs, labels=1 - predicted["train"])
+    val = Split(inputs=task.splits["val"].inputs, labels=predicted["val"])
     tasks = (with_splits(task, train=train, val=val), *given.tasks[1:])
     given = replace(given, tasks=tasks, notes={})
     merged = FEW.with_options(recipe=replace(RECIPE, steps=24, evaluate_every=12)).merge(given)

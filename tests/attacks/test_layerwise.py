@@ -88,7 +88,7 @@ def _one_weight(attack, site, model, experts, base, tasks) -> np.ndarray:
     block = site.rsplit(".", 2)[0]
     numerator, gram = 0.0, 0.0
     for expert, task in zip(experts, tasks, strict=True):
-        images = task.splits["train"].images
+        images = task.splits["train"].inputs
         own = linear_inputs(expert, images)[site]
         inputs = own
         if chain:
@@ -175,7 +175,7 @@ def test_without_off_diagonals_every_input_is_weighted_by_its_power() -> None:
     base = parameters(small_backbone())
     powers = torch.tensor(
         np.stack(
-            [(linear_inputs(base, t.splits["train"].images)[FIRST] ** 2).mean(0) for t in tasks]
+            [(linear_inputs(base, t.splits["train"].inputs)[FIRST] ** 2).mean(0) for t in tasks]
         )
     )
     dense = torch.stack([update.sites[FIRST].dense().double() for update in updates])
@@ -238,7 +238,7 @@ def test_an_undetermined_regression_is_refused_and_leaves_the_backbone_as_it_was
     with pytest.raises(InputError, match=r"site \S+c_proj leave its regression undetermined"):
         ChainOfMerges(ridge=0.0).merge(data)
     assert_unchanged(data.backbone, before)
-    assert not any(module._forward_pre_hooks for module in data.backbone.visual.modules())
+    assert not any(module._forward_pre_hooks for module in data.backbone.tower.modules())
     assert ChainOfMerges().merge(data).norm() > 0
 
 
@@ -255,7 +255,7 @@ def test_inputs_that_overflow_are_refused(attack: DataMerger) -> None:
 
 def test_a_linear_that_does_not_run_is_refused() -> None:
     data = given([Update(sites={"spare": Dense(delta=torch.ones(3, 4))})])
-    data.backbone.visual.spare = torch.nn.Linear(4, 3)
+    data.backbone.tower.spare = torch.nn.Linear(4, 3)
     with pytest.raises(InputError, match="site spare: the tower has no block that runs"):
         RegMean().merge(data)
 

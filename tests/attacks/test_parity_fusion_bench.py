@@ -114,7 +114,7 @@ def test_fusion_bench_regmean(shrink: float) -> None:
     experts = [{name: base[name] + own[name] for name in own} for own in moved]
     grams = []
     for expert, task in zip(experts, tasks, strict=True):
-        inputs = linear_inputs({**base, **expert}, task.splits["train"].images)
+        inputs = linear_inputs({**base, **expert}, task.splits["train"].inputs)
         grams.append({site: torch.tensor(x.T @ x / len(x)) for site, x in inputs.items()})
     lists = {name: [torch.tensor(each[name]) for each in experts] for name in experts[0]}
     theirs = rule(lists, grams, reduce_non_diagonal_ratio=shrink)

@@ -86,7 +86,7 @@ def test_the_streams_are_what_the_models_make_of_the_images(backbone, full, monk
     updates = tuple(random_update(backbone, seed, full=full) for seed in (0, 1))
     given = merge_data(FEW, backbone, updates=updates)
     merged = FEW.merge(given)
-    images = [task.splits["train"].images for task in given.tasks]
+    images = [task.splits["train"].inputs for task in given.tasks]
     own = [block_inputs(backbone, merged, part) for part in images]
     taught = [block_inputs(backbone, one, part) for one, part in zip(updates, images, strict=True)]
     assert len(seen) == len(own[0]) > 2
@@ -101,11 +101,11 @@ def block_inputs(backbone: Backbone, update: Update, images: Tensor) -> list[Ten
     caught: list[Tensor] = []
     hooks = [
         block.register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
-        for block in blocks(backbone.visual).values()
+        for block in blocks(backbone.tower).values()
     ]
     try:
         with deployed(backbone, update), torch.no_grad():
-            backbone.visual(backbone.preprocess(images))
+            backbone.tower(backbone.prepare(images))
     finally:
         for hook in hooks:
             hook.remove()
@@ -167,7 +167,7 @@ def test_labels_are_not_read(backbone):
 def without_labels(task: Task) -> Task:
     """Return the task with its labels in another order, and no images to select on."""
     splits = {
-        name: Split(images=own.images, labels=own.labels.flip(0).clone().fill_(0))
+        name: Split(inputs=own.images, labels=own.labels.flip(0).clone().fill_(0))
         for name, own in task.splits.items()
     }
     return replace(task, splits=splits)
@@ -204,7 +204,7 @@ def test_coefficients_of_one_block_are_held_at_a_time(backbone, monkeypatch):
     FEW.merge(given)
     own = [
         sum(backbone.sites[site].weight.numel() for site in backbone.sites if site.startswith(path))
-        for path in (f"{path}." for path in blocks(backbone.visual))
+        for path in (f"{path}." for path in blocks(backbone.tower))
     ]
     assert held == [len(given.updates) * size for size in own if size]
 

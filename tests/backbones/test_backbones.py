@@ -9,16 +9,22 @@ import pytest
 import torch
 from torch import nn
 
-from mergebench.backbones import SplitAttention, load_backbone, split_attention, text_head
-from mergebench.backbones.architectures import EMBEDDED, create_model
-from mergebench.backbones.attention import EXPLICIT_TOKENS
-from mergebench.backbones.convolutional_stem import ConvolutionalStem
-from mergebench.backbones.tokenizer import UNKNOWN, WordTokenizer, vocabulary_of, words_of
-from mergebench.backbones.weights.checkpoint import (
+from mergebench.backbones import (
+    EMBEDDED,
+    SplitAttention,
+    create_model,
+    load_backbone,
+    split_attention,
+    text_head,
+)
+from mergebench.backbones.clip.attention import EXPLICIT_TOKENS
+from mergebench.backbones.clip.checkpoint import (
     EMBEDDED_FOLDER,
     read_checkpoint,
     write_checkpoint,
 )
+from mergebench.backbones.clip.convolutional_stem import ConvolutionalStem
+from mergebench.backbones.clip.words import UNKNOWN, WordTokenizer, vocabulary_of, words_of
 from mergebench.errors import InputError
 from mergebench.seeding import generator
 
@@ -80,7 +86,7 @@ def test_split_tower_equals_fused_tower(name: str) -> None:
 
 
 def test_the_stem_gives_the_patch_grid() -> None:
-    tower = load_backbone("mini_vit", weights="random").visual
+    tower = load_backbone("mini_vit", weights="random").tower
     assert isinstance(tower.conv1, ConvolutionalStem)
     assert tower.conv1(torch.zeros(2, 3, 32, 32)).shape == (2, 256, *tower.grid_size)
     patches = nn.Conv2d(3, 16, kernel_size=8, stride=8)
@@ -100,7 +106,7 @@ def test_sites(name: str, first: str, count: int) -> None:
     assert next(iter(backbone.sites)) == first
     assert len(backbone.sites) == count
     for path, site in backbone.sites.items():
-        assert backbone.visual.get_submodule(path) is site
+        assert backbone.tower.get_submodule(path) is site
 
 
 @pytest.mark.parametrize("name", EMBEDDED)
@@ -117,9 +123,9 @@ def test_features_are_unit_rows_and_reproducible(name: str) -> None:
 def test_preprocess_normalises_and_resizes() -> None:
     backbone = load_backbone("mini_vit", weights="random")
     white = torch.full((1, 3, 48, 48), 255, dtype=torch.uint8)
-    torch.testing.assert_close(backbone.preprocess(white), torch.full((1, 3, 32, 32), 2.0))
+    torch.testing.assert_close(backbone.prepare(white), torch.full((1, 3, 32, 32), 2.0))
     with pytest.raises(ValueError, match=r"uint8 of shape \(N, 3, S, S\), got torch.float32"):
-        backbone.preprocess(white.float())
+        backbone.prepare(white.float())
 
 
 def test_head_rows_are_unit_means_of_unit_embeddings() -> None:

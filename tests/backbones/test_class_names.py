@@ -10,7 +10,7 @@ import torch
 
 from mergebench.backbones import Backbone, load_backbone, text_head
 from mergebench.backbones.class_names import check_classes
-from mergebench.backbones.tokenizer import content_words
+from mergebench.backbones.clip.words import content_words
 from mergebench.errors import InputError
 from mergebench.suites import load_suite
 

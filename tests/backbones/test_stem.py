@@ -11,7 +11,7 @@ from torch import nn
 from training import tiny_backbone
 
 from mergebench.backbones import Backbone, Body, StemOutputs
-from mergebench.backbones.architectures import create_model
+from mergebench.backbones.clip.architectures import create_model
 from mergebench.backbones.precision import Precision
 from mergebench.backbones.stem_outputs import stem_parameters
 from mergebench.backbones.tower_parts import blocks, stem, suffix
@@ -30,10 +30,10 @@ def backbone(request: pytest.FixtureRequest) -> Backbone:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_stem_and_body_are_the_tower_bit_for_bit(backbone: Backbone, precision: Precision) -> None:
     outputs = StemOutputs(backbone, images(), precision=precision)
-    pixels = backbone.preprocess(images())
+    pixels = backbone.prepare(images())
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"), torch.no_grad():
-        whole = backbone.visual(pixels)
-        assert torch.equal(Body(backbone.visual)(outputs.of(slice(6))), whole)
+        whole = backbone.tower(pixels)
+        assert torch.equal(Body(backbone.tower)(outputs.of(slice(6))), whole)
 
 
 @pytest.mark.slow
@@ -54,7 +54,7 @@ def test_the_paper_s_towers_split_alike(name: str) -> None:
     ],
 )
 def test_blocks_have_the_paths_of_their_modules(name: str, kinds: dict[str, int]) -> None:
-    tower = tiny_backbone(name).visual
+    tower = tiny_backbone(name).tower
     found = blocks(tower)
     assert Counter(type(block).__name__ for block in found.values()) == kinds
     assert all(tower.get_submodule(path) is block for path, block in found.items())
@@ -64,21 +64,21 @@ def test_every_site_is_in_a_block_and_the_order_is_that_of_execution(backbone: B
     order: list[str] = []
     hooks = [
         block.register_forward_pre_hook(lambda module, taken, path=path: order.append(path))
-        for path, block in blocks(backbone.visual).items()
+        for path, block in blocks(backbone.tower).items()
     ]
-    backbone.visual(backbone.preprocess(images(1)))
+    backbone.tower(backbone.prepare(images(1)))
     for hook in hooks:
         hook.remove()
-    assert order == [*blocks(backbone.visual)]
+    assert order == [*blocks(backbone.tower)]
     assert all(any(site.startswith(f"{path}.") for path in order) for site in backbone.sites)
 
 
 def test_stem_blocks_and_suffix_are_the_tower_bit_for_bit(backbone: Backbone) -> None:
-    pixels = backbone.preprocess(images())
-    hidden = stem(backbone.visual, pixels)
-    for block in blocks(backbone.visual).values():
+    pixels = backbone.prepare(images())
+    hidden = stem(backbone.tower, pixels)
+    for block in blocks(backbone.tower).values():
         hidden = block(hidden)
-    assert torch.equal(suffix(backbone.visual, hidden), backbone.visual(pixels))
+    assert torch.equal(suffix(backbone.tower, hidden), backbone.tower(pixels))
 
 
 def test_a_residual_network_has_no_stem_that_we_know() -> None:
@@ -88,18 +88,18 @@ def test_a_residual_network_has_no_stem_that_we_know() -> None:
 
 def test_no_site_is_part_of_the_stem(backbone: Backbone) -> None:
     sites = {id(linear.weight) for linear in backbone.sites.values()}
-    assert not sites & {id(parameter) for parameter in stem_parameters(backbone.visual)}
+    assert not sites & {id(parameter) for parameter in stem_parameters(backbone.tower)}
 
 
 def test_the_stem_depends_on_all_its_parameters_and_no_others(backbone: Backbone) -> None:
-    own = {id(parameter) for parameter in stem_parameters(backbone.visual)}
-    pixels = backbone.preprocess(images(2))
-    before = stem(backbone.visual, pixels)
-    for parameter in backbone.visual.parameters():
+    own = {id(parameter) for parameter in stem_parameters(backbone.tower)}
+    pixels = backbone.prepare(images(2))
+    before = stem(backbone.tower, pixels)
+    for parameter in backbone.tower.parameters():
         kept = parameter.detach().clone()
         with torch.no_grad():
             parameter.copy_(torch.randn(kept.shape, generator=torch.Generator().manual_seed(1)))
-        changed = not torch.equal(stem(backbone.visual, pixels), before)
+        changed = not torch.equal(stem(backbone.tower, pixels), before)
         with torch.no_grad():
             parameter.copy_(kept)
         assert changed is (id(parameter) in own)
@@ -117,7 +117,7 @@ def test_kept_outputs_are_those_of_each_request(
 def test_a_write_to_the_stem_is_noticed(backbone: Backbone) -> None:
     outputs = StemOutputs(backbone, images(), precision="fp32")
     before = outputs.of(slice(3))
-    parameter = stem_parameters(backbone.visual)[0]
+    parameter = stem_parameters(backbone.tower)[0]
     original = parameter.detach().clone()
     with torch.no_grad():
         torch.add(original, 1.0, out=parameter)

@@ -20,7 +20,7 @@ from vision8_data import pictures, write_archive, write_image_folders, write_par
 
 from mergebench import cli
 from mergebench.backbones import BACKBONES
-from mergebench.backbones.architectures import create_model
+from mergebench.backbones.clip.architectures import create_model
 from mergebench.backbones.weights import hub as weights_hub
 from mergebench.commands.runs import experiments, images
 from mergebench.experiment import experiment as experiment_module

@@ -19,7 +19,7 @@ def test_a_merged_update_is_applied_as_documented(
     deployed, by_hand = re.findall(
         r"```python\n(.+?)```", (ROOT / "docs" / "adapters.md").read_text(), re.DOTALL
     )
-    before = load_backbone("mini_vit").visual.state_dict()
+    before = load_backbone("mini_vit").tower.state_dict()
     sites = load_backbone("mini_vit").sites
     draws = torch.Generator().manual_seed(0)
     change = {name: torch.randn(one.weight.shape, generator=draws) for name, one in sites.items()}

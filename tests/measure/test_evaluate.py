@@ -48,7 +48,7 @@ def make_update(backbone, kind: str, scale: float = 0.02) -> Update:
 
 
 def weights_of(backbone) -> list[torch.Tensor]:
-    return [parameter.detach().clone() for parameter in backbone.visual.parameters()]
+    return [parameter.detach().clone() for parameter in backbone.tower.parameters()]
 
 
 @pytest.mark.parametrize("kind", ["low-rank", "dense"])
@@ -107,7 +107,7 @@ def test_hits_equal_a_plain_loop_over_images():
 
 def first_images(task: Task, count: int) -> Task:
     splits = {
-        name: Split(images=split.images[:count], labels=split.labels[:count])
+        name: Split(inputs=split.inputs[:count], labels=split.labels[:count])
         for name, split in task.splits.items()
     }
     return replace(task, splits=splits)

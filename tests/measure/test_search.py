@@ -144,9 +144,9 @@ def test_the_merged_update_belongs_to_the_chosen_structure(backbone):
 
 
 def test_weights_are_untouched_by_a_search(backbone):
-    before = [parameter.detach().clone() for parameter in backbone.visual.parameters()]
+    before = [parameter.detach().clone() for parameter in backbone.tower.parameters()]
     run(backbone, peak_at(0.5), PAPER)
-    for left, right in zip(before, backbone.visual.parameters(), strict=True):
+    for left, right in zip(before, backbone.tower.parameters(), strict=True):
         assert torch.equal(left, right)
 
 

@@ -42,14 +42,14 @@ def task_of(labels: list[int], classes: int) -> Task:
     """Return a task whose validation images hold their own index as pixels."""
     own = torch.tensor(labels)
     pixels = torch.arange(len(own), dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 32, 32)
-    split = Split(images=pixels.contiguous(), labels=own)
+    split = Split(inputs=pixels.contiguous(), labels=own)
     names = tuple(f"class {index}" for index in range(classes))
     splits = {"train": split, "val": split, "test": split}
     return Task(name="coins", classes=names, templates=("{}",), splits=splits)
 
 
 def drawn(task: Task, attack: DataMerger, seed: int = 0) -> set[int]:
-    return set(within_budget(task, attack, seed).splits["train"].images[:, 0, 0, 0].tolist())
+    return set(within_budget(task, attack, seed).splits["train"].inputs[:, 0, 0, 0].tolist())
 
 
 def test_a_budget_per_task_is_spread_over_the_classes_and_grows():
@@ -74,8 +74,8 @@ def test_test_images_are_not_given_and_validation_is_whole():
     whole = synthetic_task()
     assert len(given.splits["test"]) == 0
     assert given.splits["val"].sha256 == whole.splits["val"].sha256
-    pixels = {image.numpy().tobytes() for image in whole.splits["train"].images}
-    assert all(image.numpy().tobytes() in pixels for image in given.splits["train"].images)
+    pixels = {image.numpy().tobytes() for image in whole.splits["train"].inputs}
+    assert all(image.numpy().tobytes() in pixels for image in given.splits["train"].inputs)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_it_starts_from_the_searched_merge(experiment, measured, protection):
 
     bench = experiment.workbench()
     sampled = within_budget(bench.suite.task("fashion"), Looks(images_per_task=5), seed=0)
-    brightness = float(sampled.splits["train"].images.double().mean()) / 255
+    brightness = float(sampled.splits["train"].inputs.double().mean()) / 255
     with deployed(bench.backbone, total(experiment, protection), brightness * begun.results.alpha):
         assert bench.evaluator.correct("test") == found.results.correct
 

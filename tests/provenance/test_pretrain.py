@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from mergebench.backbones import load_backbone, text_head
-from mergebench.backbones.architectures import EMBEDDED
-from mergebench.backbones.weights.checkpoint import EMBEDDED_FOLDER
+from mergebench.backbones.clip.architectures import EMBEDDED
+from mergebench.backbones.clip.checkpoint import EMBEDDED_FOLDER
 from mergebench.errors import InputError
 from mergebench.provenance.pretraining import COMMITTED_OPTIONS, PretrainOptions, pretrain
 from mergebench.provenance.pretraining.augment import augment

@@ -20,7 +20,7 @@ def load_few(tasks=None) -> Suite:
 
 def _few(task: Task) -> Task:
     splits = {
-        name: Split(images=split.images[: SIZES[name]], labels=split.labels[: SIZES[name]])
+        name: Split(inputs=split.inputs[: SIZES[name]], labels=split.labels[: SIZES[name]])
         for name, split in task.splits.items()
     }
     return Task(name=task.name, classes=task.classes, templates=task.templates, splits=splits)
@@ -66,6 +66,6 @@ class Brightened(DataMerger):
         """Return the start, scaled."""
         assert given.start is not None
         (task,) = (task for task in given.tasks if task.name == given.target)
-        images = task.splits["train"].images
+        images = task.splits["train"].inputs
         given.notes["images"] = len(images)
         return given.start.scaled(float(images.double().mean()) / 255)

@@ -20,7 +20,7 @@ def random_update(backbone: Backbone, seed: int, *, full: bool = False) -> Updat
     draws = torch.Generator().manual_seed(seed)
     sites: dict[str, SiteUpdate] = {}
     if full:
-        for name, value in backbone.visual.named_parameters():
+        for name, value in backbone.tower.named_parameters():
             sites[name] = Dense(delta=0.02 * torch.randn(value.shape, generator=draws))
         return Update(sites=sites, label=f"full {seed}")
     for site, linear in backbone.sites.items():
@@ -37,7 +37,7 @@ def noisy_task(name: str, seed: int) -> Task:
     splits = {}
     for split, own in task.splits.items():
         noise = torch.randint(0, 40, own.images.shape, generator=draws, dtype=torch.uint8)
-        splits[split] = Split(images=own.images + noise, labels=own.labels)
+        splits[split] = Split(inputs=own.images + noise, labels=own.labels)
     return replace(task, splits=splits)
 
 

@@ -154,7 +154,7 @@ def load_shifted_test_labels(patch: Patch) -> None:
 def _with_test_image(task: Task) -> Task:
     train, test = task.splits["train"], task.splits["test"]
     leaking = Split(
-        images=torch.cat([test.images[:1], train.images[1:]]),
+        images=torch.cat([test.inputs[:1], train.inputs[1:]]),
         labels=torch.cat([test.labels[:1], train.labels[1:]]),
     )
     return replace(task, splits={**task.splits, "train": leaking})
@@ -162,7 +162,7 @@ def _with_test_image(task: Task) -> Task:
 
 def _with_shifted_labels(task: Task) -> Task:
     test = task.splits["test"]
-    shifted = Split(images=test.images, labels=(test.labels + 1) % len(task.classes))
+    shifted = Split(inputs=test.inputs, labels=(test.labels + 1) % len(task.classes))
     return replace(task, splits={**task.splits, "test": shifted})
 
 

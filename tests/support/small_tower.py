@@ -69,7 +69,7 @@ def tasks_of(count: int, *, images: int = 40) -> tuple[Task, ...]:
         shape = (images, 3, 4, 4)
         colours = torch.randint(20 * index, 180 + 20 * index, shape, generator=draws)
         pixels = colours.repeat_interleave(SIDE // 4, 2).repeat_interleave(SIDE // 4, 3)
-        return Split(images=pixels.to(torch.uint8), labels=torch.arange(images) % 2)
+        return Split(inputs=pixels.to(torch.uint8), labels=torch.arange(images) % 2)
 
     return tuple(
         Task(
@@ -105,7 +105,7 @@ def full_updates(count: int) -> list[Update]:
     draws = torch.Generator().manual_seed(1)
     sites = [
         (name.removesuffix(".weight") if name.removesuffix(".weight") in SITES else name, value)
-        for name, value in small_backbone().visual.named_parameters()
+        for name, value in small_backbone().tower.named_parameters()
         if name != "proj"
     ]
     return [
@@ -123,7 +123,7 @@ def full_updates(count: int) -> list[Update]:
 def parameters(backbone: Backbone) -> Arrays:
     """Return the tower's parameters in float64."""
     return {
-        name: value.detach().double().numpy() for name, value in backbone.visual.named_parameters()
+        name: value.detach().double().numpy() for name, value in backbone.tower.named_parameters()
     }
 
 

@@ -7,8 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from mergebench.backbones import Backbone, load_backbone
-from mergebench.backbones.loading import word_tokenizer
+from mergebench.backbones import Backbone, load_backbone, word_tokenizer
 from mergebench.suites import Split, Task
 from mergebench.train import LoraTower, Recipe
 
@@ -32,7 +31,7 @@ def synthetic_task(name: str = "stripes") -> Task:
         labels = torch.arange(count) % 2
         noise = torch.randint(0, 90, (count, 3, 32, 32), generator=draws)
         images = (noise + 120 * labels.view(-1, 1, 1, 1)).to(torch.uint8)
-        return Split(images=images, labels=labels)
+        return Split(inputs=images, labels=labels)
 
     return Task(
         name=name,
@@ -43,14 +42,14 @@ def synthetic_task(name: str = "stripes") -> Task:
 
 
 def weights_of(backbone: Backbone) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in backbone.visual.state_dict().items()}
+    return {name: value.clone() for name, value in backbone.tower.state_dict().items()}
 
 
 def assert_unchanged(backbone: Backbone, before: dict[str, Tensor]) -> None:
-    after = backbone.visual.state_dict()
+    after = backbone.tower.state_dict()
     assert after.keys() == before.keys()
     assert all(torch.equal(after[name], before[name]) for name in before)
-    assert not any(parameter.requires_grad for parameter in backbone.visual.parameters())
+    assert not any(parameter.requires_grad for parameter in backbone.tower.parameters())
 
 
 def randomised(tower: LoraTower) -> LoraTower:

@@ -65,11 +65,11 @@ def moved(backbone: Backbone, size: float = 0.05, recipe: FullRecipe = TINY) -> 
 def pixels(backbone: Backbone, count: int = 5) -> Tensor:
     draws = torch.Generator().manual_seed(1)
     shape = (count, 3, 32, 32)
-    return backbone.preprocess(torch.randint(0, 256, shape, generator=draws, dtype=torch.uint8))
+    return backbone.prepare(torch.randint(0, 256, shape, generator=draws, dtype=torch.uint8))
 
 
 def test_everything_but_the_projection_is_trained(backbone: Backbone) -> None:
-    paths = {path: parameter.shape for path, parameter in backbone.visual.named_parameters()}
+    paths = {path: parameter.shape for path, parameter in backbone.tower.named_parameters()}
     assert [path for path in paths if path not in backbone.tensor_paths.values()] == (
         FROZEN[backbone.name]
     )
@@ -85,7 +85,7 @@ def test_everything_but_the_projection_is_trained(backbone: Backbone) -> None:
 def test_at_scale_zero_it_is_the_backbone_bit_for_bit(backbone: Backbone) -> None:
     hidden = pixels(backbone)
     with torch.no_grad():
-        assert torch.equal(moved(backbone).embed(hidden, 0.0), backbone.visual(hidden))
+        assert torch.equal(moved(backbone).embed(hidden, 0.0), backbone.tower(hidden))
 
 
 @pytest.mark.parametrize("scale", [0.4, 1.0, 1.7])
@@ -94,7 +94,7 @@ def test_a_deployed_update_computes_what_was_trained(backbone: Backbone, scale: 
     expected = tower.embed(hidden, scale).detach()
     before = weights_of(backbone)
     with torch.no_grad(), deployed(backbone, tower.update("x"), scale):
-        found = backbone.visual(hidden)
+        found = backbone.tower(hidden)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     assert_unchanged(backbone, before)
 
@@ -144,7 +144,7 @@ def independent_gradients(
         for name, weight in zip(start, tower.parameters, strict=True)
     }
     weights = {backbone.tensor_paths[name]: point for name, point in points.items()}
-    embeddings = functional_call(backbone.visual, weights, (step.hidden,))
+    embeddings = functional_call(backbone.tower, weights, (step.hidden,))
     logits = backbone.logit_scale * (
         nn.functional.normalize(embeddings, dim=-1) @ step.classifier._head.T
     )

@@ -115,7 +115,7 @@ def test_summed_weights_compute_what_pefts_layers_compute(backbone: Backbone, sc
     recipe = replace(TINY, precision="fp32", lora_alpha=6, dropout=1e-9)
     tower = randomised(LoraTower(backbone, recipe, seed=0, task="any"))
     pixels = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-    hidden = stem(backbone.visual, pixels)
+    hidden = stem(backbone.tower, pixels)
     gradients = []
     outputs = []
     for output in (tower.embed(hidden, scale), tower.embed_training(hidden, scale, 0)):
@@ -130,13 +130,13 @@ def test_the_released_update_deploys_to_the_trained_function(backbone: Backbone)
     recipe = replace(TINY, precision="fp32", lora_alpha=6)
     tower = randomised(LoraTower(backbone, recipe, seed=0, task="any"))
     pixels = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-    hidden = stem(backbone.visual, pixels)
+    hidden = stem(backbone.tower, pixels)
     expected = tower.embed(hidden, 0.7).detach()
     weights = {
         f"{site}.weight": backbone.sites[site].weight + 0.7 * change.dense()
         for site, change in tower.update("x").sites.items()
     }
-    deployed = torch.func.functional_call(backbone.visual, weights, (pixels,))
+    deployed = torch.func.functional_call(backbone.tower, weights, (pixels,))
     torch.testing.assert_close(deployed, expected, rtol=1e-4, atol=1e-5)
     fresh = LoraTower(backbone, recipe, seed=1, task="any")
     fresh.load(tower.update("x"))
@@ -152,13 +152,13 @@ def test_the_trained_classifier_is_the_evaluated_one() -> None:
     assert int(hits.sum()) > len(hits) / 2
     for label in range(len(task.classes)):
         own = split.labels == label
-        shown = Split(images=split.images[own], labels=split.labels[own])
+        shown = Split(inputs=split.inputs[own], labels=split.labels[own])
         assert classifier.correct(classifier.examples(shown)) == int(hits[own].sum())
 
 
 def test_training_never_sees_the_test_images(task: Task) -> None:
     test = task.splits["test"]
-    negatives = Split(images=255 - test.images, labels=test.labels)
+    negatives = Split(inputs=255 - test.inputs, labels=test.labels)
     other = replace(task, splits={**task.splits, "test": negatives})
     first, second = (
         train(tiny_backbone(), each, Unprotected(), TINY, 0, Silent()) for each in (task, other)

@@ -72,11 +72,11 @@ def embedded(model: nn.Module, pixels: Tensor) -> Tensor:
 @torch.inference_mode()
 def assert_same_features(backbone: Backbone, update: Update, adapted: nn.Module) -> None:
     images = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8, generator=generator("images"))
-    pixels = backbone.preprocess(images)
+    pixels = backbone.prepare(images)
     expected = embedded(adapted, pixels)
-    assert (expected - backbone.visual(pixels)).abs().max() > 0.1
+    assert (expected - backbone.tower(pixels)).abs().max() > 0.1
     with deployed(backbone, update):
-        torch.testing.assert_close(backbone.visual(pixels), expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(backbone.tower(pixels), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

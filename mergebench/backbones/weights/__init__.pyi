@@ -1,11 +1,7 @@
-from .activation import check_tag as check_tag
-from .checkpoint import EMBEDDED_FOLDER as EMBEDDED_FOLDER
-from .checkpoint import read_checkpoint as read_checkpoint
-from .checkpoint import read_vocabulary as read_vocabulary
-from .checkpoint import write_checkpoint as write_checkpoint
 from .finding import weights_file as weights_file
+from .fitting import check_layout as check_layout
 from .fitting import fill as fill
-from .fitting import load_weights as load_weights
-from .hub import fetched_file as fetched_file
-from .missing import RANDOM as RANDOM
-from .missing import missing_weights as missing_weights
+from .hub import HubFile as HubFile
+from .identity import state_sha256 as state_sha256
+from .reading import read_tensors as read_tensors
+from .reading import readable as readable

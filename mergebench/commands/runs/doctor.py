@@ -60,7 +60,7 @@ def _machine(experiment: Experiment, bench: Workbench) -> list[str]:
         folders["decoded images"] = experiment.data.cache
     return [
         f"backbone {bench.backbone.name} (sha256 {bench.backbone.sha256[:12]}), "
-        f"suite {bench.suite.name} at {bench.suite.resolution} px",
+        f"suite {bench.suite.name} at {bench.suite.size} px",
         *bench.suite.notes,
         f"device {device}{f' ({name}{tf32})' if name else ''}, "
         f"{free_bytes(device) / 1e9:.1f} GB of memory free",

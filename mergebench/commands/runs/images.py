@@ -41,10 +41,13 @@ def suite_options(
         return None
     if options.drop_leaks and defects.leaks_kept:
         raise InputError("--drop-leaks: protocol paper-exact trains on them; leave one out")
+    side = resolution_of(find_source(backbone))
+    if side is None and options.drop_leaks:
+        raise InputError(f"--drop-leaks: the splits of suite {suite} share no text; leave it out")
     return SuiteOptions(
         data_root=options.data_root or default_data_root(),
         cache=options.cache or default_cache(),
-        resolution=resolution_of(find_source(backbone).architecture),
+        resolution=side or SuiteOptions.resolution,
         partial=options.partial,
         cars_leak=defects.cars_leak,
         leaks="keep" if defects.leaks_kept else "drop" if options.drop_leaks else "refuse",

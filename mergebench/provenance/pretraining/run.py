@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from mergebench.backbones import (
-    Backbone,
+    ClipBackbone,
+    ClipSource,
     create_model,
     find_source,
     resolution_of,
@@ -41,12 +42,16 @@ class Pretraining:
     def __init__(self, options: PretrainOptions, corpus: Corpus) -> None:
         self.options = options
         self.corpus = corpus
-        self.source = find_source(options.backbone)
+        source = find_source(options.backbone)
+        assert isinstance(source, ClipSource)
+        self.source = source
         with torch.random.fork_rng(devices=[]):  # the initialisers draw from the global generator
             torch.manual_seed(derived_seed(options.seed, "weights"))
             self.model = create_model(self.source.architecture)
         self.model.train().to(memory_format=torch.channels_last)
-        self.resolution = resolution_of(self.source.architecture)
+        resolution = resolution_of(source)
+        assert resolution is not None
+        self.resolution = resolution
         self.vocabulary = vocabulary_of(
             corpus.captions, self.model.vocab_size, corpus.task_captions()
         )
@@ -83,7 +88,7 @@ class Pretraining:
 
     def zero_shot(self) -> dict[str, tuple[int, int]]:
         """Return (correct, images) per task on its held-out captioned images."""
-        backbone = Backbone(
+        backbone = ClipBackbone(
             name=self.options.backbone,
             model=copy.deepcopy(self.model),
             tokenize=self.tokenizer,
@@ -92,6 +97,7 @@ class Pretraining:
             std=self.source.std,
             sha256="unfinished",
             site_pattern=self.source.sites,
+            untrained_pattern=self.source.untrained,
         )
         counts = {}
         for task in self.corpus.tasks:

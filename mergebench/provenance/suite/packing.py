@@ -67,10 +67,10 @@ def pack_suite(name: str, tasks: Sequence[TaskImages], folder: Path) -> Manifest
         PIXEL_HASHES_FILE: save(hashes),
     }
     packed = [_pack_task(task, contents) for task in tasks]
-    suite = Suite(name=name, tasks=tuple(task for task, _ in packed), resolution=_side(tasks[0]))
+    suite = Suite(name=name, tasks=tuple(task for task, _ in packed), size=_side(tasks[0]))
     manifest = Manifest(
         name=name,
-        resolution=suite.resolution,
+        resolution=suite.size,
         sha256=suite.sha256,
         tasks=tuple(entry for _, entry in packed),
         files={
@@ -113,7 +113,7 @@ def _pack_task(task: TaskImages, contents: dict[str, bytes]) -> tuple[Task, Task
             file=file,
             count=len(splits[name]),
             lossless=lossless,
-            pixels_sha256=tensor_sha256(splits[name].images),
+            pixels_sha256=tensor_sha256(splits[name].inputs),
         )
     entry = TaskEntry(
         name=task.name,
@@ -140,7 +140,7 @@ def _decoded(sheet: bytes, split: LabelledImages) -> Split:
     count, side = split.images.shape[:2]
     tiles = torch.from_numpy(unpack_sheet(sheet, count=count, side=side))
     return Split(
-        images=tiles.permute(0, 3, 1, 2).contiguous(), labels=torch.from_numpy(split.labels)
+        inputs=tiles.permute(0, 3, 1, 2).contiguous(), labels=torch.from_numpy(split.labels)
     )
 
 

@@ -54,7 +54,7 @@ def load_mini8(
         for entry in manifest.tasks
         if entry.name in wanted
     )
-    return Suite(name=manifest.name, tasks=loaded, resolution=manifest.resolution)
+    return Suite(name=manifest.name, tasks=loaded, size=manifest.resolution)
 
 
 def read_verified(folder: Path, manifest: Manifest, name: str) -> bytes:
@@ -81,7 +81,7 @@ def _load_task(
     for name in SPLIT_NAMES:
         content = read_verified(folder, manifest, entry.splits[name].file)
         splits[name] = Split(
-            images=_decode(folder, content, entry.splits[name], manifest.resolution),
+            inputs=_decode(folder, content, entry.splits[name], manifest.resolution),
             labels=labels[f"{entry.name}.{name}"].to(torch.int64),
         )
     return Task(name=entry.name, classes=entry.classes, templates=entry.templates, splits=splits)

@@ -87,7 +87,7 @@ class Entry:
         side = self.record.resolution
         pixels = _mapped(self.folder / pixels_name(name), known.count * 3 * side * side)
         images = pixels.view(known.count, 3, side, side)
-        return Split(images=images, labels=labels, images_sha256=known.images_sha256)
+        return Split(inputs=images, labels=labels, inputs_sha256=known.images_sha256)
 
     def verify(self) -> None:
         """Read everything and compare it with the record; raises `InputError` for what differs."""

@@ -44,7 +44,7 @@ def load_vision8(
     return Suite(
         name=_name(options),
         tasks=tuple(_task(entry, options.leaks) for entry in entries),
-        resolution=options.resolution,
+        size=options.resolution,
         notes=tuple(_notes([entry.record for entry in entries], options.leaks)),
     )
 
@@ -73,9 +73,9 @@ def _without_leaks(split: Split, record: Record) -> Split:
     places = np.array(record.leaked)
     what = f"{record.splits['train'].images_sha256} without {record.leaked}"
     return Split(
-        images=without(split.images, places),
+        inputs=without(split.inputs, places),
         labels=without(split.labels, places),
-        images_sha256=hashlib.sha256(what.encode()).hexdigest(),
+        inputs_sha256=hashlib.sha256(what.encode()).hexdigest(),
     )
 
 

@@ -27,11 +27,11 @@ def images_of(size: int, count: int = 3) -> torch.Tensor:
 def assert_equals_huggingface(backbone: Backbone, theirs: CLIPModel) -> None:
     """Compare both towers, and the vision tower as `CLIPVisionModelWithProjection` has it."""
     images, tokens = images_of(backbone.resolution), backbone.tokenize(TEXTS)
-    pixels = backbone.preprocess(images)
+    pixels = backbone.prepare(images)
     vision = CLIPVisionModelWithProjection(theirs.config.vision_config).eval()
     vision.vision_model, vision.visual_projection = theirs.vision_model, theirs.visual_projection
     expected = vision(pixel_values=pixels).image_embeds
-    torch.testing.assert_close(backbone.visual(pixels), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(backbone.tower(pixels), expected, rtol=1e-4, atol=1e-5)
     hidden = theirs.text_model(input_ids=tokens).pooler_output
     expected = theirs.text_projection(hidden)
     torch.testing.assert_close(backbone.embed_texts(TEXTS), expected, rtol=1e-4, atol=1e-5)
@@ -43,8 +43,8 @@ def assert_equals_open_clip(backbone: Backbone, file: Path) -> None:
     """Compare both towers with what open_clip itself makes of the file, fused attention and all."""
     architecture = BACKBONES[backbone.name].architecture
     expected = open_clip.create_model(architecture, pretrained=str(file)).eval()
-    pixels = backbone.preprocess(images_of(backbone.resolution))
-    ours, texts = backbone.visual(pixels), backbone.tokenize(TEXTS)
+    pixels = backbone.prepare(images_of(backbone.resolution))
+    ours, texts = backbone.tower(pixels), backbone.tokenize(TEXTS)
     torch.testing.assert_close(ours, expected.encode_image(pixels), rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(
         backbone.embed_texts(TEXTS), expected.encode_text(texts), rtol=1e-5, atol=1e-5

@@ -28,8 +28,8 @@ def options(options) -> SuiteOptions:
 
 def test_recorded_hash_is_that_of_the_images(options):
     for split in load_one(options).tasks[0].splits.values():
-        assert split.images.shape[1:] == (3, SIDE, SIDE)
-        assert split.sha256 == Split(images=split.images.clone(), labels=split.labels).sha256
+        assert split.inputs.shape[1:] == (3, SIDE, SIDE)
+        assert split.sha256 == Split(inputs=split.inputs.clone(), labels=split.labels).sha256
 
 
 def test_images_are_decoded_once_and_outlive_their_source(monkeypatch, options):
@@ -141,7 +141,7 @@ def test_options_reach_the_suite_and_its_hash(options):
     partial = load_suite("vision8", ["mnist"], options=options)
     assert (partial.name, partial.resolution) == ("vision8-partial", SIDE)
     other = load_suite("vision8", ["mnist"], options=replace(options, resolution=24))
-    assert other.tasks[0].splits["test"].images.shape[1:] == (3, 24, 24)
+    assert other.tasks[0].splits["test"].inputs.shape[1:] == (3, 24, 24)
     assert partial.sha256 != replace_name(partial, "vision8").sha256
     assert load_suite("mini8", ["mnist"], options=options).resolution == 32
 

@@ -79,7 +79,7 @@ def test_dropped_leaks_are_no_longer_trained_on(options):
     found = dropped.tasks[0].splits["train"]
 
     def content(split: Split, rows: list[int]) -> list[tuple[bytes, int]]:
-        return sorted((split.images[i].numpy().tobytes(), int(split.labels[i])) for i in rows)
+        return sorted((split.inputs[i].numpy().tobytes(), int(split.labels[i])) for i in rows)
 
     assert content(found, [*range(5)]) == content(whole["train"], rest)
     assert len(found) == 5

@@ -62,7 +62,7 @@ def test_validation_is_the_first_fifth_of_the_shuffled_test_images(options):
     state.permutation(8041)
     order = state.permutation(23)
     expected = np.stack([square(Image.fromarray(splits["test"][i].pixels), SIDE) for i in order])
-    both = torch.cat([loaded.splits["val"].images, loaded.splits["test"].images])
+    both = torch.cat([loaded.splits["val"].inputs, loaded.splits["test"].inputs])
     assert np.array_equal(both.numpy(), expected)
     assert len(loaded.splits["val"]) == 4
     known = torch.cat([loaded.splits["val"].labels, loaded.splits["test"].labels])

@@ -10,13 +10,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mergebench.backbones.sources import BackboneSource
+from mergebench.backbones.sources import ClipSource
 from mergebench.errors import InputError
 
 _NAMES = {True: "QuickGELU", False: "GELU"}
 
 
-def check_tag(source: BackboneSource) -> None:
+def check_tag(source: ClipSource) -> None:
     """Raise InputError if open_clip knows its tag as trained with another activation."""
     from open_clip.pretrained import get_pretrained_cfg
 
@@ -30,7 +30,7 @@ def check_tag(source: BackboneSource) -> None:
         )
 
 
-def check_configuration(file: Path, source: BackboneSource) -> None:
+def check_configuration(file: Path, source: ClipSource) -> None:
     """Raise InputError if a configuration beside the weights in `file` has another activation."""
     for config, quick_gelu in _stated(file):
         if quick_gelu != source.quick_gelu:

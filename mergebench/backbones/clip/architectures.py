@@ -11,8 +11,8 @@ import torch
 from timm.models import ConvNeXt, is_model, register_model
 from torch import Tensor, nn
 
-from mergebench.backbones.attention import split_attention
-from mergebench.backbones.convolutional_stem import ConvolutionalStem
+from mergebench.backbones.clip.attention import split_attention
+from mergebench.backbones.clip.convolutional_stem import ConvolutionalStem
 from mergebench.backbones.sources import EMBEDDED
 
 

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mergebench.backbones.weights.reading import read_tensors, readable
+from mergebench.backbones.weights import read_tensors, readable
 from mergebench.errors import InputError
 from mergebench.files import replacing
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from mergebench.backbones.sources import BackboneSource
+from mergebench.backbones.sources import ClipSource
 from mergebench.errors import InputError, shape_text, shown
 from mergebench.updates import HUGGINGFACE_TRANSPOSED, open_clip_tensor
 
@@ -20,9 +20,7 @@ _TEXT = re.compile(r"(^|\.)(text|text_model|token_embedding|ln_final|text_projec
 _VISION = re.compile(r"(^|\.)(visual|vision_model|trunk|class_embedding|patch_embedding)(\.|$)")
 
 
-def in_our_layout(
-    file: Path, state: Mapping[str, Tensor], source: BackboneSource
-) -> dict[str, Tensor]:
+def in_our_layout(file: Path, state: Mapping[str, Tensor], source: ClipSource) -> dict[str, Tensor]:
     """Return the tensors of `file` under the names and in the shapes of a split open_clip model.
 
     They may have Hugging Face's names, fused attention, and a prefix before all names, as wrappers

@@ -1,0 +1,80 @@
+"""Where the weights and the tokenizer of an encoder lie, and how to get them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Self
+
+from mergebench.backbones.sources import RANDOM, BertSource
+from mergebench.backbones.weights import HubFile, weights_file
+from mergebench.errors import InputError
+from mergebench.missing import MissingItem
+
+WEIGHTS, TOKENIZER = "model.safetensors", "tokenizer.json"
+_LIBRARIES = ("transformers", "tokenizers")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BertFiles:
+    """`weights`: a file of tensors; `tokenizer`: a `tokenizer.json`."""
+
+    weights: Path
+    tokenizer: Path
+
+    @classmethod
+    def of(cls, source: BertSource, given: Path | None) -> Self:
+        """Return the files at `given`, or those of the hub, downloaded if need be.
+
+        Raises InputError for a path without weights, and, saying what is missing, where there is no
+        network.
+        """
+        if given is None:
+            weights, tokenizer = (one.fetched() for one in _on_hub(source))
+            return cls(weights=weights, tokenizer=tokenizer)
+        weights = weights_file(given)
+        return cls(weights=weights, tokenizer=weights.with_name(TOKENIZER))
+
+
+def missing_bert(name: str, source: BertSource, weights: str | Path | None) -> MissingItem | None:
+    """Return what is missing of an encoder and how to get it; None if nothing is.
+
+    Raises InputError where its libraries are not installed, and for given files that are not there.
+    """
+    require_libraries(name)
+    if weights == RANDOM:
+        return None
+    if weights is not None:
+        files = BertFiles.of(source, Path(weights))
+        if not files.tokenizer.is_file():
+            raise InputError(
+                f"no {files.tokenizer}: copy the tokenizer.json of {source.repository} there"
+            )
+        return None
+    lacking = [one for one in _on_hub(source) if not one.available]
+    return lacking[0].missing if lacking else None
+
+
+def require_libraries(name: str) -> None:
+    """Raise InputError unless the libraries that an encoder needs are installed."""
+    lacking = [library for library in _LIBRARIES if find_spec(library) is None]
+    if lacking:
+        raise InputError(
+            f"backbone {name} needs {' and '.join(lacking)}: pip install 'mergebench[text]'"
+        )
+
+
+def _on_hub(source: BertSource) -> tuple[HubFile, HubFile]:
+    weights, tokenizer = (
+        HubFile(
+            repository=source.repository,
+            names=(file,),
+            revision=source.revision,
+            what=f"weights {source.architecture}",
+            megabytes=source.megabytes,
+            otherwise="or give a local folder by --weights DIR (make: WEIGHTS=DIR)",
+        )
+        for file in (WEIGHTS, TOKENIZER)
+    )
+    return weights, tokenizer

@@ -1,0 +1,11 @@
+from .architectures import create_model as create_model
+from .attention import SplitAttention as SplitAttention
+from .attention import split_attention as split_attention
+from .backbone import ClipBackbone as ClipBackbone
+from .checkpoint import write_checkpoint as write_checkpoint
+from .loading import load_clip as load_clip
+from .loading import word_tokenizer as word_tokenizer
+from .missing import missing_clip as missing_clip
+from .words import WordTokenizer as WordTokenizer
+from .words import content_words as content_words
+from .words import vocabulary_of as vocabulary_of
