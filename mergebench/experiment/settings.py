@@ -150,7 +150,25 @@ STRENGTHS = (0.01, 0.03, 0.1, 0.3)
 
 _DOUBLED_SCALE, _PUBLISHED_STRENGTH = 10_000.0, 0.01
 
+_MINILM_RECIPE = Recipe(
+    learning_rate=1e-3,
+    batch_size=32,
+    steps=300,
+    warmup_steps=30,
+    logit_scale=20.0,
+    precision="fp32",
+)
+_MINILM = Setting(
+    suite="text8",
+    recipe=_MINILM_RECIPE,
+    protections={"trap2": {"strength": 0.1}},
+    attacks=_few_steps(_MINILM_RECIPE),
+    search_per_task=24,
+    precision="fp32",
+)
+
 SETTINGS: Mapping[str, Setting] = {
+    "minilm": _MINILM,
     "mini_vit": Setting(
         suite="mini8",
         recipe=_VIT_RECIPE,
@@ -187,7 +205,17 @@ that it has; its README has λ 0.005. The larger ViT and the ConvNeXt have the s
 `_PAPER` says of plain updates holds here too.
 """
 
+_MINILM_FULL = FullRecipe(
+    learning_rate=1e-4,
+    batch_size=32,
+    steps=300,
+    warmup_steps=30,
+    logit_scale=20.0,
+    precision="fp32",
+)
+
 FULL_SETTINGS: Mapping[str, Setting] = {
+    "minilm": replace(_MINILM, recipe=_MINILM_FULL),
     "mini_vit": replace(
         SETTINGS["mini_vit"], recipe=_VIT_FULL, protections={"trap2": _VIT_FULL_TRAP}
     ),
