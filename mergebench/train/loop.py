@@ -21,6 +21,7 @@ from mergebench.train.accumulation import Accumulation
 from mergebench.train.classifier import Classifier
 from mergebench.train.cost import PeakMemory, step_seconds
 from mergebench.train.full import FullTower
+from mergebench.train.like_length import of_like_length
 from mergebench.train.lora import LoraTower
 from mergebench.train.objective import Losses, Objective, Step
 from mergebench.train.recipe import FullRecipe, Recipe, TrainingRecipe
@@ -142,7 +143,9 @@ class _Run:
         return Release(update=chosen.update, record=record)
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield full batches: permutations of all images, one after the other, cut to size.
+        """Yield full batches: permutations of all inputs, one after the other, cut to size.
+
+        Inputs of different lengths then change places with such of neighbouring batches.
 
         A task that the recipe does not shuffle comes class by class instead.
         """
@@ -156,6 +159,9 @@ class _Run:
             for _ in range(math.ceil(wanted / len(examples)))
         ]
         order = torch.cat(epochs)[:wanted]
+        lengths = examples.hidden.lengths(order)
+        if lengths is not None:
+            order = of_like_length(order, lengths, self.recipe.batch_size, draws)
         for batch in order.to(self.backbone.device).split(self.recipe.batch_size):
             yield examples.hidden.of(batch), examples.labels[batch]
 
