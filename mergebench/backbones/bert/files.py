@@ -70,11 +70,12 @@ def _on_hub(source: BertSource) -> tuple[HubFile, HubFile]:
         HubFile(
             repository=source.repository,
             names=(file,),
+            beside=(other,),
             revision=source.revision,
             what=f"weights {source.architecture}",
             megabytes=source.megabytes,
             otherwise="or give a local folder by --weights DIR (make: WEIGHTS=DIR)",
         )
-        for file in (WEIGHTS, TOKENIZER)
+        for file, other in ((WEIGHTS, TOKENIZER), (TOKENIZER, WEIGHTS))
     )
     return weights, tokenizer
