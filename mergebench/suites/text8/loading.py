@@ -33,6 +33,7 @@ def load_text8(tasks: Sequence[str] | None = None, *, options: SuiteOptions) -> 
         tasks=loaded,
         size=width,
         inputs="texts",
+        unit="tokens",
         notes=(*_notes(found), _cut(loaded, width)),
     )
 
