@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from mergebench.backbones import find_source
 from mergebench.contracts import DataMerger
 from mergebench.device import choose_device
 from mergebench.experiment.attack_names import TABLE2, check_attack
@@ -15,6 +16,7 @@ from mergebench.experiment.workbench import Workbench
 from mergebench.measure import UNPROTECTED, Protocol
 from mergebench.registry import registry
 from mergebench.suites import SuiteOptions
+from mergebench.train import TrainingRecipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,11 @@ class Experiment:
         sets = [(UNPROTECTED, target) for target in plain]
         sets += [(name, task) for name in self.protections for task in tasks]
         return [(protection, target, seed) for seed in self.seeds for protection, target in sets]
+
+    def summary(self, recipe: TrainingRecipe) -> str:
+        """Return in a line what a recipe trains here, and how."""
+        source = find_source(self.backbone)
+        return recipe.summary(self.workbench().suite.inputs, source.trainable)
 
     @property
     def merge_count(self) -> int:

@@ -163,6 +163,7 @@ def context_of(experiment: Experiment, cells: Sequence[Cell]) -> Context:
         backbone_sha256=bench.backbone.sha256,
         suite=bench.suite.name,
         suite_sha256=bench.suite.sha256,
+        inputs=bench.suite.inputs,
         tasks=bench.suite.task_names,
         protocol=experiment.protocol.name,
         release=experiment.setting.release,
@@ -177,35 +178,35 @@ def context_of(experiment: Experiment, cells: Sequence[Cell]) -> Context:
 
 def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
     """Yield what else the numbers depend on: recipe, options, search subset, mixed versions."""
-    setting = experiment.setting
+    setting, inputs = experiment.setting, experiment.workbench().suite.inputs
     if setting.published:
         stated = ", ".join(experiment.protocol.defects.stated())
         yield f"Defects of the reference (docs/paper_setting.md): {stated}."
     updates = "Adapters" if setting.release == "lora" else "Updates"
-    yield f"{updates}: {setting.recipe.summary}."
+    yield f"{updates}: {experiment.summary(setting.recipe)}."
     for name in (UNPROTECTED, *experiment.protections):
         options = dict(setting.protections.get(name, {}))
         recipe = options.pop("recipe", setting.recipe)
         if recipe != setting.recipe:
-            yield f"{updates} of {name}: {recipe.summary}."
+            yield f"{updates} of {name}: {experiment.summary(recipe)}."
         if options:
             shown = ", ".join(f"{key} {value}" for key, value in options.items())
             yield f"Options of {name}: {shown}."
     for attack in experiment.attacks:
         merger = experiment.setting.attack(check_attack(attack)[0])
         if isinstance(merger, DataMerger):
-            yield described(merger)
+            yield described(merger, experiment)
     if setting.published or setting.recipe.precision != setting.precision:
         yield f"Training computes in {setting.recipe.precision}."
     if setting.search_per_task is not None:
         yield (
-            f"Merges are tuned on {setting.search_per_task} class-balanced validation images "
+            f"Merges are tuned on {setting.search_per_task} class-balanced validation {inputs} "
             "per task."
         )
     if experiment.protocol.race is not None:
-        seen, exhaustive = searched_images(cells)
+        seen, exhaustive = searched_inputs(cells)
         yield (
-            f"The searches looked at {seen} validation images, where exhaustive ones would have "
+            f"The searches looked at {seen} validation {inputs}, where exhaustive ones would have "
             f"looked at {exhaustive} ({100 * seen / max(1, exhaustive):.0f} %)."
         )
     places = sorted({cell.run.place for cell in cells})
@@ -216,19 +217,20 @@ def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
         yield f"The cells were measured with {len(versions)} sets of package versions."
 
 
-def described(merger: DataMerger) -> str:
-    """Return in a sentence which images an attack looks at, and its other hyper-parameters."""
+def described(merger: DataMerger, experiment: Experiment) -> str:
+    """Return in a sentence which inputs an attack looks at, and its other hyper-parameters."""
     budget = {item.name for item in fields(DataMerger)}
     shown = (
-        value.summary if isinstance(value, TrainingRecipe) else f"{name} {value}"
+        experiment.summary(value) if isinstance(value, TrainingRecipe) else f"{name} {value}"
         for name, value in merger.options().items()
         if name not in budget
     )
-    return f"{'; '.join([f'{merger.name} looks at {merger.budget}', *shown])}."
+    seen = merger.budget(experiment.workbench().suite.inputs)
+    return f"{'; '.join([f'{merger.name} looks at {seen}', *shown])}."
 
 
-def searched_images(cells: Sequence[Cell]) -> tuple[int, int]:
-    """Return how many images the searches of the cells looked at, and all points times all images.
+def searched_inputs(cells: Sequence[Cell]) -> tuple[int, int]:
+    """Return how many inputs the searches of the cells looked at, and all points times all inputs.
 
     The second is what the same searches cost without a race.
     """

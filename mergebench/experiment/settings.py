@@ -1,9 +1,9 @@
 """What is used per backbone: the suite, the search subset, and the options of the protections.
 
-The recipes and the options of Trap² of the embedded backbones were chosen on validation images, the
+The recipes and the options of Trap² of the embedded backbones were chosen on validation inputs, the
 latter at nominal and off-nominal scales of one update (docs/embedded_suite.md). Accuracy of merges
 with a protected update played no part. `search_per_task` is what keeps a cold table 2 within ten
-minutes on two cores. Fine-tuning on few images keeps learning rate and logit scale of the embedded
+minutes on two cores. Fine-tuning on few inputs keeps learning rate and logit scale of the embedded
 backbones' adapters, with batches of 32 and at most 100 steps: from the unprotected merge of
 `mini_vit`, the selected ones of 200 were the first 125 at most. The paper's backbones have the
 reference's recipe, without its defects unless a protocol asks for them, and the attacks' own
@@ -38,7 +38,7 @@ class Setting:
 
     `recipe` is that of all protections, unless `protections`, which holds options by protection
     name, has another one. `attacks`: likewise options of attacks.
-    `search_per_task`: class-balanced validation images per task on which merges are tuned (None:
+    `search_per_task`: class-balanced validation inputs per task on which merges are tuned (None:
     all). `precision`: arithmetic of the tower in every evaluation. `published`: whether the paper
     has numbers of the backbone, which the defects of its reference are part of.
     """
@@ -114,7 +114,7 @@ _CONVNEXT_TRAP: Mapping[str, Any] = {
 
 
 def _few_steps(recipe: Recipe) -> Mapping[str, Any]:
-    """Return the options of attacks that fine-tune on few images; they select among few steps."""
+    """Return the options of attacks that fine-tune on few inputs; they select among few steps."""
     tuned = replace(
         recipe, batch_size=32, steps=100, warmup_steps=0, evaluate_every=25, probe_scales=()
     )

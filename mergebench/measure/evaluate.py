@@ -90,8 +90,8 @@ class Evaluator:
 
     They are kept as the suite has them on the backbone's device if they fit there (`Inputs`), with
     what the tower computes ahead of its blocks if that is small (`StemOutputs`); text heads are
-    computed once. `per_task` limits a split to a fixed class-balanced subset of that many inputs of
-    each task, e.g. `{"val": 120}`. `batch_size` is halved where a GPU's memory does not suffice.
+    computed once. `per_task` limits a split to a fixed class-balanced subset of that many inputs
+    per task, e.g. `{"val": 120}`. `batch_size` is halved where a GPU's memory does not suffice.
     """
 
     def __init__(

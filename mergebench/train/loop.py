@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -81,7 +80,7 @@ class _Run:
         self.accumulation = Accumulation(objective, self.tower.parameters)
         self.training = self.classifier.examples(task.splits["train"])
         self.validation = self.classifier.examples(task.splits["val"])
-        probe = probe_split(task.splits["val"], recipe.probe_images, seed)
+        probe = probe_split(task.splits["val"], recipe.probe_inputs, seed)
         self.probe = self.classifier.examples(probe)
         self.selection = Selection(
             recipe=recipe,
@@ -106,7 +105,7 @@ class _Run:
                     steps=recipe.steps,
                     loss=self.losses[-1].nominal,
                     off_nominal_loss=self.losses[-1].off_nominal,
-                    images_per_second=self._images_per_second(),
+                    inputs_per_second=self._inputs_per_second(),
                     seconds_left=self.seconds / (index + 1) * (recipe.steps - index - 1),
                 )
             )
@@ -125,7 +124,7 @@ class _Run:
             "task": self.task.name,
             "seed": self.seed,
             "objective": repr(self.objective),
-            "recipe": asdict(self.recipe),
+            "recipe": self.recipe,
             "losses": [losses.nominal for losses in self.losses],
             "off_nominal_losses": [losses.off_nominal for losses in self.losses],
             "evaluations": self.evaluations,
@@ -138,7 +137,7 @@ class _Run:
             "seconds": self.seconds,
             "step_seconds": step_seconds(self.costs),
             "peak_memory_bytes": self.peak_bytes,
-            "images_per_second": self._images_per_second(),
+            "images_per_second": self._inputs_per_second(),
         }
         return Release(update=chosen.update, record=record)
 
@@ -209,7 +208,7 @@ class _Run:
         accuracies = {scale: count / len(self.probe) for scale, count in probes.items()}
         return Validated(step=step, accuracies={1.0: correct / len(self.validation), **accuracies})
 
-    def _images_per_second(self) -> float:
+    def _inputs_per_second(self) -> float:
         return len(self.losses) * self.recipe.batch_size / max(self.seconds, 1e-9)
 
 

@@ -33,7 +33,7 @@ def small(attack: type[DataMerger]) -> DataMerger:
     few: dict[str, object] = {name: value for name, value in FEW.items() if name in known}
     if isinstance(known.get("recipe"), TrainingRecipe):
         few["recipe"] = replace(known["recipe"], steps=FEW["steps"], batch_size=4)
-    return attack().with_options(images_per_task=4, images_per_class=0, **few)
+    return attack().with_options(inputs_per_task=4, inputs_per_class=0, **few)
 
 
 @pytest.fixture(scope="module", params=["mini_vit", "mini_convnext"])

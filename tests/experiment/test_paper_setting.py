@@ -63,7 +63,7 @@ def write_data(root: Path, tasks: list[str]) -> None:
             write_archive(root, task, splits)
 
 
-def shortened(monkeypatch, *, steps: int = 12, probe_images: int = 4) -> None:
+def shortened(monkeypatch, *, steps: int = 12, probe_inputs: int = 4) -> None:
     """Train for few steps and search three alphas, by the means of settings and protocols."""
     setting = SETTINGS["vit_b32"]
     recipe = replace(
@@ -73,7 +73,7 @@ def shortened(monkeypatch, *, steps: int = 12, probe_images: int = 4) -> None:
         warmup_steps=2,
         evaluate_every=6,
         learning_rate=1e-2,
-        probe_images=probe_images,
+        probe_inputs=probe_inputs,
     )
     monkeypatch.setitem(SETTINGS, "vit_b32", replace(setting, recipe=recipe))
     for name in ("paper", "paper-exact"):
@@ -277,7 +277,7 @@ def test_what_is_missing_is_downloaded_before_the_run(tmp_path, capsys, monkeypa
 
 @pytest.mark.slow
 def test_table2_of_the_real_architecture(tmp_path, monkeypatch, words):
-    shortened(monkeypatch, steps=4, probe_images=1)
+    shortened(monkeypatch, steps=4, probe_inputs=1)
     write_data(tmp_path / "data", ["mnist", "svhn"])
     weights = random_weights(tmp_path / "weights", "ViT-B-32-quickgelu")
     local = ["--backbone", "vit_b32", "--weights", str(weights), "--partial", "--device", "cpu"]

@@ -37,8 +37,8 @@ def run_merge(options: argparse.Namespace) -> None:
     attack, space = check_attack(options.attack)
     if issubclass(registry().get(Attack, attack), DataMerger):
         raise InputError(
-            f"--attack {attack} needs images, which this command does not read; "
-            "choose one that needs none"
+            f"--attack {attack} looks at inputs, which this command does not read; "
+            "choose one that looks at none"
         )
     Output(
         option="--out",

@@ -34,6 +34,7 @@ def load_text8(tasks: Sequence[str] | None = None, *, options: SuiteOptions | No
         tasks=loaded,
         size=width,
         inputs="texts",
+        unit="tokens",
         notes=(*_notes(found), _cut(loaded, width)),
     )
 
