@@ -16,7 +16,6 @@ from mergebench.experiment.workbench import Workbench
 from mergebench.measure import UNPROTECTED, Protocol
 from mergebench.registry import registry
 from mergebench.suites import SuiteOptions
-from mergebench.train import TrainingRecipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +80,10 @@ class Experiment:
         sets += [(name, task) for name in self.protections for task in tasks]
         return [(protection, target, seed) for seed in self.seeds for protection, target in sets]
 
-    def summary(self, recipe: TrainingRecipe) -> str:
-        """Return in a line what a recipe trains here, and how."""
-        source = find_source(self.backbone)
-        return recipe.summary(self.workbench().suite.inputs, source.trainable)
+    @property
+    def trainable(self) -> str:
+        """What full fine-tuning trains here, in words for a caption."""
+        return find_source(self.backbone).trainable
 
     @property
     def merge_count(self) -> int:

@@ -64,8 +64,9 @@ def _jobs(experiment: Experiment, budget: int) -> Iterator[MergeJob]:
 def _notes(experiment: Experiment) -> Iterator[str]:
     merger = experiment.setting.attack(check_attack(RECOVERY)[0])
     assert isinstance(merger, DataMerger)
+    inputs, trainable = experiment.workbench().suite.inputs, experiment.trainable
     for budget in RECOVERY_BUDGETS:
-        yield described(merger.with_options(inputs_per_class=budget), experiment)
+        yield described(merger.with_options(inputs_per_class=budget), inputs, trainable)
 
 
 def _row(cell: Cell, job: MergeJob, budget: int) -> Recovered:

@@ -172,30 +172,33 @@ def context_of(experiment: Experiment, cells: Sequence[Cell]) -> Context:
         device=newest.run.place,
         versions=versions,
         revisions=tuple(sorted({cell.run.revision for cell in cells if cell.run.revision})),
-        notes=(*bench.suite.notes, *_notes(experiment, cells)),
+        notes=(*bench.suite.notes, *_notes(experiment, cells, bench.suite.inputs)),
     )
 
 
-def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
-    """Yield what else the numbers depend on: recipe, options, search subset, mixed versions."""
-    setting, inputs = experiment.setting, experiment.workbench().suite.inputs
+def _notes(experiment: Experiment, cells: Sequence[Cell], inputs: str) -> Iterator[str]:
+    """Yield what else the numbers depend on: recipe, options, search subset, mixed versions.
+
+    `inputs`: as of `Suite.inputs`.
+    """
+    setting, trainable = experiment.setting, experiment.trainable
     if setting.published:
         stated = ", ".join(experiment.protocol.defects.stated())
         yield f"Defects of the reference (docs/paper_setting.md): {stated}."
     updates = "Adapters" if setting.release == "lora" else "Updates"
-    yield f"{updates}: {experiment.summary(setting.recipe)}."
+    yield f"{updates}: {setting.recipe.summary(inputs, trainable)}."
     for name in (UNPROTECTED, *experiment.protections):
         options = dict(setting.protections.get(name, {}))
         recipe = options.pop("recipe", setting.recipe)
         if recipe != setting.recipe:
-            yield f"{updates} of {name}: {experiment.summary(recipe)}."
+            yield f"{updates} of {name}: {recipe.summary(inputs, trainable)}."
         if options:
             shown = ", ".join(f"{key} {value}" for key, value in options.items())
             yield f"Options of {name}: {shown}."
     for attack in experiment.attacks:
         merger = experiment.setting.attack(check_attack(attack)[0])
         if isinstance(merger, DataMerger):
-            yield described(merger, experiment)
+            yield described(merger, inputs, trainable)
     if setting.published or setting.recipe.precision != setting.precision:
         yield f"Training computes in {setting.recipe.precision}."
     if setting.search_per_task is not None:
@@ -217,16 +220,18 @@ def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
         yield f"The cells were measured with {len(versions)} sets of package versions."
 
 
-def described(merger: DataMerger, experiment: Experiment) -> str:
-    """Return in a sentence which inputs an attack looks at, and its other hyper-parameters."""
+def described(merger: DataMerger, inputs: str, trainable: str) -> str:
+    """Return in a sentence what an attack looks at, and its other hyper-parameters.
+
+    `inputs`, `trainable`: as of `TrainingRecipe.summary`.
+    """
     budget = {item.name for item in fields(DataMerger)}
     shown = (
-        experiment.summary(value) if isinstance(value, TrainingRecipe) else f"{name} {value}"
+        value.summary(inputs, trainable) if isinstance(value, TrainingRecipe) else f"{name} {value}"
         for name, value in merger.options().items()
         if name not in budget
     )
-    seen = merger.budget(experiment.workbench().suite.inputs)
-    return f"{'; '.join([f'{merger.name} looks at {seen}', *shown])}."
+    return f"{'; '.join([f'{merger.name} looks at {merger.budget(inputs)}', *shown])}."
 
 
 def searched_inputs(cells: Sequence[Cell]) -> tuple[int, int]:

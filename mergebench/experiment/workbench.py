@@ -179,10 +179,7 @@ class Workbench:
         *,
         start: Callable[[], Update] | None = None,
     ) -> DataMergeProblem:
-        """Return the merge of the same updates by `merger`, with the help of data.
-
-        `start`: as of `DataMergeProblem`.
-        """
+        """Return their merge by `merger`, with data; `start`: as of `DataMergeProblem`."""
         return DataMergeProblem(
             self._released(protection, target, seed, progress),
             backbone=self.backbone,

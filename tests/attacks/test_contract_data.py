@@ -1,4 +1,4 @@
-"""What every attack that looks at images must do; a new one is tested by being registered."""
+"""What every attack that looks at inputs must do; a new one is tested by being registered."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from mergebench import cli
 from mergebench.backbones import BACKBONES
 from mergebench.backbones.clip.architectures import create_model
 from mergebench.backbones.weights import hub as weights_hub
-from mergebench.commands.runs import experiments, images
+from mergebench.commands.runs import experiments, suite_data
 from mergebench.experiment import experiment as experiment_module
 from mergebench.experiment.settings import SETTINGS
 from mergebench.measure.protocols import PROTOCOLS
@@ -165,8 +165,8 @@ def test_an_option_of_a_protection_is_used_and_stated(tmp_path, run):
 @pytest.mark.parametrize(
     ("backbone", "more", "message"),
     [
-        ("mini_vit", ["--data-root", "data"], "--data-root: the images of suite mini8 come with"),
-        ("mini_vit", ["--drop-leaks"], "--drop-leaks: the images of suite mini8 come with"),
+        ("mini_vit", ["--data-root", "data"], "--data-root: the data of suite mini8 come with"),
+        ("mini_vit", ["--drop-leaks"], "--drop-leaks: the data of suite mini8 come with"),
         ("mini_vit", ["--protocol", "paper-exact"], "there are none of backbone mini_vit"),
         ("mini_vit", ["--set", "strength=1"], "--set strength=1: expected NAME.KEY=VALUE"),
         ("mini_vit", ["--set", "ties.top=1"], "unknown option 'top'; did you mean top_k?"),
@@ -251,7 +251,7 @@ def test_with_weights_a_silent_hub_is_asked_once(tmp_path, capsys, monkeypatch, 
 def test_a_local_copy_that_lacks_images_is_not_replaced_by_a_download(
     tmp_path, capsys, monkeypatch, small, words
 ):
-    monkeypatch.setattr(images, "fetch_data", lambda state: pytest.fail("downloads"))
+    monkeypatch.setattr(suite_data, "fetch_data", lambda state: pytest.fail("downloads"))
     write_data(tmp_path / "data", ["mnist"])
     local = ["--backbone", "vit_b32", "--weights", str(small), "--tasks", "mnist"]
     assert cli.main(["table1", *local, *words]) == 2

@@ -109,7 +109,7 @@ def test_recovery_is_measured_once_from_every_start(experiment, measured, monkey
     assert bench.measured == count
     by_place = {(r.protection, r.target, r.inputs_per_class): r for r in found.recovered}
     assert by_place.keys() == {(s, t, n) for s in STARTS for t in TASKS for n in (0, 1)}
-    assert {by_place[start, "mnist", 1].images for start in STARTS} == {10}
+    assert {by_place[start, "mnist", 1].inputs for start in STARTS} == {10}
 
     zero_shot = bench.zero_shot().results.correct
     plain = Merges(experiment, "none", None, 0).cell("ta", "full").results.correct
@@ -126,7 +126,7 @@ def recovered(start: str, target: str, budget: int, correct: int, seed: int = 0)
         protection=start,
         target=target,
         inputs_per_class=budget,
-        images=10 * budget,
+        inputs=10 * budget,
         correct=correct,
         size=50,
     )
@@ -190,7 +190,7 @@ def test_incomplete_or_doubled_recoveries_are_refused(rows, message):
         recovery(Measurements(context=context(), recovered=rows))
 
 
-def test_an_attack_cannot_start_from_one_that_needs_images(experiment, measured):
+def test_an_attack_cannot_start_from_one_that_looks_at_inputs(experiment, measured):
     with pytest.raises(InputError, match="finetune cannot start from regmean"):
         Merges(experiment, "none", "mnist", 0).cell(
             "finetune", "full", [("start_from", "regmean@full")]

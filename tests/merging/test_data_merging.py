@@ -1,4 +1,4 @@
-"""Attacks that look at images: their budget, what they are given, and the cells they make."""
+"""Attacks that look at inputs: their budget, what they are given, and the cells they make."""
 
 from __future__ import annotations
 
@@ -81,9 +81,9 @@ def test_test_images_are_not_given_and_validation_is_whole():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"inputs_per_task": 11}, "wants 11 images of task coins, but split val has 10"),
-        ({"inputs_per_class": 6}, "wants 6 images of class 'class 0' of task coins"),
-        ({"inputs_per_task": 0}, "its budget is 0 images per task"),
+        ({"inputs_per_task": 11}, "wants 11 inputs of task coins, but split val has 10"),
+        ({"inputs_per_class": 6}, "wants 6 inputs of class 'class 0' of task coins"),
+        ({"inputs_per_task": 0}, "its budget is 0 inputs per task"),
     ],
 )
 def test_a_budget_that_cannot_be_met_is_refused(options, message):
