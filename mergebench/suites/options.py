@@ -39,11 +39,12 @@ class SuiteOptions:
     """How a suite of real data sets is found and prepared.
 
     `data_root`: folder of local copies; `cache`: folder of decoded images; `resolution`: side of an
-    image in pixels; `tokenize`: texts to the token ids `(N, L)` that the backbone takes. `partial` accepts data sets that lack images or classes (the suite's name says
-    so). `cars_leak` trains Cars on its own test images, as the public reference does (the suite's
-    name says so). `leaks`: other training images that are validation or test images too stop the
-    run ("refuse"), are left out of training ("drop") or stay as published ("keep"); captions count
-    them. Raises `InputError` when the resolution is not positive.
+    image in pixels; `tokenize`: texts to the token ids `(N, L)` that the backbone takes. `partial`
+    accepts data sets that lack images or classes (the suite's name says so). `cars_leak` trains
+    Cars on its own test images, as the public reference does (the suite's name says so). `leaks`:
+    other training images that are validation or test images too stop the run ("refuse"), are left
+    out of training ("drop") or stay as published ("keep"); captions count them. Raises `InputError`
+    when the resolution is not positive.
     """
 
     data_root: Path = field(default_factory=default_data_root)
