@@ -120,11 +120,13 @@ def test_features_are_unit_rows_and_reproducible(name: str) -> None:
     assert torch.equal(features, again)
 
 
-def test_preprocess_normalises_and_resizes() -> None:
+def test_images_are_normalised_and_resized() -> None:
     backbone = load_backbone("mini_vit", weights="random")
     white = torch.full((1, 3, 48, 48), 255, dtype=torch.uint8)
     torch.testing.assert_close(backbone.prepare(white), torch.full((1, 3, 32, 32), 2.0))
-    with pytest.raises(ValueError, match=r"uint8 of shape \(N, 3, S, S\), got torch.float32"):
+    with pytest.raises(
+        ValueError, match=r"takes images, uint8 of shape \(N, 3, S, S\), not torch.float32"
+    ):
         backbone.prepare(white.float())
 
 

@@ -23,7 +23,7 @@ def loaded(statements: str, *libraries: str) -> list[str]:
         "from mergebench.backbones import BACKBONES, EMBEDDED, Precision, find_source",
         "from mergebench.backbones import missing_weights; missing_weights('mini_vit')",
         "from mergebench.backbones import find_source as f, resolution_of as r\n"
-        "assert r(f('vit_b32').architecture) == 224 and f('vit_b32').quick_gelu",
+        "assert r(f('vit_b32')) == 224 and f('vit_b32').quick_gelu",
         "from mergebench.backbones import site_shapes as s, tensor_shapes as t\n"
         "assert len(s('vit_l14')) == 96 and len(t('vit_l14')) == 391",
     ],
@@ -32,6 +32,7 @@ def test_what_there_is_can_be_said_without_torch(statements: str) -> None:
     assert loaded(statements, "torch", *HEAVY) == []
 
 
-def test_no_name_of_the_room_loads_open_clip_but_the_one_that_builds_models() -> None:
+def test_no_name_of_the_room_loads_libraries_of_models_but_the_two_that_build_them() -> None:
     every = "import mergebench.backbones as room\n[getattr(room, n) for n in set(room.__all__) - "
-    assert loaded(f"{every}{{'create_model'}}]", "torch", *HEAVY) == ["torch"]
+    builders = "{'create_model', 'create_tower'}"
+    assert loaded(f"{every}{builders}]", "torch", *HEAVY) == ["torch"]

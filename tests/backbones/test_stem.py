@@ -12,9 +12,8 @@ from training import tiny_backbone
 
 from mergebench.backbones import Backbone, Body, StemOutputs
 from mergebench.backbones.clip.architectures import create_model
+from mergebench.backbones.clip.towers import parts_of
 from mergebench.backbones.precision import Precision
-from mergebench.backbones.stem_outputs import stem_parameters
-from mergebench.backbones.tower_parts import blocks, stem, suffix
 
 
 def images(count: int = 6) -> torch.Tensor:
@@ -33,7 +32,7 @@ def test_stem_and_body_are_the_tower_bit_for_bit(backbone: Backbone, precision: 
     pixels = backbone.prepare(images())
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"), torch.no_grad():
         whole = backbone.tower(pixels)
-        assert torch.equal(Body(backbone.tower)(outputs.of(slice(6))), whole)
+        assert torch.equal(Body(backbone.parts)(outputs.of(slice(6))), whole)
 
 
 @pytest.mark.slow
@@ -42,8 +41,9 @@ def test_the_paper_s_towers_split_alike(name: str) -> None:
     side = open_clip.get_model_config(name)["vision_cfg"]["image_size"]
     tower: nn.Module = create_model(name).visual.eval()
     pixels = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
+    parts = parts_of(tower)
     with torch.inference_mode():
-        assert torch.equal(Body(tower)(stem(tower, pixels)), tower(pixels))
+        assert torch.equal(Body(parts)(parts.stem(pixels)), tower(pixels))
 
 
 @pytest.mark.parametrize(
@@ -54,52 +54,52 @@ def test_the_paper_s_towers_split_alike(name: str) -> None:
     ],
 )
 def test_blocks_have_the_paths_of_their_modules(name: str, kinds: dict[str, int]) -> None:
-    tower = tiny_backbone(name).tower
-    found = blocks(tower)
+    backbone = tiny_backbone(name)
+    found = backbone.parts.blocks()
     assert Counter(type(block).__name__ for block in found.values()) == kinds
-    assert all(tower.get_submodule(path) is block for path, block in found.items())
+    assert all(backbone.tower.get_submodule(path) is block for path, block in found.items())
 
 
 def test_every_site_is_in_a_block_and_the_order_is_that_of_execution(backbone: Backbone) -> None:
     order: list[str] = []
     hooks = [
         block.register_forward_pre_hook(lambda module, taken, path=path: order.append(path))
-        for path, block in blocks(backbone.tower).items()
+        for path, block in backbone.parts.blocks().items()
     ]
     backbone.tower(backbone.prepare(images(1)))
     for hook in hooks:
         hook.remove()
-    assert order == [*blocks(backbone.tower)]
+    assert order == [*backbone.parts.blocks()]
     assert all(any(site.startswith(f"{path}.") for path in order) for site in backbone.sites)
 
 
 def test_stem_blocks_and_suffix_are_the_tower_bit_for_bit(backbone: Backbone) -> None:
-    pixels = backbone.prepare(images())
-    hidden = stem(backbone.tower, pixels)
-    for block in blocks(backbone.tower).values():
-        hidden = block(hidden)
-    assert torch.equal(suffix(backbone.tower, hidden), backbone.tower(pixels))
+    parts, pixels = backbone.parts, backbone.prepare(images())
+    hidden = parts.stem(pixels)
+    for block in parts.blocks().values():
+        hidden = parts.run(block, hidden)
+    assert torch.equal(parts.suffix(hidden), backbone.tower(pixels))
 
 
 def test_a_residual_network_has_no_stem_that_we_know() -> None:
     with pytest.raises(TypeError, match="Linear is neither a ViT of open_clip nor a ConvNeXt"):
-        Body(nn.Linear(2, 2))
+        parts_of(nn.Linear(2, 2))
 
 
 def test_no_site_is_part_of_the_stem(backbone: Backbone) -> None:
     sites = {id(linear.weight) for linear in backbone.sites.values()}
-    assert not sites & {id(parameter) for parameter in stem_parameters(backbone.tower)}
+    assert not sites & {id(parameter) for parameter in backbone.parts.stem_parameters()}
 
 
 def test_the_stem_depends_on_all_its_parameters_and_no_others(backbone: Backbone) -> None:
-    own = {id(parameter) for parameter in stem_parameters(backbone.tower)}
+    own = {id(parameter) for parameter in backbone.parts.stem_parameters()}
     pixels = backbone.prepare(images(2))
-    before = stem(backbone.tower, pixels)
+    before = backbone.parts.stem(pixels)
     for parameter in backbone.tower.parameters():
         kept = parameter.detach().clone()
         with torch.no_grad():
             parameter.copy_(torch.randn(kept.shape, generator=torch.Generator().manual_seed(1)))
-        changed = not torch.equal(stem(backbone.tower, pixels), before)
+        changed = not torch.equal(backbone.parts.stem(pixels), before)
         with torch.no_grad():
             parameter.copy_(kept)
         assert changed is (id(parameter) in own)
@@ -117,7 +117,7 @@ def test_kept_outputs_are_those_of_each_request(
 def test_a_write_to_the_stem_is_noticed(backbone: Backbone) -> None:
     outputs = StemOutputs(backbone, images(), precision="fp32")
     before = outputs.of(slice(3))
-    parameter = stem_parameters(backbone.tower)[0]
+    parameter = backbone.parts.stem_parameters()[0]
     original = parameter.detach().clone()
     with torch.no_grad():
         torch.add(original, 1.0, out=parameter)

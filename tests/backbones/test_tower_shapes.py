@@ -19,9 +19,9 @@ REAL = ("mini_vit", "mini_convnext", "vit_b32", "vit_l14", "convnext")
 
 @pytest.mark.parametrize("name", REAL)
 def test_committed_facts_are_the_architecture_s(name: str, tmp_path: Path) -> None:
-    architecture = find_source(name).architecture
-    write_facts(built_facts(architecture), tmp_path / "facts.json")
-    committed = FACTS_FOLDER / f"{architecture}.json"
+    source = find_source(name)
+    write_facts(built_facts(source), tmp_path / "facts.json")
+    committed = FACTS_FOLDER / f"{source.architecture}.json"
     assert committed.read_bytes() == (tmp_path / "facts.json").read_bytes(), (
         "run `python -m mergebench.provenance.architecture_facts`"
     )

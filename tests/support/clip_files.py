@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import CLIPConfig, CLIPModel
 
 from mergebench.backbones.architecture_facts import KNOWN
-from mergebench.backbones.sources import BACKBONES, BackboneSource
+from mergebench.backbones.sources import BACKBONES, ClipSource
 from mergebench.provenance.architecture_facts import built_facts
 
 SMALL = "small_clip"
@@ -23,14 +23,16 @@ _VISION = {"image_size": 32, "layers": 2, "width": _WIDTH, "patch_size": 16, "he
 _TEXT = {"context_length": 77, "vocab_size": 49408, "width": _WIDTH, "heads": 4, "layers": 1}
 
 
-def add_small_backbone(folder: Path) -> BackboneSource:
+def add_small_backbone(folder: Path) -> ClipSource:
     """Make `small_clip` known to open_clip and mergebench: a ViT-B/32 of two narrow blocks."""
     config = folder / "small-clip-quickgelu.json"
     options = {"embed_dim": _DIM, "quick_gelu": True, "vision_cfg": _VISION, "text_cfg": _TEXT}
     config.write_text(json.dumps(options))
     open_clip.add_model_config(config)
-    KNOWN[config.stem] = built_facts(config.stem)
-    source = replace(BACKBONES["vit_b32"], architecture=config.stem)
+    like = BACKBONES["vit_b32"]
+    assert isinstance(like, ClipSource)
+    source = replace(like, architecture=config.stem)
+    KNOWN[config.stem] = built_facts(source)
     BACKBONES[SMALL] = source
     return source
 

@@ -11,7 +11,7 @@ from open_clip.model import CLIPTextCfg, CLIPVisionCfg
 from scipy.special import erf
 from torch import nn
 
-from mergebench.backbones import Backbone, split_attention
+from mergebench.backbones import Backbone, ClipBackbone, split_attention
 from mergebench.suites import Split, Task
 from mergebench.updates.update import Dense, LowRank, Update
 
@@ -28,7 +28,7 @@ GROUPS = (
 Arrays = dict[str, np.ndarray]
 
 
-def small_backbone() -> Backbone:
+def small_backbone() -> ClipBackbone:
     """Return a ViT of two blocks of width 16 on five tokens, no norm of which is trivial."""
     with torch.random.fork_rng():
         torch.manual_seed(3)
@@ -49,7 +49,7 @@ def small_backbone() -> Backbone:
             elif isinstance(module, nn.Linear):
                 module.weight.data.normal_(0, 0.3)
                 module.bias.data.normal_(0, 0.3)
-    return Backbone(
+    return ClipBackbone(
         name="small",
         model=model,
         tokenize=lambda texts: torch.zeros(len(texts), 4, dtype=torch.int64),
@@ -58,6 +58,7 @@ def small_backbone() -> Backbone:
         std=(0.25, 0.25, 0.25),
         sha256="small",
         site_pattern=r"(attn|mlp)\.\w+$",
+        untrained_pattern=r"^proj$",
     )
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mergebench.backbones.sources import EMBEDDED, ClipSource
-from mergebench.backbones.weights import HubFile, weights_file
+from mergebench.backbones.weights import weights_file
 from mergebench.missing import MissingItem
+
+if TYPE_CHECKING:
+    from mergebench.backbones.weights import HubFile
 
 FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 """Under which names open_clip publishes weights, the preferred one first."""
@@ -14,6 +18,8 @@ FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 
 def published_file(source: ClipSource) -> HubFile:
     """Return where the published weights are."""
+    from mergebench.backbones.weights import HubFile
+
     return HubFile(
         repository=source.repository,
         names=FILES,

@@ -10,11 +10,11 @@ from clip_files import SMALL, add_small_backbone, fused, huggingface_clip, write
 from transformers import CLIPModel
 
 from mergebench.backbones import BACKBONES, load_backbone
-from mergebench.backbones.sources import BackboneSource
+from mergebench.backbones.sources import ClipSource
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory) -> Iterator[BackboneSource]:
+def source(tmp_path_factory) -> Iterator[ClipSource]:
     yield add_small_backbone(tmp_path_factory.mktemp("architecture"))
     del BACKBONES[SMALL]
 

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from mergebench.backbones import find_source
-from mergebench.backbones.weights.fitting import load_weights
+from mergebench.backbones.clip.fitting import load_weights
 from mergebench.errors import InputError, lacks_memory
 
 

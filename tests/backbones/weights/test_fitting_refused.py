@@ -14,7 +14,7 @@ from transformers import CLIPVisionModelWithProjection
 
 from mergebench.backbones import BACKBONES, load_backbone
 from mergebench.backbones.architecture_facts import KNOWN
-from mergebench.backbones.sources import BackboneSource
+from mergebench.backbones.sources import ClipSource
 from mergebench.errors import InputError
 from mergebench.provenance.architecture_facts import built_facts
 
@@ -114,9 +114,9 @@ def test_another_activation_beside_the_file_is_an_error(files, their_file, tmp_p
 
 
 def test_a_tag_of_another_activation_is_an_error(files, monkeypatch):
-    plain = BackboneSource(architecture="ViT-B-32", sites="", tag="openai", repository="x")
+    plain = ClipSource(architecture="ViT-B-32", sites="", tag="openai", repository="x")
     monkeypatch.setitem(BACKBONES, SMALL, plain)
-    monkeypatch.setitem(KNOWN, "ViT-B-32", built_facts("ViT-B-32"))
+    monkeypatch.setitem(KNOWN, "ViT-B-32", built_facts(plain))
     refused(files[0], "'openai' were trained with QuickGELU, but ViT-B-32 computes GELU")
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 from clip_files import SMALL
 
 from mergebench.backbones import load_backbone, missing_weights
+from mergebench.backbones.clip.missing import FILES
 from mergebench.backbones.weights import hub as hub_module
-from mergebench.backbones.weights.hub import FILES
 from mergebench.errors import InputError
 
 
@@ -22,9 +23,7 @@ def cache(tmp_path, monkeypatch) -> Path:
         raise OSError("no network")
 
     find = hub_module.try_to_load_from_cache
-    monkeypatch.setattr(
-        hub_module, "try_to_load_from_cache", lambda *words: find(*words, cache_dir=tmp_path)
-    )
+    monkeypatch.setattr(hub_module, "try_to_load_from_cache", partial(find, cache_dir=tmp_path))
     monkeypatch.setattr(hub_module.constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(hub_module, "ask_hub", no_network)
     return tmp_path
@@ -75,14 +74,14 @@ def test_weights_that_the_hub_offers_are_downloaded(cache, files, monkeypatch):
 
     pickled = str(files[1])
     monkeypatch.setattr(hub_module, "ask_hub", offer)
-    monkeypatch.setattr(hub_module, "hf_hub_download", lambda repository, name: pickled)
+    monkeypatch.setattr(hub_module, "hf_hub_download", lambda repository, name, revision: pickled)
     assert missing_weights(SMALL) is None
     assert asked == list(FILES)
     assert load_backbone(SMALL).sha256 == load_backbone(SMALL, weights=pickled).sha256
 
 
 def test_a_broken_download_is_one_line(cache, monkeypatch):
-    def break_off(repository: str, name: str) -> str:
+    def break_off(repository: str, name: str, revision: None) -> str:
         raise OSError(28, "No space left\non device")
 
     monkeypatch.setattr(hub_module, "ask_hub", lambda url, timeout: None)
