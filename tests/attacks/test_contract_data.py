@@ -93,7 +93,7 @@ def merged(
 
 def dark(task: Task, split: str) -> Task:
     splits = {
-        name: Split(inputs=own.images // (1 + (name == split)), labels=own.labels)
+        name: Split(inputs=own.inputs // (1 + (name == split)), labels=own.labels)
         for name, own in task.splits.items()
     }
     return replace(task, splits=splits)

@@ -14,7 +14,6 @@ from training import assert_unchanged, tiny_backbone, weights_of
 from attacks import prodistill
 from attacks.prodistill import ProDistill
 from mergebench.backbones import Backbone
-from mergebench.backbones.tower_parts import blocks
 from mergebench.errors import InputError
 from mergebench.measure.evaluate import deployed
 from mergebench.suites import Split, Task
@@ -101,7 +100,7 @@ def block_inputs(backbone: Backbone, update: Update, images: Tensor) -> list[Ten
     caught: list[Tensor] = []
     hooks = [
         block.register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
-        for block in blocks(backbone.tower).values()
+        for block in backbone.parts.blocks().values()
     ]
     try:
         with deployed(backbone, update), torch.no_grad():
@@ -167,7 +166,7 @@ def test_labels_are_not_read(backbone):
 def without_labels(task: Task) -> Task:
     """Return the task with its labels in another order, and no images to select on."""
     splits = {
-        name: Split(inputs=own.images, labels=own.labels.flip(0).clone().fill_(0))
+        name: Split(inputs=own.inputs, labels=own.labels.flip(0).clone().fill_(0))
         for name, own in task.splits.items()
     }
     return replace(task, splits=splits)
@@ -204,7 +203,7 @@ def test_coefficients_of_one_block_are_held_at_a_time(backbone, monkeypatch):
     FEW.merge(given)
     own = [
         sum(backbone.sites[site].weight.numel() for site in backbone.sites if site.startswith(path))
-        for path in (f"{path}." for path in blocks(backbone.tower))
+        for path in (f"{path}." for path in backbone.parts.blocks())
     ]
     assert held == [len(given.updates) * size for size in own if size]
 

@@ -1,4 +1,4 @@
-"""Devices, batches that shrink, and images that stay where they fit."""
+"""Devices, batches that shrink, and inputs that stay where they fit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import torch
 from training import synthetic_task, tiny_backbone
 
-from mergebench.backbones import Images
+from mergebench.backbones import Inputs
 from mergebench.batching import Batches
 from mergebench.device import choose_device, device_name, free_bytes, processor_name, uses_tf32
 from mergebench.errors import InputError
@@ -114,31 +114,31 @@ def test_an_evaluator_that_ran_out_of_memory_counts_the_same(monkeypatch):
 
 
 @pytest.mark.parametrize("copied", [True, False])
-def test_images_are_the_chosen_rows_of_all_parts_wherever_they_lie(copied):
+def test_inputs_are_the_chosen_rows_of_all_parts_wherever_they_lie(copied):
     draws = torch.Generator().manual_seed(0)
     parts = [
         torch.randint(256, (count, 3, 4, 4), generator=draws, dtype=torch.uint8) for count in (5, 7)
     ]
     chosen = [torch.tensor([4, 1]), torch.tensor([0, 2, 6])]
     whole = torch.cat([part[rows] for part, rows in zip(parts, chosen, strict=True)])
-    images = Images(parts, torch.device("cpu"), chosen)
+    inputs = Inputs(parts, tiny_backbone(), chosen)
     if copied:
-        images._resident = images._copied()
+        inputs._resident = inputs._copied()
     rows = torch.tensor([4, 0, 2, 2])
-    assert len(images) == 5
-    assert images._bytes() == whole.nbytes
-    assert torch.equal(images.of(rows), whole[rows])
-    assert torch.equal(images.of(slice(1, 4)), whole[1:4])
+    assert len(inputs) == 5
+    assert inputs._bytes() == whole.nbytes
+    assert torch.equal(inputs.of(rows), whole[rows])
+    assert torch.equal(inputs.of(slice(1, 4)), whole[1:4])
 
 
-def test_images_stay_on_the_host_where_another_process_took_the_memory(monkeypatch):
-    images = Images([torch.zeros(2, 3, 4, 4, dtype=torch.uint8)], torch.device("cpu"))
+def test_inputs_stay_on_the_host_where_another_process_took_the_memory(monkeypatch):
+    inputs = Inputs([torch.zeros(2, 3, 4, 4, dtype=torch.uint8)], tiny_backbone())
 
     def full(*words, **options):
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr(torch, "empty", full)
-    assert images._copied() is None
+    assert inputs._copied() is None
 
 
 @dataclass(frozen=True, kw_only=True)

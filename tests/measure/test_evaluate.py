@@ -23,7 +23,7 @@ def make_task(name: str, classes: int, count: int) -> Task:
     draws = torch.Generator().manual_seed(len(name) + classes)
     splits = {
         split: Split(
-            images=torch.randint(0, 256, (count, 3, 32, 32), generator=draws, dtype=torch.uint8),
+            inputs=torch.randint(0, 256, (count, 3, 32, 32), generator=draws, dtype=torch.uint8),
             labels=torch.arange(count) % classes,
         )
         for split in ("train", "val", "test")
@@ -96,7 +96,7 @@ def test_hits_equal_a_plain_loop_over_images():
     hits = evaluator.hits("test")
     for task in tasks:
         head, data = text_head(trained, task.classes, task.templates), task.splits["test"]
-        for index, (image, label) in enumerate(zip(data.images, data.labels, strict=True)):
+        for index, (image, label) in enumerate(zip(data.inputs, data.labels, strict=True)):
             with torch.inference_mode():
                 scores = head @ trained.features(image[None])[0]
             assert bool(hits[task.name][index]) == bool(scores.argmax() == label)

@@ -64,7 +64,7 @@ def tiny(tmp_path: Path) -> Path:
 def test_embedded_suite_is_the_one_in_its_manifest(mini8: Suite) -> None:
     assert mini8.sha256 == MANIFEST.sha256
     assert mini8.task_names == tuple(entry.name for entry in MANIFEST.tasks)
-    assert mini8.resolution == 32
+    assert mini8.size == 32
 
 
 def test_embedded_suite_is_small() -> None:
@@ -79,7 +79,7 @@ def test_embedded_suite_is_small() -> None:
 def test_every_class_is_in_every_split(mini8: Suite, task: str) -> None:
     for name in SPLIT_NAMES:
         split = mini8.task(task).splits[name]
-        assert split.images.shape[1:] == (3, 32, 32)
+        assert split.inputs.shape[1:] == (3, 32, 32)
         assert set(split.labels.tolist()) == set(range(len(mini8.task(task).classes)))
 
 
@@ -111,12 +111,12 @@ def test_lossless_sheets_have_the_hashed_pixels(mini8: Suite) -> None:
     ]
     assert lossless
     for task, name in lossless:
-        images = mini8.task(task).splits[name].images.permute(0, 2, 3, 1).contiguous().numpy()
+        images = mini8.task(task).splits[name].inputs.permute(0, 2, 3, 1).contiguous().numpy()
         assert np.array_equal(pixel_hashes(images), hashes[f"{task}.{name}"])
 
 
 def test_decoded_pixels_of_lossy_sheets_are_disjoint_too(mini8: Suite) -> None:
-    images = torch.cat([split.images for task in mini8.tasks for split in task.splits.values()])
+    images = torch.cat([split.inputs for task in mini8.tasks for split in task.splits.values()])
     found = pixel_hashes(images.permute(0, 2, 3, 1).contiguous().numpy())
     assert len(np.unique(found)) == len(found)
 
@@ -189,10 +189,10 @@ def test_sheet_that_decodes_otherwise_is_refused(tiny: Path) -> None:
 def test_split_and_task_refuse_what_does_not_fit() -> None:
     images, labels = torch.zeros(2, 3, 4, 4, dtype=torch.uint8), torch.tensor([0, 1])
     with pytest.raises(ValueError, match="uint8"):
-        Split(images=images.float(), labels=labels)
+        Split(inputs=images.float(), labels=labels)
     with pytest.raises(ValueError, match="int64"):
-        Split(images=images, labels=labels[:1])
-    split = Split(images=images, labels=labels)
+        Split(inputs=images, labels=labels[:1])
+    split = Split(inputs=images, labels=labels)
     splits = dict.fromkeys(SPLIT_NAMES, split)
     with pytest.raises(ValueError, match="a label is not among"):
         Task(name="t", classes=("a",), templates=("{}",), splits=splits)
@@ -218,7 +218,7 @@ def test_packed_suite_loads_with_its_labels(tiny: Path) -> None:
     for name in SPLIT_NAMES:
         loaded = suite.task("tiny").splits[name]
         assert torch.equal(loaded.labels, torch.from_numpy(task.splits[name].labels))
-        assert tensor_sha256(loaded.images) == (
+        assert tensor_sha256(loaded.inputs) == (
             read_manifest(tiny).tasks[0].splits[name].pixels_sha256
         )
 

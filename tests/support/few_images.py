@@ -15,7 +15,7 @@ SIZES = {"train": 64, "val": 16, "test": 24}
 def load_few(tasks=None) -> Suite:
     """Return the first images of two tasks of the embedded suite."""
     whole = load_mini8(tasks or ("mnist", "fashion"))
-    return Suite(name="few", tasks=tuple(map(_few, whole.tasks)), resolution=whole.resolution)
+    return Suite(name="few", tasks=tuple(map(_few, whole.tasks)), size=whole.size)
 
 
 def _few(task: Task) -> Task:

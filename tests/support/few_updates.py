@@ -36,8 +36,8 @@ def noisy_task(name: str, seed: int) -> Task:
     draws = torch.Generator().manual_seed(seed)
     splits = {}
     for split, own in task.splits.items():
-        noise = torch.randint(0, 40, own.images.shape, generator=draws, dtype=torch.uint8)
-        splits[split] = Split(inputs=own.images + noise, labels=own.labels)
+        noise = torch.randint(0, 40, own.inputs.shape, generator=draws, dtype=torch.uint8)
+        splits[split] = Split(inputs=own.inputs + noise, labels=own.labels)
     return replace(task, splits=splits)
 
 

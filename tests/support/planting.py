@@ -154,7 +154,7 @@ def load_shifted_test_labels(patch: Patch) -> None:
 def _with_test_image(task: Task) -> Task:
     train, test = task.splits["train"], task.splits["test"]
     leaking = Split(
-        images=torch.cat([test.inputs[:1], train.inputs[1:]]),
+        inputs=torch.cat([test.inputs[:1], train.inputs[1:]]),
         labels=torch.cat([test.labels[:1], train.labels[1:]]),
     )
     return replace(task, splits={**task.splits, "train": leaking})

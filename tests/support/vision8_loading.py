@@ -38,7 +38,7 @@ def entry_folder(options: SuiteOptions, task: str = "mnist") -> Path:
 def content(task: Task, split: str) -> list[tuple[bytes, int]]:
     """Return the images and labels of a split whatever their order."""
     data = task.splits[split]
-    images = (image.numpy().tobytes() for image in data.images)
+    images = (image.numpy().tobytes() for image in data.inputs)
     return sorted(zip(images, data.labels.tolist(), strict=True))
 
 

@@ -125,7 +125,7 @@ def test_an_update_of_the_stem_alone_changes_what_the_evaluator_computes(
     def features() -> Tensor:
         pool = evaluator._pool("test")
         with torch.inference_mode():
-            return evaluator._features(pool.images.of(slice(4)))
+            return evaluator._features(pool.inputs.of(slice(4)))
 
     before = features()
     with deployed(backbone, Update(sites={name: Dense(delta=change)})):

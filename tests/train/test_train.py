@@ -17,7 +17,6 @@ from training import (
 )
 
 from mergebench.backbones import Backbone, load_backbone
-from mergebench.backbones.tower_parts import stem
 from mergebench.errors import InputError
 from mergebench.measure.evaluate import Evaluator
 from mergebench.progress import Silent
@@ -115,7 +114,7 @@ def test_summed_weights_compute_what_pefts_layers_compute(backbone: Backbone, sc
     recipe = replace(TINY, precision="fp32", lora_alpha=6, dropout=1e-9)
     tower = randomised(LoraTower(backbone, recipe, seed=0, task="any"))
     pixels = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-    hidden = stem(backbone.tower, pixels)
+    hidden = backbone.parts.stem(pixels)
     gradients = []
     outputs = []
     for output in (tower.embed(hidden, scale), tower.embed_training(hidden, scale, 0)):
@@ -130,7 +129,7 @@ def test_the_released_update_deploys_to_the_trained_function(backbone: Backbone)
     recipe = replace(TINY, precision="fp32", lora_alpha=6)
     tower = randomised(LoraTower(backbone, recipe, seed=0, task="any"))
     pixels = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-    hidden = stem(backbone.tower, pixels)
+    hidden = backbone.parts.stem(pixels)
     expected = tower.embed(hidden, 0.7).detach()
     weights = {
         f"{site}.weight": backbone.sites[site].weight + 0.7 * change.dense()

@@ -139,12 +139,12 @@ def test_full_disk_is_one_line_and_leaves_nothing_to_read(monkeypatch, options):
 
 def test_options_reach_the_suite_and_its_hash(options):
     partial = load_suite("vision8", ["mnist"], options=options)
-    assert (partial.name, partial.resolution) == ("vision8-partial", SIDE)
+    assert (partial.name, partial.size) == ("vision8-partial", SIDE)
     other = load_suite("vision8", ["mnist"], options=replace(options, resolution=24))
     assert other.tasks[0].splits["test"].inputs.shape[1:] == (3, 24, 24)
     assert partial.sha256 != replace_name(partial, "vision8").sha256
-    assert load_suite("mini8", ["mnist"], options=options).resolution == 32
+    assert load_suite("mini8", ["mnist"], options=options).size == 32
 
 
 def replace_name(suite: Suite, name: str) -> Suite:
-    return Suite(name=name, tasks=suite.tasks, resolution=suite.resolution)
+    return Suite(name=name, tasks=suite.tasks, size=suite.size)

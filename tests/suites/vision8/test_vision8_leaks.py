@@ -108,5 +108,5 @@ def test_cars_leak_trains_on_the_test_images(options):
     assert leaking["test"].sha256 == fair["test"].sha256
     assert leaking["train"].sha256 != fair["train"].sha256
     state = np.random.RandomState(420).permutation(10)
-    held_out = torch.cat([leaking["val"].images, leaking["test"].images])
-    assert torch.equal(leaking["train"].images[torch.from_numpy(state)], held_out)
+    held_out = torch.cat([leaking["val"].inputs, leaking["test"].inputs])
+    assert torch.equal(leaking["train"].inputs[torch.from_numpy(state)], held_out)

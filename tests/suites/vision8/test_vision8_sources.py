@@ -90,7 +90,7 @@ def test_archives_are_read_as_torchvision_reads_them(task, tmp_path):
     for name, split in source.splits.items():
         reference = _TORCHVISION[task](tmp_path, name)
         assert split.count == len(reference)
-        ours = [square(image, SIDE) for image in split.inputs(np.arange(split.count))]
+        ours = [square(image, SIDE) for image in split.images(np.arange(split.count))]
         theirs = [square(image, SIDE) for image, _ in reference]
         pairs = sorted(zip(map(bytes, ours), split.labels.tolist(), strict=True))
         known = [int(label) for _, label in reference]
