@@ -4,9 +4,9 @@ from .data_state import DataState as DataState
 from .hub_client import UnreachableError as UnreachableError
 from .hub_client import is_offline as is_offline
 from .idx import read_idx as read_idx
+from .inputs import inputs_of as inputs_of
 from .loading import SUITES as SUITES
 from .loading import all_tasks as all_tasks
-from .loading import inputs_of as inputs_of
 from .loading import load_suite as load_suite
 from .mini8 import load_mini8 as load_mini8
 from .on_disk import SUITES_ON_DISK as SUITES_ON_DISK

@@ -20,17 +20,6 @@ SUITES: Mapping[str, Callable[..., Suite]] = {
     "text8": load_text8,
 }
 
-_INPUTS: Mapping[str, str] = {"mini8": "images", "vision8": "images", "text8": "texts"}
-
-
-def inputs_of(name: str) -> str:
-    """Return what the tasks of a suite have, as its `Suite.inputs`, without loading it.
-
-    >>> inputs_of("text8"), inputs_of("a suite of a plug-in")
-    ('texts', 'inputs')
-    """
-    return _INPUTS.get(name, "inputs")
-
 
 def all_tasks(name: str) -> tuple[str, ...]:
     """Return the names of all tasks of a suite, in its order, without loading it."""

@@ -69,6 +69,13 @@ def test_a_budget_per_class_takes_that_many_of_each():
     assert drawn(task, Looks(inputs_per_class=2)) < chosen
 
 
+def test_a_budget_is_told_in_the_words_of_the_suite():
+    assert Looks().budget("texts") == "100 texts per task from split val, class-balanced"
+    one, two = (Looks(inputs_per_class=count, split="train") for count in (1, 2))
+    assert one.budget("texts") == "1 text per class from split train"
+    assert two.budget("images") == "2 images per class from split train"
+
+
 def test_test_images_are_not_given_and_validation_is_whole():
     given = within_budget(synthetic_task(), Looks(inputs_per_task=4, split="train"), seed=0)
     whole = synthetic_task()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from mergebench.suites.inputs import inputs_of
 from mergebench.suites.options import SuiteOptions
 from mergebench.suites.split_names import SPLIT_NAMES
 from mergebench.suites.suite import Split, Suite, Task
@@ -33,7 +34,7 @@ def load_text8(tasks: Sequence[str] | None = None, *, options: SuiteOptions | No
         name="text8-partial" if options.partial else "text8",
         tasks=loaded,
         size=width,
-        inputs="texts",
+        inputs=inputs_of("text8"),
         unit="tokens",
         notes=(*_notes(found), _cut(loaded, width)),
     )
