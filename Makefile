@@ -33,14 +33,16 @@ VERIFY   ?=
 # torch and torchvision must be builds of one release; a plain `pip install torch` may not be.
 TORCH    ?= torch==2.14.1 torchvision==0.29.1
 
-INSTALLED = $(VENV)/.installed
+# What a backbone needs beside the rest: an extra of pyproject.toml, with a stamp of its own.
+EXTRA_minilm = text
+INSTALLED = $(VENV)/.installed $(EXTRA_$(BACKBONE):%=$(VENV)/.installed-%)
 # torch asks Linux for huge pages: merges of large updates spend less on page faults, with the same
 # results (docs/performance.md).
 export THP_MEM_ALLOC_ENABLE ?= 1
 
 MERGEBENCH = $(VENV)/bin/mergebench
-IMAGES = $(if $(DATA_ROOT),--data-root "$(DATA_ROOT)") $(if $(PARTIAL),--partial)
-LOCAL = $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(IMAGES)
+DATA = $(if $(DATA_ROOT),--data-root "$(DATA_ROOT)") $(if $(PARTIAL),--partial)
+LOCAL = $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(DATA)
 # What is as by default is not said, so that a target's captions are those of the committed tables.
 OPTIONS = --backbone $(BACKBONE) $(if $(filter-out paper,$(PROTOCOL)),--protocol $(PROTOCOL)) \
           $(if $(filter-out 0,$(SEED)),--seed $(SEED)) $(if $(filter-out 1,$(SEEDS)),--seeds $(SEEDS)) \
@@ -62,12 +64,16 @@ help:  ## list the targets
 	@echo "    BASELINE=$(BASELINE) CHECK=--exact SUITE=vision8|text8"
 	@echo "    RESULTS=$(RESULTS) VERIFY='--cells 20 --sample-seed 1'"
 
-$(INSTALLED): pyproject.toml
+$(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 ..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet $(TORCH)
 	$(VENV)/bin/pip install --quiet --editable ".[dev]"
+	@touch $@
+
+$(VENV)/.installed-%: $(VENV)/.installed
+	$(VENV)/bin/pip install --quiet --editable ".[$*]"
 	@touch $@
 
 install: $(INSTALLED)  ## make the virtual environment and install the project into it
@@ -87,7 +93,7 @@ table3: $(INSTALLED)  ## table 1 of full fine-tuning: every weight trained, not 
 table4: $(INSTALLED)  ## table 2 of full fine-tuning, in Full space
 	$(MERGEBENCH) table4 $(OPTIONS)
 
-table5: $(INSTALLED)  ## merged accuracy of attacks that look at images, and what W0 gives them
+table5: $(INSTALLED)  ## merged accuracy of attacks that look at inputs, and what W0 gives them
 	$(MERGEBENCH) table5 $(OPTIONS)
 
 tables: table1 table2 table3 table4 table5  ## all five
@@ -95,7 +101,7 @@ tables: table1 table2 table3 table4 table5  ## all five
 replay: $(INSTALLED)  ## table 2 (or TABLE=4, 5) under the selection rule RULE, from STORE
 	$(MERGEBENCH) replay --rule $(RULE) $(if $(TABLE),--table $(TABLE)) $(OPTIONS)
 
-recovery: $(INSTALLED)  ## accuracy after fine-tuning merges, and W0, against labelled images
+recovery: $(INSTALLED)  ## accuracy after fine-tuning merges, and W0, against labelled inputs
 	$(MERGEBENCH) recovery $(OPTIONS)
 
 figure2: $(INSTALLED)  ## accuracy against the scale s at which an update is deployed
@@ -130,10 +136,10 @@ data: $(INSTALLED)  ## rebuild the embedded suite and the pretraining pairs from
 	$(MERGEBENCH) data build
 
 data-check: $(INSTALLED)  ## say which of the data sets of SUITE are there (TASKS)
-	$(MERGEBENCH) data check --suite $(SUITE) $(IMAGES) $(TASKS)
+	$(MERGEBENCH) data check --suite $(SUITE) $(DATA) $(TASKS)
 
 data-fetch: $(INSTALLED)  ## download the data sets of SUITE that are missing (TASKS)
-	$(MERGEBENCH) data fetch --suite $(SUITE) $(IMAGES) $(TASKS)
+	$(MERGEBENCH) data fetch --suite $(SUITE) $(DATA) $(TASKS)
 
 pretrain: $(INSTALLED)  ## pretrain the embedded backbone BACKBONE from what `make data` built
 	$(MERGEBENCH) pretrain --backbone $(BACKBONE)

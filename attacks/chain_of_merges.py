@@ -26,7 +26,7 @@ class ChainOfMerges(DataMerger):
     `ChainOfMergesToOutputs`. Of the weightings, the default validated best on unprotected merges of
     `mini_vit`. `ridge` is ours: with 1e-6 they validate alike, but `D` is mostly amplified rounding
     (`outputs`: bf16 and fp32 forward passes give updates 74 % apart, 3 % with 1e-2). `shrink` 1 and
-    100 images are the Trap² reference's.
+    100 inputs are the Trap² reference's.
     """
 
     name: ClassVar[str] = "chain_of_merges"

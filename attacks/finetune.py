@@ -1,4 +1,4 @@
-"""Supervised fine-tuning of a merge on a few labelled images."""
+"""Supervised fine-tuning of a merge on a few labelled inputs."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class SupervisedFinetuning(DataMerger):
     """Train a fresh LoRA adapter, or every weight, on top of a merge: `D = D_start + ΔW`.
 
     `start_from`: the `attack@space` whose merge at its searched coefficient is the start, or "none"
-    for W0 itself. `tasks`: "target" trains on the images of the target's task alone, "all" on those
+    for W0 itself. `tasks`: "target" trains on the inputs of the target's task alone, "all" on those
     of all tasks in turn. `recipe`: how, a `Recipe` for an adapter at the sites and a `FullRecipe`
     for every weight that `Backbone.tensors` has; at most its number of steps, since the start and
-    every evaluation on the validation images of the trained tasks are candidates (`train_in_turn`).
-    These validation images are labelled too and no part of the budget: with few images per class
+    every evaluation on the validation inputs of the trained tasks are candidates (`train_in_turn`).
+    These validation inputs are labelled too and no part of the budget: with few inputs per class
     the attack is stronger than the budget alone would allow, in the same way from every start.
     Raises `InputError` for unknown `tasks`.
     """
@@ -56,7 +56,7 @@ class SupervisedFinetuning(DataMerger):
     )
 
     split: Literal["train", "val"] = "train"
-    images_per_task: int = 64
+    inputs_per_task: int = 64
     start_from: str = "ta@full"
     tasks: Literal["target", "all"] = "target"
     recipe: TrainingRecipe = field(default_factory=lambda: CLIP_RECIPE)
@@ -73,16 +73,15 @@ class SupervisedFinetuning(DataMerger):
 
     @property
     def targeted(self) -> bool:
-        """Whether the images of the target's task alone are looked at."""
+        """Whether the inputs of the target's task alone are looked at."""
         return self.tasks == "target"
 
-    @property
-    def budget(self) -> str:
-        """The images that are trained on, and those that the step is selected on."""
-        return f"{super().budget}, and the whole validation split to select the step"
+    def budget(self, inputs: str) -> str:
+        """Return what is trained on, and what the step is selected on."""
+        return f"{super().budget(inputs)}, and the whole validation split to select the step"
 
     def from_base(self) -> Self:
-        """Return fine-tuning of W0 on the same images."""
+        """Return fine-tuning of W0 on the same inputs."""
         return self.with_options(start_from=FROM_BASE)
 
     def merge(self, given: MergeData) -> Update:

@@ -35,16 +35,16 @@ class ProDistill(DataMerger):
     """Distil the blocks of all fine-tuned models into `θ = θ_0 + Σ_i a_i ⊙ τ_i`, one by one.
 
     A block minimises `Σ ‖block_θ(z) - block_i(z_i)‖²` over tokens and features, where `z` is what
-    the merged blocks ahead of it make of an image, and `z_i` what those of the model of the image's
+    the merged blocks ahead of it make of an input, and `z_i` what those of the model of the input's
     own task make of it; then both streams move on. `a_i` starts at `initial` and has one number per
     entry of each changed parameter (`granularity` "element"), per parameter ("tensor") or per block
-    ("task"). Adam with `learning_rate` takes `epochs` passes over all images in batches of
+    ("task"). Adam with `learning_rate` takes `epochs` passes over all inputs in batches of
     `batch_size`. Parameters outside the blocks are merged by task arithmetic with `initial`. Labels
     are not read, except that the budget is spread over classes.
 
     Held at once: values, gradients and two moments of the coefficients of one block (ViT-L/14,
     adapters of eight tasks: 0.54 GB) beside its updates and products of their size (0.13 GB each),
-    and one activation per image and stream, which are advanced in chunks (512 images of 257 x 1024
+    and one activation per input and stream, which are advanced in chunks (512 images of 257 x 1024
     float32: 1.1 GB for both). Raises `InputError` for an unknown granularity.
     """
 
@@ -52,7 +52,7 @@ class ProDistill(DataMerger):
     paper: ClassVar[str] = "ProDistill (Xu et al., 2025), https://arxiv.org/abs/2502.12706"
 
     split: Literal["train", "val"] = "train"
-    images_per_task: int = 64
+    inputs_per_task: int = 64
     granularity: Granularity = "element"
     initial: float = 0.3
     learning_rate: float = 0.01
@@ -169,7 +169,7 @@ class _Coefficients:
 
 
 class _Streams:
-    """What the student and the teachers make of all images so far, `(N, ...)` each.
+    """What the student and the teachers make of all inputs so far, `(N, ...)` each.
 
     `outside`: the merged changes of the parameters that lie outside the blocks.
     """
@@ -198,7 +198,7 @@ class _Streams:
 
     @torch.no_grad()
     def advance_teachers(self, block: nn.Module, changes: Weights) -> None:
-        """Run each task's images through its own model's block; `changes`: `(T, ...)` each."""
+        """Run each task's inputs through its own model's block; `changes`: `(T, ...)` each."""
         parts = [
             (rows, {name: change[place] for name, change in changes.items()})
             for place, rows in enumerate(self._rows)
@@ -207,7 +207,7 @@ class _Streams:
 
     @torch.no_grad()
     def advance_student(self, block: nn.Module, change: Weights) -> None:
-        """Run all images through the merged block."""
+        """Run all inputs through the merged block."""
         self._student = self._advanced(self._student, block, [(slice(0, len(self)), change)])
 
     def relative_error(self) -> float:

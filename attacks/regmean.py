@@ -14,10 +14,10 @@ from mergebench.updates import Update
 class RegMean(DataMerger):
     """`D = (Σ_i τ_i G̃_i)(Σ_i G̃_i)⁻¹` with `G̃_i = a G_i + (1-a) diag(G_i)`, `G_i = X_i X_iᵀ / N_i`.
 
-    `X_i`: what the linear is given, all tokens, when images of task `i` run through expert `i`.
+    `X_i`: what the linear is given, all tokens, when data of task `i` run through expert `i`.
     `shrink`: `a`, by which the off-diagonal entries are multiplied; `ridge`: relative to the mean
     diagonal of `Σ G̃_i`, added to its diagonal. What is not the weight of a linear is averaged.
-    `a = 0.5` and 100 images are the Trap² reference's; fusion_bench takes 0.95 and 256.
+    `a = 0.5` and 100 inputs are the Trap² reference's; fusion_bench takes 0.95 and 256.
     """
 
     name: ClassVar[str] = "regmean"

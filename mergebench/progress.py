@@ -15,7 +15,7 @@ class StepDone:
     steps: int
     loss: float
     off_nominal_loss: float | None
-    images_per_second: float
+    inputs_per_second: float
     seconds_left: float
 
     @property
@@ -24,10 +24,13 @@ class StepDone:
         off = "" if self.off_nominal_loss is None else f", off-nominal {self.off_nominal_loss:.2f}"
         return f"loss {self.loss:.3f}{off}"
 
-    def __str__(self) -> str:
-        """Return the state of the run in one line."""
-        rate = f"{self.images_per_second:.0f} images/s, {self.seconds_left:.0f} s left"
-        return f"{self.losses}, {rate}"
+    def state(self, inputs: str) -> str:
+        """Return the state of the run in one line; `inputs`: what a task has, as of `Suite`."""
+        return f"{self.losses}, {self.rate(inputs)}, {self.seconds_left:.0f} s left"
+
+    def rate(self, inputs: str) -> str:
+        """Return how many inputs, so called, are trained on in a second."""
+        return f"{self.inputs_per_second:.0f} {inputs}/s"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +55,7 @@ class Progress(Protocol):
         """Take note of a finished step."""
 
     def validated(self, event: Validated) -> None:
-        """Take note of an evaluation on validation images."""
+        """Take note of an evaluation on validation inputs."""
 
     def stop(self) -> None:
         """End the run, finished or not."""

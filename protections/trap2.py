@@ -31,7 +31,7 @@ class Trap2(FineTuned):
 
     Beyond the paper, off by default: `scales_per_step` divides the batch into that many groups with
     one s each, which averages over s at the price of smaller products (without dropout only); `cap`
-    (0: none) stops pushing an image whose scaled loss exceeds that many times the loss of guessing;
+    (0: none) stops pushing an input whose scaled loss exceeds that many times the loss of guessing;
     λ is 0 before the fraction `delay` of all steps and from `until` on (such steps cost one pass),
     and rises linearly over the fraction `ramp` after `delay`.
     Raises `InputError` for values that leave no scale to draw or are not defined.
@@ -69,8 +69,8 @@ class Trap2(FineTuned):
                 f"trap2: delay {self.delay} and until {self.until} leave no step; "
                 "0 <= delay < until <= 1 is needed"
             )
-        images = self.recipe.batch_size
-        check_range("trap2: scales_per_step", self.scales_per_step, 1, images)
+        size = self.recipe.batch_size
+        check_range("trap2: scales_per_step", self.scales_per_step, 1, size)
         if self.scales_per_step > 1 and self.recipe.draws_masks:
             raise InputError(
                 "trap2: scales_per_step > 1 needs recipe.dropout 0, because the groups of a batch "
@@ -89,15 +89,15 @@ class Trap2(FineTuned):
         strength = self.strength_at(step.index / step.steps)
         if strength == 0:
             return Losses(nominal=float(nominal.detach()))
-        images, draws = len(step.labels), step.generator("scale")
+        size, draws = len(step.labels), step.generator("scale")
         total = 0.0
-        for group in _groups(images, self.scales_per_step):
+        for group in _groups(size, self.scales_per_step):
             scale = self.draw_scale(draws)
             losses = step.losses(scale, group)
             capped = losses.clamp(max=self.cap * step.guessing_loss) if self.cap > 0 else losses
-            (-strength * self.weight(scale) * capped.sum() / images).backward()
+            (-strength * self.weight(scale) * capped.sum() / size).backward()
             total += float(losses.detach().sum())
-        return Losses(nominal=float(nominal.detach()), off_nominal=total / images)
+        return Losses(nominal=float(nominal.detach()), off_nominal=total / size)
 
     def strength_at(self, done: float) -> float:
         """Return λ after the fraction `done` of the steps."""

@@ -67,6 +67,6 @@ def solved(
     if failed or not bool(torch.isfinite(factor).all()):
         raise InputError(
             f"the inputs of site {of} leave its regression undetermined (their Gram matrix is not "
-            "positive definite): raise ridge, lower shrink, or give more images"
+            "positive definite): raise ridge, lower shrink, or give more data"
         )
     return {site: torch.cholesky_solve(each.T, factor).T for site, each in products.items()}

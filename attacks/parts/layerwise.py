@@ -22,7 +22,7 @@ Whose = Literal["expert", "merged"]
 
 @dataclass(frozen=True, kw_only=True)
 class Regression:
-    """What the merged weight of a linear is fitted to, over the images of all tasks.
+    """What the merged weight of a linear is fitted to, over the data of all tasks.
 
     With `G̃_i` the shrunk second moment (see `shrunk`) of task `i`'s inputs `X̃_i`, `C̃_i` that of
     `X_i X̃_iᵀ`, where `X_i` are its inputs in expert `i`, and task weights `c_i`:
@@ -60,7 +60,7 @@ def merged_by_regression(given: MergeData, regression: Regression) -> Update:
     """Return the merge of `given.updates`, `Dense` float32 on the CPU, block by block.
 
     What is not the weight of a linear is averaged, also while inputs are gathered. Held at a time
-    are the inputs of one block for all images, twice if both prefixes are needed, and the moments
+    are the inputs of one block for all data, twice if both prefixes are needed, and the moments
     of one linear. Notes for each task `weight of <task>`, `c_i / Σ_j c_j`, and `share of <task>`,
     `c_i tr G̃_i / Σ_j c_j tr G̃_j`, both averaged over the linears.
 
@@ -155,7 +155,7 @@ class _Merge:
         if not 0 < trace < float("inf"):
             raise InputError(
                 f"site {site}: the inputs of task {self.given.tasks[task].name} are all zero or "
-                f"not finite (mean squared norm {trace:g}): look at its images and its update"
+                f"not finite (mean squared norm {trace:g}): look at its data and its update"
             )
         return {"none": 1.0, "inv_trace": 1 / trace, "trace": trace}[self.regression.weighting]
 

@@ -26,15 +26,17 @@ RANDOM = "random"
 class BackboneSource:
     """The architecture of a backbone, its sites, and where its weights are published.
 
-    `sites`, `untrained`: patterns of module paths and of parameters (see `Backbone`); `repository`
-    is where the Hugging Face Hub has the weights, `revision` which of them, and `megabytes` their
-    size; all three are empty for the embedded backbones. `huggingface`: where the hub has the same
-    weights in the layout of `transformers`, if anywhere; `aliases`: what else they are called.
+    `sites`, `untrained`: patterns of module paths and of parameters (see `Backbone`); `trainable`:
+    what the latter leave to full fine-tuning, in words for a caption. `repository` is where the
+    Hugging Face Hub has the weights, `revision` which of them, and `megabytes` their size; all
+    three are empty for the embedded backbones. `huggingface`: where the hub has the same weights in
+    the layout of `transformers`, if anywhere; `aliases`: what else they are called.
     """
 
     architecture: str
     sites: str
     untrained: str
+    trainable: str
     repository: str = ""
     revision: str = ""
     megabytes: int = 0
@@ -64,6 +66,7 @@ class ClipSource(BackboneSource):
     """
 
     untrained: str = _CLIP_UNTRAINED
+    trainable: str = "every weight of the vision tower but its projection"
     tag: str = ""
     mean: tuple[float, float, float] = _CLIP_MEAN
     std: tuple[float, float, float] = _CLIP_STD
@@ -90,6 +93,7 @@ class BertSource(BackboneSource):
     """
 
     untrained: str = r"^embeddings\."
+    trainable: str = "every weight of the tower but its embeddings"
     layers: int
     width: int
     heads: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mergebench.commands import numbers
-from mergebench.commands.options import add_image_options
+from mergebench.commands.options import add_data_options
 from mergebench.commands.parser import Later, Parser, Verbs
 from mergebench.suites import SUITES_ON_DISK
 
@@ -20,12 +20,12 @@ def add_verbs(verbs: Verbs) -> None:
     common = Parser(add_help=False)
     common.add_argument("tasks", nargs="*", metavar="TASK", help="all tasks of the suite if none")
     common.add_argument("--suite", choices=SUITES_ON_DISK, default=SUITES_ON_DISK[0])
-    add_image_options(common)
+    add_data_options(common)
     common.add_argument(
         "--resolution", type=numbers.pixels, help="of images: 224, or 256 for convnext"
     )
     check = actions.add_parser("check", parents=[common], help="say what is there, without network")
-    check.add_argument("--hashes", action="store_true", help="read and verify all decoded images")
+    check.add_argument("--hashes", action="store_true", help="read and verify all that is decoded")
     check.set_defaults(run=Later("data", "check"))
     fetching = actions.add_parser("fetch", parents=[common], help="download what is missing")
     fetching.set_defaults(run=Later("data", "fetch"))

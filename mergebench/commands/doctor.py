@@ -1,4 +1,4 @@
-"""The verb that says whether this machine, its weights and its images can make the tables."""
+"""The verb that says whether this machine, its weights and its data can make the tables."""
 
 from __future__ import annotations
 

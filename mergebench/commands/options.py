@@ -46,22 +46,22 @@ def common_options() -> Parser:
     common.add_argument("--store", type=Path, default=DEFAULT_STORE, metavar="DIR")
     common.add_argument("--results", type=Path, default=DEFAULT_RESULTS, metavar="DIR")
     add_plugin_option(common)
-    add_image_options(common)
+    add_data_options(common)
     add_leak_option(common)
     return common
 
 
-def add_image_options(parser: Parser) -> None:
-    """Add what every verb takes that looks for images of a suite."""
+def add_data_options(parser: Parser) -> None:
+    """Add what every verb takes that looks for the data of a suite."""
     parser.add_argument("--data-root", type=Path, metavar="DIR", help="local copies of data sets")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="where decoded images are kept")
-    parser.add_argument("--partial", action="store_true", help="accept data sets that lack images")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="where decoded data are kept")
+    parser.add_argument("--partial", action="store_true", help="accept data sets that lack some")
 
 
 def add_leak_option(parser: Parser) -> None:
-    """Add what verbs take that train on the images."""
+    """Add what verbs take that train on the data."""
     parser.add_argument(
         "--drop-leaks",
         action="store_true",
-        help="leave training images out that are validation or test images too",
+        help="leave training inputs out that are validation or test inputs too",
     )

@@ -25,7 +25,7 @@ def add_verbs(verbs: Verbs) -> None:
         (2, "merges", 2, "merged accuracy per attack@space"),
         (3, "standalone", 4, "as table1, of full fine-tuning"),
         (4, "merges", 4, "as table2, of full fine-tuning"),
-        (5, "merges", 5, "merged accuracy of attacks that look at images"),
+        (5, "merges", 5, "merged accuracy of attacks that look at inputs"),
     ):
         added = verbs.add_parser(f"table{number}", parents=[common], help=text)
         added.set_defaults(run=Later("tables", runs), table=number, **MERGES[merges])
@@ -34,7 +34,7 @@ def add_verbs(verbs: Verbs) -> None:
     )
     figure.set_defaults(run=Later("tables", "figure2"), release="lora", default_attacks=TABLE2)
     recovery = verbs.add_parser(
-        "recovery", parents=[common], help="accuracy of fine-tuned merges against labelled images"
+        "recovery", parents=[common], help="accuracy of fine-tuned merges against labelled inputs"
     )
     recovery.set_defaults(
         run=Later("tables", "recovery"), release="lora", default_attacks=(RECOVERY,)

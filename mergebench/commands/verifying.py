@@ -20,9 +20,9 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--sample-seed", type=numbers.seed, default=0, help="which cells")
     verb.add_argument(
         "--tolerance",
-        type=numbers.images,
+        type=numbers.inputs,
         default=0,
-        metavar="IMAGES",
+        metavar="INPUTS",
         help="by which a count may differ",
     )
     verb.add_argument("--jobs", type=numbers.jobs, default=1, help="processes, one thread each")

@@ -1,8 +1,9 @@
-"""An attack that looks at images, and what it is given."""
+"""An attack that looks at inputs, and what it is given."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, Self, final
 
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MergeData:
-    """What a data-aware attack is given: the updates, the backbone, and some images per task.
+    """What a data-aware attack is given: the updates, the backbone, and some inputs per task.
 
-    `tasks`: the tasks of `updates`, in their order; split `train` holds the images within the
+    `tasks`: the tasks of `updates`, in their order; split `train` holds the inputs within the
     attack's budget, `val` what may select among candidates, and `test` is empty. `target`: the task
     that the attack is about, if it is about one. `start`: the merge that it starts from, its
     coefficient included, if it asked for one (`DataMerger.starts_from`). `precision` of forward
@@ -40,19 +41,23 @@ class MergeData:
 
 @dataclass(frozen=True, kw_only=True)
 class DataMerger(Attack, ABC):
-    """An attack that looks at images; it acts on whole updates, in Full space.
+    """An attack that looks at inputs; it acts on whole updates, in Full space.
 
     `alphas` are the merging coefficients that are searched: 1 alone where the method determines the
     size of its result; None for those of the protocol. The fields are its budget: `split` to draw
-    from (never test images), and `images_per_class`, or `images_per_task`, spread evenly over the
+    from (never test inputs), and `inputs_per_class`, or `inputs_per_task`, spread evenly over the
     classes, where the former is 0.
     """
 
     alphas: ClassVar[tuple[float, ...] | None] = (1.0,)
+    stored_as: ClassVar[Mapping[str, str]] = {
+        "inputs_per_task": "images_per_task",
+        "inputs_per_class": "images_per_class",
+    }
 
     split: Literal["train", "val"] = "val"
-    images_per_task: int = 100
-    images_per_class: int = 0
+    inputs_per_task: int = 100
+    inputs_per_class: int = 0
 
     @classmethod
     def check_class(cls) -> None:
@@ -83,13 +88,12 @@ class DataMerger(Attack, ABC):
         """Whether the result depends on the target, also if no update is protected."""
         return False
 
-    @property
-    def budget(self) -> str:
-        """The images that it looks at, in words for a caption."""
-        if self.images_per_class > 0:
-            images = "image" if self.images_per_class == 1 else "images"
-            return f"{self.images_per_class} {images} per class from split {self.split}"
-        return f"{self.images_per_task} images per task from split {self.split}, class-balanced"
+    def budget(self, inputs: str) -> str:
+        """Return in words for a caption what it looks at; `inputs`: as of `Suite.inputs`."""
+        if self.inputs_per_class > 0:
+            counted = inputs.removesuffix("s") if self.inputs_per_class == 1 else inputs
+            return f"{self.inputs_per_class} {counted} per class from split {self.split}"
+        return f"{self.inputs_per_task} {inputs} per task from split {self.split}, class-balanced"
 
     def from_base(self) -> Self | None:
         """Return the same attack with W0 in place of the merge that it starts from.

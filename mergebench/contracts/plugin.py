@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from math import isfinite
 from typing import Any, ClassVar, Self
@@ -18,14 +19,16 @@ class Plugin:
     """A named method with hyper-parameters; `repr` prints them all and serves as its identity.
 
     `version` is raised whenever the same inputs may give other numbers than before. `kind` is what
-    users call it. Where a kind of plug-in is called (`merger(stack, site)`), the base class holds
-    what the method returns to the contract and raises `PluginError` otherwise.
+    users call it. `stored_as`: what records call options that were renamed since. Where a kind of
+    plug-in is called (`merger(stack, site)`), the base class holds what the method returns to the
+    contract and raises `PluginError` otherwise.
     """
 
     kind: ClassVar[str] = "plug-in"
     name: ClassVar[str]
     paper: ClassVar[str]
     version: ClassVar[int] = 1
+    stored_as: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def check_class(cls) -> None:

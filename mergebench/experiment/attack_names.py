@@ -25,14 +25,14 @@ TABLE5 = (
     *("ta@full", "regmean@full", "chain_of_merges@full", "chain_of_merges_outputs@full"),
     *("prodistill@full", "finetune@full"),
 )
-"""The methods of the paper's Table 5, which look at images, beside task arithmetic.
+"""The methods of the paper's Table 5, which look at inputs, beside task arithmetic.
 
 Chain of Merges twice, because what it fits is not known and decides what it does to a protection.
 """
 
 RECOVERY = "finetune@full"
 RECOVERY_BUDGETS = (1, 4, 16)
-"""The attack of the recovery figure, and how many labelled images per class it is given there."""
+"""The attack of the recovery figure, and how many labelled inputs per class it is given there."""
 
 
 def check_attack(name: str, release: ReleaseKind = "lora") -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""How long tables take on this machine, from images per second measured on it."""
+"""How long tables take on this machine, from inputs per second measured on it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mergebench.suites import Suite
 from mergebench.train import CURVE_SCALES, Classifier, TrainingRecipe, make_tower
 
 POINTS = {"paper": 21.9, "paper-exact": 21.9, "clean": 0.36 * 94.5, "clean-exhaustive": 94.5}
-"""Passes over the validation images that the search of a merge takes under a protocol.
+"""Passes over the validation inputs that the search of a merge takes under a protocol.
 
 Means over the merges of table 2 on `mini_vit` (docs/performance.md); other backbones take others.
 """
@@ -32,7 +32,7 @@ _LONG_S = 60.0
 class Rates:
     """What was measured, on one process.
 
-    `evaluated`: images per second of an evaluation; `step_seconds`: of one plain training step,
+    `evaluated`: inputs per second of an evaluation; `step_seconds`: of one plain training step,
     forward and backward.
     """
 
@@ -52,12 +52,12 @@ class Estimate:
 
 
 def measure_rates(bench: Workbench, known: float | None = None) -> Rates:
-    """Time an evaluation on all test images and a few training steps, in one thread as jobs have.
+    """Time an evaluation on all test inputs and a few training steps, in one thread as jobs have.
 
     `known`: seconds of such an evaluation that has just ended, which are taken if it was long. A
-    short one is timed again, as its images now lie where a search finds them.
+    short one is timed again, as its inputs now lie where a search finds them.
     """
-    images = sum(bench.evaluator.sizes("test").values())
+    count = sum(bench.evaluator.sizes("test").values())
     with _one_thread():
         seconds = known
         while seconds is None or seconds < _LONG_S:
@@ -65,7 +65,7 @@ def measure_rates(bench: Workbench, known: float | None = None) -> Rates:
             seconds = _seconds(bench, lambda: bench.evaluator.correct("test"))
             if not first:
                 break
-        return Rates(evaluated=images / seconds, step_seconds=_step_seconds(bench))
+        return Rates(evaluated=count / seconds, step_seconds=_step_seconds(bench))
 
 
 def table1_estimate(experiment: Experiment, suite: Suite, rates: Rates) -> Estimate:
@@ -80,7 +80,7 @@ def table1_estimate(experiment: Experiment, suite: Suite, rates: Rates) -> Estim
         forward = step / recipe.batch_size / 3  # a backward pass costs two forward passes
         validation = forward * len(task.splits["val"])
         own = (len(task.splits["test"]) + len(task.splits["val"])) / rates.evaluated
-        fixed = own + forward * len(CURVE_SCALES) * recipe.probe_images
+        fixed = own + forward * len(CURVE_SCALES) * recipe.probe_inputs
         least, most = (
             steps * step * factor + steps / recipe.evaluate_every * validation + fixed
             for steps in _steps(recipe)
@@ -94,10 +94,10 @@ def table2_estimate(experiment: Experiment, suite: Suite, rates: Rates) -> Estim
     limit = experiment.setting.search_per_task
     searched = [len(task.splits["val"]) for task in suite.tasks]
     if limit is not None:
-        searched = [min(limit, images) for images in searched]
+        searched = [min(limit, size) for size in searched]
     tested = sum(len(task.splits["test"]) for task in suite.tasks)
-    images = POINTS[experiment.protocol.name] * sum(searched) + tested
-    seconds = experiment.merge_count * images / rates.evaluated
+    looks = POINTS[experiment.protocol.name] * sum(searched) + tested
+    seconds = experiment.merge_count * looks / rates.evaluated
     return Estimate(least=seconds, most=seconds)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from mergebench.backbones import find_source
 from mergebench.contracts import DataMerger
 from mergebench.device import choose_device
 from mergebench.experiment.attack_names import TABLE2, check_attack
@@ -78,6 +79,11 @@ class Experiment:
         sets = [(UNPROTECTED, target) for target in plain]
         sets += [(name, task) for name in self.protections for task in tasks]
         return [(protection, target, seed) for seed in self.seeds for protection, target in sets]
+
+    @property
+    def trainable(self) -> str:
+        """What full fine-tuning trains here, in words for a caption."""
+        return find_source(self.backbone).trainable
 
     @property
     def merge_count(self) -> int:

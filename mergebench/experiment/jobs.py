@@ -35,12 +35,12 @@ class ZeroShotJob:
         report(CellStarted(label=self.label))
         bench = self.experiment.workbench()
         measured, results = bench.measured, bench.zero_shot().results
-        right, images = sum(results.correct.values()), sum(results.sizes["test"].values())
+        right, size = sum(results.correct.values()), sum(results.sizes["test"].values())
         report(
             CellDone(
                 label=self.label,
                 recalled=bench.measured == measured,
-                outcome=f"test accuracy {100 * right / images:.1f}",
+                outcome=f"test accuracy {100 * right / size:.1f}",
             )
         )
 
@@ -63,7 +63,8 @@ class ReleaseJob:
     def run(self, report: Report) -> None:
         """Train and measure."""
         report(CellStarted(label=self.label))
-        bench, progress = self.experiment.workbench(), ReportingProgress(report)
+        bench = self.experiment.workbench()
+        progress = ReportingProgress(report, bench.suite.inputs)
         measured = bench.measured
         results = bench.standalone(self.protection, self.task, self.seed, progress).results
         if self.protection == UNPROTECTED:
@@ -170,7 +171,7 @@ class Merges:
         return self._measured(merger, self._problem(space), self._updates[1])
 
     def merge(self, attack: str, space: str, options: Mapping[str, Any]) -> Update | None:
-        """Return one merge without any search; None for an attack that looks at images."""
+        """Return one merge without any search; None for an attack that looks at inputs."""
         merger = self._attack(attack).with_options(**options)
         return self._problem(space).merge(merger) if isinstance(merger, Merger) else None
 
@@ -191,8 +192,8 @@ class Merges:
         starter, starting = self._attack(name), self._problem(start_space)
         if not isinstance(starter, Merger):
             raise InputError(
-                f"attack {merger.name} cannot start from {name}, which needs images itself; "
-                "start it from one that needs none"
+                f"attack {merger.name} cannot start from {name}, which looks at inputs itself; "
+                "start it from one that looks at none"
             )
         begun = self._measured(starter, starting, from_where)
         alpha = begun.results.alpha

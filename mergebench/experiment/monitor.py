@@ -45,19 +45,25 @@ class CellPutOff:
 class Training:
     """How far the training run of a job is: its last step and its last evaluation.
 
-    `new_accuracies`: whether the evaluation is what happened now.
+    `new_accuracies`: whether the evaluation is what happened now. `inputs`: what the task has, as
+    of `Suite.inputs`.
     """
 
     step: StepDone
     accuracies: Validated | None
     new_accuracies: bool
+    inputs: str
 
 
 class ReportingProgress:
-    """Sends what happens in a training run to the process that shows it."""
+    """Sends what happens in a training run to the process that shows it.
 
-    def __init__(self, report: Report) -> None:
+    `inputs`: what the task has, as of `Suite.inputs`.
+    """
+
+    def __init__(self, report: Report, inputs: str) -> None:
         self._report = report
+        self._inputs = inputs
         self._step: StepDone | None = None
         self._accuracies: Validated | None = None
         self._sent = 0.0
@@ -85,7 +91,10 @@ class ReportingProgress:
             self._sent = time.monotonic()
             self._report(
                 Training(
-                    step=self._step, accuracies=self._accuracies, new_accuracies=new_accuracies
+                    step=self._step,
+                    accuracies=self._accuracies,
+                    new_accuracies=new_accuracies,
+                    inputs=self._inputs,
                 )
             )
 
@@ -217,10 +226,10 @@ class Monitor:
                 total=step.steps,
                 count=count,
                 time=f"{duration(step.seconds_left)} left",
-                state=f"{step.losses}{accuracies} | {step.images_per_second:.0f} images/s",
+                state=f"{step.losses}{accuracies} | {step.rate(event.inputs)}",
             )
         elif event.new_accuracies and time.monotonic() - self._last_line > _LINE_S:
-            self._print(f"{running.label}: step {count}: {step}{accuracies}")
+            self._print(f"{running.label}: step {count}: {step.state(event.inputs)}{accuracies}")
 
     def _update_total(self) -> None:
         if self._bars is not None:

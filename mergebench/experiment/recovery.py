@@ -1,4 +1,4 @@
-"""Measures how much a few labelled images give back, by the merge that fine-tuning starts from."""
+"""Measures how much a few labelled inputs give back, by the merge that fine-tuning starts from."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def measure_recovery(experiment: Experiment, monitor: Monitor, *, processes: int
 
 def _jobs(experiment: Experiment, budget: int) -> Iterator[MergeJob]:
     attack, space = check_attack(RECOVERY)
-    options = (("images_per_class", budget),)
+    options = (("inputs_per_class", budget),)
     yield from from_base_jobs(experiment, RECOVERY, options)
     for protection, target, seed in experiment.merges(RECOVERY):
         yield MergeJob(
@@ -64,8 +64,9 @@ def _jobs(experiment: Experiment, budget: int) -> Iterator[MergeJob]:
 def _notes(experiment: Experiment) -> Iterator[str]:
     merger = experiment.setting.attack(check_attack(RECOVERY)[0])
     assert isinstance(merger, DataMerger)
+    inputs, trainable = experiment.workbench().suite.inputs, experiment.trainable
     for budget in RECOVERY_BUDGETS:
-        yield described(merger.with_options(images_per_class=budget))
+        yield described(merger.with_options(inputs_per_class=budget), inputs, trainable)
 
 
 def _row(cell: Cell, job: MergeJob, budget: int) -> Recovered:
@@ -74,8 +75,8 @@ def _row(cell: Cell, job: MergeJob, budget: int) -> Recovered:
         seed=job.seed,
         protection=FROM_BASE if job.from_base else job.protection,
         target=job.target,
-        images_per_class=budget,
-        images=int(cell.results.notes["images"]) if budget else 0,
+        inputs_per_class=budget,
+        inputs=int(cell.results.notes["images"]) if budget else 0,
         correct=cell.results.correct[job.target],
         size=cell.results.sizes["test"][job.target],
     )

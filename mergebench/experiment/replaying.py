@@ -17,7 +17,7 @@ def replay(experiment: Experiment, rule: SelectionRule, *, table: int = 2) -> Me
     """Return the merges of an experiment at the points that `rule` picks; nothing is measured.
 
     An unprotected merge has one point per target if the rule depends on the target. Points that
-    the protocol did not choose were tested on their target's images only. Raises `InputError` when
+    the protocol did not choose were tested on their target's inputs only. Raises `InputError` when
     a cell is not in the store, and for a protocol that races: it saw few points completely.
     """
     if experiment.protocol.race is not None:

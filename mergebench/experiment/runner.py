@@ -163,6 +163,7 @@ def context_of(experiment: Experiment, cells: Sequence[Cell]) -> Context:
         backbone_sha256=bench.backbone.sha256,
         suite=bench.suite.name,
         suite_sha256=bench.suite.sha256,
+        inputs=bench.suite.inputs,
         tasks=bench.suite.task_names,
         protocol=experiment.protocol.name,
         release=experiment.setting.release,
@@ -171,41 +172,44 @@ def context_of(experiment: Experiment, cells: Sequence[Cell]) -> Context:
         device=newest.run.place,
         versions=versions,
         revisions=tuple(sorted({cell.run.revision for cell in cells if cell.run.revision})),
-        notes=(*bench.suite.notes, *_notes(experiment, cells)),
+        notes=(*bench.suite.notes, *_notes(experiment, cells, bench.suite.inputs)),
     )
 
 
-def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
-    """Yield what else the numbers depend on: recipe, options, search subset, mixed versions."""
-    setting = experiment.setting
+def _notes(experiment: Experiment, cells: Sequence[Cell], inputs: str) -> Iterator[str]:
+    """Yield what else the numbers depend on: recipe, options, search subset, mixed versions.
+
+    `inputs`: as of `Suite.inputs`.
+    """
+    setting, trainable = experiment.setting, experiment.trainable
     if setting.published:
         stated = ", ".join(experiment.protocol.defects.stated())
         yield f"Defects of the reference (docs/paper_setting.md): {stated}."
     updates = "Adapters" if setting.release == "lora" else "Updates"
-    yield f"{updates}: {setting.recipe.summary}."
+    yield f"{updates}: {setting.recipe.summary(inputs, trainable)}."
     for name in (UNPROTECTED, *experiment.protections):
         options = dict(setting.protections.get(name, {}))
         recipe = options.pop("recipe", setting.recipe)
         if recipe != setting.recipe:
-            yield f"{updates} of {name}: {recipe.summary}."
+            yield f"{updates} of {name}: {recipe.summary(inputs, trainable)}."
         if options:
             shown = ", ".join(f"{key} {value}" for key, value in options.items())
             yield f"Options of {name}: {shown}."
     for attack in experiment.attacks:
         merger = experiment.setting.attack(check_attack(attack)[0])
         if isinstance(merger, DataMerger):
-            yield described(merger)
+            yield described(merger, inputs, trainable)
     if setting.published or setting.recipe.precision != setting.precision:
         yield f"Training computes in {setting.recipe.precision}."
     if setting.search_per_task is not None:
         yield (
-            f"Merges are tuned on {setting.search_per_task} class-balanced validation images "
+            f"Merges are tuned on {setting.search_per_task} class-balanced validation {inputs} "
             "per task."
         )
     if experiment.protocol.race is not None:
-        seen, exhaustive = searched_images(cells)
+        seen, exhaustive = searched_inputs(cells)
         yield (
-            f"The searches looked at {seen} validation images, where exhaustive ones would have "
+            f"The searches looked at {seen} validation {inputs}, where exhaustive ones would have "
             f"looked at {exhaustive} ({100 * seen / max(1, exhaustive):.0f} %)."
         )
     places = sorted({cell.run.place for cell in cells})
@@ -216,19 +220,22 @@ def _notes(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
         yield f"The cells were measured with {len(versions)} sets of package versions."
 
 
-def described(merger: DataMerger) -> str:
-    """Return in a sentence which images an attack looks at, and its other hyper-parameters."""
+def described(merger: DataMerger, inputs: str, trainable: str) -> str:
+    """Return in a sentence what an attack looks at, and its other hyper-parameters.
+
+    `inputs`, `trainable`: as of `TrainingRecipe.summary`.
+    """
     budget = {item.name for item in fields(DataMerger)}
     shown = (
-        value.summary if isinstance(value, TrainingRecipe) else f"{name} {value}"
+        value.summary(inputs, trainable) if isinstance(value, TrainingRecipe) else f"{name} {value}"
         for name, value in merger.options().items()
         if name not in budget
     )
-    return f"{'; '.join([f'{merger.name} looks at {merger.budget}', *shown])}."
+    return f"{'; '.join([f'{merger.name} looks at {merger.budget(inputs)}', *shown])}."
 
 
-def searched_images(cells: Sequence[Cell]) -> tuple[int, int]:
-    """Return how many images the searches of the cells looked at, and all points times all images.
+def searched_inputs(cells: Sequence[Cell]) -> tuple[int, int]:
+    """Return how many inputs the searches of the cells looked at, and all points times all inputs.
 
     The second is what the same searches cost without a race.
     """

@@ -48,7 +48,7 @@ class Workbench:
     and versions), and measures and stores it otherwise, or raises `ClaimedError` if another process
     is at it. `adapters`: a folder of released adapters, `<task>-<protection>`, that take the place
     of trained ones. `weights`, `device`: as of `load_backbone`; `data`: as of `load_suite`. Raises
-    `InputError` for an unknown backbone or task, for missing weights or images and for a store that
+    `InputError` for an unknown backbone or task, for missing weights or data and for a store that
     cannot be written.
     """
 
@@ -98,7 +98,7 @@ class Workbench:
 
     @property
     def evaluator(self) -> Evaluator:
-        """Evaluates on all test images and on the search subset of the validation images."""
+        """Evaluates on all test inputs and on the search subset of the validation inputs."""
         return self._evaluator(self.suite.task_names, self.setting.search_per_task)
 
     def release(self, protection: str, task: str, seed: int, progress: Progress) -> Update:
@@ -178,10 +178,7 @@ class Workbench:
         *,
         start: Callable[[], Update] | None = None,
     ) -> DataMergeProblem:
-        """Return the merge of the same updates by `merger`, with the help of images.
-
-        `start`: as of `DataMergeProblem`.
-        """
+        """Return their merge by `merger`, with data; `start`: as of `DataMergeProblem`."""
         return DataMergeProblem(
             self._released(protection, target, seed, progress),
             backbone=self.backbone,
@@ -256,7 +253,7 @@ class Workbench:
         return self._evaluator((task,), self.setting.search_per_task)
 
     def _evaluator(self, tasks: tuple[str, ...], per_task: int | None) -> Evaluator:
-        """Return the evaluator of these tasks and of so many validation images; made once."""
+        """Return the evaluator of these tasks and of so many validation inputs; made once."""
         if (tasks, per_task) not in self._evaluators:
             self._evaluators[tasks, per_task] = Evaluator(
                 self.backbone,

@@ -35,9 +35,9 @@ points for that reason.
 
 @dataclass(frozen=True, kw_only=True)
 class ZeroShot:
-    """Zero-shot accuracy of one task: `correct` of `size` test images, and what was published.
+    """Zero-shot accuracy of one task: `correct` of `size` test inputs, and what was published.
 
-    `paper`: in percent, of the prompts and test images in use, None where nothing comparable was
+    `paper`: in percent, of the prompts and test inputs in use, None where nothing comparable was
     published; `open_clip`: see `OPEN_CLIP`.
     """
 
@@ -65,7 +65,7 @@ def zero_shot_checks(
 ) -> tuple[ZeroShot, ...]:
     """Return the zero-shot accuracy of every task beside the published ones.
 
-    `correct` of `sizes` test images, by task. The paper's values (its Table 1) belong to the
+    `correct` of `sizes` test inputs, by task. The paper's values (its Table 1) belong to the
     prompts and test images of suite vision8; partial data have none.
     """
     comparable = suite.name.startswith("vision8") and "-partial" not in suite.name

@@ -45,7 +45,7 @@ class Method:
     @classmethod
     def of(cls, plugin: Plugin) -> Self:
         """Return the description of a plug-in."""
-        return cls(name=plugin.name, version=plugin.version, options=plugin.options())
+        return cls(name=plugin.name, version=plugin.version, options=stored_fields(plugin))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,12 +80,12 @@ class CellInputs:
 
 @dataclass(frozen=True, kw_only=True)
 class CellResults:
-    """Correctly classified test images at the chosen point, and all points of the search.
+    """Correctly classified test inputs at the chosen point, and all points of the search.
 
-    `correct`: by task; `sizes`: images by task, by split or search stage. `options` and `alpha`:
+    `correct`: by task; `sizes`: inputs by task, by split or search stage. `options` and `alpha`:
     the chosen point, where there was a choice. `points` allow any selection rule to be replayed.
-    `hits`: which test images are correct, by task, for paired comparisons (`packed`).
-    `most_predicted`: test images that were given the task's most frequent prediction. `norm_ratio`:
+    `hits`: which test inputs are correct, by task, for paired comparisons (`packed`).
+    `most_predicted`: test inputs that were given the task's most frequent prediction. `norm_ratio`:
     `‖alpha D‖ / sqrt(Σ ‖τ_i‖²)` of a merge. `notes`: what the attack noted of its bases, the
     smallest value over sites. `warnings`: what makes the numbers doubtful.
     """
@@ -229,8 +229,18 @@ def plain(value: object) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if is_dataclass(value):
-        return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
+        return plain(stored_fields(value))
     raise TypeError(f"{value!r} cannot be part of a cell: only JSON values can")
+
+
+def stored_fields(value: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass under the names that records and keys have for them.
+
+    `stored_as` of its class has those of fields that were renamed since, so that what was measured
+    before is found again.
+    """
+    names: Mapping[str, str] = getattr(value, "stored_as", {})
+    return {names.get(item.name, item.name): getattr(value, item.name) for item in fields(value)}
 
 
 def _text(key: object) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mergebench.measure.counts import Counts
 
 COLLAPSED_SHARE = 0.5
-"""Share of a task's test images given one class from which predictions count as collapsed."""
+"""Share of a task's test inputs given one class from which predictions count as collapsed."""
 GAP_ERRORS = 3.0
 """Standard errors of the difference beyond which validation and test accuracy disagree."""
 NORM_RANGE = (0.02, 3.0)
@@ -21,7 +21,7 @@ can do so within the `paper` grid and TA cannot: CART's `D` is about the mean of
 at the smallest alpha, 0.1, eight of them have 1/80 of their scale, and 1/10 in TA's sum.
 """
 UNFAITHFUL_SHARE = 0.02
-"""Share of validation images by which a loaded update may differ from what training saw."""
+"""Share of validation inputs by which a loaded update may differ from what training saw."""
 
 EDGE = "alpha at the edge"
 COLLAPSED = "collapsed predictions"
@@ -55,12 +55,12 @@ def edge_of_grid(alpha: float, alphas: Sequence[float]) -> Iterator[CellWarning]
 
 
 def collapsed_predictions(most_predicted: Counts, sizes: Counts) -> Iterator[CellWarning]:
-    """Warn about tasks where one class is predicted for more than half of the test images."""
+    """Warn about tasks where one class is predicted for more than half of the test inputs."""
     shares = {task: most_predicted[task] / size for task, size in sizes.items()}
     worst = {task: share for task, share in shares.items() if share > COLLAPSED_SHARE}
     if worst:
         text = ", ".join(f"{task} {100 * share:.0f} %" for task, share in worst.items())
-        yield CellWarning(kind=COLLAPSED, detail=f"one class for most images: {text}")
+        yield CellWarning(kind=COLLAPSED, detail=f"one class for most inputs: {text}")
 
 
 def validation_test_gap(
@@ -69,7 +69,7 @@ def validation_test_gap(
     """Warn when the mean accuracies over tasks differ by more than three standard errors.
 
     The standard error is that of the difference of two means of independent binomial shares. The
-    validation images chose the point, which by itself makes them look better.
+    validation inputs chose the point, which by itself makes them look better.
     """
     gap = variance = 0.0
     for task, size in test_sizes.items():
@@ -110,11 +110,11 @@ def degenerate_bases(
 def not_reproduced(found: int, expected: int, size: int) -> Iterator[CellWarning]:
     """Warn when a released update at scale 1 is not as accurate as training saw it.
 
-    `found` and `expected`: correct validation images of `size`. A few differ because the deployed
+    `found` and `expected`: correct validation inputs of `size`. A few differ because the deployed
     update is added to the weights and not run beside them.
     """
     if abs(found - expected) > UNFAITHFUL_SHARE * size:
         yield CellWarning(
             kind=UNFAITHFUL,
-            detail=f"{found} of {size} validation images correct, training saw {expected}",
+            detail=f"{found} of {size} validation inputs correct, training saw {expected}",
         )

@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 Counts = dict[str, int]
-"""Correctly classified images by task name."""
+"""Correctly classified inputs by task name."""

@@ -2,7 +2,7 @@
 
 Published numbers carry them, so protocol `paper-exact` turns all of them on; `paper` and `clean`
 have none. Each acts on an input that a cell's key holds already: options of attacks and
-protections, or images.
+protections, or the data.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ FROM_BASE = "from_base"
 class Standalone:
     """Test accuracy of one model on one task: the zero-shot backbone or a released update.
 
-    `release` is `zero_shot` or a protection's name; `correct` of `size` test images; `hits`: which
+    `release` is `zero_shot` or a protection's name; `correct` of `size` test inputs; `hits`: which
     of them (`mergebench.measure.cell.packed`); `warnings`: what makes the number doubtful.
     """
 
@@ -38,7 +38,7 @@ class Merged:
     `target` is the task whose update is protected by `protection`; with `none` all updates are
     unprotected and `target` is None, unless the attack itself is about one; with `from_base`
     nothing was merged. `alpha` and `options` were chosen on validation; `points` is the number of
-    evaluated points; `correct` and `sizes` are by task, and so is `hits`, which test images are
+    evaluated points; `correct` and `sizes` are by task, and so is `hits`, which test inputs are
     correct (`cell.packed`); `warnings`: what makes the numbers doubtful.
     """
 
@@ -70,18 +70,18 @@ class ScaleCurve:
 
 @dataclass(frozen=True, kw_only=True)
 class Recovered:
-    """Test accuracy on the target's task after fine-tuning on few labelled images of it.
+    """Test accuracy on the target's task after fine-tuning on few labelled inputs of it.
 
     `protection`: of the target's update in the merge that it started from, `from_base` for W0 and
-    no merge. `images_per_class`: how many were seen, 0 for the start itself; `images` in all.
-    `correct` of `size` test images.
+    no merge. `inputs_per_class`: how many were seen, 0 for the start itself; `inputs` in all.
+    `correct` of `size` test inputs.
     """
 
     seed: int
     protection: str
     target: str
-    images_per_class: int
-    images: int
+    inputs_per_class: int
+    inputs: int
     correct: int
     size: int
 
@@ -91,9 +91,9 @@ class Context:
     """What a caption states: how the numbers came about.
 
     `command` reproduces them; `date` is the day (ISO) on which the newest of them was measured;
-    hashes identify the weights and the images; `revisions` are the git commits of the code that
-    measured them; `release`: in which form updates are released, `lora` or `full`; `notes` are
-    further facts, one sentence each.
+    hashes identify the weights and the suite, whose tasks have `inputs` ("images", "texts");
+    `revisions` are the git commits of the code that measured them; `release`: in which form updates
+    are released, `lora` or `full`; `notes` are further facts, one sentence each.
     """
 
     command: str
@@ -110,6 +110,7 @@ class Context:
     versions: Mapping[str, str]
     revisions: tuple[str, ...] = ()
     release: str = "lora"
+    inputs: str = "images"
     notes: tuple[str, ...] = ()
 
 

@@ -94,7 +94,7 @@ class MergeMeasurement(Generic[AttackT]):
     def _tested_points(self, found: SearchResult, chosen: Counts) -> tuple[Point, ...]:
         """Return the points; those that some selection rule picks with test counts of its target.
 
-        A race leaves few points that saw all images, which says nothing about other rules.
+        A race leaves few points that saw all inputs, which says nothing about other rules.
         """
         points = [
             replace(point, tested=chosen) if point is found.chosen else point

@@ -11,14 +11,14 @@ from mergebench.measure.counts import Counts
 Options = Mapping[str, Any]
 
 FULL = "full"
-"""The stage of points that saw all validation images."""
+"""The stage of points that saw all validation inputs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
     """One evaluated point of a search: the structural options, alpha, and validation counts.
 
-    `stage`: "full", or on how many images a race gave it up (a key of the search's sizes). `tested`
+    `stage`: "full", or on how many inputs a race gave it up (a key of the search's sizes). `tested`
     holds test counts, of some tasks, where a selection rule would choose the point.
     """
 
@@ -33,7 +33,7 @@ class Point:
 class Objective:
     """Mean over tasks of accuracy, each task divided by its norm.
 
-    `sizes`: images by task; `norms`: standalone accuracy by task as a fraction, 1 for no
+    `sizes`: inputs by task; `norms`: standalone accuracy by task as a fraction, 1 for no
     normalisation. Raises ArithmeticError when a norm is 0, naming the task.
     """
 

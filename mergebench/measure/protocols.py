@@ -27,8 +27,8 @@ class Protocol:
     (None: never). A later value that ties with the best so far wins if `later_wins`. The objective
     is the mean over tasks of validation accuracy, each divided by the task's standalone accuracy if
     `normalised`. `grids` overrides attacks' own grids by hyper-parameter name. With a `race` (joint
-    strategy only), points that are clearly beaten on some validation images do not see the others.
-    `defects` of the reference are those of images, recipes and attacks, no part of the search.
+    strategy only), points that are clearly beaten on some validation inputs do not see the others.
+    `defects` of the reference are those of data, recipes and attacks, no part of the search.
     """
 
     name: str
@@ -84,7 +84,7 @@ mean over tasks, is never below zero-shot on validation; a single task can be.
 """
 
 CLEAN_EXHAUSTIVE = replace(CLEAN, name="clean-exhaustive", race=None)
-"""`clean` without the race: every point sees every image. It is what racing is checked against."""
+"""`clean` without the race: every point sees every input. It is what racing is checked against."""
 
 PAPER_EXACT = replace(PAPER, name="paper-exact", defects=Defects.all())
 """`paper` with every defect of the reference: for comparison with published numbers, no other use.

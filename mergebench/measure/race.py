@@ -1,4 +1,4 @@
-"""The rules of a race: how many images its rounds show, and how sure an elimination is."""
+"""The rules of a race: how many inputs its rounds show, and how sure an elimination is."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Race:
-    """The rules: how many images the rounds show, and how sure an elimination is.
+    """The rules: how many inputs the rounds show, and how sure an elimination is.
 
-    The first round shows `first_per_task` class-balanced images of each task, every further one
+    The first round shows `first_per_task` class-balanced inputs of each task, every further one
     so many that `growth` times as many were seen, the last one all of them. A point leaves when it
-    is behind another by more than the images that neither has seen are likely to turn around, with
+    is behind another by more than the inputs that neither has seen are likely to turn around, with
     a probability of at most `risk` per comparison (`racing.Track.beaten`). Every round is a
     chance to err, which speaks for few of them.
     """
@@ -21,7 +21,7 @@ class Race:
     risk: float = 0.05
 
     def rounds(self, per_task: int) -> list[range]:
-        """Return the ranks of the images that each round adds, from 0 to `per_task`."""
+        """Return the ranks of the inputs that each round adds, from 0 to `per_task`."""
         ends = [min(self.first_per_task, per_task)]
         while ends[-1] < per_task:
             ends.append(min(per_task, max(ends[-1] + 1, round(ends[-1] * self.growth))))

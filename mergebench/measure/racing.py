@@ -1,4 +1,4 @@
-"""Racing: of the many points of a search, the clearly beaten leave before they saw every image."""
+"""Racing: of the many points of a search, the clearly beaten leave before they saw every input."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from mergebench.measure.counts import Counts
 from mergebench.measure.race import Race
 
 Hits = Mapping[str, Tensor]
-"""By task, which images are classified correctly: `(n,)` bool."""
+"""By task, which inputs are classified correctly: `(n,)` bool."""
 
 
 @dataclass(kw_only=True, eq=False)
 class Entrant:
-    """One point in a race, with its hits on the images that it has seen, in the order of rounds."""
+    """One point in a race, with its hits on the inputs that it has seen, in the order of rounds."""
 
     options: Mapping[str, Any]
     alpha: float
@@ -34,7 +34,7 @@ class Entrant:
 
     @property
     def counts(self) -> Counts:
-        """Correct counts on the images seen so far, by task."""
+        """Correct counts on the inputs seen so far, by task."""
         return {task: int(hits.sum()) for task, hits in self.hits.items()}
 
 
@@ -42,7 +42,7 @@ class Entrant:
 class Track:
     """What all entrants are measured by.
 
-    `sizes`: images by task; `norms`: by which each task's accuracy is divided, as in the search's
+    `sizes`: inputs by task; `norms`: by which each task's accuracy is divided, as in the search's
     objective; `race`: the rules.
     """
 
@@ -56,10 +56,10 @@ class Track:
         earlier: Sequence[Entrant],
         look: Callable[[Entrant, range], Hits],
     ) -> None:
-        """Show images to `entrants` until they have seen all, or are beaten.
+        """Show inputs to `entrants` until they have seen all, or are beaten.
 
         They race against each other and `earlier` entrants, whether those were beaten or not.
-        `look` evaluates an entrant on the images of some ranks.
+        `look` evaluates an entrant on the inputs of some ranks.
         """
         alive, left = list(entrants), list(earlier)
         for ranks in self.race.rounds(max(self.sizes.values())):
@@ -74,12 +74,12 @@ class Track:
     def beaten(self, alive: Sequence[Entrant], others: Sequence[Entrant]) -> list[bool]:
         """Return which of `alive` are beaten, by another of them or by one of `others`.
 
-        All of `alive` have seen the same images; others are compared if they have seen these.
-        Where two differ on `d_t` of the `n_t` images seen of task `t`, of `N_t`, and neither is
+        All of `alive` have seen the same inputs; others are compared if they have seen these.
+        Where two differ on `d_t` of the `n_t` inputs seen of task `t`, of `N_t`, and neither is
         better, the lead exceeds `sqrt(2 ln(1 / risk) Σ_t w_t² d_t (1 - n_t / N_t))` with a
-        probability of at most `risk`, where `w_t` is the weight of one image. Source: Serfling,
+        probability of at most `risk`, where `w_t` is the weight of one input. Source: Serfling,
         1974, Probability inequalities for the sum in sampling without replacement, for the signs of
-        the differing pairs; it has `1 - (n_t - 1) / N_t`, from which an image is left out here to
+        the differing pairs; it has `1 - (n_t - 1) / N_t`, from which an input is left out here to
         make the last round exact.
         """
         seen = {task: len(hits) for task, hits in alive[0].hits.items()}

@@ -1,4 +1,4 @@
-"""The choice of alpha and of structural hyper-parameters for one merge, on validation images."""
+"""The choice of alpha and of structural hyper-parameters for one merge, on validation inputs."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class _Search(Generic[AttackT]):
     def race(self, rules: Race) -> Point:
         """Race the alphas of one structure after the other, also against those of earlier ones.
 
-        Each structure is merged once. The chosen point is among those that saw all images.
+        Each structure is merged once. The chosen point is among those that saw all inputs.
         """
         track = Track(sizes=self.sizes[FULL], norms=self.norms, race=rules)
         earlier: list[Entrant] = []

@@ -40,9 +40,9 @@ class SelectionRule:
         target: str,
         later_wins: bool,
     ) -> Point | None:
-        """Return the best of the points that saw all images; None if the rule has no tasks.
+        """Return the best of the points that saw all inputs; None if the rule has no tasks.
 
-        `sizes`: validation images by task; `norms`: standalone validation accuracy by task;
+        `sizes`: validation inputs by task; `norms`: standalone validation accuracy by task;
         `later_wins`: which of equals, as in the protocol.
         """
         tasks = self.tasks(sizes, target)

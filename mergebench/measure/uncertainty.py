@@ -30,9 +30,9 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class PairedTest:
-    """Two models on the same images: how many only the one, or only the other, has right.
+    """Two models on the same inputs: how many only the one, or only the other, has right.
 
-    `p_value`: of McNemar's exact two-sided test, that either is as likely; 1 without such images.
+    `p_value`: of McNemar's exact two-sided test, that either is as likely; 1 without such inputs.
     Source: McNemar, 1947, Note on the sampling error of the difference between correlated
     proportions, in its binomial form.
     """
@@ -49,18 +49,18 @@ def wilson(correct: int, size: int) -> Interval:
 
 
 def paired_test(first: Hits, second: Hits) -> PairedTest:
-    """Compare which of the same images two models have right; ValueError if lengths differ."""
+    """Compare which of the same inputs two models have right; ValueError if lengths differ."""
     if first.shape != second.shape:
-        raise ValueError(f"{len(first)} images against {len(second)}")
+        raise ValueError(f"{len(first)} inputs against {len(second)}")
     one, other = int((first & ~second).sum()), int((second & ~first).sum())
     p_value = float(stats.binomtest(one, one + other).pvalue) if one + other else 1.0
     return PairedTest(only_first=one, only_second=other, p_value=p_value)
 
 
 def paired_interval(first: Hits, second: Hits) -> Interval:
-    """Return the interval of `second` minus `first`, in points, on the same images.
+    """Return the interval of `second` minus `first`, in points, on the same inputs.
 
-    It is Clopper and Pearson's (1934) of the share of images that only `second` has right among
+    It is Clopper and Pearson's (1934) of the share of inputs that only `second` has right among
     those that only one of them has, given how many those are.
     """
     test = paired_test(first, second)
@@ -78,7 +78,7 @@ def bootstrap(values: Sequence[float]) -> Interval | None:
     """Return the percentile interval of the mean over resampled `values`; None for fewer than 2.
 
     `values`: one per target or task, which are what is drawn again with replacement: the interval
-    speaks of other tasks like these, not of other images. Equal values, equal interval. Source:
+    speaks of other tasks like these, not of other inputs. Equal values, equal interval. Source:
     Efron, 1979, Bootstrap methods.
     """
     if len(values) < 2:

@@ -1,4 +1,4 @@
-"""The images of a task that an attack may look at, within its budget."""
+"""The inputs of a task that an attack may look at, within its budget."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from mergebench.suites import Split, Task, in_turns, turns
 
 
 def within_budget(task: Task, attack: DataMerger, seed: int) -> Task:
-    """Return `task` as `attack` sees it: its budget as split `train`, no test images.
+    """Return `task` as `attack` sees it: its budget as split `train`, no test inputs.
 
-    The images are drawn class by class from the attack's split, a smaller budget being part of a
+    The inputs are drawn class by class from the attack's split, a smaller budget being part of a
     larger one, and stay in the order of the split. Raises `InputError` when the split, or a class
     of it, holds fewer than the budget.
     """
     source = task.splits[attack.split]
     order = _shuffled_in_turns(source.labels, task.name, seed)
-    if attack.images_per_class != 0:
+    if attack.inputs_per_class != 0:
         chosen = _per_class(source.labels[order], order, attack, task)
     else:
-        _require(len(source), attack.images_per_task, attack, f"task {task.name}")
-        chosen = order[: attack.images_per_task]
+        _require(len(source), attack.inputs_per_task, attack, f"task {task.name}")
+        chosen = order[: attack.inputs_per_task]
     chosen = chosen.sort().values
     drawn = Split(inputs=source.inputs[chosen], labels=source.labels[chosen])
     empty = Split(inputs=source.inputs[:0].clone(), labels=source.labels[:0].clone())
@@ -42,18 +42,18 @@ def _shuffled_in_turns(labels: Tensor, task: str, seed: int) -> Tensor:
 def _per_class(ordered: Tensor, order: Tensor, attack: DataMerger, task: Task) -> Tensor:
     counts = torch.bincount(ordered, minlength=len(task.classes))
     for name, count in zip(task.classes, counts.tolist(), strict=True):
-        _require(count, attack.images_per_class, attack, f"class {name!r} of task {task.name}")
-    return order[turns(ordered) < attack.images_per_class]
+        _require(count, attack.inputs_per_class, attack, f"class {name!r} of task {task.name}")
+    return order[turns(ordered) < attack.inputs_per_class]
 
 
 def _require(found: int, wanted: int, attack: DataMerger, where: str) -> None:
     if wanted < 1:
         raise InputError(
-            f"attack {attack.name}: its budget is {wanted} images per task; set images_per_task or "
-            "images_per_class to at least 1"
+            f"attack {attack.name}: its budget is {wanted} inputs per task; set inputs_per_task or "
+            "inputs_per_class to at least 1"
         )
     if found < wanted:
         raise InputError(
-            f"attack {attack.name} wants {wanted} images of {where}, but split {attack.split} has "
-            f"{found}: lower images_per_class or images_per_task, or draw from the other split"
+            f"attack {attack.name} wants {wanted} inputs of {where}, but split {attack.split} has "
+            f"{found}: lower inputs_per_class or inputs_per_task, or draw from the other split"
         )

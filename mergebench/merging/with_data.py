@@ -1,4 +1,4 @@
-"""Merging a set of updates with the help of images."""
+"""Merging a set of updates with the help of data."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class DataMergeProblem(Problem[DataMerger]):
         self._notes: dict[DataMerger, dict[str, float]] = {}
 
     def merge(self, merger: DataMerger) -> Update:
-        """Return the merged update `D` of `merger`, from the images within its budget.
+        """Return the merged update `D` of `merger`, from the inputs within its budget.
 
-        Raises `InputError` when a split has fewer images than the budget, and `PluginError` when
+        Raises `InputError` when a split has fewer inputs than the budget, and `PluginError` when
         the attack breaks its contract.
         """
         given = MergeData(

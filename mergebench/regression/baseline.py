@@ -37,7 +37,7 @@ class RegressionExperiment(_Strict):
     """What is measured: a person writes it.
 
     `attacks`: `attack@space` names. `recipe`: what differs from the backbone's own recipe, so that
-    training is short. `search_per_task`: validation images per task on which merges are tuned.
+    training is short. `search_per_task`: validation inputs per task on which merges are tuned.
     """
 
     backbone: str

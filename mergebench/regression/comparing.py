@@ -30,7 +30,7 @@ class Change:
     """One outcome before and after, at the task whose accuracy changed the most.
 
     `task`: that task, or "all tasks"; `difference` and `interval`: after minus before on the same
-    test images, in points.
+    test inputs, in points.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Change:
 
     @property
     def counts(self) -> tuple[int, int, int]:
-        """Correct before, correct after and test images, of `task`."""
+        """Correct before, correct after and test inputs, of `task`."""
         tasks = self.before.correct if self.task == ALL_TASKS else (self.task,)
         before, after, sizes = (
             sum(counts[task] for task in tasks)
@@ -88,9 +88,9 @@ def changes(
     """Return one change per name that both have, in the order of `before`.
 
     An accuracy moved if it differs by more than `tolerance` points and McNemar's exact test on the
-    same images rejects that this is chance, at `LEVEL` over all comparisons; each task and all
+    same inputs rejects that this is chance, at `LEVEL` over all comparisons; each task and all
     tasks together are compared. With `exact`, every other count has moved. Raises `InputError` when
-    nothing can be compared, or not on the same images.
+    nothing can be compared, or not on the same inputs.
     """
     names = [name for name in before if name in after]
     if not names:
@@ -112,8 +112,8 @@ def _change(
 ) -> Change:
     if before.sizes != after.sizes:
         raise InputError(
-            f"{name}: {sum(before.sizes.values())} test images before, "
-            f"{sum(after.sizes.values())} after: counts of other images cannot be compared"
+            f"{name}: {sum(before.sizes.values())} test inputs before, "
+            f"{sum(after.sizes.values())} after: counts of other inputs cannot be compared"
         )
     pairs = {task: (_hits(before, task), _hits(after, task)) for task in before.sizes}
     if len(pairs) > 1:

@@ -12,7 +12,7 @@ from mergebench.measure import Cell, Counts
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One measurement: correct of `sizes` test images by task, and which (`cell.packed`).
+    """One measurement: correct of `sizes` test inputs by task, and which (`cell.packed`).
 
     `trained`: whether a training run is part of it, so that another machine gives other numbers.
     `target`: the protected task, where there is one. `methods`: versions of what it was made by,
@@ -38,7 +38,7 @@ class Outcome:
 
 
 def outcome_of(cell: Cell, *, trained: bool) -> Outcome:
-    """Return what a cell measured on test images."""
+    """Return what a cell measured on test inputs."""
     inputs, results = cell.inputs, cell.results
     methods = {"attack": inputs.attack, "space": inputs.space, "protection": inputs.protection}
     return Outcome(

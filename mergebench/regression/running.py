@@ -134,7 +134,7 @@ class _Run:
     def outcome_at(self, name: str, point: Outcome) -> Outcome | None:
         """Return the outcome of the merge called `name` at the alpha and options of `point`.
 
-        None for an attack that looks at images.
+        None for an attack that looks at inputs.
         """
         bench = self._kept.workbench()
         (inputs,) = (cell.inputs for cell in bench.store.cells() if outcome_name(cell) == name)

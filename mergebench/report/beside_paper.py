@@ -36,7 +36,7 @@ class Beside:
     """One number of ours and of the paper's, in percent.
 
     `label`: its row and column for readers; `key`: for files. `interval`: 95 % of ours, over test
-    images where it is of one task, over tasks or targets where it is an average; None where there
+    inputs where it is of one task, over tasks or targets where it is an average; None where there
     is only one of them.
     """
 
@@ -54,9 +54,13 @@ class Beside:
 
 @dataclass(frozen=True, kw_only=True)
 class BesidePaper:
-    """All numbers of one table that the paper has too; empty where it has none."""
+    """All numbers of one table that the paper has too; empty where it has none.
+
+    `inputs`: what the tasks have, as of `Context`; `partial`: whether some are lacking.
+    """
 
     number: int
+    inputs: str
     rows: tuple[Beside, ...]
     partial: bool = False
 
@@ -76,11 +80,11 @@ class BesidePaper:
         """What the numbers are."""
         text = (
             f"Our numbers beside Table {self.number} of the paper (Jang et al., ICML 2026), in "
-            "percent. The 95 % interval is that of ours: over test images for one task, "
+            f"percent. The 95 % interval is that of ours: over test {self.inputs} for one task, "
             "bootstrapped over tasks or targets for averages. Published numbers carry the "
             "reference's defects, of which only protocol paper-exact has all."
         )
-        partial = " The images are partial data here, so that differences say nothing."
+        partial = f" The {self.inputs} are partial data here, so that differences say nothing."
         return text + (partial if self.partial else "")
 
     def markdown(self) -> str:
@@ -134,7 +138,8 @@ def beside_merged(context: Context, table: Table2, number: int) -> BesidePaper:
 
 
 def _beside(number: int, context: Context, rows: Iterable[Beside]) -> BesidePaper:
-    return BesidePaper(number=number, rows=tuple(rows), partial=_PARTIAL in context.suite)
+    partial = _PARTIAL in context.suite
+    return BesidePaper(number=number, inputs=context.inputs, rows=tuple(rows), partial=partial)
 
 
 def _covers(tasks: Sequence[str]) -> bool:
@@ -163,7 +168,7 @@ def _standalone(
 
 
 def _of_task(measurements: Measurements, release: str, task: str) -> Interval:
-    """Return Wilson's interval of the mean over seeds, all of which have the same test images."""
+    """Return Wilson's interval of the mean over seeds, all of which have the same test inputs."""
     members = [m for m in measurements.standalone if (m.release, m.task) == (release, task)]
     return wilson(round(fmean(one.correct for one in members)), members[0].size)
 

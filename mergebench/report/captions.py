@@ -70,7 +70,7 @@ def latex_comment(context: Context) -> str:
 
 
 def plain_caption(context: Context) -> str:
-    """Return the caption as one line, for the metadata of images."""
+    """Return the caption as one line, for the metadata of figures."""
     return printable("; ".join(f"{what}: {value}" for what, value in facts(context)))
 
 

@@ -1,4 +1,4 @@
-"""A protected cell against the unprotected one: the same targets, seeds and test images."""
+"""A protected cell against the unprotected one: the same targets, seeds and test inputs."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Comparison:
     """How much a protection lowers the target's accuracy, and whether that could be chance.
 
     `difference`: protected minus unprotected, in points. `interval`: over other targets, None with
-    a single one. `p_value`: of McNemar's test on the test images of all targets, the largest of the
-    seeds (they share their images); None where a cell has no hits, and other targets decide.
+    a single one. `p_value`: of McNemar's test on the test inputs of all targets, the largest of the
+    seeds (they share their inputs); None where a cell has no hits, and other targets decide.
     """
 
     difference: float
@@ -28,7 +28,7 @@ class Comparison:
 
     @property
     def significant(self) -> bool:
-        """Whether both reject equality: other targets (95 %), and other test images (5 %)."""
+        """Whether both reject equality: other targets (95 %), and other test inputs (5 %)."""
         over_targets = self.interval is None or 0.0 not in self.interval
         return over_targets and (self.p_value is None or self.p_value < SIGNIFICANT)
 
@@ -50,7 +50,7 @@ class Pair:
         return 100 * gained / size
 
     def test(self) -> PairedTest | None:
-        """Return the paired test on the target's images; None if either has no hits."""
+        """Return the paired test on the target's inputs; None if either has no hits."""
         return paired((self,))
 
 
@@ -74,7 +74,7 @@ def compare(pairs: Sequence[Pair]) -> Comparison | None:
 
 
 def paired(pairs: Sequence[Pair]) -> PairedTest | None:
-    """Return the test on the targets' images of all pairs; None if a merge has no hits."""
+    """Return the test on the targets' inputs of all pairs; None if a merge has no hits."""
     if any(pair.target not in one.hits for pair in pairs for one in (pair.plain, pair.guarded)):
         return None
     sides = (

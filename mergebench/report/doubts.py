@@ -18,14 +18,15 @@ from mergebench.measure import (
 NOT_SIGNIFICANT = "ns"
 LETTERS: Mapping[str, tuple[str, str]] = {
     EDGE: ("e", "the best α is the smallest or largest of its grid"),
-    COLLAPSED: ("c", "one class is predicted for more than half of some task's test images"),
+    COLLAPSED: ("c", "one class is predicted for more than half of some task's test {inputs}"),
     GAP: ("g", "validation and test accuracy differ by more than three standard errors"),
     NORM: ("n", "the merge is far smaller or larger than its updates"),
     DEGENERATE: ("d", "bases of the updates are nearly dependent"),
     UNFAITHFUL: ("r", "the update at scale 1 does not reproduce the accuracy of its training"),
     WEAKER_THAN_TA: ("w", "weaker on the unprotected updates than TA"),
-    UTILITY_LOSS: ("u", "protection costs more than two points, beyond chance on these images"),
+    UTILITY_LOSS: ("u", "protection costs more than two points, beyond chance on these {inputs}"),
 }
+"""By kind its letter, and what it means where tasks have `{inputs}`."""
 
 
 def marks(warnings: Mapping[str, int], *, significant: bool = True) -> str:
@@ -42,15 +43,16 @@ def tally(kinds: Iterable[str]) -> dict[str, int]:
     return counts
 
 
-def legend(groups: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+def legend(groups: Mapping[str, Mapping[str, int]], inputs: str) -> Iterator[str]:
     """Yield one sentence per letter in use: what it means and how often it occurs by group.
 
-    `groups`: by text such as "312 merges with a Trap² target" the warnings in them.
+    `groups`: by text such as "312 merges with a Trap² target" the warnings in them; `inputs`: as of
+    `Context`.
     """
     for kind, (letter, meaning) in LETTERS.items():
         counts = [f"{found[kind]} of {group}" for group, found in groups.items() if found.get(kind)]
         if counts:
-            yield f"{letter}: {meaning}: {', '.join(counts)}."
+            yield f"{letter}: {meaning.format(inputs=inputs)}: {', '.join(counts)}."
 
 
 def listed(warnings: Mapping[str, int]) -> str:

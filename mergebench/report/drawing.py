@@ -1,4 +1,4 @@
-"""How figures are drawn: accuracy against the scale of an update, and against labelled images.
+"""How figures are drawn: accuracy against the scale of an update, and against labelled inputs.
 
 Figure 2 has the mean over tasks above and one small panel per task below.
 """
@@ -69,7 +69,7 @@ def draw(shown: Figure2, *, footer: str) -> Figure:
 
 
 def draw_recovery(shown: Recovery, *, footer: str) -> Figure:
-    """Return the figure: a line per start, over the numbers of images at equal distances."""
+    """Return the figure: a line per start, over the numbers of inputs at equal distances."""
     starts = {line.protection for line in shown.lines}
     looks = {**_line_looks(starts - {FROM_BASE}), FROM_BASE: (GREY, ":")}
     places = list(range(len(shown.budgets)))
@@ -95,7 +95,7 @@ def draw_recovery(shown: Recovery, *, footer: str) -> Figure:
         axes.set_xticks(
             places, [str(budget) if budget else "0\n(start)" for budget in shown.budgets]
         )
-        axes.set_xlabel("labelled training images per class of the target")
+        axes.set_xlabel(f"labelled training {shown.inputs} per class of the target")
         axes.set_ylabel("test accuracy on the target (%)")
         axes.set_ylim(0, 100)
         axes.legend(frameon=False, loc="lower right", fontsize=6)

@@ -43,7 +43,7 @@ def write_figure2(measurements: Measurements, folder: Path, stem: str = "figure2
         for scale, value in zip(series.scales, series.values, strict=True)
     )
     points = write_csv(folder / f"{stem}.csv", header, rows)
-    return [*_images(drawn, folder / stem, context), points]
+    return [*_pictures(drawn, folder / stem, context), points]
 
 
 def write_recovery(measurements: Measurements, folder: Path, stem: str = "recovery") -> list[Path]:
@@ -72,17 +72,17 @@ def write_recovery(measurements: Measurements, folder: Path, stem: str = "recove
     ]
     rows += [
         [
-            *(*place, protection_key(one.protection), one.target, one.images_per_class),
-            *(one.images, one.seed, fixed(percent(one.correct, one.size), 2), ""),
+            *(*place, protection_key(one.protection), one.target, one.inputs_per_class),
+            *(one.inputs, one.seed, fixed(percent(one.correct, one.size), 2), ""),
             *(one.correct, one.size),
         ]
         for one in sorted(measurements.recovered, key=lambda one: _order(one, shown))
     ]
     points = write_csv(folder / f"{stem}.csv", header, rows)
-    return [*_images(drawn, folder / stem, context), points]
+    return [*_pictures(drawn, folder / stem, context), points]
 
 
-def _images(drawn: Callable[[], Figure], stem: Path, context: Context) -> list[Path]:
+def _pictures(drawn: Callable[[], Figure], stem: Path, context: Context) -> list[Path]:
     """Write `<stem>.png` and `<stem>.svg`, each drawn anew: rendering changes a figure."""
     from mergebench.report.drawing import rendered
 
@@ -97,4 +97,4 @@ def _images(drawn: Callable[[], Figure], stem: Path, context: Context) -> list[P
 
 def _order(one: Recovered, shown: Recovery) -> tuple[object, ...]:
     start = release_order(one.protection)
-    return start, shown.targets.index(one.target), one.images_per_class, one.seed
+    return start, shown.targets.index(one.target), one.inputs_per_class, one.seed

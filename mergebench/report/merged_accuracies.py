@@ -36,7 +36,7 @@ class TargetView:
 
     @property
     def size(self) -> int:
-        """Return the number of test images of the target's task."""
+        """Return the number of test inputs of the target's task."""
         return self.merged.sizes[self.target]
 
 
@@ -67,12 +67,13 @@ class MergedCell:
 class Table2:
     """Cells by protection and column, over `targets` of `tasks`; None where one is incomplete.
 
-    `zero_shot` is the backbone's mean accuracy on the targets' tasks, None if not measured.
-    `comparisons`: protected against unprotected cells, where both are complete; `against_base`:
-    against the same attack on W0, which needs no update.
+    `inputs`: what the tasks have, as of `Context`. `zero_shot` is the backbone's mean accuracy on
+    the targets' tasks, None if not measured. `comparisons`: protected against unprotected cells,
+    where both are complete; `against_base`: against the same attack on W0, which needs no update.
     """
 
     tasks: tuple[str, ...]
+    inputs: str
     targets: tuple[str, ...]
     columns: tuple[AttackInSpace, ...]
     protections: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The recovery figure: accuracy on the target against the number of labelled images of it."""
+"""The recovery figure: accuracy on the target against the number of labelled inputs of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mergebench.report.spread import Spread, percent, spread
 
 @dataclass(frozen=True, kw_only=True)
 class RecoveryLine:
-    """Accuracy in percent on average over targets, by images per class, from one kind of start.
+    """Accuracy in percent on average over targets, by inputs per class, from one kind of start.
 
     `values` are in the order of `Recovery.budgets`.
     """
@@ -24,8 +24,12 @@ class RecoveryLine:
 
 @dataclass(frozen=True, kw_only=True)
 class Recovery:
-    """A line per start; 0 images per class is the start itself."""
+    """A line per start; a budget of 0 is the start itself.
 
+    `inputs`: what the tasks have, as of `Context`; `budgets`: how many of them per class.
+    """
+
+    inputs: str
     budgets: tuple[int, ...]
     targets: tuple[str, ...]
     lines: tuple[RecoveryLine, ...]
@@ -39,11 +43,11 @@ def recovery(measurements: Measurements) -> Recovery:
     """
     found: dict[tuple[str, int, str, int], Recovered] = {}
     for one in measurements.recovered:
-        place = one.protection, one.images_per_class, one.target, one.seed
+        place = one.protection, one.inputs_per_class, one.target, one.seed
         if place in found:
             raise ValueError(f"two recoveries of {place}")
         found[place] = one
-    budgets = tuple(sorted({one.images_per_class for one in found.values()}))
+    budgets = tuple(sorted({one.inputs_per_class for one in found.values()}))
     seen = {one.target for one in found.values()}
     targets = tuple(task for task in measurements.context.tasks if task in seen)
     seeds = sorted({one.seed for one in found.values()})
@@ -60,7 +64,8 @@ def recovery(measurements: Measurements) -> Recovery:
         )
         for start in starts
     )
-    return Recovery(budgets=budgets, targets=targets, lines=lines)
+    inputs = measurements.context.inputs
+    return Recovery(inputs=inputs, budgets=budgets, targets=targets, lines=lines)
 
 
 def _mean(by_seed: Mapping[int, list[Recovered]]) -> Spread:

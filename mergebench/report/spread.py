@@ -56,7 +56,7 @@ def percent(correct: int, size: int) -> float:
 def half_width_95(accuracies: Iterable[tuple[float, int]]) -> float:
     """Return half of the 95 % interval of a mean of accuracies, from the finite test sets.
 
-    `accuracies`: percent and number of images, each on its own images. Normal approximation,
+    `accuracies`: percent and number of inputs, each on its own inputs. Normal approximation,
     in points; it says nothing about other seeds.
     """
     pairs = list(accuracies)

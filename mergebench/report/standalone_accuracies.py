@@ -27,9 +27,13 @@ class StandaloneRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Table1:
-    """The rows zero-shot, fine-tuned and one per protection, over the measured tasks."""
+    """The rows zero-shot, fine-tuned and one per protection, over the measured tasks.
+
+    `inputs`: what the tasks have, as of `Context`.
+    """
 
     tasks: tuple[str, ...]
+    inputs: str
     rows: tuple[StandaloneRow, ...]
 
 

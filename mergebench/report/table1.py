@@ -54,6 +54,7 @@ def table1(measurements: Measurements) -> Table1:
     tasks = shown_tasks(measurements, (one.task for one in measurements.standalone))
     return Table1(
         tasks=tasks,
+        inputs=measurements.context.inputs,
         rows=tuple(
             _row(release, by_release[release], tasks, _warnings(measurements, release))
             for release in sorted(by_release, key=release_order)
@@ -79,7 +80,7 @@ def _warnings(measurements: Measurements, release: str) -> dict[str, dict[str, i
 
 
 def _loses_utility(guarded: Standalone, plain: Standalone) -> bool:
-    """Whether protection costs more than two points, beyond chance on the same images."""
+    """Whether protection costs more than two points, beyond chance on the same inputs."""
     if 100 * (plain.correct - guarded.correct) <= UTILITY_POINTS * plain.size:
         return False
     if not (plain.hits and guarded.hits):
@@ -158,7 +159,7 @@ def _reading(table: Table1) -> str:
             gap = average.mean - plain.mean
             label = release_label(release)
             sentences.append(f"{label} minus fine-tuned, on average: {gap:+z.1f} points.")
-    sentences += legend(_groups(table))
+    sentences += legend(_groups(table), table.inputs)
     return " ".join(sentences)
 
 

@@ -63,6 +63,7 @@ def table2(measurements: Measurements) -> Table2:
     }
     return Table2(
         tasks=tasks,
+        inputs=measurements.context.inputs,
         targets=targets,
         columns=columns,
         protections=protections,
@@ -215,7 +216,7 @@ def _by_target(views: list[TargetView], targets: tuple[str, ...]) -> list[float]
 
 
 def _half_width(views: list[TargetView], targets: tuple[str, ...]) -> float:
-    """All seeds are tested on the same images, so more seeds make the interval no smaller."""
+    """All seeds are tested on the same inputs, so more seeds make the interval no smaller."""
     by_target = [[view for view in views if view.target == target] for target in targets]
     return half_width_95((fmean(v.accuracy for v in seen), seen[0].size) for seen in by_target)
 

@@ -168,7 +168,7 @@ def _marks(table: Table2) -> Iterator[str]:
         yield (
             f"{NOT_SIGNIFICANT}: not significantly different from unprotected: the 95 % interval "
             "of the difference, bootstrapped over targets, contains 0, or McNemar's exact test on "
-            "the targets' test images (5 %, every seed) does not reject."
+            f"the targets' test {table.inputs} (5 %, every seed) does not reject."
         )
     groups = {}
     for protection in table.protections:
@@ -179,7 +179,7 @@ def _marks(table: Table2) -> Iterator[str]:
             warned.update(cell.warnings)
         merges = sum(cell.merges for cell in measured)
         groups[f"{merges} {_merges(protection)}"] = dict(warned)
-    yield from legend(groups)
+    yield from legend(groups, table.inputs)
 
 
 def _recovery(table: Table2) -> Iterator[str]:
@@ -196,8 +196,8 @@ def _recovery(table: Table2) -> Iterator[str]:
         among = "" if over is None else f", 95 % over targets {over.low:+z.1f} to {over.high:+z.1f}"
         yield (
             f"A protection means something against {attack} only if {attack} from the protected "
-            f"merge ends below {attack} from W0 with the same images, since a merger can discard "
-            f"the merge: {label} {guarded.target.mean:.1f}, from W0 {base.target.mean:.1f} "
+            f"merge ends below {attack} from W0 with the same {table.inputs}, since a merger can "
+            f"discard the merge: {label} {guarded.target.mean:.1f}, from W0 {base.target.mean:.1f} "
             f"({found.difference:+z.1f}{among}): {verdict}."
         )
 

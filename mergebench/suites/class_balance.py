@@ -1,4 +1,4 @@
-"""The order in which classes take turns, which subsets of few images are cut from."""
+"""The order in which classes take turns, which subsets of few inputs are cut from."""
 
 from __future__ import annotations
 

@@ -11,10 +11,17 @@ from mergebench.suites.options import SuiteOptions
 #: The suites whose data sets do not come with the package; `data check` is about the first.
 SUITES_ON_DISK: tuple[str, ...] = ("vision8", "text8")
 
+_DECODED = ("vision8",)
+
 
 def is_found_on_disk(name: str) -> bool:
     """Whether the data sets of a suite are found on disk, by `SuiteOptions`, or come with it."""
     return name in SUITES_ON_DISK
+
+
+def is_decoded(name: str) -> bool:
+    """Whether what a suite has on disk is decoded once, to `resolution` and into `cache`."""
+    return name in _DECODED
 
 
 def survey_suite(suite: str, tasks: Sequence[str] | None, options: SuiteOptions) -> list[DataState]:

@@ -100,14 +100,15 @@ class Task:
 class Suite:
     """Tasks in a fixed order, all of `inputs` (how captions call them) of one `size`.
 
-    `size`: side of an image in pixels, or most tokens of a text. `notes` are what captions state of
-    the inputs beside name and hash, one sentence each.
+    `size`: side of an image, or most tokens of a text, in `unit`. `notes` are what captions state
+    of the inputs beside name and hash, one sentence each.
     """
 
     name: str
     tasks: tuple[Task, ...]
     size: int
     inputs: str = "images"
+    unit: str = "px"
     notes: tuple[str, ...] = ()
 
     @property

@@ -16,7 +16,7 @@ class Accumulation:
     """Accumulates the gradient of an objective into `parameters`, step by step.
 
     A batch that does not fit is computed again in more parts of equal size, and so are all after
-    it; a single image that does not fit raises PyTorch's error. The mean over parts is the mean
+    it; a single input that does not fit raises PyTorch's error. The mean over parts is the mean
     over the batch. What differs from the whole batch is rounding, and the dropout masks, of which
     each part has its own; a scale that the objective draws is that of the whole step.
     `parts` is their number.
@@ -29,17 +29,17 @@ class Accumulation:
 
     def backward(self, step: Step) -> Losses:
         """Add the step's gradient to that of the parameters, which have none before."""
-        images = len(step.labels)
+        size = len(step.labels)
         while True:
             try:
                 return self._in_parts(step)
             except torch.OutOfMemoryError:
-                if self.parts >= images:
+                if self.parts >= size:
                     raise
             for parameter in self.parameters:
                 parameter.grad = None
             torch.cuda.empty_cache()  # outside the handler, whose traceback holds the tensors
-            self.parts = next(n for n in range(self.parts + 1, images + 1) if images % n == 0)
+            self.parts = next(n for n in range(self.parts + 1, size + 1) if size % n == 0)
 
     def _in_parts(self, step: Step) -> Losses:
         if self.parts == 1:

@@ -19,7 +19,7 @@ class PeakMemory:
     """The most memory that was in use at once since this was made, in bytes.
 
     On CUDA: what the allocator gave out. On a CPU: the resident set of the process, the libraries
-    and the images included; where the system does not let a process forget its old peak (others
+    and the inputs included; where the system does not let a process forget its old peak (others
     than Linux), the peak of its whole life.
     """
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -21,6 +20,7 @@ from mergebench.train.accumulation import Accumulation
 from mergebench.train.classifier import Classifier
 from mergebench.train.cost import PeakMemory, step_seconds
 from mergebench.train.full import FullTower
+from mergebench.train.like_length import of_like_length
 from mergebench.train.lora import LoraTower
 from mergebench.train.objective import Losses, Objective, Step
 from mergebench.train.recipe import FullRecipe, Recipe, TrainingRecipe
@@ -80,7 +80,7 @@ class _Run:
         self.accumulation = Accumulation(objective, self.tower.parameters)
         self.training = self.classifier.examples(task.splits["train"])
         self.validation = self.classifier.examples(task.splits["val"])
-        probe = probe_split(task.splits["val"], recipe.probe_images, seed)
+        probe = probe_split(task.splits["val"], recipe.probe_inputs, seed)
         self.probe = self.classifier.examples(probe)
         self.selection = Selection(
             recipe=recipe,
@@ -105,7 +105,7 @@ class _Run:
                     steps=recipe.steps,
                     loss=self.losses[-1].nominal,
                     off_nominal_loss=self.losses[-1].off_nominal,
-                    images_per_second=self._images_per_second(),
+                    inputs_per_second=self._inputs_per_second(),
                     seconds_left=self.seconds / (index + 1) * (recipe.steps - index - 1),
                 )
             )
@@ -124,7 +124,7 @@ class _Run:
             "task": self.task.name,
             "seed": self.seed,
             "objective": repr(self.objective),
-            "recipe": asdict(self.recipe),
+            "recipe": self.recipe,
             "losses": [losses.nominal for losses in self.losses],
             "off_nominal_losses": [losses.off_nominal for losses in self.losses],
             "evaluations": self.evaluations,
@@ -137,12 +137,14 @@ class _Run:
             "seconds": self.seconds,
             "step_seconds": step_seconds(self.costs),
             "peak_memory_bytes": self.peak_bytes,
-            "images_per_second": self._images_per_second(),
+            "images_per_second": self._inputs_per_second(),
         }
         return Release(update=chosen.update, record=record)
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield full batches: permutations of all images, one after the other, cut to size.
+        """Yield full batches: permutations of all inputs, one after the other, cut to size.
+
+        Inputs of different lengths then change places with such of neighbouring batches.
 
         A task that the recipe does not shuffle comes class by class instead.
         """
@@ -156,6 +158,9 @@ class _Run:
             for _ in range(math.ceil(wanted / len(examples)))
         ]
         order = torch.cat(epochs)[:wanted]
+        lengths = examples.hidden.lengths(order)
+        if lengths is not None:
+            order = of_like_length(order, lengths, self.recipe.batch_size, draws)
         for batch in order.to(self.backbone.device).split(self.recipe.batch_size):
             yield examples.hidden.of(batch), examples.labels[batch]
 
@@ -203,7 +208,7 @@ class _Run:
         accuracies = {scale: count / len(self.probe) for scale, count in probes.items()}
         return Validated(step=step, accuracies={1.0: correct / len(self.validation), **accuracies})
 
-    def _images_per_second(self) -> float:
+    def _inputs_per_second(self) -> float:
         return len(self.losses) * self.recipe.batch_size / max(self.seconds, 1e-9)
 
 

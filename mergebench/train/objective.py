@@ -18,7 +18,7 @@ from mergebench.train.classifier import Classifier
 class Step:
     """One batch on its way through the objective.
 
-    `index`: from 0, of `steps`; `hidden`: the images as the tower takes them, `(N, ...)`; `labels`:
+    `index`: from 0, of `steps`; `hidden`: the inputs as the tower takes them, `(N, ...)`; `labels`:
     `(N,)` int64; `key`: what every random draw of this step is derived from; `portion`:
     which part of the batch it is, where that is computed in parts.
     """
@@ -32,7 +32,7 @@ class Step:
     portion: int = 0
 
     def losses(self, scale: float, part: slice = slice(None)) -> Tensor:
-        """Return the loss of each image of `part` under `W0 + scale ΔW`: `(n,)` float32, nats.
+        """Return the loss of each input of `part` under `W0 + scale ΔW`: `(n,)` float32, nats.
 
         All calls of one step with equal `part` use the same dropout masks.
         """
@@ -42,7 +42,7 @@ class Step:
 
     @property
     def guessing_loss(self) -> float:
-        """Loss of a uniform prediction in nats; an image with a larger one is misclassified."""
+        """Loss of a uniform prediction in nats; an input with a larger one is misclassified."""
         return math.log(self.classifier.classes)
 
     def generator(self, purpose: str) -> torch.Generator:

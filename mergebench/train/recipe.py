@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -21,7 +22,7 @@ class TrainingRecipe(ABC):
     """How an update is fine-tuned, whatever is trained; the defaults suit the embedded backbones.
 
     Optimiser: AdamW with `learning_rate`, `weight_decay`, `betas`, `eps`; gradients clipped to the
-    global norm `clip_norm` (None: not clipped); `steps` steps of `batch_size` images;
+    global norm `clip_norm` (None: not clipped); `steps` steps of `batch_size` inputs;
     `warmup_steps` of linear warm-up, then half a cosine down to zero.
 
     Loss: cross entropy of `logit_scale` times cosine similarity (None: the backbone's own scale,
@@ -29,7 +30,7 @@ class TrainingRecipe(ABC):
 
     Selection: validation accuracy at nominal scale every `evaluate_every` steps. The most accurate
     evaluation is released; if the objective seeks failure, the one whose accuracy exceeds that of
-    `probe_images` validation images at `probe_scales` the most (their mean); of equals the latest.
+    `probe_inputs` validation inputs at `probe_scales` the most (their mean); of equals the latest.
     Training stops early after `patience` evaluations (None: never) that did not raise the best
     accuracy by more than `min_improvement`.
 
@@ -38,6 +39,8 @@ class TrainingRecipe(ABC):
     """
 
     release: ClassVar[ReleaseKind]
+    stored_as: ClassVar[Mapping[str, str]] = {"probe_inputs": "probe_images"}
+    """What records call fields that were renamed since."""
 
     learning_rate: float = 5e-4
     weight_decay: float = 0.0
@@ -52,13 +55,13 @@ class TrainingRecipe(ABC):
     patience: int | None = None
     min_improvement: float = 0.001
     probe_scales: tuple[float, ...] = (0.1, 0.3, 0.6, 1.5)
-    probe_images: int = 128
+    probe_inputs: int = 128
     precision: Precision = "bf16"
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         self._check_positive(
-            "batch_size", "steps", "evaluate_every", "probe_images", "learning_rate"
+            "batch_size", "steps", "evaluate_every", "probe_inputs", "learning_rate"
         )
         if self.warmup_steps < 0 or (self.patience is not None and self.patience < 1):
             raise InputError(
@@ -69,24 +72,26 @@ class TrainingRecipe(ABC):
             raise InputError(f"recipe: precision is {self.precision!r}; choose bf16 or fp32")
 
     def shuffles(self, task: str) -> bool:
-        """Return whether a task's training images are visited in random order."""
+        """Return whether a task's training inputs are visited in random order."""
         return True
 
-    @property
     @abstractmethod
-    def trained(self) -> str:
-        """What is trained, as a caption names it."""
+    def trained(self, trainable: str) -> str:
+        """Return what is trained, as a caption names it; `trainable`: as of `summary`."""
 
-    @property
-    def summary(self) -> str:
-        """What is trained and how, in a line."""
+    def summary(self, inputs: str, trainable: str) -> str:
+        """Return what is trained and how, in a line.
+
+        `inputs`: what the task has, as of `Suite.inputs`; `trainable`: what of the backbone can be
+        trained, as of `BackboneSource.trainable`.
+        """
         temperature = "" if self.logit_scale is None else f", logit scale {self.logit_scale:g}"
         decay = f", weight decay {self.weight_decay:g}" if self.weight_decay else ""
         clipping = ", gradients not clipped" if self.clip_norm is None else ""
         steps = f"{self.steps} steps" if self.patience is None else f"at most {self.steps} steps"
         return (
-            f"{self.trained}, learning rate {self.learning_rate:g}, "
-            f"{steps} of {self.batch_size} images{temperature}{decay}{clipping}"
+            f"{self.trained(trainable)}, learning rate {self.learning_rate:g}, "
+            f"{steps} of {self.batch_size} {inputs}{temperature}{decay}{clipping}"
         )
 
     @property
@@ -133,9 +138,8 @@ class Recipe(TrainingRecipe):
         if not 0 <= self.dropout < 1:
             raise InputError(f"recipe: dropout is {self.dropout}; it must be in [0, 1)")
 
-    @property
-    def trained(self) -> str:
-        """What is trained, as a caption names it."""
+    def trained(self, trainable: str) -> str:
+        """Return what is trained, as a caption names it."""
         return f"LoRA of rank {self.rank}"
 
     @property
@@ -150,17 +154,16 @@ class FullRecipe(TrainingRecipe):
 
     release: ClassVar[ReleaseKind] = "full"
 
-    @property
-    def trained(self) -> str:
-        """What is trained, as a caption names it."""
-        return "every weight of the tower"
+    def trained(self, trainable: str) -> str:
+        """Return what is trained, as a caption names it."""
+        return trainable
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceRecipe(TrainingRecipe):
     """A recipe of the paper's backbones, which can have two defects of the public reference.
 
-    `unshuffled`: tasks whose training images are visited class by class. `schedule_offset`: the
+    `unshuffled`: tasks whose training inputs are visited class by class. `schedule_offset`: the
     schedule is applied after each step, so that the first step has the full learning rate and every
     other the one that belongs to the step before it.
     """
@@ -169,7 +172,7 @@ class ReferenceRecipe(TrainingRecipe):
     schedule_offset: bool = False
 
     def shuffles(self, task: str) -> bool:
-        """Return whether a task's training images are visited in random order."""
+        """Return whether a task's training inputs are visited in random order."""
         return task not in self.unshuffled
 
     def learning_rate_at(self, step: int) -> float:

@@ -18,7 +18,7 @@ CURVE_SCALES = tuple(step / 20 for step in range(41))
 
 
 def probe_split(split: Split, count: int, seed: int) -> Split:
-    """Return `count` images of `split` drawn without replacement, or all if there are fewer."""
+    """Return `count` inputs of `split` drawn without replacement, or all if there are fewer."""
     order = torch.randperm(len(split), generator=generator(seed, "probe"))[:count]
     return Split(inputs=split.inputs[order], labels=split.labels[order])
 

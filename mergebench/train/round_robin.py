@@ -79,7 +79,7 @@ class _Run:
                     break
 
     def _batches(self, place: int) -> Iterator[Tensor]:
-        """Yield full batches of indices: permutations of all images, one after the other."""
+        """Yield full batches of indices: permutations of all inputs, one after the other."""
         size, count = self.recipe.batch_size, len(self.training[place])
         draws = generator(self.seed, "order", self.tasks[place][0])
         left = torch.empty(0, dtype=torch.int64)

@@ -14,7 +14,7 @@ from mergebench.updates import Update
 class Candidate:
     """An adapter and its correct counts on validation.
 
-    `correct`: at nominal scale, of all images; `probes`: by scale, of the probe images.
+    `correct`: at nominal scale, of all inputs; `probes`: by scale, of the probe inputs.
     """
 
     step: int
@@ -29,7 +29,7 @@ class Selection:
 
     The most accurate candidate is kept, or, if the objective `seeks_failure`, the one with the
     widest margin: accuracy at nominal scale minus mean accuracy at the probe scales. The later one
-    of equals wins. `size`, `probe_size`: number of validation images and of probe images.
+    of equals wins. `size`, `probe_size`: number of validation inputs and of probe inputs.
     """
 
     recipe: TrainingRecipe

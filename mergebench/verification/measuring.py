@@ -22,7 +22,7 @@ from mergebench.verification.stated import StatedCell, StatedTable
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A stated cell and what was measured now; `tolerance`: images by which a count may differ."""
+    """A stated cell and what was measured now; `tolerance`: inputs by which a count may differ."""
 
     stated: StatedCell
     measured: Cell
@@ -30,17 +30,17 @@ class Comparison:
 
     @property
     def differences(self) -> dict[str, int]:
-        """Measured minus stated correct images, by the tasks for which counts are stated."""
+        """Measured minus stated correct inputs, by the tasks for which counts are stated."""
         correct = self.measured.results.correct
         return {task: correct[task] - count for task, count in self.stated.correct.items()}
 
     @property
     def passed(self) -> bool:
-        """Whether all counts are within the tolerance, on as many test images."""
+        """Whether all counts are within the tolerance, on as many test inputs."""
         sizes = self.measured.results.sizes["test"]
-        same_images = all(sizes[task] == size for task, size in self.stated.sizes.items())
+        same_inputs = all(sizes[task] == size for task, size in self.stated.sizes.items())
         worst = max(map(abs, self.differences.values()), default=0)
-        return same_images and worst <= self.tolerance
+        return same_inputs and worst <= self.tolerance
 
 
 def other_inputs(table: StatedTable, experiment: Experiment) -> Iterator[str]:
@@ -56,7 +56,7 @@ def other_inputs(table: StatedTable, experiment: Experiment) -> Iterator[str]:
 def other_environment(table: StatedTable, experiment: Experiment) -> Iterator[str]:
     """Yield a sentence for each package that has another version here, and for another device.
 
-    With these, training and rounding may take another course, and counts differ by some images.
+    With these, training and rounding may take another course, and counts differ by some inputs.
     """
     bench = experiment.workbench()
     run = CellRun.now(0.0, bench.backbone.device)

@@ -24,11 +24,11 @@ _COUNT = "_correct"
 
 @dataclass(frozen=True, kw_only=True)
 class StatedCell:
-    """Correct test images by task, of one model, as a table states them.
+    """Correct test inputs by task, of one model, as a table states them.
 
     `protection` None: the backbone itself. `attack` and `space` None: one update alone, on its task
     `target`. `target` None: a merge of unprotected updates. `tasks`: whose updates are merged.
-    `sizes`: test images, of the tasks for which the table states them. `from_base`: of an attack on
+    `sizes`: test inputs, of the tasks for which the table states them. `from_base`: of an attack on
     the backbone itself, in the place of a merge.
     """
 

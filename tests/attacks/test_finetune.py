@@ -20,7 +20,7 @@ from mergebench.train import LoraTower, round_robin, train_in_turn
 from mergebench.updates.update import Update
 
 RECIPE = replace(TINY, learning_rate=1e-2, warmup_steps=0, logit_scale=10.0, precision="fp32")
-FEW = SupervisedFinetuning(images_per_task=12, recipe=RECIPE)
+FEW = SupervisedFinetuning(inputs_per_task=12, recipe=RECIPE)
 
 
 @pytest.fixture(scope="module")

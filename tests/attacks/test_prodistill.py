@@ -19,7 +19,7 @@ from mergebench.measure.evaluate import deployed
 from mergebench.suites import Split, Task
 from mergebench.updates.update import Update
 
-FEW = ProDistill(images_per_task=12, epochs=2, batch_size=8)
+FEW = ProDistill(inputs_per_task=12, epochs=2, batch_size=8)
 KINDS = ("element", "tensor", "task")
 
 

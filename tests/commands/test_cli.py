@@ -128,6 +128,8 @@ def test_list_backbones(capsys):
     assert run("list", "backbones") == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in ("mini_vit", "mini_convnext", "vit_b32"))
+    assert "450 steps of 64 images" in shown
+    assert "300 steps of 32 texts" in shown
 
 
 def test_list_suites(capsys):

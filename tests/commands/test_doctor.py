@@ -130,7 +130,7 @@ def test_table_1_is_steps_and_evaluations(suite):
     found = table1_estimate(experiment(setting=setting, seeds=(0,)), suite, rates)
     val = len(suite.tasks[0].splits["val"])
     forward = 0.5 / 10 / 3
-    own = (1000 + val) / 1000 + forward * 41 * recipe.probe_images
+    own = (1000 + val) / 1000 + forward * 41 * recipe.probe_inputs
 
     def seconds(steps: int) -> float:
         per_task = steps * 0.5 * (1 + 2) + 2 * (steps / 100 * val * forward + own)

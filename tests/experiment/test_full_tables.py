@@ -27,7 +27,7 @@ FULL = replace(
         batch_size=16,
         warmup_steps=1,
         evaluate_every=4,
-        probe_images=8,
+        probe_inputs=8,
         precision="fp32",
     ),
     protections={"trap2": {"strength": 0.05, "until": 0.5}},

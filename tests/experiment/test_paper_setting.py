@@ -22,7 +22,7 @@ from mergebench import cli
 from mergebench.backbones import BACKBONES
 from mergebench.backbones.clip.architectures import create_model
 from mergebench.backbones.weights import hub as weights_hub
-from mergebench.commands.runs import experiments, images
+from mergebench.commands.runs import experiments, suite_data
 from mergebench.experiment import experiment as experiment_module
 from mergebench.experiment.settings import SETTINGS
 from mergebench.measure.protocols import PROTOCOLS
@@ -63,7 +63,7 @@ def write_data(root: Path, tasks: list[str]) -> None:
             write_archive(root, task, splits)
 
 
-def shortened(monkeypatch, *, steps: int = 12, probe_images: int = 4) -> None:
+def shortened(monkeypatch, *, steps: int = 12, probe_inputs: int = 4) -> None:
     """Train for few steps and search three alphas, by the means of settings and protocols."""
     setting = SETTINGS["vit_b32"]
     recipe = replace(
@@ -73,7 +73,7 @@ def shortened(monkeypatch, *, steps: int = 12, probe_images: int = 4) -> None:
         warmup_steps=2,
         evaluate_every=6,
         learning_rate=1e-2,
-        probe_images=probe_images,
+        probe_inputs=probe_inputs,
     )
     monkeypatch.setitem(SETTINGS, "vit_b32", replace(setting, recipe=recipe))
     for name in ("paper", "paper-exact"):
@@ -165,8 +165,8 @@ def test_an_option_of_a_protection_is_used_and_stated(tmp_path, run):
 @pytest.mark.parametrize(
     ("backbone", "more", "message"),
     [
-        ("mini_vit", ["--data-root", "data"], "--data-root: the images of suite mini8 come with"),
-        ("mini_vit", ["--drop-leaks"], "--drop-leaks: the images of suite mini8 come with"),
+        ("mini_vit", ["--data-root", "data"], "--data-root: the data of suite mini8 come with"),
+        ("mini_vit", ["--drop-leaks"], "--drop-leaks: the data of suite mini8 come with"),
         ("mini_vit", ["--protocol", "paper-exact"], "there are none of backbone mini_vit"),
         ("mini_vit", ["--set", "strength=1"], "--set strength=1: expected NAME.KEY=VALUE"),
         ("mini_vit", ["--set", "ties.top=1"], "unknown option 'top'; did you mean top_k?"),
@@ -251,7 +251,7 @@ def test_with_weights_a_silent_hub_is_asked_once(tmp_path, capsys, monkeypatch, 
 def test_a_local_copy_that_lacks_images_is_not_replaced_by_a_download(
     tmp_path, capsys, monkeypatch, small, words
 ):
-    monkeypatch.setattr(images, "fetch_data", lambda state: pytest.fail("downloads"))
+    monkeypatch.setattr(suite_data, "fetch_data", lambda state: pytest.fail("downloads"))
     write_data(tmp_path / "data", ["mnist"])
     local = ["--backbone", "vit_b32", "--weights", str(small), "--tasks", "mnist"]
     assert cli.main(["table1", *local, *words]) == 2
@@ -277,7 +277,7 @@ def test_what_is_missing_is_downloaded_before_the_run(tmp_path, capsys, monkeypa
 
 @pytest.mark.slow
 def test_table2_of_the_real_architecture(tmp_path, monkeypatch, words):
-    shortened(monkeypatch, steps=4, probe_images=1)
+    shortened(monkeypatch, steps=4, probe_inputs=1)
     write_data(tmp_path / "data", ["mnist", "svhn"])
     weights = random_weights(tmp_path / "weights", "ViT-B-32-quickgelu")
     local = ["--backbone", "vit_b32", "--weights", str(weights), "--partial", "--device", "cpu"]

@@ -29,7 +29,7 @@ from mergebench.report import write_recovery, write_table2
 from mergebench.report.recovery import recovery
 
 RECIPE = replace(SETTING.recipe, learning_rate=1e-2, steps=4, evaluate_every=2)
-FEW = {"finetune": {"recipe": RECIPE, "images_per_task": 12}}
+FEW = {"finetune": {"recipe": RECIPE, "inputs_per_task": 12}}
 STARTS = (FROM_BASE, "none", "trap2")
 
 
@@ -66,7 +66,7 @@ def test_every_target_is_also_attacked_from_w0(experiment, measured):
 def test_w0_is_fine_tuned_with_the_options_of_the_backbone(experiment, measured):
     bench = experiment.workbench()
     attack = bench.setting.attack("finetune").from_base()
-    assert (attack.recipe, attack.images_per_task) == (RECIPE, 12)
+    assert (attack.recipe, attack.inputs_per_task) == (RECIPE, 12)
     full = registry().get(Space, "full")()
     problem = bench.data_problem(attack, full, "none", "fashion", 0, Silent())
     with deployed(bench.backbone, problem.merge(attack)):
@@ -107,9 +107,9 @@ def test_recovery_is_measured_once_from_every_start(experiment, measured, monkey
     count = bench.measured
     assert measure_recovery(experiment, monitor, processes=1) == found
     assert bench.measured == count
-    by_place = {(r.protection, r.target, r.images_per_class): r for r in found.recovered}
+    by_place = {(r.protection, r.target, r.inputs_per_class): r for r in found.recovered}
     assert by_place.keys() == {(s, t, n) for s in STARTS for t in TASKS for n in (0, 1)}
-    assert {by_place[start, "mnist", 1].images for start in STARTS} == {10}
+    assert {by_place[start, "mnist", 1].inputs for start in STARTS} == {10}
 
     zero_shot = bench.zero_shot().results.correct
     plain = Merges(experiment, "none", None, 0).cell("ta", "full").results.correct
@@ -125,8 +125,8 @@ def recovered(start: str, target: str, budget: int, correct: int, seed: int = 0)
         seed=seed,
         protection=start,
         target=target,
-        images_per_class=budget,
-        images=10 * budget,
+        inputs_per_class=budget,
+        inputs=10 * budget,
         correct=correct,
         size=50,
     )
@@ -190,7 +190,7 @@ def test_incomplete_or_doubled_recoveries_are_refused(rows, message):
         recovery(Measurements(context=context(), recovered=rows))
 
 
-def test_an_attack_cannot_start_from_one_that_needs_images(experiment, measured):
+def test_an_attack_cannot_start_from_one_that_looks_at_inputs(experiment, measured):
     with pytest.raises(InputError, match="finetune cannot start from regmean"):
         Merges(experiment, "none", "mnist", 0).cell(
             "finetune", "full", [("start_from", "regmean@full")]

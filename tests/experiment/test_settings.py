@@ -17,7 +17,7 @@ from mergebench.experiment.settings import (
     get_full_setting,
     get_setting,
 )
-from mergebench.measure.cell import plain
+from mergebench.measure.cell import Method, plain
 from mergebench.registry import registry
 from mergebench.train import FullRecipe, Recipe
 
@@ -84,6 +84,14 @@ def test_a_recipe_of_adapters_is_hashed_as_before_there_were_others():
     }
     assert set(plain(Recipe())) == names
     assert plain(FullRecipe()).keys() < names
+
+
+@pytest.mark.parametrize("name", ["finetune", "regmean"])
+def test_budgets_are_stored_under_the_names_that_they_had_first(name):
+    """Cells of attacks that look at inputs: another name and each would be measured again."""
+    options = Method.of(SETTINGS["mini_vit"].attack(name)).options
+    assert {"split", "images_per_task", "images_per_class"} <= options.keys()
+    assert not any(option.startswith("inputs") for option in options)
 
 
 @pytest.mark.parametrize("backbone", SETTINGS)

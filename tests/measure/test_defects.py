@@ -10,7 +10,7 @@ import pytest
 import torch
 from training import TINY, synthetic_task, tiny_backbone
 
-from mergebench.commands.runs.images import suite_options
+from mergebench.commands.runs.suite_data import suite_options
 from mergebench.contracts import Merger, Protection
 from mergebench.errors import InputError
 from mergebench.experiment.experiment import Experiment
@@ -101,7 +101,7 @@ def test_captions_state_every_switch(protocol):
         store=Path(),
         command="",
     )
-    notes = [*_notes(experiment, [])]
+    notes = [*_notes(experiment, [], "images")]
     value = "on" if protocol == "paper-exact" else "off"
     assert all(f"{name} {value}" in notes[0] for name in NAMES)
     assert "at most 100000 steps of 32 images" in notes[1]

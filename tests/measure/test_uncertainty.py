@@ -55,8 +55,8 @@ def test_paired_test_is_an_exact_binomial_one(one: int, other: int) -> None:
     assert found.p_value == pytest.approx(min(1.0, 2 * tail))
 
 
-def test_paired_test_refuses_other_images() -> None:
-    with pytest.raises(ValueError, match="3 images against 2"):
+def test_paired_test_refuses_other_inputs() -> None:
+    with pytest.raises(ValueError, match="3 inputs against 2"):
         paired_test(np.ones(3, bool), np.ones(2, bool))
 
 

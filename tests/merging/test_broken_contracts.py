@@ -250,7 +250,7 @@ def doubled(given: MergeData) -> Update:
     ],
     ids=range(9),
 )
-def test_an_attack_that_looks_at_images(given, does, fault) -> None:
+def test_an_attack_that_looks_at_inputs(given, does, fault) -> None:
     kept = {name: one.clone() for name, one in given.backbone.model.state_dict().items()}
     with pytest.raises(PluginError, match=r"^attack looks of .*\.py: in merge: ") as caught:
         Looks(does=does)(given)

@@ -1,4 +1,4 @@
-"""Attacks that look at images: their budget, what they are given, and the cells they make."""
+"""Attacks that look at inputs: their budget, what they are given, and the cells they make."""
 
 from __future__ import annotations
 
@@ -54,23 +54,30 @@ def drawn(task: Task, attack: DataMerger, seed: int = 0) -> set[int]:
 
 def test_a_budget_per_task_is_spread_over_the_classes_and_grows():
     task = task_of([0] * 20 + [1] * 20 + [2] * 2, classes=3)
-    few, more = (drawn(task, Looks(images_per_task=count)) for count in (7, 12))
+    few, more = (drawn(task, Looks(inputs_per_task=count)) for count in (7, 12))
     assert few < more
     counts = task.splits["val"].labels[sorted(more)].bincount().tolist()
     assert counts == [5, 5, 2]
-    assert drawn(task, Looks(images_per_task=7)) == few
-    assert drawn(task, Looks(images_per_task=7), seed=1) != few
+    assert drawn(task, Looks(inputs_per_task=7)) == few
+    assert drawn(task, Looks(inputs_per_task=7), seed=1) != few
 
 
 def test_a_budget_per_class_takes_that_many_of_each():
     task = task_of([0, 1, 2] * 9, classes=3)
-    chosen = drawn(task, Looks(images_per_class=4))
+    chosen = drawn(task, Looks(inputs_per_class=4))
     assert task.splits["val"].labels[sorted(chosen)].bincount().tolist() == [4, 4, 4]
-    assert drawn(task, Looks(images_per_class=2)) < chosen
+    assert drawn(task, Looks(inputs_per_class=2)) < chosen
+
+
+def test_a_budget_is_told_in_the_words_of_the_suite():
+    assert Looks().budget("texts") == "100 texts per task from split val, class-balanced"
+    one, two = (Looks(inputs_per_class=count, split="train") for count in (1, 2))
+    assert one.budget("texts") == "1 text per class from split train"
+    assert two.budget("images") == "2 images per class from split train"
 
 
 def test_test_images_are_not_given_and_validation_is_whole():
-    given = within_budget(synthetic_task(), Looks(images_per_task=4, split="train"), seed=0)
+    given = within_budget(synthetic_task(), Looks(inputs_per_task=4, split="train"), seed=0)
     whole = synthetic_task()
     assert len(given.splits["test"]) == 0
     assert given.splits["val"].sha256 == whole.splits["val"].sha256
@@ -81,9 +88,9 @@ def test_test_images_are_not_given_and_validation_is_whole():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"images_per_task": 11}, "wants 11 images of task coins, but split val has 10"),
-        ({"images_per_class": 6}, "wants 6 images of class 'class 0' of task coins"),
-        ({"images_per_task": 0}, "its budget is 0 images per task"),
+        ({"inputs_per_task": 11}, "wants 11 inputs of task coins, but split val has 10"),
+        ({"inputs_per_class": 6}, "wants 6 inputs of class 'class 0' of task coins"),
+        ({"inputs_per_task": 0}, "its budget is 0 inputs per task"),
     ],
 )
 def test_a_budget_that_cannot_be_met_is_refused(options, message):
@@ -133,7 +140,7 @@ def test_it_starts_from_the_searched_merge(experiment, measured, protection):
     assert found.results.notes == {"images": 5}
 
     bench = experiment.workbench()
-    sampled = within_budget(bench.suite.task("fashion"), Looks(images_per_task=5), seed=0)
+    sampled = within_budget(bench.suite.task("fashion"), Looks(inputs_per_task=5), seed=0)
     brightness = float(sampled.splits["train"].inputs.double().mean()) / 255
     with deployed(bench.backbone, total(experiment, protection), brightness * begun.results.alpha):
         assert bench.evaluator.correct("test") == found.results.correct

@@ -89,8 +89,8 @@ def test_all_tasks_together_can_move_where_none_does_alone():
     assert alone.verdict is Verdict.WITHIN
 
 
-def test_other_images_cannot_be_compared():
-    with pytest.raises(InputError, match="1000 test images before, 900 after"):
+def test_other_inputs_cannot_be_compared():
+    with pytest.raises(InputError, match="1000 test inputs before, 900 after"):
         only_change(outcome({"x": 700}), outcome({"x": 700}, size=900))
     with pytest.raises(InputError, match="no measurement in common"):
         changes({"a": outcome({"x": 1})}, {"b": outcome({"x": 1})}, TOLERANCE)

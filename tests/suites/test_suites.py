@@ -17,7 +17,15 @@ from mergebench.provenance.suite.packages import Package, PackageCache
 from mergebench.provenance.suite.packing import pack_suite, pixel_hashes
 from mergebench.provenance.suite.splitting import deal
 from mergebench.provenance.suite.task_images import SPLITS, LabelledImages, TaskImages
-from mergebench.suites import SPLIT_NAMES, Split, Suite, Task, load_suite, tensor_sha256
+from mergebench.suites import (
+    SPLIT_NAMES,
+    Split,
+    Suite,
+    Task,
+    inputs_of,
+    load_suite,
+    tensor_sha256,
+)
 from mergebench.suites.mini8 import MINI8_FOLDER, load_mini8, read_manifest
 from mergebench.suites.mini8.loading import PIXEL_HASHES_FILE
 from mergebench.suites.sprites import pack_sheet, unpack_sheet
@@ -65,6 +73,10 @@ def test_embedded_suite_is_the_one_in_its_manifest(mini8: Suite) -> None:
     assert mini8.sha256 == MANIFEST.sha256
     assert mini8.task_names == tuple(entry.name for entry in MANIFEST.tasks)
     assert mini8.size == 32
+
+
+def test_the_embedded_suite_says_images(mini8: Suite) -> None:
+    assert mini8.inputs == inputs_of("mini8")
 
 
 def test_embedded_suite_is_small() -> None:

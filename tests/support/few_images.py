@@ -50,7 +50,7 @@ class Brightened(DataMerger):
     name: ClassVar[str] = "brightened"
     paper: ClassVar[str] = "none: an example"
 
-    images_per_task: int = 5
+    inputs_per_task: int = 5
 
     @property
     def starts_from(self):

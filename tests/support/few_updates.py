@@ -1,4 +1,4 @@
-"""Updates of a small random backbone and images, as an attack that looks at images gets them."""
+"""Updates of a small random backbone and images, as an attack that looks at inputs gets them."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from mergebench.suites import Split, Task
 from mergebench.train import LoraTower, Recipe
 
 TINY = Recipe(
-    rank=4, lora_alpha=4, steps=6, batch_size=8, warmup_steps=2, evaluate_every=3, probe_images=4
+    rank=4, lora_alpha=4, steps=6, batch_size=8, warmup_steps=2, evaluate_every=3, probe_inputs=4
 )
 
 

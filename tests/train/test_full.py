@@ -30,7 +30,7 @@ TINY = FullRecipe(
     batch_size=8,
     warmup_steps=1,
     evaluate_every=4,
-    probe_images=4,
+    probe_inputs=4,
     precision="fp32",
 )
 FROZEN = {"mini_vit": ["proj"], "mini_convnext": ["head.proj.weight"]}

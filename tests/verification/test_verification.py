@@ -145,7 +145,7 @@ def test_another_environment_is_said(committed, copy, capsys):
     assert f"{TABLE1}_tasks.csv: torch is 1.0 there, " in shown
     assert f"{TABLE1}_tasks.csv: Precision is fp32 on cuda (" in shown
     assert f" there, fp32 on cpu ({processor_name()}) here." in shown
-    assert "--tolerance IMAGES" in shown
+    assert "--tolerance INPUTS" in shown
     assert f"{TABLE2}_targets.csv: torch" not in shown
 
 

@@ -18,6 +18,8 @@ from mergebench.suites import (
     default_cache,
     default_data_root,
     fetch_data,
+    inputs_of,
+    is_decoded,
     is_offline,
     survey_suite,
 )
@@ -68,13 +70,13 @@ def _surveyed(options: argparse.Namespace) -> list[DataState]:
         cache=options.cache or default_cache(),
         partial=options.partial,
     )
-    if options.suite != "vision8":
-        for name in ("resolution", "hashes"):
-            if getattr(options, name, None):
-                raise InputError(f"--{name}: suite {options.suite} has no images; leave it out")
-    elif options.resolution is not None:
+    suite = options.suite
+    for name in () if is_decoded(suite) else ("resolution", "hashes"):
+        if getattr(options, name, None):
+            raise InputError(f"--{name}: no {inputs_of(suite)} are decoded; leave it out")
+    if options.resolution is not None:
         found = replace(found, resolution=options.resolution)
-    return survey_suite(options.suite, options.tasks or None, found)
+    return survey_suite(suite, options.tasks or None, found)
 
 
 def _report(missing: Sequence[MissingItem]) -> int:
@@ -91,7 +93,7 @@ def _print(suite: str, states: Sequence[DataState], console: Console) -> None:
     for state in states:
         table.add_row(*state.facts.values())
     console.print(table)
-    if suite == "vision8":
+    if is_decoded(suite):
         from mergebench.suites.vision8 import space_needed
 
         console.print(space_needed(states), highlight=False, soft_wrap=True)

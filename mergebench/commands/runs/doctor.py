@@ -1,4 +1,4 @@
-"""The verb that says whether this machine, its weights and its images can make the tables."""
+"""The verb that says whether this machine, its weights and its data can make the tables."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from mergebench.experiment import (
     table2_estimate,
     zero_shot_checks,
 )
+from mergebench.suites import is_decoded
 from mergebench.terminal import make_console
 
 _VERDICTS = {True: "ok", False: "off", None: "-"}
@@ -44,9 +45,10 @@ def run_doctor(options: argparse.Namespace) -> int:
     checks = zero_shot_checks(
         bench.backbone.name, bench.suite, results.correct, results.sizes["test"]
     )
-    console.print(_table(checks))
+    inputs = bench.suite.inputs
+    console.print(_table(checks, inputs))
     rates = measure_rates(bench, cell.run.seconds if bench.measured > before else None)
-    for line in (*_verdict(checks), *_costs(experiment, bench, rates, options.jobs)):
+    for line in (*_verdict(checks, inputs), *_costs(experiment, bench, rates, options.jobs)):
         console.print(line, highlight=False, soft_wrap=True)
     return 1 if any(check.agrees is False for check in checks) else 0
 
@@ -56,11 +58,11 @@ def _machine(experiment: Experiment, bench: Workbench) -> list[str]:
     name = device_name(device)
     tf32 = {True: ", TF32 on", False: ", TF32 off", None: ""}[uses_tf32(device)]
     folders = {"store": experiment.store}
-    if experiment.data is not None:
-        folders["decoded images"] = experiment.data.cache
+    if experiment.data is not None and is_decoded(setting.suite):
+        folders[f"decoded {bench.suite.inputs}"] = experiment.data.cache
     return [
         f"backbone {bench.backbone.name} (sha256 {bench.backbone.sha256[:12]}), "
-        f"suite {bench.suite.name} at {bench.suite.size} px",
+        f"suite {bench.suite.name} at {bench.suite.size} {bench.suite.unit}",
         *bench.suite.notes,
         f"device {device}{f' ({name}{tf32})' if name else ''}, "
         f"{free_bytes(device) / 1e9:.1f} GB of memory free",
@@ -73,9 +75,9 @@ def _free(folder: Path) -> str:
     return f"{shutil.disk_usage(folder).free / 1e9:.1f} GB"
 
 
-def _table(checks: Sequence[ZeroShot]) -> Table:
+def _table(checks: Sequence[ZeroShot], inputs: str) -> Table:
     table = Table("task", header_style="")
-    for heading in ("test images", "zero-shot", "paper", "open_clip's own prompts", "verdict"):
+    for heading in (f"test {inputs}", "zero-shot", "paper", "open_clip's own prompts", "verdict"):
         table.add_column(heading, justify="right")
     for check in checks:
         table.add_row(
@@ -89,10 +91,10 @@ def _table(checks: Sequence[ZeroShot]) -> Table:
     return table
 
 
-def _verdict(checks: Sequence[ZeroShot]) -> list[str]:
+def _verdict(checks: Sequence[ZeroShot], inputs: str) -> list[str]:
     compared = [check for check in checks if check.agrees is not None]
     if not compared:
-        return ["zero-shot: nothing comparable was published for this backbone and these images"]
+        return [f"zero-shot: nothing comparable was published for this backbone and these {inputs}"]
     off = [check.task for check in compared if not check.agrees]
     if not off:
         return [
@@ -101,17 +103,17 @@ def _verdict(checks: Sequence[ZeroShot]) -> list[str]:
         ]
     return [
         f"zero-shot: {', '.join(off)} differ from the paper by more than {ZERO_SHOT_TOLERANCE} "
-        "points: other weights, classes, prompts or test images than the paper's"
+        f"points: other weights, classes, prompts or test {inputs} than the paper's"
     ]
 
 
 def _costs(experiment: Experiment, bench: Workbench, rates: Rates, processes: int) -> list[str]:
     first = table1_estimate(experiment, bench.suite, rates)
     second = table2_estimate(experiment, bench.suite, rates)
-    batch = experiment.setting.recipe.batch_size
+    batch, inputs = experiment.setting.recipe.batch_size, bench.suite.inputs
     return [
-        f"measured on one process: {rates.evaluated:.0f} images/s in evaluation, "
-        f"{batch / rates.step_seconds:.0f} images/s in training",
+        f"measured on one process: {rates.evaluated:.0f} {inputs}/s in evaluation, "
+        f"{batch / rates.step_seconds:.0f} {inputs}/s in training",
         f"estimated from that, if {processes} process(es) do not slow each other down, nothing is "
         "in the store, and without the linear algebra of merging:",
         f"  table 1: {_hours(first, processes)} ({len(experiment.releases())} updates)",

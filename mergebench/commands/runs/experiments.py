@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from mergebench.commands.runs.images import require_inputs, suite_options
+from mergebench.commands.runs.suite_data import require_inputs, suite_options
 from mergebench.contracts import Attack, Protection
 from mergebench.device import choose_device
 from mergebench.errors import InputError

@@ -23,7 +23,7 @@ from mergebench.errors import InputError, shape_text, unknown_name
 from mergebench.experiment import FULL_SETTINGS, SETTINGS
 from mergebench.measure import PROTOCOLS
 from mergebench.registry import is_scanned, registry
-from mergebench.suites import text8, vision8
+from mergebench.suites import inputs_of, text8, vision8
 from mergebench.suites.mini8 import read_manifest
 from mergebench.terminal import make_console
 from mergebench.updates import huggingface_module
@@ -77,16 +77,19 @@ def _print_backbones(console: Console) -> None:
         if setting is None:
             table.add_row(name, "none yet", "-", "-", "-")
             continue
-        images = "all" if setting.search_per_task is None else str(setting.search_per_task)
-        recipes = setting.recipe.summary, FULL_SETTINGS[name].recipe.summary
+        looked_at = "all" if setting.search_per_task is None else str(setting.search_per_task)
+        recipes = [
+            one.recipe.summary(inputs_of(one.suite), BACKBONES[name].trainable)
+            for one in (setting, FULL_SETTINGS[name])
+        ]
         table.add_row(
-            name, setting.suite, f"{images} per task", setting.precision, "\n".join(recipes)
+            name, setting.suite, f"{looked_at} per task", setting.precision, "\n".join(recipes)
         )
     console.print(table)
 
 
 def _print_sites(backbone: str, console: Console) -> None:
-    """Print a backbone's sites: names, shapes, and their names in Hugging Face's CLIP if it has it.
+    """Print a backbone's sites: names, shapes, and their names in Hugging Face's model if any.
 
     Raises `InputError` that suggests the nearest names for an unknown backbone.
     """

@@ -95,7 +95,7 @@ def run_replay(options: argparse.Namespace) -> None:
 
 
 def run_recovery(options: argparse.Namespace) -> None:
-    """Measure and draw accuracy against labelled images."""
+    """Measure and draw accuracy against labelled inputs."""
     experiment, console = checked_experiment(options), make_console()
     measured = measure_recovery(experiment, Monitor(console), processes=options.jobs)
     name, folder = stem("recovery", options, experiment), options.results / options.backbone

@@ -26,7 +26,7 @@ from mergebench.verification import (
     sample,
 )
 
-_MAY_DIFFER = "So counts may differ by some images, which --tolerance IMAGES allows."
+_MAY_DIFFER = "So counts may differ by some inputs, which --tolerance INPUTS allows."
 
 
 def run_verify(options: argparse.Namespace) -> int:

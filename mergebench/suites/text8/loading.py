@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from mergebench.suites.inputs import inputs_of
 from mergebench.suites.options import SuiteOptions
 from mergebench.suites.split_names import SPLIT_NAMES
 from mergebench.suites.suite import Split, Suite, Task
@@ -16,13 +17,14 @@ from mergebench.suites.text8.reading import read_tasks
 _Tokenize = Callable[[Sequence[str]], Tensor]
 
 
-def load_text8(tasks: Sequence[str] | None = None, *, options: SuiteOptions) -> Suite:
+def load_text8(tasks: Sequence[str] | None = None, *, options: SuiteOptions | None = None) -> Suite:
     """Load the suite, or only `tasks` of it in its own order, tokenised by `options.tokenize`.
 
     The suite is called `text8`, with `-partial` behind it when the options say so, and hashes
     differ with the name. Raises `InputError` as `read_tasks` does, and ValueError without a
     tokenizer.
     """
+    options = options or SuiteOptions()
     if options.tokenize is None:
         raise ValueError("suite text8 needs the tokenizer of a backbone")
     found = read_tasks(tasks, options=options)
@@ -32,7 +34,8 @@ def load_text8(tasks: Sequence[str] | None = None, *, options: SuiteOptions) -> 
         name="text8-partial" if options.partial else "text8",
         tasks=loaded,
         size=width,
-        inputs="texts",
+        inputs=inputs_of("text8"),
+        unit="tokens",
         notes=(*_notes(found), _cut(loaded, width)),
     )
 

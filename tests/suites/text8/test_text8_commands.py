@@ -71,8 +71,8 @@ def test_the_suite_is_listed_with_the_most_texts_that_it_uses(capsys):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        (["--resolution", "64"], "--resolution: suite text8 has no images; leave it out"),
-        (["--hashes"], "--hashes: suite text8 has no images; leave it out"),
+        (["--resolution", "64"], "--resolution: no texts are decoded; leave it out"),
+        (["--hashes"], "--hashes: no texts are decoded; leave it out"),
     ],
 )
 def test_options_of_images_are_refused(capsys, words, option, message):

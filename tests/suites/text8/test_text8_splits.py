@@ -8,9 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from text8_data import files_of, write_json_lines
 
-from mergebench.suites import SPLIT_NAMES, SuiteOptions, default_data_root
+from mergebench.suites import (
+    SPLIT_NAMES,
+    SuiteOptions,
+    default_data_root,
+    inputs_of,
+    load_suite,
+)
 from mergebench.suites.options import DATA_VARIABLE
 from mergebench.suites.text8 import (
     TASKS,
@@ -182,6 +189,15 @@ def test_texts_out_of_scope_are_left_out_and_counted(options):
     task = read(options, files, row)
     assert task.splits == within.splits
     assert "clinc150: 2 texts that are out of scope are left out." in task.notes
+
+
+def test_the_suite_says_texts(options):
+    write_json_lines(
+        options.data_root / "sst2", files_of("sst2", {"train": 9, "dev": 6, "test": 6})
+    )
+    tokenize = lambda texts: torch.ones(len(texts), 4, dtype=torch.int32)  # noqa: E731
+    suite = load_suite("text8", ["sst2"], options=replace(options, tokenize=tokenize))
+    assert (suite.inputs, suite.size, suite.unit) == (inputs_of("text8"), 4, "tokens")
 
 
 def test_texts_and_labels_are_as_many():

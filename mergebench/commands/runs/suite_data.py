@@ -1,4 +1,4 @@
-"""Where the images of a suite lie, how they are prepared, and what of them is missing."""
+"""Where the data of a suite lie, how they are prepared, and what of them is missing."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def suite_options(
 ) -> SuiteOptions | None:
     """Return the options of a suite at a backbone's resolution; None for an embedded suite.
 
-    Raises `InputError` for options that do not apply: of images where the suite comes with the
+    Raises `InputError` for options that do not apply: of data where the suite comes with the
     package, `--drop-leaks` where the protocol keeps published duplicates.
     """
     if not is_found_on_disk(suite):
         for name in ("data_root", "cache", "partial", "drop_leaks"):
             if getattr(options, name):
                 raise InputError(
-                    f"--{name.replace('_', '-')}: the images of suite {suite} come with "
+                    f"--{name.replace('_', '-')}: the data of suite {suite} come with "
                     "mergebench; leave it out"
                 )
         return None
@@ -63,7 +63,7 @@ def require_inputs(
 ) -> None:
     """Download the data sets that are missing, or say in one message all that is.
 
-    Raises `MissingItemsError` without building a model or decoding an image: at once if downloads
+    Raises `MissingItemsError` without building a model or decoding data: at once if downloads
     are forbidden or local copies cannot be used, within seconds if the hub does not answer, and for
     what could not be downloaded.
     """
