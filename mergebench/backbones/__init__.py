@@ -1,4 +1,4 @@
-"""Vision towers as named linear sites, their text heads, and the embedded checkpoints."""
+"""Dual encoders: towers as named linear sites, their text heads, and the embedded checkpoints."""
 
 import lazy_loader
 

@@ -68,8 +68,7 @@ class Workbench:
         self.store = Store(store / "cells")
         self._making = Making(store / "claims")
         self.backbone: Backbone = load_backbone(backbone, weights=weights, device=device)
-        if data is not None:
-            data = replace(data, tokenize=self.backbone.tokenize)
+        data = data and replace(data, tokenize=self.backbone.tokenize)
         self.suite: Suite = load_suite(self.setting.suite, tasks=tasks, options=data)
         self._releases = TrainedReleases(
             self.backbone,
@@ -232,7 +231,6 @@ class Workbench:
             },
             updates=tuple(update.sha256 for update in problem.updates),
         )
-
         return self._recall(
             inputs,
             lambda: MergeMeasurement(

@@ -28,7 +28,7 @@ def test_a_merged_update_is_applied_as_documented(
     names: dict[str, object] = {}
     exec(deployed, names)  # W0 again afterwards
     exec(by_hand, names)
-    after = names["backbone"].visual.state_dict()
+    after = names["backbone"].tower.state_dict()
     assert load_file("merged.safetensors").keys() == sites.keys()
     for name, weight in before.items():
         added = change.get(name.removesuffix(".weight"), torch.zeros(()))

@@ -65,7 +65,7 @@ def test_the_suite_is_listed_with_the_most_texts_that_it_uses(capsys):
     lines = [line.split() for line in capsys.readouterr().out.splitlines() if "text8" in line]
     assert [line[3] for line in lines] == [row.name for row in task_rows()]
     emotion = [word for word in lines[6] if word.isdigit()]
-    assert emotion == ["4", "3257", "374", "1000"]
+    assert emotion == ["4", "3257", "374", "400"]
 
 
 @pytest.mark.parametrize(

@@ -69,9 +69,7 @@ def test_caps_are_shares_of_the_classes():
             assert all(cap % classes == 0 for cap in row.caps.values())
         assert 2 * classes <= row.caps["val"] <= 450
         assert row.caps["train"] <= 4_000
-    assert [split_sizes(row)["test"] for row in TASKS] == [
-        *(1_001, 1_050, 500, 1_000, 1_000, 1_000, 1_000, 700)
-    ]
+    assert [split_sizes(row)["test"] for row in TASKS] == [385, 450, *(400,) * 6]
 
 
 # --- duplicates -----------------------------------------------------------------------------
