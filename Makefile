@@ -33,7 +33,9 @@ VERIFY   ?=
 # torch and torchvision must be builds of one release; a plain `pip install torch` may not be.
 TORCH    ?= torch==2.14.1 torchvision==0.29.1
 
-INSTALLED = $(VENV)/.installed
+# What a backbone needs beside the rest: an extra of pyproject.toml, with a stamp of its own.
+EXTRA_minilm = text
+INSTALLED = $(VENV)/.installed $(EXTRA_$(BACKBONE):%=$(VENV)/.installed-%)
 # torch asks Linux for huge pages: merges of large updates spend less on page faults, with the same
 # results (docs/performance.md).
 export THP_MEM_ALLOC_ENABLE ?= 1
@@ -62,12 +64,16 @@ help:  ## list the targets
 	@echo "    BASELINE=$(BASELINE) CHECK=--exact SUITE=vision8|text8"
 	@echo "    RESULTS=$(RESULTS) VERIFY='--cells 20 --sample-seed 1'"
 
-$(INSTALLED): pyproject.toml
+$(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 ..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet $(TORCH)
 	$(VENV)/bin/pip install --quiet --editable ".[dev]"
+	@touch $@
+
+$(VENV)/.installed-%: $(VENV)/.installed
+	$(VENV)/bin/pip install --quiet --editable ".[$*]"
 	@touch $@
 
 install: $(INSTALLED)  ## make the virtual environment and install the project into it

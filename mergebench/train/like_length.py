@@ -12,7 +12,7 @@ _TOGETHER = 8
 def of_like_length(
     order: Tensor, lengths: Tensor, batch_size: int, draws: torch.Generator
 ) -> Tensor:
-    """Return `order` with inputs moved between neighbouring batches, so that each is of like length.
+    """Return `order`, inputs moved between neighbouring batches so that each is of like length.
 
     `order`: `(N,)` indices, batch after batch; `lengths`: `(N,)`, of what they stand for. Of every
     eight batches the inputs are sorted by length and cut again, and these come in random order.

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, PositiveInt, Validation
 from mergebench.errors import InputError
 from mergebench.files import read_bounded
 from mergebench.updates.json_objects import parse_object
+from mergebench.updates.saved_heads import beyond_heads
 
 CONFIG_NAME = "adapter_config.json"
 _LARGEST = 1 << 20
@@ -41,7 +42,10 @@ _PLAIN_STARTS = ("gaussian", "eva", "orthogonal", "mica")
 
 
 class AdapterConfig(BaseModel):
-    """The part of PEFT's `LoraConfig` that determines the update, and says of which model it is."""
+    """The part of PEFT's `LoraConfig` that determines the update, and says of which model it is.
+
+    `modules_to_save` are heads, which the tower has none of.
+    """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
@@ -54,6 +58,7 @@ class AdapterConfig(BaseModel):
     exclude_modules: list[str] | str | None = None
     layers_to_transform: list[int] | int | None = None
     layers_pattern: list[str] | str | None = None
+    modules_to_save: list[str] | None = None
     base_model_name_or_path: str | None = None
     auto_mapping: dict[str, Any] | None = None
 
@@ -93,8 +98,9 @@ def _refuse_other_methods(file: Path, options: Mapping[str, Any]) -> None:
     method = options.get("peft_type")
     if method != "LORA":
         raise InputError(f"{file}: peft_type is {method!r}: only LORA adapters can be merged")
+    refused = {**options, "modules_to_save": beyond_heads(options.get("modules_to_save"))}
     for option, reason in _REFUSED.items():
-        if options.get(option):
+        if refused.get(option):
             raise InputError(f"{file}: {option} is set: {reason}; use a plain LoRA adapter")
     if options.get("bias", "none") != "none":
         raise InputError(f"{file}: bias is {options['bias']!r}: train the adapter with bias 'none'")

@@ -1,26 +1,25 @@
-"""How an adapter's files name its modules, and which tower of a CLIP these are of.
+"""How an adapter's files name its modules, and which tower of a model these are of.
 
 Both towers of a CLIP have blocks of the same names, and the text tower of a larger one has the
-sizes of a smaller one's vision tower: ViT-L/14's text has those of ViT-B/32's images.
+sizes of a smaller one's vision tower: ViT-L/14's text has those of ViT-B/32's images. A BERT is one
+tower, and nothing has to tell which.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from mergebench.errors import InputError
-from mergebench.updates.huggingface_names import huggingface_module, open_clip_site
+from mergebench.updates.block_names import BlockNames, block_names, block_starts, lists_of_blocks
 
 LayoutName = Literal["open_clip", "huggingface"]
 LAYOUTS: tuple[LayoutName, ...] = ("open_clip", "huggingface")
 
-_THEIR_TOWER = "vision_model."
 _PEFT = "base_model.model."
-_THEIR_BLOCKS = re.compile(r"(.*?)encoder\.layers\.\d+\.")
 _WHOLE_MODELS = ("CLIP", "CustomTextCLIP")
 
 
@@ -28,19 +27,19 @@ _WHOLE_MODELS = ("CLIP", "CustomTextCLIP")
 class Layout:
     """Names of modules in an adapter's files and configuration.
 
-    `huggingface`: whether they are those of `transformers`' CLIP; `before`: what precedes the
-    blocks there, or else the site, "visual." for one.
+    `names`: those of a model of `transformers`; None for the sites' own. `before`: what precedes
+    the blocks there, or else the site, "visual." for one.
     """
 
-    huggingface: bool = False
+    names: BlockNames | None = None
     before: str = ""
 
     def module(self, site: str) -> str:
-        """Return the files' name of a site; the site's own if Hugging Face's CLIP has none."""
-        theirs = huggingface_module(site) if self.huggingface else None
-        if self.huggingface:
-            return site if theirs is None else self.before + theirs.removeprefix(_THEIR_TOWER)
-        return self.before + site
+        """Return the files' name of a site; the site's own if their model has none."""
+        if self.names is None:
+            return self.before + site
+        theirs = self.names.module(site)
+        return site if theirs is None else self.before + theirs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,79 +81,87 @@ class _Place:
         )
         return "" if vision == text else "vision" if vision else "text"
 
-    @property
-    def in_both(self) -> bool:
-        """Whether the other tower has a module of this name too."""
-        return self.layout.huggingface or self.site.startswith("transformer.")
 
-
-def vision_layout(
+def tower_layout(
     file: Path, modules: Collection[str], sites: Collection[str], evidence: Evidence
 ) -> tuple[Layout, dict[str, str]]:
     """Return how `file` names modules, and the site that each of them is, itself if it is none.
 
-    `sites`: those of the backbone. Raises `InputError` for modules of the text tower, for modules
-    that may be of either, and for names that do not all begin alike.
+    `sites`: those of the backbone. Raises `InputError` for names that do not all begin alike, and,
+    where the model has another tower with blocks of the same names, for modules of that one and
+    for modules that may be of either.
     """
-    roots = {site.partition(".")[0] for site in sites}
-    found = {module: _place(module, roots) for module in modules}
-    places = [place for place in found.values() if place is not None]
-    _refuse_text(file, places, evidence)
-    layout = places[0].layout if places else Layout()
-    for place in places:
+    names = block_names(sites)
+    places = _places(modules, sites, names)
+    layout = next((place.layout for place in places.values()), Layout())
+    if names is not None and names.twin:
+        _refuse_text(file, places.values(), evidence)
+    for place in places.values():
         if place.layout != layout:
+            first = next(iter(places))
             raise InputError(
-                f"{file}: {places[0].module} and {place.module} begin differently, so that they "
-                "are of two towers or models: use an adapter of one vision tower"
+                f"{file}: {first} and {place.module} begin differently, so that they "
+                "are of two towers or models: use an adapter of one tower"
             )
-    # Our own layout is the site's bare name.
-    unsaid = [one for one in places if layout != Layout() and one.in_both and not one.tower]
-    if unsaid and not evidence.of_vision:
-        raise InputError(
-            f"{file}: {unsaid[0].module} may be of CLIP's vision or text tower: rename the keys to "
-            "begin with vision_model. (in open_clip's names visual.), or insist with --vision-tower"
-        )
-    names = {module: module if place is None else place.site for module, place in found.items()}
+    if names is not None and names.twin and not evidence.of_vision:
+        _refuse_unsaid(file, places.values(), names)
     before = layout.before.rpartition(_PEFT)[2]
-    return Layout(huggingface=layout.huggingface, before=before), names
+    found = {module: places[module].site if module in places else module for module in modules}
+    return Layout(names=layout.names, before=before), found
 
 
-def layout_to_write(name: LayoutName, sites: Iterable[str], label: str) -> Layout:
-    """Return the layout called `name`; InputError if Hugging Face's CLIP lacks one of the sites."""
+def layout_to_write(name: LayoutName, sites: Collection[str], label: str) -> Layout:
+    """Return the layout called `name`; InputError if `transformers` has no name for a site."""
     if name == "open_clip":
         return Layout()
+    names = block_names(sites)
     for site in sites:
-        if huggingface_module(site) is None:
+        if names is None or names.module(site) is None:
             raise InputError(
-                f"{label}: site {site} does not exist in Hugging Face's CLIP: "
-                "that layout is for updates of a ViT"
+                f"{label}: site {site} does not exist in Hugging Face's models: "
+                "that layout is for updates of a ViT or a BERT"
             )
-    return Layout(huggingface=True, before=_THEIR_TOWER)
+    return Layout(names=names, before=names.before if names else "")
 
 
-def _place(module: str, roots: Collection[str]) -> _Place | None:
-    """Return where a module is; None for one that is in the blocks of no tower."""
-    theirs = _THEIR_BLOCKS.match(module)
-    if theirs is not None:
-        site = open_clip_site(_THEIR_TOWER + module[len(theirs[1]) :])
-        layout = Layout(huggingface=True, before=theirs[1])
-        return _Place(module=module, site=site or module, layout=layout)
-    parts = module.split(".")
-    first = next((index for index, part in enumerate(parts) if part in roots), None)
-    if first is None:
-        return None
-    before = "".join(f"{part}." for part in parts[:first])
-    return _Place(module=module, site=".".join(parts[first:]), layout=Layout(before=before))
+def _places(
+    modules: Collection[str], sites: Collection[str], names: BlockNames | None
+) -> dict[str, _Place]:
+    """Return where each module is, without those that are in the blocks of no tower."""
+    ways: list[tuple[re.Pattern[str], BlockNames | None]]
+    ways = [] if names is None else [(block_starts([names.theirs]), names)]
+    ways.append((block_starts(lists_of_blocks(sites)), None))
+    places = {}
+    for module in modules:
+        for starts, theirs in ways:
+            start = starts.match(module)
+            if start is None:
+                continue
+            inner = module[start.end(1) :]
+            site = inner if theirs is None else theirs.site(inner) or module
+            layout = Layout(names=theirs, before=start[1])
+            places[module] = _Place(module=module, site=site, layout=layout)
+            break
+    return places
 
 
 def _refuse_text(file: Path, places: Collection[_Place], evidence: Evidence) -> None:
     text = [
-        place
-        for place in places
-        if place.tower == "text" or (not place.tower and place.in_both and evidence.of_text)
+        place for place in places if place.tower == "text" or (not place.tower and evidence.of_text)
     ]
     if text:
         raise InputError(
             f"{file}: {text[0].module} is of the text tower, as {len(text)} of {len(places)} "
             "modules are: use an adapter of the vision tower alone"
+        )
+
+
+def _refuse_unsaid(file: Path, places: Collection[_Place], names: BlockNames) -> None:
+    # The bare names of sites are our own layout, which is of the vision tower.
+    unsaid = [one for one in places if one.layout != Layout() and not one.tower]
+    if unsaid:
+        raise InputError(
+            f"{file}: {unsaid[0].module} may be of CLIP's vision or text tower: rename the keys to "
+            f"begin with {names.before} (in open_clip's names visual.), or insist with "
+            "--vision-tower"
         )

@@ -21,6 +21,7 @@ from mergebench.updates.adapter_keys import PREFIX, check_keys
 from mergebench.updates.adapter_layout import Evidence, LayoutName, layout_to_write
 from mergebench.updates.base import Base, check_base, names_base
 from mergebench.updates.json_objects import parse_object
+from mergebench.updates.saved_heads import saved_heads
 from mergebench.updates.site_changes import Expected, Shapes, dense_changes, low_rank_changes
 from mergebench.updates.update import LowRank, Update
 
@@ -42,19 +43,21 @@ def load_update(
     `path`: a PEFT adapter folder (`adapter_config.json`, `adapter_model.safetensors`), the
     safetensors file in it, or a safetensors file with one dense tensor per site as `save_dense`
     writes it, or a folder with such an `update.safetensors`. A PEFT adapter may name its modules as
-    the sites or as Hugging Face's CLIP does. `shapes`: the shape `(m, n)` of every site of the
-    backbone; `dense_shapes`: of all that a dense update may change, if that is more. `base`: what
-    else the backbone is called, where the file says what it was trained on (its own name is
+    the sites or as the model of `transformers` does. `shapes`: the shape `(m, n)` of every site of
+    the backbone; `dense_shapes`: of all that a dense update may change, if that is more. `base`:
+    what else the backbone is called, where the file says what it was trained on (its own name is
     known). The user insists by `other_base` that an update recorded for another model fits, and by
     `vision_tower` that keys which may be of either tower are the vision tower's.
 
-    A LoRA's scaling is folded into `up`; float16 and bfloat16 become float32. Raises `InputError`,
+    A LoRA's scaling is folded into `up`; float16 and bfloat16 become float32. Heads that PEFT saved
+    whole are no part of a tower: they are left out, and named in the update. Raises `InputError`,
     one line with the file and the site or key, for anything that is not exactly an update of these
     sites.
     """
     path, base = Path(path), base or Base()
     weights = find_weights(path)
     tensors = _read_tensors(weights)
+    heads: dict[str, str] = {}
     if weights.name == WEIGHTS_NAME or any(".lora_" in key for key in tensors):
         file = weights.with_name(CONFIG_NAME)
         config = read_config(file)
@@ -63,6 +66,8 @@ def load_update(
             check_base(f"{file}: base_model_name_or_path", recorded, base, backbone)
         sized = base.towers_differ and names_base(recorded, base, backbone)
         evidence = Evidence(model_class=config.model_class, vision=vision_tower or sized)
+        heads = saved_heads(tensors, config.modules_to_save, shapes)
+        tensors = {key: tensor for key, tensor in tensors.items() if key not in heads}
         expected = Expected(file=weights, backbone=backbone, shapes=shapes)
         sites = low_rank_changes(expected, tensors, config, evidence)
     else:
@@ -70,7 +75,11 @@ def load_update(
             check_base(f"{weights}: backbone", _recorded_backbone(weights), base, backbone)
         shapes = dense_shapes or shapes
         sites = dense_changes(Expected(file=weights, backbone=backbone, shapes=shapes), tensors)
-    return Update(sites={site: sites[site] for site in shapes if site in sites}, label=str(path))
+    return Update(
+        sites={site: sites[site] for site in shapes if site in sites},
+        label=str(path),
+        left_out=tuple(dict.fromkeys(heads.values())),
+    )
 
 
 def save_adapter(
@@ -83,9 +92,10 @@ def save_adapter(
     """Write a low-rank update as a PEFT adapter folder with scaling 1.
 
     `load_update` returns it bit for bit, and PEFT loads it into a tower with these sites, or with
-    `layout="huggingface"` into a `CLIPModel` or `CLIPVisionModelWithProjection`. The config is
-    written last: an interrupted write leaves a folder that is refused. `base_model` is noted in it.
-    Raises `InputError` for a dense site and when the folder cannot be written.
+    `layout="huggingface"` into a `CLIPModel` or `CLIPVisionModelWithProjection`, or into a
+    `BertModel`. The config is written last: an interrupted write leaves a folder that is refused.
+    `base_model` is noted in it. Raises `InputError` for a dense site, for a site that the layout
+    has no name for, and when the folder cannot be written.
     """
     factors: dict[str, LowRank] = {}
     for site, change in update.sites.items():

@@ -1,19 +1,20 @@
-"""Names of Hugging Face's CLIP and of open_clip's with split attention, for the same modules.
+"""Names of Hugging Face's models and ours, for the same modules.
 
-Both have the same modules with the same weights; only the matrices that project the towers' outputs
-are stored transposed. Source: `transformers.CLIPModel` and `open_clip.CLIP`.
+CLIPs: `transformers.CLIPModel` and `open_clip.CLIP` with split attention have the same modules with
+the same weights; only the matrices that project the towers' outputs are stored transposed. BERTs
+are `transformers.BertModel` here too.
 """
 
 from __future__ import annotations
 
 import re
 
+from mergebench.updates.block_names import CLIP_BLOCKS, block_names
+
 _BLOCK = {
-    **{f"self_attn.{part}_proj": f"attn.{part}_proj" for part in ("q", "k", "v", "out")},
+    **{theirs: ours for ours, theirs in CLIP_BLOCKS.parts.items()},
     "layer_norm1": "ln_1",
     "layer_norm2": "ln_2",
-    "mlp.fc1": "mlp.c_fc",
-    "mlp.fc2": "mlp.c_proj",
 }
 _TENSORS = {
     "logit_scale": "logit_scale",
@@ -38,8 +39,6 @@ HUGGINGFACE_BUFFERS = ("vision_model.embeddings.position_ids", "text_model.embed
 """Entries of older Hugging Face files that are no weights."""
 
 _THEIR_BLOCK = re.compile(r"(vision|text)_model\.encoder\.layers\.(\d+)\.(.+)")
-_OUR_SITE = re.compile(r"transformer\.resblocks\.(\d+)\.(.+)")
-_OUR_PARTS = {ours: theirs for theirs, ours in _BLOCK.items()}
 
 
 def open_clip_tensor(name: str) -> str | None:
@@ -58,28 +57,16 @@ def open_clip_tensor(name: str) -> str | None:
     return f"{tower}transformer.resblocks.{block[2]}.{_BLOCK[block[3]]}.{kind}"
 
 
-def open_clip_site(module: str) -> str | None:
-    """Return the site, a path in open_clip's vision tower, of a linear in the blocks of CLIP's.
-
-    `module`: its path in a Hugging Face model, whatever comes before `vision_model` or, in a bare
-    vision transformer, before `encoder`. None for every other path.
-
-    >>> open_clip_site("model.vision_model.encoder.layers.3.mlp.fc1")
-    'transformer.resblocks.3.mlp.c_fc'
-    """
-    inner = re.search(r"(?:^|\.)(?:vision_model\.)?encoder\.layers\.(\d+)\.(.+)$", module)
-    if inner is None or "text_model." in module or inner[2] not in _BLOCK:
-        return None
-    return f"transformer.resblocks.{inner[1]}.{_BLOCK[inner[2]]}"
-
-
 def huggingface_module(site: str) -> str | None:
-    """Return the path in `CLIPModel` and `CLIPVisionModel` of a site; None for another one.
+    """Return the path of a site in the model of `transformers`; None if it has no such module.
+
+    That is `CLIPModel` and `CLIPVisionModel`, or `BertModel`.
 
     >>> huggingface_module("transformer.resblocks.3.attn.out_proj")
     'vision_model.encoder.layers.3.self_attn.out_proj'
+    >>> huggingface_module("encoder.layer.3.attention.output.dense")
+    'encoder.layer.3.attention.output.dense'
     """
-    block = _OUR_SITE.fullmatch(site)
-    if block is None or block[2] not in _OUR_PARTS:
-        return None
-    return f"vision_model.encoder.layers.{block[1]}.{_OUR_PARTS[block[2]]}"
+    names = block_names([site])
+    theirs = names.module(site) if names else None
+    return f"{names.before}{theirs}" if names and theirs else None

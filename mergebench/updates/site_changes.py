@@ -13,7 +13,7 @@ from torch import Tensor
 from mergebench.errors import InputError, shape_text
 from mergebench.updates.adapter_config import CONFIG_NAME, AdapterConfig
 from mergebench.updates.adapter_keys import pair_factors
-from mergebench.updates.adapter_layout import Evidence, vision_layout
+from mergebench.updates.adapter_layout import Evidence, tower_layout
 from mergebench.updates.adapter_promises import Promise, promises
 from mergebench.updates.update import FLOAT_DTYPES, Dense, LowRank, SiteUpdate, all_finite
 
@@ -38,7 +38,7 @@ def low_rank_changes(
     """
     file, shapes = expected.file, expected.shapes
     named = pair_factors(file, tensors, shapes)
-    layout, sites = vision_layout(file, named, shapes, evidence)
+    layout, sites = tower_layout(file, named, shapes, evidence)
     factors = {sites[module]: (module, pair) for module, pair in named.items()}
     if len(factors) < len(named):
         raise InputError(f"{file} names some modules in two ways: export the adapter again")
@@ -111,7 +111,7 @@ def _checked(expected: Expected, name: str, tensor: Tensor, shape: tuple[int, ..
         raise InputError(
             f"{expected.file}: {name} has shape {shape_text(tensor.shape)}; backbone "
             f"{expected.backbone} expects {shape_text(shape)}: give an adapter of "
-            f"{expected.backbone}'s vision tower"
+            f"{expected.backbone}'s tower"
         )
     if tensor.dtype in (torch.float16, torch.bfloat16):
         tensor = tensor.to(torch.float32)

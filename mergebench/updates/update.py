@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -124,13 +124,15 @@ def all_finite(tensor: Tensor) -> bool:
 class Update:
     """The released change of a model: one `LowRank` or `Dense` per site, in a fixed order.
 
-    `label` says where it came from (a file, a task) and appears in error messages only.
-    Raises `InputError` naming the site when a tensor is not float32 or float64, when the factors
-    do not fit together, or when a value is not finite.
+    `label` says where it came from (a file, a task) and appears in error messages only;
+    `left_out` names the modules of the file that are no part of the tower. Raises `InputError`
+    naming the site when a tensor is not float32 or float64, when the factors do not fit together,
+    or when a value is not finite.
     """
 
     sites: Mapping[str, SiteUpdate]
     label: str = "update"
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for site, change in self.sites.items():
@@ -172,7 +174,7 @@ class Update:
     def scaled(self, scale: float) -> Update:
         """Return the update multiplied by `scale`, as deployed at that scale."""
         sites = {site: change.scaled(scale) for site, change in self.sites.items()}
-        return Update(sites=sites, label=self.label)
+        return replace(self, sites=sites)
 
     def norm(self) -> float:
         """Return the Frobenius norm over all sites, computed in float64."""

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
+from regression_in_numpy import NumpyTower
 from small_tower import (
     GROUPS,
     LAYERS,
     SITES,
-    changes,
     full_updates,
     linear_inputs,
     low_rank_updates,
@@ -31,6 +31,7 @@ from mergebench.errors import InputError
 from mergebench.suites import Task
 from mergebench.updates.update import Dense, Update
 
+BLOCKS = [f"transformer.resblocks.{number}" for number in range(LAYERS)]
 FIRST = "transformer.resblocks.0.mlp.c_fc"
 """A linear whose inputs are the same in every expert if nothing else is changed."""
 EXACT = {"ridge": 1e-10}
@@ -52,61 +53,6 @@ def apart(found: Update, expected: Update) -> float:
     )
 
 
-def shrunk_moment(left: np.ndarray, right: np.ndarray, a: float) -> np.ndarray:
-    moment = left.T @ right / len(left)
-    return a * moment + (1 - a) * np.diag(np.diag(moment))
-
-
-def reference(attack: DataMerger, updates: Sequence[Update], tasks: Sequence[Task]) -> dict:
-    """Merge whole weights in NumPy, every input from a run of the whole tower from the pixels."""
-    base = parameters(small_backbone())
-    deltas = [changes(update, base) for update in updates]
-    experts = [base | {name: base[name] + delta for name, delta in own.items()} for own in deltas]
-    model = dict(base)
-    for name in deltas[0]:
-        if name.removesuffix(".weight") not in SITES:
-            model[name] = base[name] + sum(delta[name] for delta in deltas) / len(deltas)
-    chain = isinstance(attack, ChainOfMerges)
-    for number in range(LAYERS):
-        block = f"transformer.resblocks.{number}."
-        finished: dict[str, np.ndarray] = {}
-        for group in GROUPS:
-            for site in (f"{block}{site}" for site in group):
-                merge = _one_weight(attack, site, model, experts, base, tasks)
-                if f"{site}.weight" in deltas[0]:
-                    finished[f"{site}.weight"] = merge
-            if chain and attack.schedule == "linear":
-                model |= finished
-        model |= finished
-    return {name: model[name] - base[name] for name in deltas[0]}
-
-
-def _one_weight(attack, site, model, experts, base, tasks) -> np.ndarray:
-    name, chain = f"{site}.weight", isinstance(attack, ChainOfMerges)
-    target = attack.target if chain else "weights"
-    weighting = attack.weighting if chain else "none"
-    block = site.rsplit(".", 2)[0]
-    numerator, gram = 0.0, 0.0
-    for expert, task in zip(experts, tasks, strict=True):
-        images = task.splits["train"].inputs
-        own = linear_inputs(expert, images)[site]
-        inputs = own
-        if chain:
-            running = dict(model)
-            if attack.schedule == "block":
-                running |= {key: value for key, value in expert.items() if key.startswith(block)}
-            inputs = linear_inputs(running, images)[site]
-        moment = shrunk_moment(inputs, inputs, attack.shrink)
-        cross = shrunk_moment(own, inputs, attack.shrink) if target == "outputs" else moment
-        trace = np.trace(moment)
-        weight = {"none": 1.0, "trace": trace, "inv_trace": 1 / trace}[weighting]
-        numerator = numerator + weight * expert[name] @ cross
-        gram = gram + weight * moment
-    ridge = attack.ridge * np.mean(np.diag(gram))
-    regularised = gram + ridge * np.eye(len(gram))
-    return np.linalg.solve(regularised, (numerator + ridge * base[name]).T).T
-
-
 CHAIN = ChainOfMerges(target="weights", weighting="none", ridge=1e-6)
 ATTACKS = [
     RegMean(),
@@ -123,7 +69,10 @@ ATTACKS = [
 def test_parity_with_whole_weights_in_numpy(attack: DataMerger, make) -> None:
     updates, tasks = make(3), tasks_of(3)
     found = merged(attack, updates, tasks)
-    expected = reference(attack, updates, tasks)
+    tower = NumpyTower(
+        backbone=small_backbone(), blocks=BLOCKS, groups=GROUPS, linear_inputs=linear_inputs
+    )
+    expected = tower.merged(attack, updates, tasks)
     for site, name in zip(found.sites, expected, strict=True):
         assert name.startswith(site)
         own = found.sites[site].dense()
@@ -200,9 +149,8 @@ def test_query_key_and_value_share_one_moment(monkeypatch) -> None:
     walk = Walk(small_backbone(), SITES, "fp32")
     hidden = torch.randn(1, 5, 16)
     found = [walk.groups(step, hidden) for step in walk.steps]
-    blocks = [f"transformer.resblocks.{number}." for number in range(LAYERS)]
     assert found == [
-        [tuple(f"{block}{site}" for site in group) for group in GROUPS] for block in blocks
+        [tuple(f"{block}.{site}" for site in group) for group in GROUPS] for block in BLOCKS
     ]
 
 

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from command_line import random_adapter, run
+from safetensors.torch import load_file, save_file
 
 from mergebench.backbones import site_shapes
 
@@ -74,11 +76,49 @@ def test_keys_of_either_tower_need_insisting(tmp_path, capsys, adapter):
     assert run(*words, "--vision-tower") == 0
 
 
-@pytest.mark.parametrize("name", ["vit_b32", "mini_vit", "convnext"])
+@pytest.fixture
+def of_minilm(tmp_path: Path) -> Path:
+    """An adapter of minilm as its classifier's would be, head included."""
+    folder = random_adapter(tmp_path / "adapter", site_shapes("minilm"), 0)
+    config, weights = folder / "adapter_config.json", folder / "adapter_model.safetensors"
+    options = json.loads(config.read_text())
+    options["target_modules"] = [f"bert.{module}" for module in options["target_modules"]]
+    config.write_text(json.dumps(options | {"modules_to_save": ["classifier", "score"]}))
+    tensors = {key.replace("encoder.", "bert.encoder."): x for key, x in load_file(weights).items()}
+    save_file(tensors | {"base_model.model.classifier.weight": torch.ones(2, 384)}, weights)
+    return folder
+
+
+def test_an_adapter_of_minilm_is_exported_without_the_head(tmp_path, capsys, of_minilm):
+    words = ["export", of_minilm, "--backbone", "minilm", "--layout"]
+    assert run(*words, "huggingface", "--out", tmp_path / "theirs") == 0
+    told = capsys.readouterr()
+    assert f"{of_minilm}: left out classifier, saved whole: a head is no part of" in told.err
+    assert told.err.count("\n") == 1
+    assert "24 sites" in told.out
+    options = json.loads((tmp_path / "theirs" / "adapter_config.json").read_text())
+    assert options["base_model_name_or_path"] == "sentence-transformers/all-MiniLM-L6-v2"
+    assert options["target_modules"] == sorted(site_shapes("minilm"))
+    assert run(*words, "open_clip", "--out", tmp_path / "more") == 2
+    told = capsys.readouterr().err
+    assert "--layout open_clip: backbone minilm has no counterpart there; use it for mini_v" in told
+    assert not (tmp_path / "more").exists()
+
+
+def test_an_adapter_of_minilm_is_merged(tmp_path, capsys, of_minilm):
+    merged = tmp_path / "merged.safetensors"
+    words = ["merge", "--backbone", "minilm", "--attack", "ta", of_minilm, "--out", merged]
+    assert run(*words) == 0
+    assert "left out classifier" in capsys.readouterr().err
+    assert list(load_file(merged)) == sorted(site_shapes("minilm"))
+
+
+@pytest.mark.parametrize("name", ["vit_b32", "minilm", "mini_vit", "convnext"])
 def test_sites_are_listed(capsys, name):
     assert run("list", "sites", "--backbone", name) == 0
     titles, *lines = capsys.readouterr().out.splitlines()
-    assert titles.split() == ["site", "shape", *(["Hugging", "Face"] if name == "vit_b32" else [])]
+    there = ["Hugging", "Face"] if name in ("vit_b32", "minilm") else []
+    assert titles.split() == ["site", "shape", *there]
     shapes = site_shapes(name)
     rows = [line.split() for line in lines]
     assert [(row[0], row[1]) for row in rows] == [
@@ -86,6 +126,8 @@ def test_sites_are_listed(capsys, name):
     ]
     if name == "vit_b32":
         assert rows[0][2] == "vision_model.encoder.layers.0.self_attn.q_proj"
+    if name == "minilm":
+        assert [row[2] for row in rows] == list(shapes)
 
 
 @pytest.mark.parametrize(

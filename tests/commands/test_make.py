@@ -14,8 +14,23 @@ from repository import ROOT
 from mergebench.commands.runs.experiments import caption_command
 from mergebench.report.captions import stated_facts
 
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+
+def commands(*words: str) -> list[str]:
+    """Return what make would run from the start, one line each."""
+    environment = {"PATH": os.environ["PATH"]}  # variables of make are taken from it too
+    shown = subprocess.run(
+        ["make", "--dry-run", "--always-make", *words],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return shown.stdout.replace("\\\n", " ").splitlines()
+
+
 @pytest.mark.parametrize("backbone", ["mini_vit", "mini_convnext"])
 @pytest.mark.parametrize(
     ("target", "table"),
@@ -27,12 +42,15 @@ from mergebench.report.captions import stated_facts
     ids=["table1", "table2", "clean"],
 )
 def test_targets_run_the_commands_of_the_committed_captions(backbone, target, table):
-    environment = {"PATH": os.environ["PATH"]}  # variables of make are taken from it too
-    words = ["make", "--dry-run", "--always-make", *target, f"BACKBONE={backbone}"]
-    shown = subprocess.run(
-        words, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
-    )
-    last = shlex.split(shown.stdout.replace("\\\n", " ").splitlines()[-1])
+    last = shlex.split(commands(*target, f"BACKBONE={backbone}")[-1])
     assert Path(last[0]).name == "mergebench"
     caption = (ROOT / "results" / backbone / f"{table}.md").read_text()
     assert caption_command(last[1:]) == stated_facts(caption)["Command"]
+
+
+@pytest.mark.parametrize(("backbone", "extras"), [("minilm", [".[text]"]), ("mini_vit", [])])
+def test_what_a_backbone_needs_is_installed_before_it_runs(backbone, extras):
+    *before, last = commands("table2", f"BACKBONE={backbone}")
+    installed = [shlex.split(line)[-1] for line in before if "--editable" in line]
+    assert installed == [".[dev]", *extras]
+    assert "table2" in last

@@ -22,7 +22,8 @@ from mergebench.measure.evaluate import deployed
 from mergebench.seeding import generator
 from mergebench.updates.adapter_config import CONFIG_NAME
 from mergebench.updates.adapters import WEIGHTS_NAME, load_update, save_adapter
-from mergebench.updates.huggingface_names import huggingface_module, open_clip_site
+from mergebench.updates.block_names import CLIP_BLOCKS
+from mergebench.updates.huggingface_names import huggingface_module
 from mergebench.updates.update import LowRank, Update
 
 ATTENTION = r".*vision_model\..*\.(q_proj|k_proj|v_proj|out_proj)"
@@ -155,27 +156,29 @@ def test_an_incomplete_adapter_is_refused(tmp_path, shapes):
 def test_sites_without_a_counterpart_are_named(tmp_path):
     site = "trunk.stages.0.blocks.0.mlp.fc1"
     update = random_update({site: (8, 4)})
-    with pytest.raises(InputError, match=f"site {site} does not exist in Hugging Face's CLIP"):
+    with pytest.raises(InputError, match=f"site {site} does not exist in Hugging Face's models"):
         save_adapter(update, tmp_path, layout="huggingface")
 
 
 @pytest.mark.parametrize("name", ["vit_b32", "vit_l14"])
 def test_every_site_of_the_papers_vits_has_a_name_there(name):
     shapes = site_shapes(name)
-    modules = [huggingface_module(site) for site in shapes]
+    modules = [str(huggingface_module(site)) for site in shapes]
     assert len(set(modules)) == len(shapes)
-    assert [open_clip_site(str(module)) for module in modules] == list(shapes)
+    from_blocks_on = [module.removeprefix(CLIP_BLOCKS.before) for module in modules]
+    assert [CLIP_BLOCKS.site(module) for module in from_blocks_on] == list(shapes)
 
 
 def test_other_modules_are_no_sites():
     for module in (
         "text_model.encoder.layers.0.self_attn.q_proj",
-        "vision_model.encoder.layers.0.layer_norm1.extra",
-        "vision_model.embeddings.patch_embedding",
+        "encoder.layers.0.layer_norm1.extra",
+        "encoder.layers.0.self_attn.q_proj.extra",
+        "embeddings.patch_embedding",
         "transformer.resblocks.0.attn.q_proj",
         "visual_projection",
     ):
-        assert open_clip_site(module) is None
+        assert CLIP_BLOCKS.site(module) is None
 
 
 def test_the_verb_exports_and_says_what_it_cannot(tmp_path, capsys):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
@@ -27,33 +27,36 @@ class BertFiles:
     def of(cls, source: BertSource, given: Path | None) -> Self:
         """Return the files at `given`, or those of the hub, downloaded if need be.
 
-        Raises InputError for a path without weights, and, saying what is missing, where there is no
-        network.
+        Raises InputError for a path without weights or without a tokenizer beside them, and, saying
+        what is missing, where there is no network.
         """
         if given is None:
             weights, tokenizer = (one.fetched() for one in _on_hub(source))
             return cls(weights=weights, tokenizer=tokenizer)
         weights = weights_file(given)
-        return cls(weights=weights, tokenizer=weights.with_name(TOKENIZER))
+        tokenizer = weights.with_name(TOKENIZER)
+        if not tokenizer.is_file():
+            raise InputError(f"no {tokenizer}: copy the {TOKENIZER} of {source.repository} there")
+        return cls(weights=weights, tokenizer=tokenizer)
 
 
 def missing_bert(name: str, source: BertSource, weights: str | Path | None) -> MissingItem | None:
     """Return what is missing of an encoder and how to get it; None if nothing is.
 
-    Raises InputError where its libraries are not installed, and for given files that are not there.
+    Raises InputError where its libraries are not installed, and for given files that are not there
+    or, as far as can be said without reading values, not its own.
     """
     require_libraries(name)
     if weights == RANDOM:
         return None
     if weights is not None:
-        files = BertFiles.of(source, Path(weights))
-        if not files.tokenizer.is_file():
-            raise InputError(
-                f"no {files.tokenizer}: copy the tokenizer.json of {source.repository} there"
-            )
+        from mergebench.backbones.bert.fitting import check_weights
+
+        check_weights(BertFiles.of(source, Path(weights)).weights, source)
         return None
-    lacking = [one for one in _on_hub(source) if not one.available]
-    return lacking[0].missing if lacking else None
+    lacking = (one for one in _on_hub(source) if not one.available)
+    first = next(lacking, None)  # a hub that does not answer is waited for once
+    return None if first is None else first.missing
 
 
 def require_libraries(name: str) -> None:
@@ -66,15 +69,20 @@ def require_libraries(name: str) -> None:
 
 
 def _on_hub(source: BertSource) -> tuple[HubFile, HubFile]:
-    weights, tokenizer = (
-        HubFile(
-            repository=source.repository,
-            names=(file,),
-            revision=source.revision,
-            what=f"weights {source.architecture}",
-            megabytes=source.megabytes,
-            otherwise="or give a local folder by --weights DIR (make: WEIGHTS=DIR)",
-        )
-        for file in (WEIGHTS, TOKENIZER)
+    weights = HubFile(
+        repository=source.repository,
+        names=(WEIGHTS,),
+        revision=source.revision,
+        what=f"weights {source.architecture}",
+        megabytes=source.megabytes,
+        otherwise="or give a local folder by --weights DIR (make: WEIGHTS=DIR)",
+        beside=(TOKENIZER,),
+    )
+    tokenizer = replace(
+        weights,
+        names=(TOKENIZER,),
+        what=f"tokenizer {source.architecture}",
+        megabytes=1,
+        beside=(),
     )
     return weights, tokenizer

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from mergebench.backbones.bert.backbone import BertBackbone
 from mergebench.backbones.bert.files import BertFiles, require_libraries
+from mergebench.backbones.bert.fitting import load_weights
 from mergebench.backbones.bert.token_ids import letter_tokenizer, read_tokenizer
 from mergebench.backbones.sources import RANDOM, BertSource
-from mergebench.backbones.weights import fill, read_tensors, state_sha256
-from mergebench.errors import InputError
-
-_FIRST = "embeddings.word_embeddings.weight"
-_UNUSED = ("pooler.", "cls.", "embeddings.position_ids")
-_OLD_NAMES = {".gamma": ".weight", ".beta": ".bias"}
+from mergebench.backbones.weights import state_sha256
 
 
 def load_bert(
@@ -37,8 +32,7 @@ def load_bert(
     else:
         files = BertFiles.of(source, None if weights is None else Path(weights))
         tokenize = read_tokenizer(files.tokenizer, source)
-        state = in_our_layout(files.weights, read_tensors(files.weights))
-        fill(tower, state, files.weights, source)
+        load_weights(tower, files.weights, source)
         sha256 = state_sha256(tower)
     return BertBackbone(
         name=name,
@@ -49,26 +43,3 @@ def load_bert(
         site_pattern=source.sites,
         untrained_pattern=source.untrained,
     )
-
-
-def in_our_layout(file: Path, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors of the encoder, without pooler, language model head and what is in front.
-
-    Names as `bert.` and `0.auto_model.` stand in front of an encoder's. Raises InputError where no
-    encoder is in `file`, or more than one.
-    """
-    prefixes = [key.removesuffix(_FIRST) for key in state if f".{key}".endswith(f".{_FIRST}")]
-    if len(prefixes) != 1:
-        raise InputError(
-            f"{file} holds {len(prefixes) or 'no'} encoders of BERT's layout (tensor {_FIRST}): "
-            "give the weights of one"
-        )
-    found = {}
-    for key, tensor in state.items():
-        own = key.removeprefix(prefixes[0])
-        if own.startswith(_UNUSED):
-            continue
-        for old, new in _OLD_NAMES.items():
-            own = f"{own.removesuffix(old)}{new}" if own.endswith(old) else own
-        found[own] = tensor
-    return found

@@ -35,6 +35,8 @@ class BertParts(TowerParts):
 
     def run(self, block: Callable[..., Tensor], stream: Tensor) -> Tensor:
         """Return the stream behind a layer, zero again where there is no token."""
+        if not len(stream):
+            return stream  # the layers of `transformers` do not take batches of none
         counted = self.counted(stream)
         after = block(stream, counted[:, None, None, :])
         return after * counted[..., None]

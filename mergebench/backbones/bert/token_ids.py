@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mergebench.backbones.sources import BertSource
 from mergebench.backbones.weights import readable
-from mergebench.errors import InputError
+from mergebench.errors import InputError, shown
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -23,11 +23,13 @@ _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 class TokenIds:
     """Texts to `(N, context)` int32 ids, padded with 0; what exceeds the context is cut off.
 
-    The special tokens of the model are around every text, also around one that was cut.
+    The special tokens of the model are around every text, also around one that was cut. None is
+    inside: a text that has `[PAD]` in it has a word in brackets.
     """
 
     def __init__(self, tokenizer: Tokenizer, context: int) -> None:
         tokenizer.no_padding()
+        tokenizer.encode_special_tokens = True
         tokenizer.enable_truncation(context)
         self._tokenizer = tokenizer
         self.context = context
@@ -43,22 +45,29 @@ class TokenIds:
 def read_tokenizer(file: Path, source: BertSource) -> TokenIds:
     """Return the tokenizer in a `tokenizer.json`.
 
-    Raises InputError for a file that cannot be read and for one of another vocabulary.
+    Raises InputError for a file that cannot be read, for one of another vocabulary, and for one
+    that does not put the special tokens around a text.
     """
     from tokenizers import Tokenizer
 
-    if not file.is_file():
-        raise InputError(f"no {file}: copy the tokenizer.json of {source.repository} there")
     with readable(file, "a tokenizer.json"):
         tokenizer = Tokenizer.from_file(str(file))
-    size = tokenizer.get_vocab_size()
-    if size != source.vocabulary or tokenizer.token_to_id("[PAD]") != 0:
+    numbers = tokenizer.get_vocab()
+    size = max(numbers.values(), default=-1) + 1
+    if size != source.vocabulary or numbers.get("[PAD]") != 0:
         raise InputError(
-            f"{file} has {size} tokens and [PAD] is {tokenizer.token_to_id('[PAD]')}; "
+            f"{file} has {size} tokens and [PAD] is {numbers.get('[PAD]')}; "
             f"{source.architecture} expects {source.vocabulary} and 0: copy the one of "
             f"{source.repository}"
         )
-    return TokenIds(tokenizer, source.context)
+    tokenize = TokenIds(tokenizer, source.context)
+    around = tokenizer.encode("").tokens
+    if around != ["[CLS]", "[SEP]"]:
+        raise InputError(
+            f"{file} puts {shown(' '.join(around))} around a text; {source.architecture} "
+            f"expects [CLS] [SEP]: copy the one of {source.repository}"
+        )
+    return tokenize
 
 
 def letter_tokenizer(source: BertSource) -> TokenIds:

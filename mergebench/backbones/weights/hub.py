@@ -23,7 +23,8 @@ class HubFile:
     """A file of a repository on the hub.
 
     `names`: under which it is published, the preferred one first; `revision`: of the repository,
-    its newest if empty; `what`: how messages call the file; `otherwise`: what else one can do.
+    its newest if empty; `what`: how messages call the file; `otherwise`: what else one can do;
+    `beside`: files of the repository that one fetches with it.
     """
 
     repository: str
@@ -32,6 +33,7 @@ class HubFile:
     megabytes: int
     otherwise: str
     revision: str = ""
+    beside: tuple[str, ...] = ()
 
     @property
     def cached(self) -> Path | None:
@@ -50,12 +52,13 @@ class HubFile:
     @property
     def missing(self) -> MissingItem:
         """What it is and where it belongs."""
+        wanted = " ".join((self.names[0], *self.beside))
         pinned = f" --revision {self.revision}" if self.revision else ""
         return MissingItem(
             name=self.what,
             reason="not found, and the Hugging Face Hub does not offer them now",
             size=self.megabytes * 10**6,
-            command=f"hf download {self.repository} {self.names[0]}{pinned}",
+            command=f"hf download {self.repository} {wanted}{pinned}",
             folder=Path(constants.HF_HUB_CACHE) / f"models--{self.repository.replace('/', '--')}",
             otherwise=self.otherwise,
         )

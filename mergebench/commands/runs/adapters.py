@@ -9,14 +9,22 @@ from itertools import chain
 
 import torch
 
-from mergebench.backbones import base_of, find_source, site_shapes, tensor_shapes
+from mergebench.backbones import (
+    BACKBONES,
+    BackboneSource,
+    ClipSource,
+    base_of,
+    find_source,
+    site_shapes,
+    tensor_shapes,
+)
 from mergebench.contracts import Attack, DataMerger, Merger, Space
 from mergebench.errors import InputError
 from mergebench.experiment import check_attack
 from mergebench.files import Output
 from mergebench.merging import merge
 from mergebench.registry import parse_options, registry
-from mergebench.terminal import make_console
+from mergebench.terminal import make_console, say
 from mergebench.updates import (
     EXPORT_FILES,
     Update,
@@ -85,12 +93,7 @@ def _number(text: str) -> float:
 def run_export(options: argparse.Namespace) -> None:
     """Write an adapter in another layout."""
     source = find_source(options.backbone)
-    theirs = options.layout == "huggingface"
-    if theirs and not source.huggingface:
-        raise InputError(
-            f"--layout huggingface: backbone {options.backbone} has no counterpart there; "
-            "use it for vit_b32 and vit_l14"
-        )
+    _check_layout(options, source)
     Output(
         option="--out",
         inputs=files_of(options.adapter),
@@ -98,7 +101,7 @@ def run_export(options: argparse.Namespace) -> None:
         force=options.force,
     ).check_folder(options.out, EXPORT_FILES)
     update = _load(options.adapter, options, site_shapes(options.backbone))
-    base_model = source.huggingface if theirs else options.backbone
+    base_model = source.huggingface if options.layout == "huggingface" else options.backbone
     save_adapter(update, options.out, base_model=base_model, layout=options.layout)
     note_export(
         options.out,
@@ -110,13 +113,28 @@ def run_export(options: argparse.Namespace) -> None:
     )
 
 
+def _check_layout(options: argparse.Namespace, source: BackboneSource) -> None:
+    """Raise `InputError` for a layout that is of no model with the backbone's tower."""
+    if options.layout == "huggingface":
+        others = [name for name, one in BACKBONES.items() if one.huggingface]
+        known = bool(source.huggingface)
+    else:
+        others = [name for name, one in BACKBONES.items() if isinstance(one, ClipSource)]
+        known = isinstance(source, ClipSource)
+    if not known:
+        raise InputError(
+            f"--layout {options.layout}: backbone {options.backbone} has no counterpart there; "
+            f"use it for {', '.join(others)}"
+        )
+
+
 def _load(
     adapter: str,
     options: argparse.Namespace,
     shapes: Mapping[str, tuple[int, ...]],
     dense_shapes: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Update:
-    return load_update(
+    update = load_update(
         adapter,
         shapes,
         options.backbone,
@@ -125,3 +143,9 @@ def _load(
         other_base=options.other_base,
         vision_tower=options.vision_tower,
     )
+    if update.left_out:
+        say(
+            f"{adapter}: left out {' and '.join(update.left_out)}, saved whole: a head is no part "
+            f"of the tower of {options.backbone}, whose heads are made of class names"
+        )
+    return update

@@ -89,7 +89,7 @@ def _print_backbones(console: Console) -> None:
 
 
 def _print_sites(backbone: str, console: Console) -> None:
-    """Print a backbone's sites: names, shapes, and their names in Hugging Face's CLIP if it has it.
+    """Print a backbone's sites: names, shapes, and their names in Hugging Face's model if any.
 
     Raises `InputError` that suggests the nearest names for an unknown backbone.
     """

@@ -17,13 +17,14 @@ from mergebench.suites.text8.reading import read_tasks
 _Tokenize = Callable[[Sequence[str]], Tensor]
 
 
-def load_text8(tasks: Sequence[str] | None = None, *, options: SuiteOptions) -> Suite:
+def load_text8(tasks: Sequence[str] | None = None, *, options: SuiteOptions | None = None) -> Suite:
     """Load the suite, or only `tasks` of it in its own order, tokenised by `options.tokenize`.
 
     The suite is called `text8`, with `-partial` behind it when the options say so, and hashes
     differ with the name. Raises `InputError` as `read_tasks` does, and ValueError without a
     tokenizer.
     """
+    options = options or SuiteOptions()
     if options.tokenize is None:
         raise ValueError("suite text8 needs the tokenizer of a backbone")
     found = read_tasks(tasks, options=options)
