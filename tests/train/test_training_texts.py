@@ -37,7 +37,7 @@ FULL = FullRecipe(
     batch_size=8,
     warmup_steps=1,
     evaluate_every=3,
-    probe_images=4,
+    probe_inputs=4,
     precision="fp32",
 )
 RECIPES = {"adapter": ADAPTER, "every weight": FULL}
