@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import ClassVar, Literal, get_args
@@ -16,6 +16,7 @@ from mergebench.contracts import DataMerger, MergeData
 from mergebench.errors import InputError, check_range
 from mergebench.measure import deployed
 from mergebench.seeding import generator
+from mergebench.train import of_like_length
 from mergebench.updates import Dense, Update
 
 Granularity = Literal["element", "tensor", "task"]
@@ -121,7 +122,7 @@ class ProDistill(DataMerger):
             return values
         optimizer = torch.optim.Adam(values.leaves, lr=self.learning_rate, fused=True)
         for _ in range(self.epochs):
-            for rows in torch.randperm(len(streams), generator=draws).split(self.batch_size):
+            for rows in streams.batches(self.batch_size, draws):
                 optimizer.zero_grad()
                 streams.loss(block, values.weighted(), rows).backward()
                 optimizer.step()
@@ -186,6 +187,9 @@ class _Streams:
             students.append(self._stem(own, outside))
             teachers.append(self._stem(own, rest))
         self._student, self._teacher = joined(students), joined(teachers)
+        lengths = [self._backbone.lengths(own) for own in inputs]
+        known = [own for own in lengths if own is not None]
+        self._lengths = torch.cat(known) if known else None
 
     def __len__(self) -> int:
         return len(self._student)
@@ -193,8 +197,19 @@ class _Streams:
     def loss(self, block: nn.Module, change: Weights, rows: Tensor) -> Tensor:
         """Return the summed squared distance of the block, changed so, to its teachers'."""
         rows = rows.to(self._student.device)
-        found = self._run(block, change, self._student[rows])
-        return (found.float() - self._teacher[rows].float()).square().sum()
+        taken, wanted = (self._parts.trimmed(one[rows]) for one in (self._student, self._teacher))
+        found = self._run(block, change, taken)
+        return (found.float() - wanted.float()).square().sum()
+
+    def batches(self, size: int, draws: torch.Generator) -> Iterator[Tensor]:
+        """Yield the rows of all inputs in random batches; those of like length where they differ.
+
+        `size`: of a batch, `(size,)` int64 on the CPU.
+        """
+        order = torch.randperm(len(self), generator=draws)
+        if self._lengths is not None:
+            order = of_like_length(order, self._lengths[order], size, draws)
+        yield from order.split(size)
 
     @torch.no_grad()
     def advance_teachers(self, block: nn.Module, changes: Weights) -> None:

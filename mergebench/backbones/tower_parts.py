@@ -53,6 +53,11 @@ class TowerParts(ABC):
     def suffix(self, stream: Tensor) -> Tensor:
         """Return the embeddings `(N, d)` of the last block's output."""
 
+    def trimmed(self, stream: Tensor) -> Tensor:
+        """Return a stream without the positions that are behind the end of all its inputs."""
+        counted = self.counted(stream)
+        return stream if counted is None else stream[:, : int(counted.sum(1).max())]
+
     def counted(self, stream: Tensor) -> Tensor | None:
         """Return which positions of a stream belong to an input, `(N, L)` bool; None if all do."""
         return None

@@ -1,6 +1,7 @@
 from .classifier import Classifier as Classifier
 from .fine_tuned import FineTuned as FineTuned
 from .full import FullTower as FullTower
+from .like_length import of_like_length as of_like_length
 from .loop import make_tower as make_tower
 from .loop import train as train
 from .lora import LoraTower as LoraTower
