@@ -12,6 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from mergebench.contracts import Merger, Protection, Space
+from mergebench.experiment.settings import SETTINGS
 from mergebench.merging.problem import merge
 from mergebench.registry import registry
 from mergebench.suites.mini8 import read_manifest
@@ -129,7 +130,7 @@ def test_list_backbones(capsys):
     shown = capsys.readouterr().out
     assert all(name in shown for name in ("mini_vit", "mini_convnext", "vit_b32"))
     assert "450 steps of 64 images" in shown
-    assert "300 steps of 32 texts" in shown
+    assert f"{SETTINGS['minilm'].recipe.steps} steps of 32 texts" in shown
 
 
 def test_list_suites(capsys):
