@@ -126,7 +126,7 @@ def test_cells_say_which_images_are_correct(bench, first):
 
 def test_a_recipe_of_a_protections_own_is_stated():
     setting = SETTING.with_options("trap2", recipe=replace(SETTING.recipe, steps=9))
-    _, recipe, options, *_ = _notes(replace(experiment_in(Path()), setting=setting), [])
+    _, recipe, options, *_ = _notes(replace(experiment_in(Path()), setting=setting), [], "images")
     assert recipe.endswith("of trap2: LoRA of rank 4, learning rate 0.002, 9 steps of 16 images.")
     assert options == "Options of trap2: strength 0.05."
 
