@@ -124,7 +124,7 @@ def test_cells_say_which_images_are_correct(bench, first):
             assert int(hits.sum()) == correct
 
 
-def test_a_recipe_of_a_protections_own_is_stated():
+def test_a_recipe_of_a_protections_own_is_stated(first):
     setting = SETTING.with_options("trap2", recipe=replace(SETTING.recipe, steps=9))
     _, recipe, options, *_ = _notes(replace(experiment_in(Path()), setting=setting), [], "images")
     assert recipe.endswith("of trap2: LoRA of rank 4, learning rate 0.002, 9 steps of 16 images.")
