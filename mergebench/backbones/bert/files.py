@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from mergebench.backbones.sources import RANDOM, BertSource
-from mergebench.backbones.weights import HubFile, weights_file
+from mergebench.backbones.weights import weights_file
 from mergebench.errors import InputError
 from mergebench.missing import MissingItem
+
+if TYPE_CHECKING:
+    from mergebench.backbones.weights import HubFile
 
 WEIGHTS, TOKENIZER = "model.safetensors", "tokenizer.json"
 _LIBRARIES = ("transformers", "tokenizers")
@@ -69,6 +72,8 @@ def require_libraries(name: str) -> None:
 
 
 def _on_hub(source: BertSource) -> tuple[HubFile, HubFile]:
+    from mergebench.backbones.weights import HubFile
+
     weights = HubFile(
         repository=source.repository,
         names=(WEIGHTS,),

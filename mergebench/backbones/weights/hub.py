@@ -76,13 +76,11 @@ class HubFile:
             raise MissingItemsError(self.missing)
         try:
             return Path(hf_hub_download(self.repository, name, revision=self._revision))
-        except (
-            Exception
-        ) as error:  # an open set: transport, disk and hub errors share no base class
+        except Exception as error:  # an open set: transport, disk and hub share no base class
             raise InputError(
                 f"cannot download {name} ({self.megabytes} MB) of {self.repository}: "
-                f"{reason(error)}; run the command again, which goes on from there, or give a "
-                "file by --weights FILE"
+                f"{reason(error)}; run the command again, which goes on from there, "
+                f"{self.otherwise}"
             ) from error
 
     @property

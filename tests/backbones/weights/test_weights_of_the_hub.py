@@ -47,7 +47,7 @@ def test_nothing_is_missing_where_files_are(files, tmp_path):
     with pytest.raises(InputError) as error:
         missing_weights(SMALL, absent)
     assert str(error.value) == (
-        f"no weights at {absent}: give a safetensors or open_clip checkpoint file"
+        f"no weights at {absent}: give a safetensors file, or a checkpoint that PyTorch pickled"
     )
 
 
