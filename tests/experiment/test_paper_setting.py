@@ -21,7 +21,6 @@ from vision8_data import pictures, write_archive, write_image_folders, write_par
 from mergebench import cli
 from mergebench.backbones import BACKBONES
 from mergebench.backbones.clip.architectures import create_model
-from mergebench.backbones.weights import hub as weights_hub
 from mergebench.commands.runs import experiments, suite_data
 from mergebench.experiment import experiment as experiment_module
 from mergebench.experiment.settings import SETTINGS
@@ -32,19 +31,7 @@ TASKS = [row.name for row in task_rows()]
 ATTACKS = ("ta@full", "ties@core")
 
 
-@pytest.fixture(autouse=True)
-def _alone(tmp_path, monkeypatch):
-    """Keep this machine's caches, network and earlier workbenches out of every test."""
-
-    def unreachable(*words: object, **options: object) -> None:
-        raise OSError("no network")
-
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(weights_hub, "ask_hub", unreachable)
-    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", unreachable)
-    experiment_module._workbench.cache_clear()
-    yield
-    experiment_module._workbench.cache_clear()
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def write_data(root: Path, tasks: list[str]) -> None:

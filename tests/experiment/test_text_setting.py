@@ -11,13 +11,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import huggingface_hub
 import pytest
 from small_encoder import NAME, add_tiny_bert, write_model
 from text8_data import write_json_lines
 
 from mergebench import cli
-from mergebench.backbones.weights import hub as weights_hub
 from mergebench.commands.runs import experiments
 from mergebench.experiment import experiment as experiment_module
 from mergebench.experiment.settings import FULL_SETTINGS, SETTINGS
@@ -34,19 +32,7 @@ WORDS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _alone(tmp_path, monkeypatch):
-    """Keep this machine's caches, network and earlier workbenches out of every test."""
-
-    def unreachable(*words: object, **options: object) -> None:
-        raise OSError("no network")
-
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(weights_hub, "ask_hub", unreachable)
-    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", unreachable)
-    experiment_module._workbench.cache_clear()
-    yield
-    experiment_module._workbench.cache_clear()
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def write_data(root: Path) -> None:
