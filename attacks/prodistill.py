@@ -40,7 +40,7 @@ class ProDistill(DataMerger):
     own task make of it; then both streams move on. `a_i` starts at `initial` and has one number per
     entry of each changed parameter (`granularity` "element"), per parameter ("tensor") or per block
     ("task"). Adam with `learning_rate` takes `epochs` passes over all inputs in batches of
-    `batch_size`. Parameters outside the blocks are merged by task arithmetic with `initial`. Labels
+    `batch_size`, of like length where inputs differ in it. Parameters outside the blocks are merged by task arithmetic with `initial`. Labels
     are not read, except that the budget is spread over classes.
 
     Held at once: values, gradients and two moments of the coefficients of one block (ViT-L/14,

@@ -16,8 +16,8 @@ class CappedTrap2(Trap2):
     allows a larger `strength`; from the fraction `until` of the steps on, training is plain, which
     wins back accuracy at nominal scale while the trap stays; scales near 1, which cannot fail
     without failing at 1, and far above it, where plain updates begin to fail too, are not drawn.
-    The defaults were chosen on validation, at nominal and off-nominal scales of single updates of
-    `mini_vit` and `minilm` (docs/embedded_suite.md, docs/minilm.md).
+    The defaults are a first guess, which was looked at on validation texts of two tasks of `minilm`
+    (docs/minilm.md).
     """
 
     name: ClassVar[str] = "trap2_capped"

@@ -167,7 +167,7 @@ _MINILM = Setting(
     search_per_task=24,
     precision="fp32",
 )
-"""The recipes and λ of Trap² were chosen on validation texts (docs/minilm.md).
+"""A first guess: neither the recipes nor the options of Trap² were swept yet (docs/minilm.md).
 
 Float32 throughout: processors without bf16 units compute it fastest.
 """

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 _TOGETHER = 8
-"""Batches that are sorted together: enough for two thirds less padding, few enough to mix well."""
+"""Batches that are sorted together: the more, the less padding, and the less inputs mix."""
 
 
 def of_like_length(
