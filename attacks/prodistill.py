@@ -40,8 +40,9 @@ class ProDistill(DataMerger):
     own task make of it; then both streams move on. `a_i` starts at `initial` and has one number per
     entry of each changed parameter (`granularity` "element"), per parameter ("tensor") or per block
     ("task"). Adam with `learning_rate` takes `epochs` passes over all inputs in batches of
-    `batch_size`, of like length where inputs differ in it. Parameters outside the blocks are merged by task arithmetic with `initial`. Labels
-    are not read, except that the budget is spread over classes.
+    `batch_size`, of like length where inputs differ in it. Parameters outside the blocks are merged
+    by task arithmetic with `initial`. Labels are not read, except that the budget is spread over
+    classes.
 
     Held at once: values, gradients and two moments of the coefficients of one block (ViT-L/14,
     adapters of eight tasks: 0.54 GB) beside its updates and products of their size (0.13 GB each),
