@@ -49,3 +49,21 @@ def test_a_batch_that_does_not_fit_is_halved_and_the_order_kept(monkeypatch):
     batches = Batches(8)
     assert torch.equal(batches.of(compute, torch.arange(7), LENGTHS), torch.arange(7))
     assert batches.size == 3
+
+
+def test_batches_end_where_lengths_differ():
+    lengths = torch.cat([torch.full((20,), 8), torch.full((4,), 9), torch.full((30,), 12)])
+    seen = []
+
+    def compute(batch: Tensor) -> Tensor:
+        seen.append(batch.tolist())
+        return batch
+
+    assert torch.equal(Batches(256).of(compute, torch.arange(54), lengths), torch.arange(54))
+    assert [len(batch) for batch in seen] == [24, 30]
+    seen.clear()
+    Batches(256).of(compute, torch.arange(20), torch.arange(20) ** 2)
+    assert [len(batch) for batch in seen] == [
+        16,
+        4,
+    ]
