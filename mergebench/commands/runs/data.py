@@ -71,7 +71,7 @@ def _surveyed(options: argparse.Namespace) -> list[DataState]:
         partial=options.partial,
     )
     suite = options.suite
-    for name in () if is_decoded(suite) else ("resolution", "hashes"):
+    for name in () if is_decoded(suite) else ("cache", "resolution", "hashes"):
         if getattr(options, name, None):
             raise InputError(f"--{name}: no {inputs_of(suite)} are decoded; leave it out")
     if options.resolution is not None:

@@ -73,6 +73,7 @@ def test_the_suite_is_listed_with_the_most_texts_that_it_uses(capsys):
     [
         (["--resolution", "64"], "--resolution: no texts are decoded; leave it out"),
         (["--hashes"], "--hashes: no texts are decoded; leave it out"),
+        (["--cache", "decoded"], "--cache: no texts are decoded; leave it out"),
     ],
 )
 def test_options_of_images_are_refused(capsys, words, option, message):
