@@ -152,19 +152,19 @@ _DOUBLED_SCALE, _PUBLISHED_STRENGTH = 10_000.0, 0.01
 
 _MINILM_SCHEDULE: Mapping[str, Any] = {
     "batch_size": 32,
-    "steps": 240,
-    "warmup_steps": 24,
-    "evaluate_every": 80,
+    "steps": 200,
+    "warmup_steps": 20,
+    "evaluate_every": 200,
     "logit_scale": 20.0,
     "precision": "fp32",
 }
-_MINILM_RECIPE = Recipe(learning_rate=1e-3, **_MINILM_SCHEDULE)
+_MINILM_RECIPE = Recipe(learning_rate=2e-3, **_MINILM_SCHEDULE)
 _MINILM = Setting(
     suite="text8",
     recipe=_MINILM_RECIPE,
     protections={"trap2": {"strength": 0.15}},
     attacks=_few_steps(_MINILM_RECIPE),
-    search_per_task=24,
+    search_per_task=16,
     precision="fp32",
 )
 """A first guess: neither the recipes nor the options of Trap² were swept yet (docs/minilm.md).
