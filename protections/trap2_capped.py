@@ -16,14 +16,13 @@ class CappedTrap2(Trap2):
     allows a larger `strength`; from the fraction `until` of the steps on, training is plain, which
     wins back accuracy at nominal scale while the trap stays; scales near 1, which cannot fail
     without failing at 1, and far above it, where plain updates begin to fail too, are not drawn.
-    The defaults are a first guess, which was looked at on validation texts of two tasks of `minilm`
-    (docs/minilm.md).
+    The defaults were chosen on validation texts of `minilm` (docs/minilm.md).
     """
 
     name: ClassVar[str] = "trap2_capped"
 
-    strength: float = 0.35
+    strength: float = 0.5
     scale_max: float = 1.5
     band: float = 0.2
-    cap: float = 1.5
+    cap: float = 1.2
     until: float = 0.5
