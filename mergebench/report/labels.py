@@ -27,7 +27,12 @@ ATTACKS = {
     "finetune": "SFT",
 }
 SPACES = {"full": "Full", "knots": "KnOTS", "core": "Core"}
-PROTECTIONS = {FROM_BASE: "from W0, no merge", UNPROTECTED: "unprotected", "trap2": "Trap²"}
+PROTECTIONS = {
+    FROM_BASE: "from W0, no merge",
+    UNPROTECTED: "unprotected",
+    "trap2": "Trap²",
+    "trap2_capped": "Trap², capped",
+}
 
 
 def attack_label(attack: str) -> str:
