@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Self
 
-from mergebench.contracts import DataMerger, MergeData
+from mergebench.contracts import DataMerger, DataUse, Knowledge, MergeData
 from mergebench.errors import InputError
 from mergebench.measure import deployed
 from mergebench.seeding import derived_seed
@@ -54,6 +54,9 @@ class SupervisedFinetuning(DataMerger):
         "data-driven recovery in Trap² (2026), whose recipe is not stated; "
         "LoRA (Hu et al., 2021), https://arxiv.org/abs/2106.09685"
     )
+
+    knowledge: ClassVar[Knowledge] = "informed"
+    data: ClassVar[DataUse] = "labelled"
 
     split: Literal["train", "val"] = "train"
     inputs_per_task: int = 64

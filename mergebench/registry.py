@@ -23,6 +23,7 @@ from typing import Any, Generic, Literal, TypeVar, get_args, get_origin, get_typ
 from mergebench.contracts import (
     Attack,
     DataMerger,
+    InformedMerger,
     Merger,
     Plugin,
     Protection,
@@ -34,7 +35,7 @@ from mergebench.errors import InputError, lacks_memory, reason, unknown_name
 PluginT = TypeVar("PluginT", bound=Plugin)
 
 PACKAGES = ("attacks", "attacks.spaces", "protections")
-_KINDS: tuple[type[Plugin], ...] = (Attack, Merger, DataMerger, Space, Protection)
+_KINDS: tuple[type[Plugin], ...] = (Attack, Merger, InformedMerger, DataMerger, Space, Protection)
 _LARGEST: Mapping[Any, float] = {int: 2**31 - 1, float: 3e38}
 """The largest magnitude of an option by its type: what 32 bits hold, about."""
 

@@ -2,7 +2,11 @@ from .data_merger import DataMerger as DataMerger
 from .data_merger import MergeData as MergeData
 from .faults import blaming as blaming
 from .faults import described as described
+from .informed_merger import InformedMerger as InformedMerger
+from .informed_merger import Suspected as Suspected
 from .merger import Attack as Attack
+from .merger import DataUse as DataUse
+from .merger import Knowledge as Knowledge
 from .merger import Merger as Merger
 from .plugin import Plugin as Plugin
 from .protection import Protection as Protection

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, Self, final
 
 from mergebench.contracts.faults import blaming, broken, keeping_weights
-from mergebench.contracts.merger import Attack
-from mergebench.contracts.plugin import are_numbers, is_number, require
+from mergebench.contracts.merger import Attack, DataUse
+from mergebench.contracts.plugin import is_number, require
 from mergebench.errors import shape_text
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ class MergeData:
     """What a data-aware attack is given: the updates, the backbone, and some inputs per task.
 
     `tasks`: the tasks of `updates`, in their order; split `train` holds the inputs within the
-    attack's budget, `val` what may select among candidates, and `test` is empty. `target`: the task
-    that the attack is about, if it is about one. `start`: the merge that it starts from, its
+    attack's budget, `val` what may select among candidates, and `test` is empty. All labels are -1
+    for an attack whose `data` are unlabelled. `target`: the task that the attack is about, if it is
+    about one. `start`: the merge that it starts from, its
     coefficient included, if it asked for one (`DataMerger.starts_from`). `precision` of forward
     passes. `notes`: where the attack writes down what it found, to be stored with the result.
     """
@@ -43,12 +44,14 @@ class MergeData:
 class DataMerger(Attack, ABC):
     """An attack that looks at inputs; it acts on whole updates, in Full space.
 
-    `alphas` are the merging coefficients that are searched: 1 alone where the method determines the
-    size of its result; None for those of the protocol. The fields are its budget: `split` to draw
+    `data` says whether at their labels too, `knowledge` whether it knows the target: a blind one is
+    told none. `alphas` are 1 alone where the method determines the size of its result. The fields
+    are its budget: `split` to draw
     from (never test inputs), and `inputs_per_class`, or `inputs_per_task`, spread evenly over the
     classes, where the former is 0.
     """
 
+    data: ClassVar[DataUse] = "unlabelled"
     alphas: ClassVar[tuple[float, ...] | None] = (1.0,)
     stored_as: ClassVar[Mapping[str, str]] = {
         "inputs_per_task": "images_per_task",
@@ -61,11 +64,9 @@ class DataMerger(Attack, ABC):
 
     @classmethod
     def check_class(cls) -> None:
-        """Check what every attack says of itself, then the coefficients."""
+        """Check what every attack says of itself, then that it says which data it looks at."""
         super().check_class()
-        alphas: object = cls.alphas
-        ok = alphas is None or are_numbers(alphas)
-        require(ok, f"alphas is {alphas!r}; give a tuple of numbers, or None")
+        require(cls.data != "none", "data is 'none'; a DataMerger looks at inputs: say at which")
 
     @final
     def __call__(self, given: MergeData) -> Update:
@@ -82,11 +83,6 @@ class DataMerger(Attack, ABC):
     def starts_from(self) -> str | None:
         """The `attack@space` whose searched merge is given as `start`; None if none is needed."""
         return None
-
-    @property
-    def targeted(self) -> bool:
-        """Whether the result depends on the target, also if no update is protected."""
-        return False
 
     def budget(self, inputs: str) -> str:
         """Return in words for a caption what it looks at; `inputs`: as of `Suite.inputs`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, final, get_args
 
 from mergebench.contracts.faults import blaming, broken
 from mergebench.contracts.plugin import Plugin, are_numbers, is_number, require
@@ -16,27 +16,65 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+Knowledge = Literal["blind", "informed"]
+"""Whether an attack knows which update may be protected."""
+
+DataUse = Literal["none", "unlabelled", "labelled"]
+"""What an attack is given of the tasks, beyond the inputs on which coefficients are searched."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Attack(Plugin, ABC):
-    """A way to combine released updates into one: a `Merger` or a `DataMerger`.
+    """A way to combine released updates into one: a `Merger`, `InformedMerger` or `DataMerger`.
 
-    `spaces` lists where it is defined; `grid` the structural hyper-parameters that a search
-    visits, in order. `smallest` says below which value a note that the attack leaves makes a result
-    doubtful.
+    `knowledge` and `data` are the threat model. `spaces` lists where it is defined; `grid` the
+    structural hyper-parameters that a search visits, in order; `alphas` the merging coefficients,
+    None for those of the protocol. `smallest` says below which value a note that the attack leaves
+    makes a result doubtful.
     """
 
     kind: ClassVar[str] = "attack"
+    knowledge: ClassVar[Knowledge] = "blind"
+    data: ClassVar[DataUse] = "none"
     spaces: ClassVar[tuple[str, ...]] = ("full",)
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {}
+    alphas: ClassVar[tuple[float, ...] | None] = None
     smallest: ClassVar[Mapping[str, float]] = {}
+
+    @property
+    def label(self) -> str:
+        """What tables call it: its name, and the rule that it is built on, if any."""
+        return self.name
+
+    @property
+    def targeted(self) -> bool:
+        """Whether the result depends on the target, also if no update is protected."""
+        return False
+
+    @property
+    def searched(self) -> Mapping[str, tuple[float, ...]]:
+        """The hyper-parameters that a search visits, those of a rule that it is built on too."""
+        return self.grid
+
+    @property
+    def least_notes(self) -> Mapping[str, float]:
+        """`smallest`, of a rule that it is built on too."""
+        return self.smallest
+
+    def option(self, name: str) -> Any:
+        """Return the value of one hyper-parameter of `searched`."""
+        return getattr(self, name)
 
     @classmethod
     def check_class(cls) -> None:
-        """Check what every plug-in says of itself, then the spaces' form, the grid and the notes.
+        """Check what every plug-in says of itself, then threat model, spaces, grid and notes.
 
         Whether there are such spaces is not asked: other plug-ins may bring them.
         """
         super().check_class()
+        for what, kinds in (("knowledge", Knowledge), ("data", DataUse)):
+            value, known = getattr(cls, what), get_args(kinds)
+            require(value in known, f"{what} is {value!r}; choose from: {', '.join(known)}")
         spaces: object = cls.spaces
         named = isinstance(spaces, tuple) and all(isinstance(one, str) and one for one in spaces)
         require(named and spaces != (), f"spaces is {spaces!r}; give a tuple of names")
@@ -46,6 +84,9 @@ class Attack(Plugin, ABC):
         for key, values in cls.grid.items():
             require(key in options, f"grid has {key!r}, which is no field: {', '.join(options)}")
             require(are_numbers(values), f"grid[{key!r}] is {values!r}; give a tuple of numbers")
+        alphas: object = cls.alphas
+        ok = alphas is None or are_numbers(alphas)
+        require(ok, f"alphas is {alphas!r}; give a tuple of numbers, or None")
         smallest: object = cls.smallest
         require(
             isinstance(smallest, Mapping) and all(map(is_number, smallest.values())),
@@ -61,6 +102,17 @@ class Merger(Attack, ABC):
     `rotation_invariant` and is then evaluated in small coordinates with the same result. What it
     notes goes to `site.notes`.
     """
+
+    @classmethod
+    def check_class(cls) -> None:
+        """Check what every attack says of itself, then that it looks at updates alone."""
+        super().check_class()
+        said = cls.knowledge, cls.data
+        require(
+            said == ("blind", "none"),
+            f"knowledge and data are {said}; a Merger treats updates alike and is given no data: "
+            "make it an InformedMerger or a DataMerger",
+        )
 
     @final
     def __call__(self, stack: Tensor, site: Site) -> Tensor:

@@ -1,10 +1,10 @@
-"""Attacks by name, `attack@space`: those of the paper's tables and figures, and checking one."""
+"""Attacks by name, `attack[:rule]@space`: those of the tables and figures, and checking one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mergebench.contracts import Attack, Space
+from mergebench.contracts import Attack, InformedMerger, Merger, Space
 from mergebench.errors import InputError
 from mergebench.registry import registry
 
@@ -30,25 +30,30 @@ TABLE5 = (
 Chain of Merges twice, because what it fits is not known and decides what it does to a protection.
 """
 
+DEFAULT_RULE = "ta"
+"""What attacks that are built on a rule merge with where none is named."""
+
 RECOVERY = "finetune@full"
 RECOVERY_BUDGETS = (1, 4, 16)
 """The attack of the recovery figure, and how many labelled inputs per class it is given there."""
 
 
 def check_attack(name: str, release: ReleaseKind = "lora") -> tuple[str, str]:
-    """Return attack and space of `attack[@space]`; the attack's first space if none is given.
+    """Return attack and space of `attack[:rule][@space]`, with the defaults of what is left out.
 
-    Raises `InputError` for unknown names, for a space in which the attack is not defined, and for
-    one that needs the low-rank factors that a `release` does not have.
+    These are the first space in which the attack is defined, and task arithmetic for an attack that
+    is built on a rule. Raises `InputError` for unknown names, for a rule where none is asked for,
+    for a space in which the attack is not defined, and for one that needs the low-rank factors that
+    a `release` does not have.
     """
     attack, _, space = name.partition("@")
-    merger = registry().get(Attack, attack)
-    space = space or merger.spaces[0]
+    attack, spaces = _with_rule(attack)
+    space = space or spaces[0]
     registry().get(Space, space)
-    if space not in merger.spaces:
+    if space not in spaces:
         raise InputError(
             f"attack {attack} is not defined in space {space}; "
-            f"choose from: {', '.join(f'{attack}@{known}' for known in merger.spaces)}"
+            f"choose from: {', '.join(f'{attack}@{known}' for known in spaces)}"
         )
     if release != "lora" and registry().get(Space, space).needs_factors:
         raise InputError(
@@ -56,3 +61,18 @@ def check_attack(name: str, release: ReleaseKind = "lora") -> tuple[str, str]:
             f"use {attack}@full"
         )
     return attack, space
+
+
+def _with_rule(name: str) -> tuple[str, tuple[str, ...]]:
+    """Return the name of an attack, its rule included, and where it is defined."""
+    attack, colon, rule = name.partition(":")
+    found = registry().get(Attack, attack)
+    if not issubclass(found, InformedMerger):
+        if colon:
+            raise InputError(f"attack {attack} is not built on a rule: leave out :{rule}")
+        return attack, found.spaces
+    theirs = registry().get(Merger, rule or DEFAULT_RULE)
+    spaces = tuple(space for space in found.spaces if space in theirs.spaces)
+    if not spaces:
+        raise InputError(f"attack {attack} and rule {theirs.name} have no space in common")
+    return f"{attack}:{theirs.name}", spaces

@@ -7,7 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from mergebench.backbones import find_source
-from mergebench.contracts import DataMerger
 from mergebench.device import choose_device
 from mergebench.experiment.attack_names import TABLE2, check_attack
 from mergebench.experiment.executors import worker_number
@@ -72,8 +71,7 @@ class Experiment:
 
         One that is targeted treats the unprotected updates anew for every target.
         """
-        merger = self.setting.attack(check_attack(attack)[0])
-        targeted = isinstance(merger, DataMerger) and merger.targeted
+        targeted = self.setting.attack(check_attack(attack)[0]).targeted
         tasks = self.workbench().suite.task_names
         plain: list[str | None] = [*tasks] if targeted else [None]
         sets = [(UNPROTECTED, target) for target in plain]

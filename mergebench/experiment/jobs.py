@@ -6,17 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mergebench.contracts import Attack, DataMerger, Merger, Space
+from mergebench.contracts import Attack, DataMerger, InformedMerger, Merger, Space
 from mergebench.errors import InputError
 from mergebench.experiment.attack_names import check_attack
 from mergebench.experiment.executors import Report
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import CellDone, CellStarted, ReportingProgress
 from mergebench.measure import UNPROTECTED, Cell
-from mergebench.merging import AttackT, MergeProblem, Problem
+from mergebench.merging import AttackT, InformedProblem, MergeProblem, Problem
 from mergebench.progress import Silent
 from mergebench.registry import registry
-from mergebench.updates import Update
+from mergebench.updates import MergePath, Update
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +152,7 @@ class Merges:
         names = self._bench.suite.task_names
         self._norms = {task: self._bench.norm(task, seed, Silent()) for task in names}
         self._problems: dict[str, MergeProblem] = {}
+        self._informed: dict[str, InformedProblem] = {}
 
     def cell(
         self,
@@ -167,24 +168,28 @@ class Merges:
             alone = merger.from_base() if from_base else merger
             assert alone is not None
             return self._with_data(alone, registry().get(Space, space)())
+        if isinstance(merger, InformedMerger):
+            return self._measured(merger, self._informed_problem(space), self._updates[1])
         assert isinstance(merger, Merger)
         return self._measured(merger, self._problem(space), self._updates[1])
 
-    def merge(self, attack: str, space: str, options: Mapping[str, Any]) -> Update | None:
+    def path(self, attack: str, space: str, options: Mapping[str, Any]) -> MergePath | None:
         """Return one merge without any search; None for an attack that looks at inputs."""
         merger = self._attack(attack).with_options(**options)
-        return self._problem(space).merge(merger) if isinstance(merger, Merger) else None
+        if isinstance(merger, InformedMerger):
+            return self._informed_problem(space).path(merger)
+        return self._problem(space).path(merger) if isinstance(merger, Merger) else None
 
     def _attack(self, name: str) -> Attack:
         """Return an attack with the options of the backbone and the protocol."""
-        return self._bench.setting.attack(name).with_options(
-            **self._protocol.defects.attack_options(name)
-        )
+        found = self._bench.setting.attack(name)
+        defects = self._protocol.defects.attack_options(name.partition(":")[2] or name)
+        return found.with_options(**defects)
 
     def _with_data(self, merger: DataMerger, space: Space) -> Cell:
         bench, (protection, target, seed) = self._bench, self._updates
         if merger.starts_from is None:
-            problem = bench.data_problem(merger, space, protection, target, seed, Silent())
+            problem = bench.problems.with_data(merger, space, protection, target, seed, Silent())
             return self._measured(merger, problem, target)
         name, start_space = check_attack(merger.starts_from)
         # Nothing is protected or asked for in the merge that all targets start from.
@@ -203,13 +208,25 @@ class Merges:
             chosen = starter.with_options(**begun.results.options)
             return starting.merge(chosen).scaled(alpha)
 
-        problem = bench.data_problem(merger, space, protection, target, seed, Silent(), start=start)
+        problem = bench.problems.with_data(
+            merger, space, protection, target, seed, Silent(), start=start
+        )
         return self._measured(merger, problem, target, begun)
+
+    def _informed_problem(self, space: str) -> InformedProblem:
+        if space not in self._informed:
+            protection, target, seed = self._updates
+            assert target is not None
+            found = registry().get(Space, space)()
+            self._informed[space] = self._bench.problems.informed(
+                found, protection, target, seed, Silent()
+            )
+        return self._informed[space]
 
     def _problem(self, space: str) -> MergeProblem:
         if space not in self._problems:
             found = registry().get(Space, space)()
-            self._problems[space] = self._bench.problem(found, *self._updates, Silent())
+            self._problems[space] = self._bench.problems.blind(found, *self._updates, Silent())
         return self._problems[space]
 
     def _measured(

@@ -78,8 +78,12 @@ class Setting:
         return registry().get(Protection, name).configured(**self.options(name))
 
     def attack(self, name: str) -> Attack:
-        """Return the attack with the options that it has on this backbone."""
-        return registry().get(Attack, name).configured(**self.attacks.get(name, {}))
+        """Return the attack, `name` or `name:rule`, with its options on this backbone."""
+        attack, _, rule = name.partition(":")
+        options = dict(self.attacks.get(attack, {}))
+        if rule:
+            options["rule"] = self.attack(rule)
+        return registry().get(Attack, attack).configured(**options)
 
     def with_options(self, protection: str, **options: Any) -> Setting:
         """Return the setting with other options of one protection."""

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from mergebench.backbones import Backbone, load_backbone
-from mergebench.contracts import DataMerger, Space
 from mergebench.experiment.making import Making
+from mergebench.experiment.problems import Problems
 from mergebench.experiment.settings import Setting
 from mergebench.experiment.store import Store
 from mergebench.experiment.trained_releases import TrainedReleases
@@ -34,7 +34,7 @@ from mergebench.measure import (
     not_reproduced,
     results_on_test,
 )
-from mergebench.merging import AttackT, DataMergeProblem, MergeProblem, Problem, UpdateMemory
+from mergebench.merging import AttackT, Problem
 from mergebench.progress import Progress
 from mergebench.suites import Suite, SuiteOptions, load_suite
 from mergebench.train import CURVE_SCALES
@@ -79,7 +79,7 @@ class Workbench:
             making=self._making,
         )
         self._given = adapters is not None
-        self._known = UpdateMemory()
+        self.problems = Problems(self.backbone, self.suite, setting, self._releases)
         self._evaluators: dict[tuple[tuple[str, ...], int | None], Evaluator] = {}
 
     @property
@@ -160,44 +160,6 @@ class Workbench:
         results = self._recall(inputs, measure).results
         return results.correct[task] / results.sizes["val"][task]
 
-    def problem(
-        self, space: Space, protection: str, target: str | None, seed: int, progress: Progress
-    ) -> MergeProblem:
-        """Return the merge of all tasks' updates, the target's being protected."""
-        updates = self._released(protection, target, seed, progress)
-        return MergeProblem(updates, space=space, seed=seed, known=self._known)
-
-    def data_problem(
-        self,
-        merger: DataMerger,
-        space: Space,
-        protection: str,
-        target: str | None,
-        seed: int,
-        progress: Progress,
-        *,
-        start: Callable[[], Update] | None = None,
-    ) -> DataMergeProblem:
-        """Return their merge by `merger`, with data; `start`: as of `DataMergeProblem`."""
-        return DataMergeProblem(
-            self._released(protection, target, seed, progress),
-            backbone=self.backbone,
-            tasks=self.suite.tasks,
-            space=space,
-            seed=seed,
-            target=target if merger.targeted else None,
-            start=start,
-            precision=self.setting.precision,
-        )
-
-    def _released(
-        self, protection: str, target: str | None, seed: int, progress: Progress
-    ) -> list[Update]:
-        return [
-            self.release(protection if task == target else UNPROTECTED, task, seed, progress)
-            for task in self.suite.task_names
-        ]
-
     def merged(
         self,
         merger: AttackT,
@@ -214,7 +176,7 @@ class Workbench:
         `norms`: standalone validation accuracy of the unprotected updates, by task. `start`: the
         cell of the merge that the attack starts from, if it starts from one.
         """
-        if isinstance(merger, DataMerger) and merger.alphas is not None:
+        if merger.alphas is not None:
             protocol = replace(protocol, alphas=merger.alphas)
         inputs = self._inputs(
             seed=problem.seed,
@@ -226,7 +188,7 @@ class Workbench:
                 **protocol.record(),
                 "search_per_task": self.setting.search_per_task,
                 "norms": norms,
-                "structures": merger.grid,
+                "structures": merger.searched,
                 **({} if start is None else {"start": start.key}),
             },
             updates=tuple(update.sha256 for update in problem.updates),

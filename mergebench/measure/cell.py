@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mergebench.contracts import Plugin
+from mergebench.contracts import Attack, Plugin
 from mergebench.device import device_name, uses_tf32
 from mergebench.measure.cell_warnings import CellWarning
 from mergebench.measure.counts import Counts
@@ -44,8 +44,13 @@ class Method:
 
     @classmethod
     def of(cls, plugin: Plugin) -> Self:
-        """Return the description of a plug-in."""
-        return cls(name=plugin.name, version=plugin.version, options=stored_fields(plugin))
+        """Return the description of a plug-in, and of those that it is built on."""
+        name = plugin.label if isinstance(plugin, Attack) else plugin.name
+        options = {
+            key: cls.of(value) if isinstance(value, Plugin) else value
+            for key, value in stored_fields(plugin).items()
+        }
+        return cls(name=name, version=plugin.version, options=options)
 
 
 @dataclass(frozen=True, kw_only=True)

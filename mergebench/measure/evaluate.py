@@ -24,27 +24,34 @@ from mergebench.batching import Batches
 from mergebench.errors import InputError
 from mergebench.measure.counts import Counts
 from mergebench.suites import Task, in_turns
-from mergebench.updates import SiteUpdate, Update
+from mergebench.updates import MergePath, SiteUpdate, Update
 
 
 class Deployment:
-    """A backbone that carries `W0 + alpha D` while the context is open.
+    """A backbone that carries `W0 + F + alpha D` while the context is open.
 
-    Each `set` computes the weights from the saved `W0`, never from the last ones; leaving the
-    context, also by an exception, restores `W0` bit for bit. Only `W0` and `D` of the changed
-    parameters are held, so that a further alpha is one addition per parameter. Raises `InputError`
-    when `update` changes a parameter that the backbone lacks, or of another shape.
+    `update`: a path, or D alone, F then being nothing. Each `set` computes the weights from the
+    saved `W0 + F`, never from the last ones; leaving the context, also by an exception, restores
+    `W0` bit for bit. Only `W0`, `W0 + F` and `D` of the changed parameters are held, so that a
+    further alpha is one addition per parameter. Raises `InputError` when the update changes a
+    parameter that the backbone lacks, or of another shape.
     """
 
-    def __init__(self, backbone: Backbone, update: Update) -> None:
-        self._targets = [
-            (_parameter(backbone, site, change, update.label), change.dense().to(backbone.device))
-            for site, change in update.sites.items()
-        ]
-        self._saved: list[Tensor] = []
+    def __init__(self, backbone: Backbone, update: Update | MergePath) -> None:
+        path = MergePath(direction=update) if isinstance(update, Update) else update
+        self._targets = _targets(backbone, path.direction)
+        self._fixed = {} if path.fixed is None else _targets(backbone, path.fixed)
+        self._saved: dict[nn.Parameter, Tensor] = {}
+        self._origins: dict[nn.Parameter, Tensor] = {}
 
     def __enter__(self) -> Self:
-        self._saved = [parameter.detach().clone() for parameter, _ in self._targets]
+        self._saved = {
+            parameter: parameter.detach().clone() for parameter in {**self._targets, **self._fixed}
+        }
+        self._origins = {
+            parameter: original + self._fixed[parameter] if parameter in self._fixed else original
+            for parameter, original in self._saved.items()
+        }
         return self
 
     def __exit__(
@@ -54,19 +61,22 @@ class Deployment:
         trace: TracebackType | None,
     ) -> None:
         with torch.no_grad():
-            for (parameter, _), original in zip(self._targets, self._saved, strict=True):
+            for parameter, original in self._saved.items():
                 parameter.copy_(original)
 
     @torch.no_grad()
     def set(self, alpha: float) -> None:
-        """Write `W0 + alpha D` into the weights."""
-        for (parameter, change), original in zip(self._targets, self._saved, strict=True):
-            torch.add(original, change, alpha=alpha, out=parameter)
+        """Write `W0 + F + alpha D` into the weights."""
+        for parameter, origin in self._origins.items():
+            if parameter in self._targets:
+                torch.add(origin, self._targets[parameter], alpha=alpha, out=parameter)
+            else:
+                parameter.copy_(origin)
 
 
 @contextmanager
-def deployed(backbone: Backbone, update: Update, alpha: float = 1.0) -> Iterator[None]:
-    """Let the backbone carry `W0 + alpha D` inside the context, and `W0` again after it."""
+def deployed(backbone: Backbone, update: Update | MergePath, alpha: float = 1.0) -> Iterator[None]:
+    """Let the backbone carry `W0 + F + alpha D` inside the context, and `W0` again after it."""
     with Deployment(backbone, update) as deployment:
         deployment.set(alpha)
         yield
@@ -208,6 +218,14 @@ def _places(own: Tensor, ranks: range | None) -> Tensor:
     if ranks is None:
         return torch.arange(len(own), device=own.device)
     return ((own >= ranks.start) & (own < ranks.stop)).nonzero().flatten()
+
+
+def _targets(backbone: Backbone, update: Update) -> dict[nn.Parameter, Tensor]:
+    """Return the change of every parameter that `update` changes, on the backbone's device."""
+    return {
+        _parameter(backbone, site, change, update.label): change.dense().to(backbone.device)
+        for site, change in update.sites.items()
+    }
 
 
 def _parameter(backbone: Backbone, site: str, change: SiteUpdate, label: str) -> nn.Parameter:

@@ -61,10 +61,10 @@ class MergeMeasurement(Generic[AttackT]):
         """Search, test the chosen point on all tasks, and the points of other rules on targets."""
         found = search(self.problem, self.merger, self.evaluator, self.protocol, norms=self.norms)
         notes = self.problem.notes(self.merger)
-        with deployed(self.evaluator.backbone, found.merged, found.chosen.alpha):
+        with deployed(self.evaluator.backbone, found.path, found.chosen.alpha):
             tested = results_on_test(self.evaluator)
         size = math.sqrt(sum(update.norm() ** 2 for update in self.problem.updates))
-        ratio = found.chosen.alpha * found.merged.norm() / size if size else 0.0
+        ratio = found.path.norm(found.chosen.alpha) / size if size else 0.0
         return replace(
             tested,
             sizes={**tested.sizes, **found.sizes},
@@ -89,7 +89,7 @@ class MergeMeasurement(Generic[AttackT]):
             found.chosen.counts, found.sizes[FULL], tested.correct, tested.sizes["test"]
         )
         yield from norm_out_of_range(ratio, alpha)
-        yield from degenerate_bases(notes, self.merger.smallest)
+        yield from degenerate_bases(notes, self.merger.least_notes)
 
     def _tested_points(self, found: SearchResult, chosen: Counts) -> tuple[Point, ...]:
         """Return the points; those that some selection rule picks with test counts of its target.
@@ -104,8 +104,8 @@ class MergeMeasurement(Generic[AttackT]):
             return tuple(points)
         for place, targets in self._picks(found).items():
             options, alpha = points[place].options, points[place].alpha
-            merged = self.problem.merge(self.merger.with_options(**options))
-            with deployed(self.evaluator.backbone, merged, alpha):
+            path = self.problem.path(self.merger.with_options(**options))
+            with deployed(self.evaluator.backbone, path, alpha):
                 predictions = self.evaluator.predictions("test", tasks=targets)
             points[place] = replace(points[place], tested=self._correct(predictions))
         return tuple(points)

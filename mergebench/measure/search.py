@@ -14,15 +14,15 @@ from mergebench.measure.protocols import Protocol
 from mergebench.measure.race import Race
 from mergebench.measure.racing import Entrant, Hits, Track
 from mergebench.merging import AttackT, Problem
-from mergebench.updates import Update
+from mergebench.updates import MergePath
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SearchResult:
-    """The chosen point, its merged update `D`, and every point that was evaluated, in order."""
+    """The chosen point, its path `F + alpha D`, and every point that was evaluated, in order."""
 
     chosen: Point
-    merged: Update
+    path: MergePath
     points: tuple[Point, ...]
     sizes: Mapping[str, Counts]
 
@@ -49,12 +49,12 @@ def search(
     else:
         chosen = run.best(run.evaluate(run.joint_points()))
     return SearchResult(
-        chosen=chosen, merged=run.merge(chosen.options), points=tuple(run.points), sizes=run.sizes
+        chosen=chosen, path=run.path(chosen.options), points=tuple(run.points), sizes=run.sizes
     )
 
 
 class _Search(Generic[AttackT]):
-    """The state of one search: the merged update at hand and the points so far."""
+    """The state of one search: the path at hand and the points so far."""
 
     def __init__(
         self,
@@ -71,20 +71,20 @@ class _Search(Generic[AttackT]):
         self.norms = norms if protocol.normalised else dict.fromkeys(norms, 1.0)
         self.points: list[Point] = []
         self.sizes: dict[str, Counts] = {FULL: evaluator.sizes("val")}
-        self._merged: tuple[Options, Update] | None = None
+        self._last: tuple[Options, MergePath] | None = None
 
     @property
     def grid(self) -> dict[str, tuple[float, ...]]:
         return {
             name: tuple(self.protocol.grids.get(name, values))
-            for name, values in self.merger.grid.items()
+            for name, values in self.merger.searched.items()
         }
 
-    def merge(self, options: Options) -> Update:
-        """Return `D` for the options; the last one is remembered."""
-        if self._merged is None or self._merged[0] != options:
-            self._merged = (options, self.problem.merge(self.merger.with_options(**options)))
-        return self._merged[1]
+    def path(self, options: Options) -> MergePath:
+        """Return the path for the options; the last one is remembered."""
+        if self._last is None or self._last[0] != options:
+            self._last = (options, self.problem.path(self.merger.with_options(**options)))
+        return self._last[1]
 
     @property
     def objective(self) -> Objective:
@@ -96,7 +96,7 @@ class _Search(Generic[AttackT]):
     def evaluate(self, candidates: Iterable[tuple[Options, float]]) -> Iterator[Point]:
         """Yield the evaluated candidates in order; runs of equal options share one merge."""
         for options, group in itertools.groupby(candidates, key=lambda candidate: candidate[0]):
-            with Deployment(self.evaluator.backbone, self.merge(options)) as deployment:
+            with Deployment(self.evaluator.backbone, self.path(options)) as deployment:
                 for _, alpha in group:
                     deployment.set(alpha)
                     counts = self.evaluator.correct("val")
@@ -122,7 +122,7 @@ class _Search(Generic[AttackT]):
 
     def coordinate(self) -> Point:
         """Search alpha at the attack's defaults, then each hyper-parameter at the best so far."""
-        options: dict[str, Any] = {name: getattr(self.merger, name) for name in self.grid}
+        options: dict[str, Any] = {name: self.merger.option(name) for name in self.grid}
         best = self.sweep([(options, alpha) for alpha in self.protocol.alphas])
         for name, values in self.grid.items():
             best = self.sweep([({**best.options, name: value}, best.alpha) for value in values])
@@ -148,7 +148,7 @@ class _Search(Generic[AttackT]):
         earlier: list[Entrant] = []
         for options, group in itertools.groupby(self.joint_points(), key=lambda point: point[0]):
             entrants = [Entrant(options=options, alpha=alpha) for _, alpha in group]
-            with Deployment(self.evaluator.backbone, self.merge(options)) as deployment:
+            with Deployment(self.evaluator.backbone, self.path(options)) as deployment:
 
                 def look(entrant: Entrant, ranks: range, to: Deployment = deployment) -> Hits:
                     to.set(entrant.alpha)

@@ -1,3 +1,4 @@
+from .informed import InformedProblem as InformedProblem
 from .memory import UpdateMemory as UpdateMemory
 from .problem import AttackT as AttackT
 from .problem import MergeProblem as MergeProblem

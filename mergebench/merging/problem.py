@@ -14,7 +14,7 @@ from torch import Tensor
 from mergebench.contracts import Attack, Encoded, Merger, Room, Site, Space
 from mergebench.errors import InputError, shape_text
 from mergebench.merging.memory import UpdateMemory
-from mergebench.updates import Dense, LowRank, SiteUpdate, Update, all_finite
+from mergebench.updates import Dense, LowRank, MergePath, SiteUpdate, Update, all_finite
 
 AttackT = TypeVar("AttackT", bound=Attack)
 
@@ -44,8 +44,8 @@ class Problem(ABC, Generic[AttackT]):
     seed: int
 
     @abstractmethod
-    def merge(self, merger: AttackT) -> Update:
-        """Return the merged update `D`, before the merging coefficient `alpha`."""
+    def path(self, merger: AttackT) -> MergePath:
+        """Return the merge as it depends on the merging coefficient `alpha`."""
 
     @abstractmethod
     def notes(self, merger: AttackT) -> dict[str, float]:
@@ -104,6 +104,10 @@ class MergeProblem(Problem[Merger]):
             sites={name: self._merge_site(name, merger) for name in self.updates[0].sites},
             label=f"{merger!r}@{self.space.name}",
         )
+
+    def path(self, merger: Merger) -> MergePath:
+        """Return `alpha D`; errors as of `merge`."""
+        return MergePath(direction=self.merge(merger))
 
     def notes(self, merger: Merger) -> dict[str, float]:
         """Return what `merger` noted at its last merge, the smallest value over the sites."""

@@ -17,7 +17,8 @@ def within_budget(task: Task, attack: DataMerger, seed: int) -> Task:
     """Return `task` as `attack` sees it: its budget as split `train`, no test inputs.
 
     The inputs are drawn class by class from the attack's split, a smaller budget being part of a
-    larger one, and stay in the order of the split. Raises `InputError` when the split, or a class
+    larger one, and stay in the order of the split. Their labels, and those of validation, are -1
+    where the attack's data are unlabelled. Raises `InputError` when the split, or a class
     of it, holds fewer than the budget.
     """
     source = task.splits[attack.split]
@@ -30,7 +31,14 @@ def within_budget(task: Task, attack: DataMerger, seed: int) -> Task:
     chosen = chosen.sort().values
     drawn = Split(inputs=source.inputs[chosen], labels=source.labels[chosen])
     empty = Split(inputs=source.inputs[:0].clone(), labels=source.labels[:0].clone())
-    return replace(task, splits={"train": drawn, "val": task.splits["val"], "test": empty})
+    splits = {"train": drawn, "val": task.splits["val"], "test": empty}
+    if attack.data != "labelled":
+        splits = {name: _without_labels(split) for name, split in splits.items()}
+    return replace(task, splits=splits)
+
+
+def _without_labels(split: Split) -> Split:
+    return replace(split, labels=torch.full_like(split.labels, -1))
 
 
 def _shuffled_in_turns(labels: Tensor, task: str, seed: int) -> Tensor:

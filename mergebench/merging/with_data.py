@@ -9,7 +9,7 @@ from mergebench.contracts import DataMerger, MergeData, Space
 from mergebench.merging.problem import Problem, check_compatible
 from mergebench.merging.sampling import within_budget
 from mergebench.suites import Task
-from mergebench.updates import Update
+from mergebench.updates import MergePath, Update
 
 
 class DataMergeProblem(Problem[DataMerger]):
@@ -56,13 +56,17 @@ class DataMergeProblem(Problem[DataMerger]):
             updates=self.updates,
             tasks=tuple(within_budget(task, merger, self.seed) for task in self._tasks),
             seed=self.seed,
-            target=self._target,
+            target=self._target if merger.knowledge == "informed" else None,
             start=None if self._start is None else self._start(),
             precision=self._precision,
         )
         merged = merger(given)
         self._notes[merger] = given.notes
         return merged
+
+    def path(self, merger: DataMerger) -> MergePath:
+        """Return `alpha D`; errors as of `merge`."""
+        return MergePath(direction=self.merge(merger))
 
     def notes(self, merger: DataMerger) -> dict[str, float]:
         """Return what `merger` noted at its last merge."""

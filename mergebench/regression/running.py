@@ -142,10 +142,10 @@ class _Run:
         assert inputs.space is not None
         assert inputs.protection is not None
         merges = Merges(self._kept, inputs.protection.name, inputs.target, inputs.seed)
-        merged = merges.merge(inputs.attack.name, inputs.space.name, point.options)
-        if merged is None or point.alpha is None:
+        path = merges.path(inputs.attack.name, inputs.space.name, point.options)
+        if path is None or point.alpha is None:
             return None
-        with deployed(bench.backbone, merged, point.alpha):
+        with deployed(bench.backbone, path, point.alpha):
             results = results_on_test(bench.evaluator)
         return replace(point, correct=results.correct, hits=results.hits)
 

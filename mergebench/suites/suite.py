@@ -67,8 +67,8 @@ class Task:
     """One classification task.
 
     `classes` are display names in label order; `templates` are prompts with one `{}` for the class
-    name; `splits` has the keys `train`, `val` and `test`. Raises `ValueError` when a label lies
-    outside the classes or a split is missing.
+    name; `splits` has the keys `train`, `val` and `test`, and labels that are withheld are all -1.
+    Raises `ValueError` when a label lies outside the classes or a split is missing.
     """
 
     name: str
@@ -81,7 +81,9 @@ class Task:
         if tuple(self.splits) != SPLIT_NAMES:
             raise ValueError(f"{self.name}: splits must be {SPLIT_NAMES}, not {(*self.splits,)}")
         for name, split in self.splits.items():
-            if len(split) and not 0 <= split.labels.min() <= split.labels.max() < len(self.classes):
+            if not len(split) or bool(split.labels.eq(-1).all()):
+                continue
+            if not 0 <= split.labels.min() <= split.labels.max() < len(self.classes):
                 raise ValueError(f"{self.name}/{name}: a label is not among {self.classes}")
 
     @cached_property

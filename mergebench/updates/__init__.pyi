@@ -13,6 +13,8 @@ from .huggingface_names import HUGGINGFACE_BUFFERS as HUGGINGFACE_BUFFERS
 from .huggingface_names import HUGGINGFACE_TRANSPOSED as HUGGINGFACE_TRANSPOSED
 from .huggingface_names import huggingface_module as huggingface_module
 from .huggingface_names import open_clip_tensor as open_clip_tensor
+from .merge_path import MergePath as MergePath
+from .merge_path import added as added
 from .update import Dense as Dense
 from .update import LowRank as LowRank
 from .update import SiteUpdate as SiteUpdate

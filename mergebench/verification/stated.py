@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mergebench.contracts import DataMerger
+from mergebench.contracts import Attack
 from mergebench.errors import InputError
 from mergebench.measure import FROM_BASE, UNPROTECTED, ZERO_SHOT
 from mergebench.registry import registry
@@ -135,14 +135,16 @@ def _merges(frame: pd.DataFrame) -> Iterator[StatedCell]:
 
     Where the attack is targeted, each of these rows is a merge of its own.
     """
-    found = registry().all(DataMerger)
-    targeted = {one.plugin.name for one in found if one.plugin().targeted}
+    targeted = {one.plugin.name for one in registry().all(Attack) if one.plugin().targeted}
     tasks = tuple(
         column.removesuffix(_COUNT) for column in frame.columns if column.endswith(_COUNT)
     )
     merges: dict[tuple[str, ...], list[dict[str, str]]] = {}
     for line, row in enumerate(_records(frame), start=2):
-        shared = row["protection"] == protection_key(UNPROTECTED) and row["attack"] not in targeted
+        shared = (
+            row["protection"] == protection_key(UNPROTECTED)
+            and row["attack"].partition(":")[0] not in targeted
+        )
         target = "" if shared else row["target"]
         if row["target"] not in tasks:
             raise ValueError(f"line {line}: the target {row['target']} has no column of counts")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from small_encoder import NAME, tiny_encoder, token_tasks
 from training import TINY, assert_unchanged, synthetic_task, tiny_backbone, weights_of
 
 from mergebench.backbones import Backbone
-from mergebench.contracts import DataMerger, Merger, Space
+from mergebench.contracts import DataMerger, MergeData, Merger, Space
 from mergebench.merging.problem import merge
 from mergebench.merging.with_data import DataMergeProblem
 from mergebench.registry import registry
@@ -157,3 +158,44 @@ def test_is_documented(attack: type[DataMerger]) -> None:
     assert set(attack.grid) <= set(attack().options())
     shown = repr(attack())
     assert all(f"{name}={value!r}" in shown for name, value in attack().options().items())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looking(DataMerger):
+    """Remembers what it is given."""
+
+    name: ClassVar[str] = "looking"
+    paper: ClassVar[str] = "tests"
+    seen: ClassVar[list[MergeData]] = []
+
+    def merge(self, given: MergeData) -> Update:
+        self.seen.append(given)
+        return given.updates[0]
+
+
+@pytest.mark.parametrize("knowledge", ["blind", "informed"])
+@pytest.mark.parametrize("data", ["unlabelled", "labelled"])
+def test_an_attack_is_told_what_it_declares(knowledge, data, monkeypatch) -> None:
+    monkeypatch.setattr(Looking, "knowledge", knowledge)
+    monkeypatch.setattr(Looking, "data", data)
+    tasks, backbone = (
+        tuple(synthetic_task(name) for name in NAMES),
+        tiny_backbone("mini_vit"),
+    )
+    space = registry().get(Space, "full")()
+    problem = DataMergeProblem(
+        updates_of(backbone, 3), backbone=backbone, tasks=tasks, space=space, target=NAMES[1]
+    )
+    problem.merge(Looking(inputs_per_task=4))
+    given = Looking.seen.pop()
+    assert given.target == (NAMES[1] if knowledge == "informed" else None)
+    for task in given.tasks:
+        assert len(task.splits["train"]) == 4
+        assert len(task.splits["test"]) == 0
+        for split in (task.splits["train"], task.splits["val"]):
+            assert bool(split.labels.eq(-1).all()) == (data == "unlabelled")
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=title)
+def test_only_an_informed_attack_is_about_a_target(attack) -> None:
+    assert attack.knowledge == "informed" or not attack().targeted

@@ -195,14 +195,14 @@ def test_merges_of_one_problem_share_their_encoding(monkeypatch, bench):
         return encode(self, updates, rotation_invariant=rotation_invariant)
 
     monkeypatch.setattr(core, "encode", counted)
-    problem = bench.problem(core(), "trap2", "mnist", 0, Silent())
+    problem = bench.problems.blind(core(), "trap2", "mnist", 0, Silent())
     for attack in ("ties", "dare_ties", "ties"):
         problem.merge(registry().get(Merger, attack)())
     assert sum(calls.values()) == len(bench.backbone.sites)
 
 
 def test_a_problem_protects_the_target_alone(bench):
-    problem = bench.problem(registry().get(Space, "full")(), "trap2", "fashion", 0, Silent())
+    problem = bench.problems.blind(registry().get(Space, "full")(), "trap2", "fashion", 0, Silent())
     expected = [("none", "mnist"), ("trap2", "fashion")]
     assert [update.sha256 for update in problem.updates] == [
         bench.release(protection, task, 0, Silent()).sha256 for protection, task in expected
@@ -227,7 +227,7 @@ def merged(bench):
 
     def measure_one(updates=None, protocol=PROTOCOL, seed=0):
         space = registry().get(Space, "full")()
-        problem = bench.problem(space, "none", None, seed, Silent())
+        problem = bench.problems.blind(space, "none", None, seed, Silent())
         if updates is not None:
             problem = MergeProblem(updates(problem.updates), space=space, seed=seed)
         norms = {task: bench.norm(task, 0, Silent()) for task in TASKS}

@@ -68,7 +68,7 @@ def test_w0_is_fine_tuned_with_the_options_of_the_backbone(experiment, measured)
     attack = bench.setting.attack("finetune").from_base()
     assert (attack.recipe, attack.inputs_per_task) == (RECIPE, 12)
     full = registry().get(Space, "full")()
-    problem = bench.data_problem(attack, full, "none", "fashion", 0, Silent())
+    problem = bench.problems.with_data(attack, full, "none", "fashion", 0, Silent())
     with deployed(bench.backbone, problem.merge(attack)):
         expected = bench.evaluator.correct("test")
     (row,) = (r for r in measured.merged if (r.protection, r.target) == (FROM_BASE, "fashion"))

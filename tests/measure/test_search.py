@@ -139,7 +139,7 @@ def test_a_merge_that_only_hurts_is_refused_under_clean(backbone):
 
 def test_the_merged_update_belongs_to_the_chosen_structure(backbone):
     found, _ = run(backbone, peak_at(8.0), CLEAN_EXHAUSTIVE)
-    change = next(iter(found.merged.sites.values())).dense()
+    change = next(iter(found.path.direction.sites.values())).dense()
     assert change[0, 0].item() == found.chosen.options["factor"]
 
 

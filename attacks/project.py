@@ -1,0 +1,94 @@
+"""The other updates are kept out of the spaces in which the protected one acts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from attacks.hold import COEFFICIENTS
+from mergebench.contracts import InformedMerger, Suspected
+from mergebench.errors import InputError, check_range
+from mergebench.updates import Dense, LowRank, MergePath, SiteUpdate, Update
+
+Sides = Literal["both", "inputs"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project(InformedMerger):
+    """`W0 + τ_p + α f((I - P_U) τ_i (I - P_V), i ≠ p)`: what was held is not interfered with.
+
+    `P_U`, `P_V` project on the output and input spaces of `τ_p`: those of its factors, or of its
+    `rank` largest singular directions where it is dense. `sides`: "inputs" projects inputs alone,
+    so that what `τ_p` reads is untouched. Changes that are no matrices are merged as they are.
+    """
+
+    name: ClassVar[str] = "project"
+    paper: ClassVar[str] = "mergebench: adaptive attack on Trap² (interference-free addition)"
+    alphas: ClassVar[tuple[float, ...]] = COEFFICIENTS
+
+    sides: Sides = "both"
+    rank: int = 16
+
+    def __post_init__(self) -> None:
+        """Check the hyper-parameters."""
+        super().__post_init__()
+        if self.sides not in get_args(Sides):
+            raise InputError(f"attack {self.name}: sides is {self.sides!r}; choose both or inputs")
+        check_range(f"attack {self.name}: rank", self.rank, 1, 1_000_000)
+
+    def path(self, given: Suspected) -> MergePath:
+        """Return the merge of the projected others, ahead of which `τ_p` stays as it is."""
+        bases = {site: self._bases(change) for site, change in given.protected.sites.items()}
+        others = [
+            Update(
+                sites={
+                    site: self._projected(change, *bases[site])
+                    for site, change in other.sites.items()
+                },
+                label=other.label,
+            )
+            for other in given.others
+        ]
+        return MergePath(direction=given.merged(others), fixed=given.protected)
+
+    def _bases(self, change: SiteUpdate) -> tuple[Tensor, Tensor] | tuple[None, None]:
+        """Return orthonormal bases of the outputs `(m, r)` and inputs `(n, r)` of a change."""
+        if len(change.shape) != 2:
+            return None, None
+        if isinstance(change, LowRank):
+            outputs, left = torch.linalg.qr(change.up.double())
+            inputs, right = torch.linalg.qr(change.down.T.double())
+            rank = len(left)
+            values_left, values, values_right = torch.linalg.svd(left @ right.T)
+            outputs, inputs = outputs @ values_left, inputs @ values_right.T
+        else:
+            outputs, values, directions = torch.linalg.svd(
+                change.dense().double(), full_matrices=False
+            )
+            inputs, rank = directions.T, self.rank
+        used = int((values > values[0] * 1e-6).sum()) if values[0] > 0 else 0
+        kept = min(rank, used)
+        return outputs[:, :kept], inputs[:, :kept]
+
+    def _projected(
+        self, change: SiteUpdate, outputs: Tensor | None, inputs: Tensor | None
+    ) -> SiteUpdate:
+        if outputs is None or inputs is None:
+            return change
+        if isinstance(change, LowRank):
+            return LowRank(up=self._left(change.up, outputs), down=_right(change.down, inputs))
+        return Dense(delta=_right(self._left(change.dense(), outputs), inputs))
+
+    def _left(self, matrix: Tensor, outputs: Tensor) -> Tensor:
+        if self.sides == "inputs":
+            return matrix
+        wide = matrix.double()
+        return (wide - outputs @ (outputs.T @ wide)).to(matrix.dtype)
+
+
+def _right(matrix: Tensor, inputs: Tensor) -> Tensor:
+    wide = matrix.double()
+    return (wide - (wide @ inputs) @ inputs.T).to(matrix.dtype)

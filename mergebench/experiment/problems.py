@@ -1,0 +1,84 @@
+"""The updates of an experiment as problems of merging, one kind for each kind of attack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mergebench.backbones import Backbone
+from mergebench.contracts import DataMerger, Space
+from mergebench.experiment.settings import Setting
+from mergebench.experiment.trained_releases import TrainedReleases
+from mergebench.measure import UNPROTECTED
+from mergebench.merging import DataMergeProblem, InformedProblem, MergeProblem, UpdateMemory
+from mergebench.progress import Progress
+from mergebench.suites import Suite
+from mergebench.updates import Update
+
+
+class Problems:
+    """The updates of all tasks of a suite, that of a target being protected, to be merged.
+
+    Updates are trained or read on first use. What is found out about one of them serves all the
+    sets that it is in.
+    """
+
+    def __init__(
+        self, backbone: Backbone, suite: Suite, setting: Setting, releases: TrainedReleases
+    ) -> None:
+        self._backbone = backbone
+        self._suite = suite
+        self._precision = setting.precision
+        self._releases = releases
+        self._known = UpdateMemory()
+
+    def blind(
+        self, space: Space, protection: str, target: str | None, seed: int, progress: Progress
+    ) -> MergeProblem:
+        """Return the merge by rules that look at updates alone."""
+        updates = self._released(protection, target, seed, progress)
+        return MergeProblem(updates, space=space, seed=seed, known=self._known)
+
+    def informed(
+        self, space: Space, protection: str, target: str, seed: int, progress: Progress
+    ) -> InformedProblem:
+        """Return the merge by attacks that know that the target's update may be protected."""
+        return InformedProblem(
+            self._released(protection, target, seed, progress),
+            place=self._suite.task_names.index(target),
+            space=space,
+            seed=seed,
+            known=self._known,
+        )
+
+    def with_data(
+        self,
+        merger: DataMerger,
+        space: Space,
+        protection: str,
+        target: str | None,
+        seed: int,
+        progress: Progress,
+        *,
+        start: Callable[[], Update] | None = None,
+    ) -> DataMergeProblem:
+        """Return the merge by `merger`, with data; `start`: as of `DataMergeProblem`."""
+        return DataMergeProblem(
+            self._released(protection, target, seed, progress),
+            backbone=self._backbone,
+            tasks=self._suite.tasks,
+            space=space,
+            seed=seed,
+            target=target if merger.targeted else None,
+            start=start,
+            precision=self._precision,
+        )
+
+    def _released(
+        self, protection: str, target: str | None, seed: int, progress: Progress
+    ) -> list[Update]:
+        return [
+            self._releases.update(
+                protection if task == target else UNPROTECTED, task, seed, progress
+            )
+            for task in self._suite.task_names
+        ]

@@ -1,0 +1,191 @@
+"""What every informed attack must do with every rule, and the identities between them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from synthetic import dense, distance, low_rank
+
+from attacks.hold import Hold
+from attacks.leave_out import LeaveOut
+from attacks.project import Project
+from attacks.restore import Restore
+from attacks.task_arithmetic import TaskArithmetic
+from attacks.ties import Ties
+from mergebench.contracts import InformedMerger, Merger, Space
+from mergebench.errors import InputError, PluginError
+from mergebench.experiment import check_attack, get_setting
+from mergebench.merging import InformedProblem, merge
+from mergebench.registry import registry
+from mergebench.updates import Dense, MergePath, Update
+
+TASKS, PLACE = 4, 2
+RULES = [found.plugin for found in registry().all(Merger)]
+PAIRS = [
+    pytest.param(found.plugin, rule, space, id=f"{found.plugin.name}:{rule.name}@{space}")
+    for found in registry().all(InformedMerger)
+    for rule in RULES
+    for space in rule.spaces
+    if space in found.plugin.spaces
+]
+
+
+def updates(*, factors_only: bool = True, dtype: torch.dtype = torch.float64) -> list[Update]:
+    """Return updates of two matrices, and of a dense one and a bias where that is allowed."""
+    stacks = {
+        "wide": list(low_rank(20, 24, [3, 1, 3, 2], dtype=dtype)),
+        "tall": list(low_rank(30, 12, [2, 2, 2, 2], seed=1, dtype=dtype)),
+    }
+    if not factors_only:
+        stacks["dense"] = list(dense((16, 12), TASKS, seed=2, dtype=dtype))
+        stacks["bias"] = list(dense((17,), TASKS, seed=3, dtype=dtype))
+    return [
+        Update(sites={site: stack[task] for site, stack in stacks.items()}, label=f"task {task}")
+        for task in range(TASKS)
+    ]
+
+
+def problem(given: list[Update], space: str = "full") -> InformedProblem:
+    return InformedProblem(given, place=PLACE, space=registry().get(Space, space)())
+
+
+def difference(first: Update, second: Update) -> float:
+    assert first.sites.keys() == second.sites.keys()
+    pairs = ((first.sites[site].dense(), second.sites[site].dense()) for site in first.sites)
+    return max(distance(*pair) for pair in pairs)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+@pytest.mark.parametrize(("attack", "rule", "space"), PAIRS)
+def test_contract(attack, rule, space, dtype) -> None:
+    needs_factors = registry().get(Space, space).needs_factors
+    given = updates(factors_only=needs_factors, dtype=dtype)
+    before = [update.sha256 for update in given]
+    merger = attack(rule=rule())
+    path = problem(given, space).path(merger)
+    again = problem(given, space).path(merger)
+
+    assert [update.sha256 for update in given] == before, "an input was changed"
+    assert path.at(0.7).sha256 == again.at(0.7).sha256, "two equal calls differ"
+    for site, change in given[0].sites.items():
+        assert path.at(0.7).sites[site].shape == change.shape
+        assert path.at(0.7).sites[site].dtype == dtype
+
+
+@pytest.mark.parametrize(("attack", "rule", "space"), PAIRS)
+def test_every_searched_option_can_be_set(attack, rule, space) -> None:
+    merger = attack(rule=rule())
+    for name, values in merger.searched.items():
+        for value in values:
+            assert merger.with_options(**{name: value}).option(name) == value
+    assert merger.label == f"{attack.name}:{rule.name}"
+
+
+@pytest.mark.parametrize("attack", [Hold, Restore, Project])
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_without_the_others_the_protected_model_is_left(attack, rule) -> None:
+    given = updates(factors_only=False)
+    path = problem(given).path(attack(rule=rule()))
+    assert difference(path.at(0.0), given[PLACE]) == 0
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_leave_out_is_the_merge_of_the_others(rule) -> None:
+    given = updates(factors_only=False)
+    left = given[:PLACE] + given[PLACE + 1 :]
+    expected = merge(rule(), left, space=registry().get(Space, "full")())
+    assert difference(problem(given).path(LeaveOut(rule=rule())).at(1.0), expected) == 0
+
+
+def test_restoring_a_sum_of_orthogonal_updates_is_holding() -> None:
+    given = [
+        Update(sites={"site": Dense(delta=torch.eye(TASKS, dtype=torch.float64)[[task]])})
+        for task in range(TASKS)
+    ]
+    for per in ("site", "model"):
+        restored = problem(given).path(Restore(rule=TaskArithmetic(), per=per))
+        held = problem(given).path(Hold(rule=TaskArithmetic()))
+        assert difference(restored.at(0.4), held.at(0.4)) == 0
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("per", ["site", "model"])
+def test_restoring_gives_the_nominal_component_back(rule, per) -> None:
+    """At every coefficient the inner product with the protected update is that of itself."""
+    given = updates(factors_only=False)
+    held = given[PLACE]
+    path = problem(given).path(Restore(rule=rule(), per=per))
+    for alpha in (0.3, 1.7):
+        inner = {
+            site: float((change.dense() * held.sites[site].dense()).sum())
+            for site, change in path.at(alpha).sites.items()
+        }
+        norms = {site: change.squared_norm() for site, change in held.sites.items()}
+        if per == "site":
+            assert inner == pytest.approx(norms, rel=1e-10)
+        assert sum(inner.values()) == pytest.approx(sum(norms.values()), rel=1e-10)
+
+
+@pytest.mark.parametrize("sides", ["both", "inputs"])
+def test_projected_others_do_not_act_where_the_protected_one_does(sides) -> None:
+    given = updates(factors_only=False)
+    path = problem(given).path(Project(rule=TaskArithmetic(), sides=sides, rank=5))
+    for site in ("wide", "tall", "dense"):
+        held, moved = given[PLACE].sites[site].dense(), path.direction.sites[site].dense()
+        left, values, right = torch.linalg.svd(held, full_matrices=False)
+        rank = min(5, int((values > 1e-9).sum()))
+        assert (moved @ right[:rank].T).norm() < 1e-12 * moved.norm()
+        leaked = (left[:, :rank].T @ moved).norm()
+        assert leaked < 1e-12 * moved.norm() if sides == "both" else leaked > 1e-3 * moved.norm()
+
+
+def test_projecting_away_nothing_is_holding() -> None:
+    """An update of rank 0 acts nowhere."""
+    given = updates()
+    given[PLACE] = given[PLACE].scaled(0.0)
+    projected = problem(given).path(Project(rule=Ties()))
+    held = problem(given).path(Hold(rule=Ties()))
+    assert difference(projected.at(0.5), held.at(0.5)) < 1e-15
+
+
+def test_holding_at_another_scale() -> None:
+    given = updates()
+    path = problem(given).path(Hold(rule=TaskArithmetic(), nominal=0.9))
+    expected = merge(
+        TaskArithmetic(),
+        given,
+        space=registry().get(Space, "full")(),
+        coefficients=[0.5, 0.5, 0.9, 0.5],
+    )
+    assert difference(path.at(0.5), expected) < 1e-15
+
+
+def test_names() -> None:
+    assert check_attack("hold") == ("hold:ta", "full")
+    assert check_attack("hold:tsv@core") == ("hold:tsv", "core")
+    assert get_setting("mini_vit").attack("hold:tsv").label == "hold:tsv"
+    with pytest.raises(InputError, match="attack ties is not built on a rule: leave out :ta"):
+        check_attack("ties:ta")
+    with pytest.raises(InputError, match="unknown attack 'tsw'"):
+        check_attack("hold:tsw")
+    with pytest.raises(InputError, match="unknown attack 'regmean'"):
+        check_attack("hold:regmean")  # it looks at inputs
+
+
+def test_a_rule_is_needed() -> None:
+    with pytest.raises(InputError, match="attack hold is built on a rule"):
+        problem(updates()).path(Hold())
+
+
+def test_broken_paths_are_named() -> None:
+    class Elsewhere(Hold):
+        def path(self, given):
+            return MergePath(direction=Update(sites={"nowhere": Dense(delta=torch.ones(1))}))
+
+    class Nothing(Hold):
+        def path(self, given):
+            return None
+
+    for broken, fault in ((Elsewhere, "a site nowhere"), (Nothing, "returned NoneType")):
+        with pytest.raises(PluginError, match=fault):
+            problem(updates()).path(broken(rule=TaskArithmetic()))
