@@ -40,9 +40,15 @@ def _add_merge(verbs: Verbs) -> None:
         "adapters", nargs="+", type=path_word, metavar="ADAPTER", help="PEFT folder or safetensors"
     )
     adapters.add_argument("--backbone", required=True)
-    adapters.add_argument("--attack", required=True, metavar="NAME[@SPACE]")
+    adapters.add_argument("--attack", required=True, metavar="NAME[:RULE][@SPACE]")
     adapters.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings"
+    )
+    adapters.add_argument(
+        "--protected",
+        type=path_word,
+        metavar="ADAPTER",
+        help="which of them may be protected, for an informed attack",
     )
     adapters.add_argument(
         "--alpha", default="1", help="merging coefficient that D is multiplied by"
@@ -54,7 +60,7 @@ def _add_merge(verbs: Verbs) -> None:
     adapters.add_argument("--force", action="store_true", help=_FORCE)
     add_plugin_option(adapters)
     _add_insisting(adapters)
-    adapters.set_defaults(run=Later("adapters", "merge"))
+    adapters.set_defaults(run=Later("merging", "merge"))
 
 
 def _add_insisting(parser: Parser) -> None:

@@ -47,10 +47,12 @@ def run_list(options: argparse.Namespace) -> None:
 
 
 def _print_plugins(kind: str, console: Console) -> None:
-    table = Table("name", "hyper-parameters", "paper, where from")
+    threat = ["knows, is given"] if kind == "attacks" else []
+    table = Table("name", *threat, "hyper-parameters", "paper, where from")
     for one in _described()[kind]:
         name = "\n".join([one.name, *(f"  @{space}" for space in one.spaces)])
-        table.add_row(name, "\n".join(one.options) or "-", f"{one.paper}\n{one.origin}")
+        told = ["\n".join(one.threat)] if threat else []
+        table.add_row(name, *told, "\n".join(one.options) or "-", f"{one.paper}\n{one.origin}")
     console.print(table)
     for broken in registry().broken if is_scanned() else ():
         console.print(f"not usable: {broken.origin}: {broken.error}", highlight=False)

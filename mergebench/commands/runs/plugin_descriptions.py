@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mergebench.contracts import Attack, Plugin, Protection, Space
+from mergebench.contracts import Attack, InformedMerger, Plugin, Protection, Space
 from mergebench.errors import InputError
 from mergebench.files import replacing
 from mergebench.registry import ENTRY_POINT_GROUPS, registry
@@ -28,9 +28,14 @@ _PACKAGES = ("mergebench", "attacks", "protections")
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """One plug-in as `list` shows it: `options` are its hyper-parameters as `name=default`."""
+    """One plug-in as `list` shows it.
+
+    `options` are its hyper-parameters as `name=default`; `threat`: what an attack knows and is
+    given.
+    """
 
     name: str
+    threat: list[str]
     spaces: list[str]
     options: list[str]
     paper: str
@@ -115,11 +120,19 @@ def _files(package: str) -> list[Path]:
 def _described(plugin: type[Plugin], origin: str) -> Description:
     return Description(
         name=plugin.name,
+        threat=_threat(plugin) if issubclass(plugin, Attack) else [],
         spaces=[*plugin.spaces] if issubclass(plugin, Attack) else [],
-        options=[_option(item) for item in fields(plugin)],
+        options=[_option(item) for item in fields(plugin) if item.name != "rule"],
         paper=plugin.paper,
         origin=origin,
     )
+
+
+def _threat(attack: type[Attack]) -> list[str]:
+    """Return knowledge, data and what the attack is built on."""
+    data = "no data" if attack.data == "none" else f"{attack.data} data"
+    built = [f"{attack.name}:RULE"] if issubclass(attack, InformedMerger) else []
+    return [attack.knowledge, data, *built]
 
 
 def _option(item: Field[Any]) -> str:

@@ -1,0 +1,51 @@
+"""Merging by an attack that knows which adapter may be protected."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from command_line import random_adapter, run
+
+from mergebench.backbones import site_shapes
+from mergebench.updates import load_update
+
+SHAPES = site_shapes("mini_vit")
+
+
+@pytest.fixture
+def adapters(tmp_path) -> list[str]:
+    return [str(random_adapter(tmp_path / f"adapter-{n}", SHAPES, n)) for n in range(3)]
+
+
+def words(adapters, tmp_path, attack, *rest) -> list[str]:
+    out = str(tmp_path / "merged.safetensors")
+    return ["merge", "--backbone", "mini_vit", "--attack", attack, "--out", out, *rest, *adapters]
+
+
+def test_held_at_nominal_scale(adapters, tmp_path, capsys):
+    rest = ["--protected", adapters[1], "--alpha", "0.5", "--set", "nominal=0.9"]
+    assert run(*words(adapters, tmp_path, "hold", *rest)) == 0
+    assert "Hold(" in capsys.readouterr().out
+    merged = load_update(tmp_path / "merged.safetensors", SHAPES, "mini_vit")
+    parts = [load_update(adapter, SHAPES, "mini_vit") for adapter in adapters]
+    for site, change in merged.sites.items():
+        first, held, last = (part.sites[site].dense() for part in parts)
+        expected = 0.9 * held + 0.5 * (first + last)
+        torch.testing.assert_close(change.dense(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("attack", "rest", "message"),
+    [
+        ("hold", [], "--attack hold:ta knows which update may be protected"),
+        ("ta", ["--protected", "one"], "--protected: attack ta treats all updates alike"),
+        ("hold:tsv@core", ["--protected", "one"], "--protected one: not one of the adapters"),
+        ("hold:tsw", [], "unknown attack 'tsw'"),
+        ("hold:ta", ["--set", "nominl=1"], "--set nominl=1: unknown option"),
+    ],
+)
+def test_wrong_words_are_one_line(adapters, tmp_path, capsys, attack, rest, message):
+    assert run(*words(adapters, tmp_path, attack, *rest)) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
