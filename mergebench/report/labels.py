@@ -36,8 +36,12 @@ PROTECTIONS = {
 
 
 def attack_label(attack: str) -> str:
-    """Return the paper's name of an attack; unknown ones keep their own."""
-    return ATTACKS.get(attack, attack)
+    """Return the paper's name of an attack; unknown ones keep their own.
+
+    `name:rule` becomes what informed attacks are called by the rule that they are built on.
+    """
+    name, _, rule = attack.partition(":")
+    return f"{name.replace('_', ' ')} {attack_label(rule)}" if rule else ATTACKS.get(name, name)
 
 
 def space_label(space: str) -> str:
