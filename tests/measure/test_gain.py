@@ -1,0 +1,109 @@
+"""What taking an update is worth, on cases whose answer is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mergebench.measure.gain import Case, Mixture, gain_of_taking
+
+TASKS = ("a", "b", "c", "d")
+SIZE = 200
+
+
+def model(**right: int) -> Mixture:
+    """Return a model that has the first inputs of each task right, half of them if not said."""
+    return {task: np.arange(SIZE) < right.get(task, SIZE // 2) for task in TASKS}
+
+
+def case(target: str, *, taken: int, unprotected: int, others: int = 100, seed: int = 0) -> Case:
+    """Return a case whose models differ on the target, the taken one on the others too."""
+    rest = {task: others for task in TASKS if task != target}
+    return Case(
+        target=target,
+        seed=seed,
+        taken=model(**{target: taken}, **rest),
+        left_out=model(),
+        unprotected=model(**{target: unprotected}),
+    )
+
+
+def test_estimates_are_means_over_targets():
+    cases = [
+        case("a", taken=120, unprotected=180, others=90),
+        case("b", taken=100, unprotected=140),
+    ]
+    found = gain_of_taking(cases)
+    assert found.target.value == pytest.approx(100 * (20 + 0) / SIZE / 2)
+    assert found.others.value == pytest.approx(100 * (-10 + 0) / SIZE / 2)
+    assert found.overall.value == pytest.approx(100 * ((20 - 30) / 4 + 0) / SIZE / 2)
+    assert found.unprotected_target.value == pytest.approx(100 * (80 + 40) / SIZE / 2)
+    assert found.denied_target is not None
+    assert found.denied_target.value == pytest.approx(1 - 20 / 120)
+    assert found.denied is not None
+    assert found.denied.value == 1  # taking it costs the others more than the target gains
+
+
+def test_a_protection_that_protects_nothing_denies_nothing():
+    """A weak protection: the merge with it is that with the unprotected update."""
+    draws = np.random.default_rng(1)
+    cases = []
+    for target in TASKS:
+        better = {task: draws.random(SIZE) < (0.9 if task == target else 0.6) for task in TASKS}
+        plain = {task: draws.random(SIZE) < 0.6 for task in TASKS}
+        cases.append(Case(target=target, seed=0, taken=better, left_out=plain, unprotected=better))
+    found = gain_of_taking(cases)
+    assert found.denied is not None
+    assert found.denied.value == 0
+    assert found.denied.interval is not None
+    assert found.denied.interval.high <= 0.1
+
+
+def test_intervals_are_paired_on_test_inputs():
+    """Models that differ on the same inputs everywhere differ by a constant."""
+    cases = [case(target, taken=130, unprotected=170) for target in TASKS]
+    found = gain_of_taking(cases)
+    assert found.target.interval is not None
+    assert 15 in found.target.interval
+    # 30 of 200 inputs: a binomial share, not the difference of two independent accuracies. Targets
+    # that are drawn twice count their inputs' noise twice: its variance grows by 2 - 1/T.
+    share, count = 30 / SIZE, len(TASKS)
+    spread = np.sqrt(share * (1 - share) / SIZE / count * (2 - 1 / count))
+    width = found.target.interval.high - found.target.interval.low
+    assert width == pytest.approx(2 * 1.96 * 100 * spread, rel=0.1)
+
+
+def test_targets_are_drawn_again():
+    spread = [case("a", taken=100, unprotected=180), case("b", taken=160, unprotected=180)]
+    level = [case("a", taken=130, unprotected=180), case("b", taken=130, unprotected=180)]
+    wide, narrow = (gain_of_taking(cases).target.interval for cases in (spread, level))
+    assert wide is not None
+    assert narrow is not None
+    assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
+
+
+def test_seeds_of_a_target_are_one_target():
+    once = [case("a", taken=120, unprotected=160), case("b", taken=110, unprotected=160)]
+    twice = [*once, *(replace(one, seed=1) for one in once)]
+    assert gain_of_taking(once) == gain_of_taking(twice)
+
+
+def test_without_a_gain_to_deny_there_is_no_share():
+    cases = [case(target, taken=100, unprotected=90) for target in TASKS]
+    found = gain_of_taking(cases)
+    assert found.denied is None
+    assert found.denied_target is None
+    barely = [case(target, taken=100, unprotected=101) for target in TASKS]
+    share = gain_of_taking(barely).denied_target
+    assert share is not None
+    assert share.interval is None  # of the resampled ones, many gain nothing
+
+
+def test_what_cannot_be_compared_is_refused():
+    with pytest.raises(ValueError, match="no case"):
+        gain_of_taking([])
+    other = replace(case("a", taken=1, unprotected=1), left_out={"a": np.ones(SIZE, dtype=bool)})
+    with pytest.raises(ValueError, match="counts of"):
+        gain_of_taking([other])
