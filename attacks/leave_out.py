@@ -18,6 +18,7 @@ class LeaveOut(InformedMerger):
 
     name: ClassVar[str] = "leave_out"
     paper: ClassVar[str] = "mergebench: the merge that a rational merger compares with"
+    takes_protected: ClassVar[bool] = False
 
     def path(self, given: Suspected) -> MergePath:
         """Return the merge of the others."""

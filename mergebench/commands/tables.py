@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import get_args
 
 from mergebench.commands.options import common_options
 from mergebench.commands.parser import Later, Verbs
+from mergebench.contracts import DataUse
 from mergebench.experiment import RECOVERY, TABLE2, TABLE4, TABLE5
 from mergebench.measure import RULES
 
@@ -39,6 +41,14 @@ def add_verbs(verbs: Verbs) -> None:
     recovery.set_defaults(
         run=Later("tables", "recovery"), release="lora", default_attacks=(RECOVERY,)
     )
+    board = verbs.add_parser(
+        "leaderboard", parents=[common], help="protections against the standard set of attacks"
+    )
+    board.add_argument("--release", choices=("lora", "full"), default="lora")
+    board.add_argument(
+        "--data", choices=get_args(DataUse), default="none", help="the most that attackers get"
+    )
+    board.set_defaults(run=Later("tables", "leaderboard"))
     again = verbs.add_parser("replay", parents=[common], help="merges under another selection rule")
     again.add_argument("--rule", required=True, help=" | ".join(RULES))
     again.add_argument(

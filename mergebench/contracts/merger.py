@@ -27,7 +27,8 @@ DataUse = Literal["none", "unlabelled", "labelled"]
 class Attack(Plugin, ABC):
     """A way to combine released updates into one: a `Merger`, `InformedMerger` or `DataMerger`.
 
-    `knowledge` and `data` are the threat model. `spaces` lists where it is defined; `grid` the
+    `knowledge` and `data` are the threat model; `takes_protected`: whether the update that may be
+    protected is used at all. `spaces` lists where it is defined; `grid` the
     structural hyper-parameters that a search visits, in order; `alphas` the merging coefficients,
     None for those of the protocol. `smallest` says below which value a note that the attack leaves
     makes a result doubtful.
@@ -36,6 +37,7 @@ class Attack(Plugin, ABC):
     kind: ClassVar[str] = "attack"
     knowledge: ClassVar[Knowledge] = "blind"
     data: ClassVar[DataUse] = "none"
+    takes_protected: ClassVar[bool] = True
     spaces: ClassVar[tuple[str, ...]] = ("full",)
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {}
     alphas: ClassVar[tuple[float, ...] | None] = None

@@ -26,6 +26,9 @@ from .settings import get_full_setting as get_full_setting
 from .settings import get_setting as get_setting
 from .settings import reproducing as reproducing
 from .stage import run_jobs as run_jobs
+from .standard_set import WORST_CASE as WORST_CASE
+from .standard_set import YARDSTICKS as YARDSTICKS
+from .standard_set import levels as levels
 from .store import Store as Store
 from .workbench import Workbench as Workbench
 from .zero_shot_gate import ZERO_SHOT_TOLERANCE as ZERO_SHOT_TOLERANCE

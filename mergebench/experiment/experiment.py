@@ -69,13 +69,15 @@ class Experiment:
     def merges(self, attack: str) -> list[tuple[str, str | None, int]]:
         """Return (protection, target, seed) of every set of updates that `attack` merges.
 
-        One that is targeted treats the unprotected updates anew for every target.
+        One that is targeted treats the unprotected updates anew for every target; one that takes no
+        protected update is the same for every protection, and measured without any.
         """
-        targeted = self.setting.attack(check_attack(attack)[0]).targeted
+        merger = self.setting.attack(check_attack(attack)[0])
         tasks = self.workbench().suite.task_names
-        plain: list[str | None] = [*tasks] if targeted else [None]
+        plain: list[str | None] = [*tasks] if merger.targeted else [None]
         sets = [(UNPROTECTED, target) for target in plain]
-        sets += [(name, task) for name in self.protections for task in tasks]
+        if merger.takes_protected:
+            sets += [(name, task) for name in self.protections for task in tasks]
         return [(protection, target, seed) for seed in self.seeds for protection, target in sets]
 
     @property

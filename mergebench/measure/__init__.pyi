@@ -24,6 +24,12 @@ from .defects import Defects as Defects
 from .evaluate import Deployment as Deployment
 from .evaluate import Evaluator as Evaluator
 from .evaluate import deployed as deployed
+from .gain import Case as Case
+from .gain import Estimate as Estimate
+from .gain import Gain as Gain
+from .gain import Mixture as Mixture
+from .gain import gain_of_taking as gain_of_taking
+from .level import Level as Level
 from .measurements import FROM_BASE as FROM_BASE
 from .measurements import UNPROTECTED as UNPROTECTED
 from .measurements import ZERO_SHOT as ZERO_SHOT

@@ -23,7 +23,7 @@ from mergebench.contracts import Attack, Plugin
 from mergebench.device import device_name, uses_tf32
 from mergebench.measure.cell_warnings import CellWarning
 from mergebench.measure.counts import Counts
-from mergebench.measure.points import Point
+from mergebench.measure.points import FULL, Point
 
 CELL_FORMAT = 3
 """Version of the record; part of every key, so that a new format starts anew."""
@@ -105,6 +105,14 @@ class CellResults:
     norm_ratio: float | None = None
     notes: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[CellWarning, ...] = ()
+
+    @property
+    def chosen(self) -> Point | None:
+        """The point of the search that was chosen; None where there was no search."""
+        for point in self.points:
+            if (point.alpha, point.options, point.stage) == (self.alpha, self.options, FULL):
+                return point
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,7 +39,8 @@ class Merged:
     unprotected and `target` is None, unless the attack itself is about one; with `from_base`
     nothing was merged. `alpha` and `options` were chosen on validation; `points` is the number of
     evaluated points; `correct` and `sizes` are by task, and so is `hits`, which test inputs are
-    correct (`cell.packed`); `warnings`: what makes the numbers doubtful.
+    correct (`cell.packed`); `validated` of `validation_sizes` validation inputs are correct at the
+    chosen point; `warnings`: what makes the numbers doubtful.
     """
 
     seed: int
@@ -53,6 +54,8 @@ class Merged:
     correct: Mapping[str, int]
     sizes: Mapping[str, int]
     hits: Mapping[str, str] = field(default_factory=dict)
+    validated: Mapping[str, int] = field(default_factory=dict)
+    validation_sizes: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[CellWarning, ...] = ()
 
 

@@ -56,6 +56,7 @@ def merged_row(cell: Cell, *, from_base: bool = False) -> Merged:
     assert inputs.space is not None
     assert inputs.protection is not None
     assert results.alpha is not None
+    chosen = results.chosen
     return Merged(
         seed=inputs.seed,
         protection=FROM_BASE if from_base else inputs.protection.name,
@@ -68,5 +69,7 @@ def merged_row(cell: Cell, *, from_base: bool = False) -> Merged:
         correct=results.correct,
         sizes=results.sizes["test"],
         hits=results.hits,
+        validated={} if chosen is None else chosen.counts,
+        validation_sizes={} if chosen is None else results.sizes[chosen.stage],
         warnings=results.warnings,
     )

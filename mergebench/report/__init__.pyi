@@ -3,10 +3,12 @@ from .figure_files import write_figure2 as write_figure2
 from .figure_files import write_recovery as write_recovery
 from .labels import protection_key as protection_key
 from .labels import release_key as release_key
+from .leaderboard_files import write_leaderboard as write_leaderboard
 from .markdown import markdown_text as markdown_text
 from .published_tables import published as published
 from .table1 import write_table1 as write_table1
 from .table2_files import write_table2 as write_table2
+from .terminal import print_leaderboard as print_leaderboard
 from .terminal import print_table1 as print_table1
 from .terminal import print_table2 as print_table2
 from .writing import stated_csv_text as stated_csv_text

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mergebench.measure import UNPROTECTED, Measurements
+from mergebench.measure import UNPROTECTED, Level, Measurements
 from mergebench.report.beside_paper import BesidePaper, beside_merged, beside_standalone
 from mergebench.report.captions import headline
 from mergebench.report.labels import (
@@ -17,6 +19,8 @@ from mergebench.report.labels import (
     release_label,
     space_label,
 )
+from mergebench.report.leaderboard import leaderboard
+from mergebench.report.leaderboard_text import HEADINGS, cells, sentences
 from mergebench.report.merged_accuracies import AttackInSpace, MergedCell, Table2, is_protected
 from mergebench.report.spread import MISSING, cell_text, fixed
 from mergebench.report.table1 import table1
@@ -40,6 +44,26 @@ def print_table1(measurements: Measurements, console: Console) -> None:
     console.print(Text(title, style="bold"))
     console.print(shown)
     _print_beside(beside_standalone(measurements, table, number), console)
+
+
+def print_leaderboard(
+    measurements: Measurements, console: Console, levels: Sequence[Level], yardsticks: Sequence[str]
+) -> None:
+    """Print the leaderboard, a section per level, and how to read it."""
+    board = leaderboard(measurements, levels, yardsticks)
+    shown = _table(*HEADINGS[:2])
+    for heading in HEADINGS[2:-1]:
+        shown.add_column(heading, justify="right", overflow="fold")
+    level = None
+    for standing in board.standings:
+        if level not in (None, standing.level):
+            shown.add_section()
+        level = standing.level
+        shown.add_row(*cells(board, standing)[:-1])
+    console.print(Text(f"Leaderboard · {headline(measurements.context)}", style="bold"))
+    console.print(shown)
+    for sentence in sentences(board, measurements.context.inputs):
+        console.print(Text(sentence, style="dim"))
 
 
 def print_table2(

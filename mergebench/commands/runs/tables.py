@@ -6,6 +6,7 @@ import argparse
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from rich.console import Console
 
@@ -13,10 +14,15 @@ from mergebench.commands.parser import Parser
 from mergebench.commands.runs.experiments import checked_experiment
 from mergebench.commands.runs.file_names import stem
 from mergebench.commands.tables import MERGES, add_verbs
+from mergebench.contracts import DataUse
 from mergebench.device import AUTO
+from mergebench.errors import InputError
 from mergebench.experiment import (
+    WORST_CASE,
+    YARDSTICKS,
     Experiment,
     Monitor,
+    levels,
     measure_merges,
     measure_recovery,
     measure_standalone,
@@ -24,9 +30,11 @@ from mergebench.experiment import (
 )
 from mergebench.measure import get_rule
 from mergebench.report import (
+    print_leaderboard,
     print_table1,
     print_table2,
     write_figure2,
+    write_leaderboard,
     write_recovery,
     write_table1,
     write_table2,
@@ -91,6 +99,30 @@ def run_replay(options: argparse.Namespace) -> None:
     folder = options.results / options.backbone
     files = write_table2(replayed, folder, stem=name, number=options.table)
     print_table2(replayed, console, number=options.table)
+    _say_written(console, files)
+
+
+def run_leaderboard(options: argparse.Namespace) -> None:
+    """Measure the standard set and write the leaderboard."""
+    if options.attacks:
+        raise InputError("--attacks: the leaderboard's set of attacks is fixed; leave it out")
+    kinds = get_args(DataUse)
+    chosen = levels(options.release, data=kinds[: kinds.index(options.data) + 1])
+    options.default_attacks = (*YARDSTICKS, *(name for one in chosen for name in one.attacks))
+    experiment, console = checked_experiment(options), make_console()
+    if len(experiment.workbench().suite.task_names) < 2:
+        raise InputError("a leaderboard needs two tasks: without others there is no mixture")
+    measured = measure_merges(experiment, Monitor(console), processes=options.jobs)
+    name = "leaderboard" if options.data == "none" else f"leaderboard_{options.data}"
+    files = write_leaderboard(
+        measured,
+        options.results / options.backbone,
+        stem(name if options.release == "lora" else f"{name}_full", options, experiment),
+        levels=chosen,
+        yardsticks=YARDSTICKS,
+        version=WORST_CASE,
+    )
+    print_leaderboard(measured, console, chosen, YARDSTICKS)
     _say_written(console, files)
 
 

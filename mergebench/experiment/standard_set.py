@@ -1,0 +1,43 @@
+"""The standard set of attacks, by what an attacker knows and is given: `worst_case`, version 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mergebench.contracts import DataUse
+from mergebench.experiment.attack_names import TABLE2, TABLE4
+from mergebench.measure import Level
+
+if TYPE_CHECKING:
+    from mergebench.train import ReleaseKind
+
+WORST_CASE = 1
+"""Version of the set: raised whenever an attack comes, goes or changes."""
+
+YARDSTICKS = ("leave_out:ta@full", "leave_out:tsv@full")
+"""What a merger has without the update; the better of them by validation is compared with."""
+
+
+_INFORMED = (
+    *("hold:ta@full", "hold:tsv@full", "restore:ta@full", "restore:tsv@full"),
+    *("project:ta@full", "project:tsv@full"),
+)
+_UNLABELLED = (
+    *("regmean@full", "chain_of_merges@full", "chain_of_merges_outputs@full", "prodistill@full"),
+)
+
+
+def levels(release: ReleaseKind, *, data: Sequence[DataUse] = ("none",)) -> tuple[Level, ...]:
+    """Return the levels of the standard set for a form of release, those with `data` alone.
+
+    Attacks with data are defined for adapters here.
+    """
+    blind = TABLE2 if release == "lora" else TABLE4
+    every = (
+        Level(knowledge="blind", data="none", attacks=blind),
+        Level(knowledge="informed", data="none", attacks=_INFORMED),
+        Level(knowledge="blind", data="unlabelled", attacks=_UNLABELLED),
+        Level(knowledge="informed", data="labelled", attacks=("finetune@full",)),
+    )
+    return tuple(level for level in every if level.data in data)

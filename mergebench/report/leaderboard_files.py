@@ -1,0 +1,102 @@
+"""The leaderboard as files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mergebench.measure import Context, Estimate, Level, Measurements
+from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
+from mergebench.report.labels import FORM_IN_TITLE, protection_key
+from mergebench.report.latex import escape
+from mergebench.report.leaderboard import Leaderboard, leaderboard
+from mergebench.report.leaderboard_text import HEADINGS, cells, sentences
+from mergebench.report.markdown import markdown_text
+from mergebench.report.spread import fixed
+from mergebench.report.writing import write_csv, write_text
+
+_DIGITS = 2
+
+
+def write_leaderboard(
+    measurements: Measurements,
+    folder: Path,
+    stem: str,
+    *,
+    levels: Sequence[Level],
+    yardsticks: Sequence[str],
+    version: int,
+) -> list[Path]:
+    """Write the leaderboard as Markdown, CSV and LaTeX; `version`: of the standard set.
+
+    Returns the files. Raises `InputError` when one cannot be written.
+    """
+    board, context = leaderboard(measurements, levels, yardsticks), measurements.context
+    return [
+        write_text(folder / f"{stem}.md", _markdown(board, context, version)),
+        _write_csv(folder / f"{stem}.csv", board, context, version),
+        write_text(folder / f"{stem}.tex", _latex(board, context, stem)),
+    ]
+
+
+def _markdown(board: Leaderboard, context: Context, version: int) -> str:
+    lines = [HEADINGS, ("---",) * len(HEADINGS), *(cells(board, one) for one in board.standings)]
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    said = "".join(f"- {markdown_text(one)}\n" for one in sentences(board, context.inputs))
+    return (
+        f"# Leaderboard, worst case {version}{FORM_IN_TITLE[context.release]}\n\n{table}\n{said}\n"
+        f"## How it came about\n\n{markdown_caption(context)}"
+    )
+
+
+def _latex(board: Leaderboard, context: Context, stem: str) -> str:
+    rows = [
+        " & ".join(escape(cell) for cell in cells(board, standing)[:-1])
+        for standing in board.standings
+    ]
+    said = escape(" ".join(sentences(board, context.inputs)))
+    body = " \\\\\n".join([" & ".join(HEADINGS[:-1]) + " \\\\ \\midrule", *rows])
+    return (
+        f"{latex_comment(context)}\\begin{{table*}}\n\\centering\n\\small\n"
+        f"\\begin{{tabular}}{{ll{'r' * (len(HEADINGS) - 3)}}}\n\\toprule\n{body} \\\\\n"
+        f"\\bottomrule\n\\end{{tabular}}\n\\caption{{{said} {latex_caption(context)}}}\n"
+        f"\\label{{tab:{context.backbone}-{stem}}}\n\\end{{table*}}\n"
+    )
+
+
+def _write_csv(file: Path, board: Leaderboard, context: Context, version: int) -> Path:
+    estimates = ("gain", "gain_target", "gain_others", "denied", "denied_target")
+    header = [
+        *("worst_case", "backbone", "release", "protection", "knowledge", "data"),
+        *("alone", "target", "others", "all", "left_out_target", "left_out_others", "left_out_all"),
+        *(f"{name}{end}" for name in estimates for end in ("", "_low_95", "_high_95")),
+        *("targets", "seeds", "attacks"),
+    ]
+    rows = []
+    for one in board.standings:
+        gain = one.gain
+        own, left = one.accuracies, board.left_out
+        found = (gain.overall, gain.target, gain.others, gain.denied, gain.denied_target)
+        rows.append(
+            [
+                *(version, context.backbone, context.release, protection_key(one.protection)),
+                *(one.level.knowledge, one.level.data),
+                fixed(board.alone.get(one.protection), _DIGITS),
+                *(fixed(value, _DIGITS) for value in (own.target, own.others, own.overall)),
+                *(fixed(value, _DIGITS) for value in (left.target, left.others, left.overall)),
+                *(text for estimate in found for text in _bounds(estimate)),
+                len(board.targets),
+                " ".join(map(str, context.seeds)),
+                " ".join(f"{name}:{count}" for name, count in sorted(one.chosen.items())),
+            ]
+        )
+    return write_csv(file, header, rows)
+
+
+def _bounds(estimate: Estimate | None) -> list[str]:
+    """Return a number and the ends of its interval, empty where they are not defined."""
+    if estimate is None:
+        return [""] * 3
+    interval = estimate.interval
+    ends = (None, None) if interval is None else (interval.low, interval.high)
+    return [fixed(value, _DIGITS) for value in (estimate.value, *ends)]

@@ -1,0 +1,75 @@
+"""The leaderboard as cells of text, and how to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from mergebench.measure import UNPROTECTED, ZERO_SHOT, Estimate
+from mergebench.report.labels import attack_label, protection_label, space_label
+from mergebench.report.leaderboard import Leaderboard, Standing
+from mergebench.report.spread import MISSING, fixed
+
+HEADINGS = (
+    *("protection", "knows, is given", "alone", "target", "others", "all"),
+    *("gain of taking it", "on the target", "denied", "of the target", "best attacks"),
+)
+
+
+def sentences(board: Leaderboard, inputs: str) -> Iterator[str]:
+    """Yield how to read the table; `inputs`: as of `Context`."""
+    left, zero = board.left_out, board.alone.get(ZERO_SHOT)
+    yield (
+        f"Mean test accuracy in percent over {len(board.targets)} targets: one update is the "
+        "target's, protected or not, the others are unprotected. An attacker takes, per target, "
+        "the attack with the best mean validation accuracy over all tasks among those that what "
+        "he knows and is given allows."
+    )
+    yield (
+        f"Whoever leaves the update out has {left.target:.1f} on the target, {left.others:.1f} on "
+        f"the others and {left.overall:.1f} on all"
+        + (f"; zero-shot is {zero:.1f}." if zero is not None else ".")
+    )
+    yield (
+        "Gain of taking it: all tasks, with the update minus without it, in points. Denied: the "
+        "share of what an unprotected update gains at the same level that the protected one does "
+        f"not. In brackets 95 % intervals over other targets and test {inputs}, which are the same "
+        "for all models."
+    )
+
+
+def cells(board: Leaderboard, standing: Standing) -> tuple[str, ...]:
+    """Return the cells of one line, below `HEADINGS`."""
+    own, gain = standing.accuracies, standing.gain
+    plain = standing.protection == UNPROTECTED
+    alone = board.alone.get(standing.protection)
+    return (
+        protection_label(standing.protection),
+        standing.level.name,
+        MISSING if alone is None else fixed(alone, 1),
+        *(fixed(value, 1) for value in (own.target, own.others, own.overall)),
+        _points(gain.overall),
+        _points(gain.target),
+        MISSING if plain else _points(gain.denied, 2),
+        MISSING if plain else _points(gain.denied_target, 2),
+        _shares(standing.chosen),
+    )
+
+
+def _shares(chosen: Mapping[str, int]) -> str:
+    """Return the attacks that were the best, the most frequent first."""
+    shown = sorted(chosen.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{_attack(name)} {count}" for name, count in shown)
+
+
+def _attack(name: str) -> str:
+    attack, _, space = name.partition("@")
+    return attack_label(attack) + (f" {space_label(space)}" if space != "full" else "")
+
+
+def _points(estimate: Estimate | None, digits: int = 1) -> str:
+    """Return a number with its interval in brackets; a dash where it is not defined."""
+    if estimate is None:
+        return MISSING
+    interval = estimate.interval
+    around = "" if interval is None else f"{interval.low:z.{digits}f}, {interval.high:z.{digits}f}"
+    return f"{estimate.value:z.{digits}f} [{around or MISSING}]"

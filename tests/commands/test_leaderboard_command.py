@@ -1,0 +1,52 @@
+"""The leaderboard from scratch, on few images, few points and few attacks."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+from command_line import measure_few_images, run
+
+from mergebench.commands.runs import tables
+from mergebench.measure import Level
+
+
+@pytest.fixture
+def few(tmp_path, monkeypatch) -> list[object]:
+    def levels(release, *, data):
+        return (
+            Level(knowledge="blind", data="none", attacks=("ta@full",)),
+            Level(knowledge="informed", data="none", attacks=("hold:ta@full",)),
+        )
+
+    monkeypatch.setattr(tables, "levels", levels)
+    monkeypatch.setattr(tables, "YARDSTICKS", ("leave_out:ta@full",))
+    return measure_few_images(monkeypatch, tmp_path)
+
+
+def test_leaderboard(few, tmp_path, capsys):
+    assert run("leaderboard", *few) == 0
+    stem = "leaderboard_tasks-mnist-fashion"
+    folder = tmp_path / "results" / "mini_vit"
+    with (folder / f"{stem}.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["protection"], row["knowledge"]) for row in rows] == [
+        *(("unprotected", "blind"), ("trap2", "blind")),
+        *(("unprotected", "informed"), ("trap2", "informed")),
+    ]
+    first = (folder / f"{stem}.md").read_bytes()
+    assert "Leaderboard" in capsys.readouterr().out
+    assert run("leaderboard", *few) == 0
+    assert (folder / f"{stem}.md").read_bytes() == first
+    assert "merges: 0 measured" in capsys.readouterr().out
+
+
+def test_the_set_of_attacks_is_fixed(few, capsys):
+    assert run("leaderboard", *few, "--attacks", "ta") == 2
+    assert "the leaderboard's set of attacks is fixed" in capsys.readouterr().err
+
+
+def test_one_task_is_no_mixture(few, capsys):
+    alone = ["mnist" if word == "mnist fashion" else word for word in few]
+    assert run("leaderboard", *alone) == 2
+    assert "a leaderboard needs two tasks" in capsys.readouterr().err

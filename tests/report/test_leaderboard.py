@@ -1,0 +1,134 @@
+"""The leaderboard from merges whose answer is known, and its files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from report_data import CONTEXT, FINE_TUNED, SIZES, TASKS, TRAPPED, ZERO_SHOT, standalone
+
+from mergebench.measure import Level, Measurements, Merged
+from mergebench.measure.cell import packed
+from mergebench.report import print_leaderboard, write_leaderboard
+from mergebench.report.leaderboard import leaderboard
+from mergebench.terminal import make_console
+
+BLIND = Level(knowledge="blind", data="none", attacks=("ta@full", "tsv@core"))
+INFORMED = Level(knowledge="informed", data="none", attacks=("hold:ta@full",))
+YARDSTICKS = ("leave_out:ta@full", "leave_out:tsv@full")
+LEVELS = (BLIND, INFORMED)
+
+
+def merge(protection: str, target: str | None, name: str, share: float, valid: float) -> Merged:
+    """Return a merge that has `share` of all test inputs right, of the target half of that."""
+    attack, space = name.split("@")
+    shares = {task: share / 2 if task == target else share for task in TASKS}
+    hits = {task: np.arange(SIZES[task]) < shares[task] * SIZES[task] for task in TASKS}
+    return Merged(
+        seed=0,
+        protection=protection,
+        target=target,
+        attack=attack,
+        space=space,
+        alpha=0.3,
+        options={},
+        points=1,
+        correct={task: int(own.sum()) for task, own in hits.items()},
+        sizes=SIZES,
+        hits={task: packed(own.tolist()) for task, own in hits.items()},
+        validated={task: round(10 * valid) for task in TASKS},
+        validation_sizes=dict.fromkeys(TASKS, 10),
+    )
+
+
+MERGES = (
+    *(merge("none", None, "ta@full", 0.6, 0.5), merge("none", None, "tsv@core", 0.8, 0.7)),
+    *(
+        merge(protection, target, name, share, valid)
+        for target in TASKS
+        for protection, name, share, valid in (
+            ("none", "leave_out:ta@full", 0.4, 0.6),
+            ("none", "leave_out:tsv@full", 0.2, 0.3),
+            ("none", "hold:ta@full", 0.8, 0.6),
+            ("trap2", "ta@full", 0.4, 0.4),
+            ("trap2", "tsv@core", 0.2, 0.5),
+            ("trap2", "hold:ta@full", 0.6, 0.8),
+        )
+    ),
+)
+MEASURED = Measurements(
+    context=CONTEXT,
+    standalone=(
+        *standalone("trap2", TRAPPED),
+        *standalone("none", FINE_TUNED),
+        *standalone("zero_shot", ZERO_SHOT),
+    ),
+    merged=MERGES,
+)
+
+
+def test_the_attacker_takes_what_validation_says() -> None:
+    board = leaderboard(MEASURED, LEVELS, YARDSTICKS)
+    found = {(one.protection, one.level.knowledge): one for one in board.standings}
+    assert [*found] == [
+        *(("none", "blind"), ("trap2", "blind"), ("none", "informed"), ("trap2", "informed"))
+    ]
+    assert board.left_out.target == pytest.approx(20)  # TA by validation, though worse with TSV
+    assert board.left_out.others == pytest.approx(40)
+    assert found["trap2", "blind"].chosen == {"tsv@core": 3}  # validation prefers it, test does not
+    assert found["trap2", "blind"].accuracies.target == pytest.approx(10)
+    assert found["none", "blind"].accuracies.overall == pytest.approx(80)
+    # Who knows more may still use what a blind one uses: TSV is the best with plain updates.
+    assert found["none", "informed"].chosen == {"tsv@core": 3}
+    assert found["trap2", "informed"].chosen == {"hold:ta@full": 3}
+    assert board.alone == pytest.approx({"none": 80, "trap2": 78.667, "zero_shot": 30}, abs=1e-3)
+
+
+def test_what_is_denied() -> None:
+    board = leaderboard(MEASURED, LEVELS, YARDSTICKS)
+    blind, informed = (one for one in board.standings if one.protection == "trap2")
+    assert blind.gain.denied is not None
+    assert blind.gain.denied.value == 1
+    # 30 and 60 % against 20 and 40 %, where the unprotected merge has 80 %.
+    assert informed.gain.denied_target is not None
+    assert informed.gain.denied_target.value == pytest.approx(1 - 10 / 60)
+    assert informed.gain.overall.value == pytest.approx((10 + 2 * 20) / 3)
+
+
+def test_a_merge_that_lacks_is_named() -> None:
+    lacking = replace(MEASURED, merged=MERGES[:-1])
+    with pytest.raises(ValueError, match="hold:ta@full of kana, trap2, seed 0 was not measured"):
+        leaderboard(lacking, LEVELS, YARDSTICKS)
+
+
+def test_files(tmp_path, capsys) -> None:
+    parts = {"levels": LEVELS, "yardsticks": YARDSTICKS}
+    files = write_leaderboard(MEASURED, tmp_path, "leaderboard", version=1, **parts)
+    assert [file.name for file in files] == [f"leaderboard.{end}" for end in ("md", "csv", "tex")]
+    again = [file.read_bytes() for file in files]
+    write_leaderboard(MEASURED, tmp_path, "leaderboard", version=1, **parts)
+    assert [file.read_bytes() for file in files] == again
+    text = files[0].read_text()
+    assert "| Trap² | informed, no data | 78.7 | 30.0 | 60.0 | 50.0 |" in text
+    assert "hold TA 3" in text
+    assert "leaves the update out has 20.0 on the target, 40.0 on the others" in text
+    rows = list(csv.DictReader(io.StringIO(files[1].read_text())))
+    assert [row["attacks"] for row in rows] == [
+        *("tsv@core:3", "tsv@core:3", "tsv@core:3", "hold:ta@full:3")
+    ]
+    assert rows[3]["denied_target"] == "0.83"
+    assert rows[3]["worst_case"] == "1"
+    print_leaderboard(MEASURED, make_console(), LEVELS, YARDSTICKS)
+    assert "informed, no data" in " ".join(capsys.readouterr().out.split())
+
+
+def test_levels() -> None:
+    labelled = Level(knowledge="informed", data="labelled", attacks=())
+    assert INFORMED.allows(BLIND)
+    assert not BLIND.allows(INFORMED)
+    assert labelled.allows(INFORMED)
+    assert not INFORMED.allows(labelled)
+    assert BLIND.name == "blind, no data"
