@@ -25,6 +25,8 @@ TRAIN_PRECISION ?=
 STORE    ?= runs
 RULE     ?= target
 TABLE    ?=
+LEVELS   ?=
+RELEASE  ?=
 BASELINE ?= results/baselines/mini_vit.json
 CHECK    ?=
 SUITE    ?= vision8
@@ -53,7 +55,7 @@ OPTIONS = --backbone $(BACKBONE) $(if $(filter-out paper,$(PROTOCOL)),--protocol
           $(if $(ATTACKS),--attacks "$(ATTACKS)") \
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
-.PHONY: help install doctor table1 table2 table3 table4 table5 tables recovery replay figure2 \
+.PHONY: help install doctor table1 table2 table3 table4 table5 tables leaderboard recovery replay figure2 \
         regress verify test test-slow bench lint data data-check data-fetch pretrain clean
 
 help:  ## list the targets
@@ -62,7 +64,7 @@ help:  ## list the targets
 	@echo "    DEVICE=$(DEVICE) STORE=$(STORE) RULE=$(RULE) TABLE=2|4|5 TASKS=... ATTACKS=... PROTECTIONS=..."
 	@echo "    SET=trap2.strength=0.1 TRAIN_PRECISION=bf16 WEIGHTS=... DATA_ROOT=... PARTIAL=1 DROP_LEAKS=1"
 	@echo "    BASELINE=$(BASELINE) CHECK=--exact SUITE=vision8|text8"
-	@echo "    RESULTS=$(RESULTS) VERIFY='--cells 20 --sample-seed 1'"
+	@echo "    RESULTS=$(RESULTS) VERIFY='--cells 20 --sample-seed 1' LEVELS=unlabelled|labelled RELEASE=full"
 
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -97,6 +99,9 @@ table5: $(INSTALLED)  ## merged accuracy of attacks that look at inputs, and wha
 	$(MERGEBENCH) table5 $(OPTIONS)
 
 tables: table1 table2 table3 table4 table5  ## all five
+
+leaderboard: $(INSTALLED)  ## protections against the best attack at each level (LEVELS, RELEASE)
+	$(MERGEBENCH) leaderboard $(OPTIONS) $(if $(LEVELS),--levels $(LEVELS)) $(if $(RELEASE),--release $(RELEASE))
 
 replay: $(INSTALLED)  ## table 2 (or TABLE=4, 5) under the selection rule RULE, from STORE
 	$(MERGEBENCH) replay --rule $(RULE) $(if $(TABLE),--table $(TABLE)) $(OPTIONS)

@@ -46,7 +46,7 @@ def add_verbs(verbs: Verbs) -> None:
     )
     board.add_argument("--release", choices=("lora", "full"), default="lora")
     board.add_argument(
-        "--data", choices=get_args(DataUse), default="none", help="the most that attackers get"
+        "--levels", choices=get_args(DataUse), default="none", help="the most that attackers get"
     )
     board.set_defaults(run=Later("tables", "leaderboard"))
     again = verbs.add_parser("replay", parents=[common], help="merges under another selection rule")

@@ -107,13 +107,13 @@ def run_leaderboard(options: argparse.Namespace) -> None:
     if options.attacks:
         raise InputError("--attacks: the leaderboard's set of attacks is fixed; leave it out")
     kinds = get_args(DataUse)
-    chosen = levels(options.release, data=kinds[: kinds.index(options.data) + 1])
+    chosen = levels(options.release, data=kinds[: kinds.index(options.levels) + 1])
     options.default_attacks = (*YARDSTICKS, *(name for one in chosen for name in one.attacks))
     experiment, console = checked_experiment(options), make_console()
     if len(experiment.workbench().suite.task_names) < 2:
         raise InputError("a leaderboard needs two tasks: without others there is no mixture")
     measured = measure_merges(experiment, Monitor(console), processes=options.jobs)
-    name = "leaderboard" if options.data == "none" else f"leaderboard_{options.data}"
+    name = "leaderboard" if options.levels == "none" else f"leaderboard_{options.levels}"
     files = write_leaderboard(
         measured,
         options.results / options.backbone,
