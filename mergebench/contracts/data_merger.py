@@ -72,6 +72,11 @@ class DataMerger(Attack, ABC):
     def __call__(self, given: MergeData) -> Update:
         """Return `merge(given)`, held to its contract; `PluginError` if that is broken."""
         where = "in merge"
+        if self.targeted and self.knowledge == "blind":
+            fault = (
+                "it is about a target, which a blind attack is not told: knowledge is 'informed'"
+            )
+            raise broken(type(self), "", fault)
         with keeping_weights(type(self), given.backbone, where), blaming(type(self), where):
             merged = self.merge(given)
         fault = _fault(merged, given)

@@ -13,6 +13,7 @@ from training import TINY, assert_unchanged, synthetic_task, tiny_backbone, weig
 
 from mergebench.backbones import Backbone
 from mergebench.contracts import DataMerger, MergeData, Merger, Space
+from mergebench.errors import PluginError
 from mergebench.merging.problem import merge
 from mergebench.merging.with_data import DataMergeProblem
 from mergebench.registry import registry
@@ -199,3 +200,11 @@ def test_an_attack_is_told_what_it_declares(knowledge, data, monkeypatch) -> Non
 @pytest.mark.parametrize("attack", ATTACKS, ids=title)
 def test_only_an_informed_attack_is_about_a_target(attack) -> None:
     assert attack.knowledge == "informed" or not attack().targeted
+
+
+def test_a_blind_attack_about_a_target_is_refused(monkeypatch) -> None:
+    monkeypatch.setattr(Looking, "targeted", property(lambda attack: True))
+    backbone = tiny_backbone("mini_vit")
+    given = MergeData(backbone=backbone, updates=(), tasks=(), seed=0)
+    with pytest.raises(PluginError, match="which a blind attack is not told"):
+        Looking()(given)

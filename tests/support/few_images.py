@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mergebench.contracts import DataMerger, MergeData, Merger
+from mergebench.contracts import DataMerger, Knowledge, MergeData, Merger
 from mergebench.suites import SUITES, Split, Suite, Task, load_mini8
 from mergebench.updates.update import Update
 
@@ -49,6 +49,7 @@ class Brightened(DataMerger):
 
     name: ClassVar[str] = "brightened"
     paper: ClassVar[str] = "none: an example"
+    knowledge: ClassVar[Knowledge] = "informed"
 
     inputs_per_task: int = 5
 

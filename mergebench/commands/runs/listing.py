@@ -47,12 +47,11 @@ def run_list(options: argparse.Namespace) -> None:
 
 
 def _print_plugins(kind: str, console: Console) -> None:
-    threat = ["knows, is given"] if kind == "attacks" else []
-    table = Table("name", *threat, "hyper-parameters", "paper, where from")
+    table = Table("name", "hyper-parameters", "paper, where from")
     for one in _described()[kind]:
-        name = "\n".join([one.name, *(f"  @{space}" for space in one.spaces)])
-        told = ["\n".join(one.threat)] if threat else []
-        table.add_row(name, *told, "\n".join(one.options) or "-", f"{one.paper}\n{one.origin}")
+        spaces = (f"  @{space}" for space in one.spaces)
+        name = "\n".join([one.name, *spaces, *(f"  {said}" for said in one.threat)])
+        table.add_row(name, "\n".join(one.options) or "-", f"{one.paper}\n{one.origin}")
     console.print(table)
     for broken in registry().broken if is_scanned() else ():
         console.print(f"not usable: {broken.origin}: {broken.error}", highlight=False)
