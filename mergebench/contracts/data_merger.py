@@ -73,10 +73,8 @@ class DataMerger(Attack, ABC):
         """Return `merge(given)`, held to its contract; `PluginError` if that is broken."""
         where = "in merge"
         if self.targeted and self.knowledge == "blind":
-            fault = (
-                "it is about a target, which a blind attack is not told: knowledge is 'informed'"
-            )
-            raise broken(type(self), "", fault)
+            blind = "it is about a target, which a blind attack is not told: declare it informed"
+            raise broken(type(self), "", blind)
         with keeping_weights(type(self), given.backbone, where), blaming(type(self), where):
             merged = self.merge(given)
         fault = _fault(merged, given)
