@@ -114,8 +114,10 @@ def test_a_defect_is_one_line_and_a_traceback_only_on_request(tmp_path, words, d
 def test_a_signal_after_the_work_ends_at_once_with_its_own_status(number):
     """The output is still to be flushed then, which takes as long as its reader likes."""
     script = f"""
-import os, sys
+import os, signal, sys
 from mergebench.ending import status_of
+
+signal.signal({int(number)}, signal.SIG_DFL)  # jobs in the background of a shell ignore SIGINT
 
 class Slow:
     encoding = "utf-8"

@@ -7,6 +7,7 @@ import csv
 import pytest
 from command_line import measure_few_images, run
 
+from attacks.hold import Hold
 from mergebench.commands.runs import tables
 from mergebench.measure import Level
 
@@ -19,6 +20,7 @@ def few(tmp_path, monkeypatch) -> list[object]:
             Level(knowledge="informed", data="none", attacks=("hold:ta@full",)),
         )
 
+    monkeypatch.setattr(Hold, "alphas", (0.0, 0.5))
     monkeypatch.setattr(tables, "levels", levels)
     monkeypatch.setattr(tables, "YARDSTICKS", ("leave_out:ta@full",))
     return measure_few_images(monkeypatch, tmp_path)
