@@ -18,7 +18,6 @@ WORST_CASE = 1
 YARDSTICKS = ("leave_out:ta@full", "leave_out:tsv@full")
 """What a merger has without the update; the better of them by validation is compared with."""
 
-
 _INFORMED = (
     *("hold:ta@full", "hold:tsv@full", "restore:ta@full", "restore:tsv@full"),
     *("project:ta@full", "project:tsv@full"),
@@ -31,7 +30,7 @@ _UNLABELLED = (
 def levels(release: ReleaseKind, *, data: Sequence[DataUse] = ("none",)) -> tuple[Level, ...]:
     """Return the levels of the standard set for a form of release, those with `data` alone.
 
-    Attacks with data are defined for adapters here.
+    The attacks with data are for adapters, whatever the `release`.
     """
     blind = TABLE2 if release == "lora" else TABLE4
     every = (

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from mergebench.measure import (
+    FROM_BASE,
     UNPROTECTED,
     Case,
     Gain,
@@ -71,7 +72,8 @@ def leaderboard(
     targets, seeds = measurements.context.tasks, measurements.context.seeds
     pairs = [(target, seed) for seed in seeds for target in targets]
     left_out = {pair: merges.best(UNPROTECTED, yardsticks, *pair) for pair in pairs}
-    protections = sorted({one.protection for one in measurements.merged}, key=release_order)
+    rows = {one.protection for one in measurements.merged} - {FROM_BASE}
+    protections = sorted(rows, key=release_order)
     standings = []
     for level in levels:
         usable = [name for one in levels if level.allows(one) for name in one.attacks]

@@ -40,7 +40,9 @@ def write_leaderboard(
 
 
 def _markdown(board: Leaderboard, context: Context, version: int) -> str:
-    lines = [HEADINGS, ("---",) * len(HEADINGS), *(cells(board, one) for one in board.standings)]
+    rows = (cells(board, one) for one in board.standings)
+    safe = [(markdown_text(row[0]), *row[1:-1], markdown_text(row[-1])) for row in rows]
+    lines = [HEADINGS, ("---",) * len(HEADINGS), *safe]
     table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     said = "".join(f"- {markdown_text(one)}\n" for one in sentences(board, context.inputs))
     return (

@@ -52,3 +52,8 @@ def test_one_task_is_no_mixture(few, capsys):
     alone = ["mnist" if word == "mnist fashion" else word for word in few]
     assert run("leaderboard", *alone) == 2
     assert "a leaderboard needs two tasks" in capsys.readouterr().err
+
+
+def test_attacks_with_data_are_for_adapters(few, capsys):
+    assert run("leaderboard", *few, "--release", "full", "--levels", "labelled") == 2
+    assert "attacks with data are for adapters" in capsys.readouterr().err

@@ -104,6 +104,13 @@ def test_a_merge_that_lacks_is_named() -> None:
         leaderboard(lacking, LEVELS, YARDSTICKS)
 
 
+def test_what_starts_from_the_base_is_no_protection() -> None:
+    """Table 5's row of fine-tuning without any update is measured beside the level that has it."""
+    alone = merge("from_base", "kana", "ta@full", 0.9, 0.9)
+    board = leaderboard(replace(MEASURED, merged=(*MERGES, alone)), LEVELS, YARDSTICKS)
+    assert board == leaderboard(MEASURED, LEVELS, YARDSTICKS)
+
+
 def test_files(tmp_path, capsys) -> None:
     parts = {"levels": LEVELS, "yardsticks": YARDSTICKS}
     files = write_leaderboard(MEASURED, tmp_path, "leaderboard", version=1, **parts)

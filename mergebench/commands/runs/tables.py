@@ -106,6 +106,11 @@ def run_leaderboard(options: argparse.Namespace) -> None:
     """Measure the standard set and write the leaderboard."""
     if options.attacks:
         raise InputError("--attacks: the leaderboard's set of attacks is fixed; leave it out")
+    if options.release == "full" and options.levels != "none":
+        raise InputError(
+            f"--levels {options.levels}: the set's attacks with data are for adapters; "
+            "leave it out with --release full"
+        )
     kinds = get_args(DataUse)
     chosen = levels(options.release, data=kinds[: kinds.index(options.levels) + 1])
     options.default_attacks = (*YARDSTICKS, *(name for one in chosen for name in one.attacks))
