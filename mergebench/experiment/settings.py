@@ -166,12 +166,12 @@ _MINILM_RECIPE = Recipe(learning_rate=4e-3, **_MINILM_SCHEDULE)
 _MINILM = Setting(
     suite="text8",
     recipe=_MINILM_RECIPE,
-    protections={"trap2": {"strength": 0.15}},
+    protections={"trap2": {"strength": 0.1}},
     attacks=_few_steps(_MINILM_RECIPE),
     search_per_task=16,
     precision="fp32",
 )
-"""Chosen on validation texts (docs/minilm.md); λ of `trap2` was, at half this learning rate.
+"""Chosen on validation texts (docs/minilm.md).
 
 Float32 throughout: processors without bf16 units compute it fastest. `search_per_task` and the
 number of steps are small for what a cold table 2 costs. The recipe of fine-tuning on few inputs was
