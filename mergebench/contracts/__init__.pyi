@@ -8,9 +8,11 @@ from .merger import Attack as Attack
 from .merger import DataUse as DataUse
 from .merger import Knowledge as Knowledge
 from .merger import Merger as Merger
+from .on_rule import OnRule as OnRule
 from .plugin import Plugin as Plugin
 from .protection import Protection as Protection
 from .protection import Release as Release
+from .replacing_merger import ReplacingMerger as ReplacingMerger
 from .site import Room as Room
 from .site import Site as Site
 from .space import Encoded as Encoded

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal, Self, final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 
 from mergebench.contracts.faults import blaming, broken, keeping_weights
-from mergebench.contracts.merger import Attack, DataUse
+from mergebench.contracts.merger import Attack, DataUse, Merger
 from mergebench.contracts.plugin import is_number, require
 from mergebench.errors import shape_text
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from mergebench.backbones import Backbone, Precision
     from mergebench.suites import Task
     from mergebench.updates import Update
+
+
+def _unmerged(updates: Sequence[Update], rule: Merger) -> Update:
+    raise NotImplementedError("only what merges a set of updates knows how")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,6 +32,8 @@ class MergeData:
     about one. `start`: the merge that it starts from, its
     coefficient included, if it asked for one (`DataMerger.starts_from`). `precision` of forward
     passes. `notes`: where the attack writes down what it found, to be stored with the result.
+    `merged` returns the merge of updates by a rule, in the space in which the attack merges;
+    `kept`: what attacks made of these updates and inputs, by their options, and noted meanwhile.
     """
 
     backbone: Backbone
@@ -38,6 +44,8 @@ class MergeData:
     start: Update | None = None
     precision: Precision = "fp32"
     notes: dict[str, float] = field(default_factory=dict, repr=False)
+    merged: Callable[[Sequence[Update], Merger], Update] = field(default=_unmerged, repr=False)
+    kept: dict[str, tuple[Update, dict[str, float]]] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +101,11 @@ class DataMerger(Attack, ABC):
             counted = inputs.removesuffix("s") if self.inputs_per_class == 1 else inputs
             return f"{self.inputs_per_class} {counted} per class from split {self.split}"
         return f"{self.inputs_per_task} {inputs} per task from split {self.split}, class-balanced"
+
+    def stated(self) -> Mapping[str, Any]:
+        """Return the hyper-parameters that a caption states beside `budget`."""
+        spent = {item.name for item in fields(DataMerger)}
+        return {name: value for name, value in self.options().items() if name not in spent}
 
     def from_base(self) -> Self | None:
         """Return the same attack with W0 in place of the merge that it starts from.

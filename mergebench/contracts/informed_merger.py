@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self, final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, final
 
 from mergebench.contracts.faults import blaming, broken
-from mergebench.contracts.merger import Attack, Knowledge, Merger
+from mergebench.contracts.merger import Knowledge
+from mergebench.contracts.on_rule import OnRule
 from mergebench.contracts.plugin import require
-from mergebench.errors import InputError, shape_text
+from mergebench.errors import shape_text
 
 if TYPE_CHECKING:
     from mergebench.updates import MergePath, Update
@@ -40,18 +41,14 @@ class Suspected:
 
 
 @dataclass(frozen=True, kw_only=True)
-class InformedMerger(Attack, ABC):
+class InformedMerger(OnRule, ABC):
     """A path `W0 + F + alpha D` on which the update that may be protected has a place of its own.
 
-    `rule` merges updates on the way; in tables the attack is called `name:rule@space`, and a search
-    visits the hyper-parameters of both. It is defined where the rule is. Raises `InputError` if
-    both have a hyper-parameter of one name.
+    `rule` merges updates on the way, and the attack is defined where the rule is.
     """
 
     knowledge: ClassVar[Knowledge] = "informed"
     spaces: ClassVar[tuple[str, ...]] = ("full", "knots", "core")
-
-    rule: Merger | None = None
 
     @classmethod
     def check_class(cls) -> None:
@@ -63,14 +60,6 @@ class InformedMerger(Attack, ABC):
             f"knowledge and data are {said}; an InformedMerger is informed and given no data",
         )
 
-    def __post_init__(self) -> None:
-        """Check that names of hyper-parameters are not used twice."""
-        both = self._own().intersection(() if self.rule is None else self.rule.options())
-        if both:
-            raise InputError(
-                f"attack {self.label}: both have the hyper-parameter {sorted(both)[0]}"
-            )
-
     @final
     def __call__(self, given: Suspected) -> MergePath:
         """Return `path(given)`, held to its contract; `PluginError` if that is broken."""
@@ -80,45 +69,6 @@ class InformedMerger(Attack, ABC):
         if fault is not None:
             raise broken(type(self), "in path", fault)
         return path
-
-    @property
-    def label(self) -> str:
-        """`name:rule`."""
-        return self.name if self.rule is None else f"{self.name}:{self.rule.name}"
-
-    @property
-    def targeted(self) -> bool:
-        """It is about one of the updates, whether that is protected or not."""
-        return True
-
-    @property
-    def searched(self) -> Mapping[str, tuple[float, ...]]:
-        """The grid of the rule, then its own."""
-        return {**({} if self.rule is None else self.rule.grid), **self.grid}
-
-    @property
-    def least_notes(self) -> Mapping[str, float]:
-        """What the rule says of its notes."""
-        return {} if self.rule is None else self.rule.smallest
-
-    def option(self, name: str) -> Any:
-        """Return the value of a hyper-parameter, its own or the rule's."""
-        return getattr(self if name in self._own() else self.rule, name)
-
-    def with_options(self, **options: Any) -> Self:
-        """Return a copy with some hyper-parameters changed, its own and the rule's."""
-        own = {name: value for name, value in options.items() if name in self._own() | {"rule"}}
-        theirs = {name: value for name, value in options.items() if name not in own}
-        if theirs and self.rule is not None:
-            own["rule"] = self.rule.with_options(**theirs)
-        elif theirs:
-            own |= theirs
-        with blaming(type(self), f"made with {', '.join(options)}"):
-            return replace(self, **own)
-
-    @classmethod
-    def _own(cls) -> set[str]:
-        return {item.name for item in fields(cls)} - {"rule"}
 
     @abstractmethod
     def path(self, given: Suspected) -> MergePath:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mergebench.contracts import Attack, InformedMerger, Merger, Space
+from mergebench.contracts import Attack, Merger, OnRule, Space
 from mergebench.errors import InputError
 from mergebench.registry import registry
 
@@ -67,7 +67,7 @@ def _with_rule(name: str) -> tuple[str, tuple[str, ...]]:
     """Return the name of an attack, its rule included, and where it is defined."""
     attack, colon, rule = name.partition(":")
     found = registry().get(Attack, attack)
-    if not issubclass(found, InformedMerger):
+    if not issubclass(found, OnRule):
         if colon:
             raise InputError(f"attack {attack} is not built on a rule: leave out :{rule}")
         return attack, found.spaces

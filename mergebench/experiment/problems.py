@@ -71,6 +71,7 @@ class Problems:
             target=target if merger.targeted else None,
             start=start,
             precision=self._precision,
+            known=self._known,
         )
 
     def _released(

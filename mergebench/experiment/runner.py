@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from mergebench.contracts import DataMerger
@@ -225,13 +225,11 @@ def described(merger: DataMerger, inputs: str, trainable: str) -> str:
 
     `inputs`, `trainable`: as of `TrainingRecipe.summary`.
     """
-    budget = {item.name for item in fields(DataMerger)}
     shown = (
         value.summary(inputs, trainable) if isinstance(value, TrainingRecipe) else f"{name} {value}"
-        for name, value in merger.options().items()
-        if name not in budget
+        for name, value in merger.stated().items()
     )
-    return f"{'; '.join([f'{merger.name} looks at {merger.budget(inputs)}', *shown])}."
+    return f"{'; '.join([f'{merger.label} looks at {merger.budget(inputs)}', *shown])}."
 
 
 def searched_inputs(cells: Sequence[Cell]) -> tuple[int, int]:

@@ -118,11 +118,15 @@ _CONVNEXT_TRAP: Mapping[str, Any] = {
 
 
 def _few_steps(recipe: Recipe) -> Mapping[str, Any]:
-    """Return the options of attacks that fine-tune on few inputs; they select among few steps."""
+    """Return the options of attacks that train on few inputs; those with labels select a step."""
     tuned = replace(
         recipe, batch_size=32, steps=100, warmup_steps=0, evaluate_every=25, probe_scales=()
     )
-    return {"finetune": {"recipe": tuned}}
+    return {
+        "finetune": {"recipe": tuned},
+        "distil": {"recipe": recipe},
+        "flatten": {"recipe": tuned},
+    }
 
 
 _PAPER_SCHEDULE: Mapping[str, Any] = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mergebench.contracts import InformedMerger, Merger, Room, Space, Suspected
-from mergebench.errors import InputError
+from mergebench.contracts import InformedMerger, Space, Suspected
 from mergebench.merging.memory import UpdateMemory
-from mergebench.merging.problem import MergeProblem, Problem, check_compatible
+from mergebench.merging.merged_sets import MergedSets
+from mergebench.merging.problem import Problem, check_compatible
 from mergebench.updates import MergePath, Update
 
 
@@ -33,10 +33,7 @@ class InformedProblem(Problem[InformedMerger]):
         self.place = place
         self.space = space
         self.seed = seed
-        self._known = known
-        self._room = Room()
-        self._problems: dict[tuple[str, ...], MergeProblem] = {}
-        self._last: MergeProblem | None = None
+        self._sets = MergedSets(space, seed, known)
 
     def path(self, attack: InformedMerger) -> MergePath:
         """Return the path of `attack`.
@@ -44,31 +41,15 @@ class InformedProblem(Problem[InformedMerger]):
         Raises `InputError` when it has no rule, or one that is not defined in this space,
         `ArithmeticError` as `MergeProblem.merge`, and `PluginError` when a contract is broken.
         """
-        rule = attack.rule
-        if rule is None:
-            raise InputError(
-                f"attack {attack.name} is built on a rule that merges the other updates: name one, "
-                f"such as {attack.name}:ta"
-            )
+        rule = attack.required_rule()
         return attack(
             Suspected(
                 updates=self.updates,
                 place=self.place,
-                merged=lambda updates: self._merged(updates, rule),
+                merged=lambda updates: self._sets.merged(updates, rule),
             )
         )
 
     def notes(self, attack: InformedMerger) -> dict[str, float]:
         """Return what the rule noted at its last merge."""
-        if self._last is None or attack.rule is None:
-            return {}
-        return self._last.notes(attack.rule)
-
-    def _merged(self, updates: Sequence[Update], rule: Merger) -> Update:
-        key = tuple(update.sha256 for update in updates)
-        if key not in self._problems:
-            self._problems[key] = MergeProblem(
-                updates, space=self.space, seed=self.seed, room=self._room, known=self._known
-            )
-        self._last = self._problems[key]
-        return self._last.merge(rule)
+        return {} if attack.rule is None else self._sets.notes(attack.rule)

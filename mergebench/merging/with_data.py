@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mergebench.backbones import Backbone, Precision
-from mergebench.contracts import DataMerger, MergeData, Space
+from mergebench.contracts import DataMerger, MergeData, OnRule, Space
+from mergebench.merging.memory import UpdateMemory
+from mergebench.merging.merged_sets import MergedSets
 from mergebench.merging.problem import Problem, check_compatible
 from mergebench.merging.sampling import within_budget
 from mergebench.suites import Task
@@ -16,8 +18,9 @@ class DataMergeProblem(Problem[DataMerger]):
     """`T` updates of one backbone and the tasks that they were trained for, in the same order.
 
     `start`: returns the merge that the attack starts from, its coefficient included. `precision`:
-    of the forward passes. Raises `InputError` when the updates do not agree in sites, shapes or
-    dtypes.
+    of the forward passes. `known`: as of `MergeProblem`; what an attack made of equal updates
+    serves other problems of these tasks too. Raises `InputError` when the updates do not agree in
+    sites, shapes or dtypes.
     """
 
     def __init__(
@@ -31,6 +34,7 @@ class DataMergeProblem(Problem[DataMerger]):
         target: str | None = None,
         start: Callable[[], Update] | None = None,
         precision: Precision = "fp32",
+        known: UpdateMemory | None = None,
     ) -> None:
         if len(updates) != len(tasks):
             raise ValueError(f"{len(updates)} updates for {len(tasks)} tasks")
@@ -43,7 +47,9 @@ class DataMergeProblem(Problem[DataMerger]):
         self._target = target
         self._start = start
         self._precision: Precision = precision
-        self._notes: dict[DataMerger, dict[str, float]] = {}
+        self._known = UpdateMemory() if known is None else known
+        self._sets = MergedSets(space, seed, self._known)
+        self._notes: dict[str, dict[str, float]] = {}
 
     def merge(self, merger: DataMerger) -> Update:
         """Return the merged update `D` of `merger`, from the inputs within its budget.
@@ -59,9 +65,17 @@ class DataMergeProblem(Problem[DataMerger]):
             target=self._target if merger.knowledge == "informed" else None,
             start=None if self._start is None else self._start(),
             precision=self._precision,
+            merged=self._sets.merged,
+            kept=self._known.of(
+                "made", *(one.sha256 for one in self.updates), self._target, self.seed
+            ),
         )
         merged = merger(given)
-        self._notes[merger] = given.notes
+        built_on = merger.rule if isinstance(merger, OnRule) else None
+        self._notes[merger.label] = {
+            **given.notes,
+            **({} if built_on is None else self._sets.notes(built_on)),
+        }
         return merged
 
     def path(self, merger: DataMerger) -> MergePath:
@@ -70,4 +84,4 @@ class DataMergeProblem(Problem[DataMerger]):
 
     def notes(self, merger: DataMerger) -> dict[str, float]:
         """Return what `merger` noted at its last merge."""
-        return dict(self._notes.get(merger, {}))
+        return dict(self._notes.get(merger.label, {}))

@@ -17,3 +17,5 @@ from .recipe import ReleaseKind as ReleaseKind
 from .recipe import TrainingRecipe as TrainingRecipe
 from .record import CURVE_SCALES as CURVE_SCALES
 from .round_robin import train_in_turn as train_in_turn
+from .steps import train_to_the_end as train_to_the_end
+from .tower import Tower as Tower

@@ -51,20 +51,22 @@ class Classifier:
         the update.
         """
         embeddings = self.tower.embed_training(hidden, scale, dropout_seed)
-        return functional.cross_entropy(self._logits(embeddings), labels, reduction="none")
+        return functional.cross_entropy(self.logits(embeddings), labels, reduction="none")
 
-    @torch.inference_mode()
     def correct(self, examples: Examples, scale: float = 1.0) -> int:
         """Return how many inputs are classified correctly by `W0 + scale ΔW`."""
+        return int((self.predicted(examples, scale) == examples.labels).sum())
+
+    @torch.inference_mode()
+    def predicted(self, examples: Examples, scale: float = 1.0) -> Tensor:
+        """Return the classes of the inputs by `W0 + scale ΔW`: `(N,)` int64."""
         rows = torch.arange(len(examples), device=examples.labels.device)
-        predicted = self._batches.of(
-            lambda batch: self._logits(self.tower.embed(examples.hidden.of(batch), scale)).argmax(
-                1
-            ),
+        return self._batches.of(
+            lambda batch: self.logits(self.tower.embed(examples.hidden.of(batch), scale)).argmax(1),
             rows,
             examples.hidden.lengths(rows),
         )
-        return int((predicted == examples.labels).sum())
 
-    def _logits(self, embeddings: Tensor) -> Tensor:
+    def logits(self, embeddings: Tensor) -> Tensor:
+        """Return the logits `(N, classes)` float32 of embeddings `(N, d)`."""
         return self._logit_scale * functional.normalize(embeddings, dim=-1) @ self._head.T

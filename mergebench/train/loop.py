@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Iterator
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from mergebench.backbones import Backbone
 from mergebench.contracts import Release
-from mergebench.errors import InputError
 from mergebench.progress import Progress, StepDone, Validated
-from mergebench.seeding import generator
 from mergebench.suites import Task
-from mergebench.train.accumulation import Accumulation
-from mergebench.train.classifier import Classifier
 from mergebench.train.cost import PeakMemory, step_seconds
 from mergebench.train.full import FullTower
-from mergebench.train.like_length import of_like_length
 from mergebench.train.lora import LoraTower
-from mergebench.train.objective import Losses, Objective, Step
+from mergebench.train.objective import Losses, Objective
 from mergebench.train.recipe import FullRecipe, Recipe, TrainingRecipe
 from mergebench.train.record import init_drift, norm_ratios, probe_split, scale_curve
 from mergebench.train.selection import Candidate, Selection
+from mergebench.train.steps import Steps
 from mergebench.train.tower import Tower
 
 
@@ -67,18 +60,9 @@ class _Run:
         self.recipe, self.seed = recipe, seed
         self.memory = PeakMemory(backbone.device)
         self.tower = make_tower(backbone, recipe, seed, task)
-        self.classifier = Classifier(self.tower, task)
+        self.training = Steps(self.tower, task, objective, seed)
+        self.classifier = self.training.classifier
         self.start = self.tower.update(task.name)
-        self.optimizer = torch.optim.AdamW(
-            self.tower.parameters,
-            lr=recipe.learning_rate,
-            betas=recipe.betas,
-            eps=recipe.eps,
-            weight_decay=recipe.weight_decay,
-            fused=True,
-        )
-        self.accumulation = Accumulation(objective, self.tower.parameters)
-        self.training = self.classifier.examples(task.splits["train"])
         self.validation = self.classifier.examples(task.splits["val"])
         probe = probe_split(task.splits["val"], recipe.probe_inputs, seed)
         self.probe = self.classifier.examples(probe)
@@ -96,7 +80,7 @@ class _Run:
     def steps(self, progress: Progress) -> None:
         """Train until the last step or until patience runs out."""
         recipe, began = self.recipe, time.perf_counter()
-        for index, (hidden, labels) in enumerate(self._batches()):
+        for index, (hidden, labels) in enumerate(self.training.batches()):
             self._timed_step(index, hidden, labels)
             self.seconds = time.perf_counter() - began
             progress.step(
@@ -129,7 +113,7 @@ class _Run:
             "off_nominal_losses": [losses.off_nominal for losses in self.losses],
             "evaluations": self.evaluations,
             "selected_step": chosen.step,
-            "parts_of_a_batch": self.accumulation.parts,
+            "parts_of_a_batch": self.training.accumulation.parts,
             "validation": {"correct": chosen.correct, "images": len(self.validation)},
             "scale_curve": scale_curve(self.classifier, self.probe),
             "norm_ratio": norm_ratios(self.backbone, chosen.update),
@@ -141,58 +125,11 @@ class _Run:
         }
         return Release(update=chosen.update, record=record)
 
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield full batches: permutations of all inputs, one after the other, cut to size.
-
-        Inputs of different lengths then change places with such of neighbouring batches.
-
-        A task that the recipe does not shuffle comes class by class instead.
-        """
-        draws = generator(self.seed, "order", self.task.name)
-        wanted = self.recipe.steps * self.recipe.batch_size
-        examples = self.training
-        epochs = [
-            torch.randperm(len(examples), generator=draws)
-            if self.recipe.shuffles(self.task.name)
-            else examples.labels.cpu().argsort(stable=True)
-            for _ in range(math.ceil(wanted / len(examples)))
-        ]
-        order = torch.cat(epochs)[:wanted]
-        lengths = examples.hidden.lengths(order)
-        if lengths is not None:
-            order = of_like_length(order, lengths, self.recipe.batch_size, draws)
-        for batch in order.to(self.backbone.device).split(self.recipe.batch_size):
-            yield examples.hidden.of(batch), examples.labels[batch]
-
     def _timed_step(self, index: int, hidden: Tensor, labels: Tensor) -> None:
         began = time.perf_counter()
-        self.losses.append(self._step(index, hidden, labels))
+        self.losses.append(self.training.take(index, hidden, labels))
         looked = self.losses[-1].off_nominal is not None
         self.costs.append((time.perf_counter() - began, looked))
-
-    def _step(self, index: int, hidden: Tensor, labels: Tensor) -> Losses:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.learning_rate_at(index)
-        losses = self.accumulation.backward(
-            Step(
-                classifier=self.classifier,
-                hidden=hidden,
-                labels=labels,
-                index=index,
-                steps=self.recipe.steps,
-                key=(self.seed, self.task.name),
-            )
-        )
-        if not math.isfinite(losses.nominal):
-            raise InputError(
-                f"{self.task.name}: the loss is {losses.nominal} at step {index + 1}; "
-                "lower the learning rate or the strength of the protection"
-            )
-        if self.recipe.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.tower.parameters, self.recipe.clip_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        return losses
 
     def _evaluate(self, step: int) -> Validated:
         correct = self.classifier.correct(self.validation)

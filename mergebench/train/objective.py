@@ -36,9 +36,21 @@ class Step:
 
         All calls of one step with equal `part` use the same dropout masks.
         """
+        return self.classifier.losses(
+            self.hidden[part], self.labels[part], scale, self._dropout_seed
+        )
+
+    def embeddings(self, scale: float) -> Tensor:
+        """Return the embeddings of all inputs under `W0 + scale ΔW`: `(N, d)` float32.
+
+        Dropout as in `losses`.
+        """
+        return self.classifier.tower.embed_training(self.hidden, scale, self._dropout_seed)
+
+    @property
+    def _dropout_seed(self) -> int:
         portion = (self.portion,) if self.portion else ()
-        masks = derived_seed(*self.key, "dropout", self.index, *portion)
-        return self.classifier.losses(self.hidden[part], self.labels[part], scale, masks)
+        return derived_seed(*self.key, "dropout", self.index, *portion)
 
     @property
     def guessing_loss(self) -> float:

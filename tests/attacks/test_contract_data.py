@@ -12,7 +12,7 @@ from small_encoder import NAME, tiny_encoder, token_tasks
 from training import TINY, assert_unchanged, synthetic_task, tiny_backbone, weights_of
 
 from mergebench.backbones import Backbone
-from mergebench.contracts import DataMerger, MergeData, Merger, Space
+from mergebench.contracts import DataMerger, MergeData, Merger, OnRule, Space
 from mergebench.errors import PluginError
 from mergebench.merging.problem import merge
 from mergebench.merging.with_data import DataMergeProblem
@@ -36,6 +36,8 @@ def small(attack: type[DataMerger]) -> DataMerger:
     few: dict[str, object] = {name: value for name, value in FEW.items() if name in known}
     if isinstance(known.get("recipe"), TrainingRecipe):
         few["recipe"] = replace(known["recipe"], steps=FEW["steps"], batch_size=4)
+    if issubclass(attack, OnRule):
+        few["rule"] = registry().get(Merger, "ta")()
     return attack().with_options(inputs_per_task=4, inputs_per_class=0, **few)
 
 

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mergebench.contracts import Attack, InformedMerger, Plugin, Protection, Space
+from mergebench.contracts import Attack, OnRule, Plugin, Protection, Space
 from mergebench.errors import InputError
 from mergebench.files import replacing
 from mergebench.registry import ENTRY_POINT_GROUPS, registry
@@ -131,7 +131,7 @@ def _described(plugin: type[Plugin], origin: str) -> Description:
 def _threat(attack: type[Attack]) -> list[str]:
     """Return knowledge, data and what the attack is built on."""
     data = "no data" if attack.data == "none" else f"{attack.data} data"
-    built = [f"{attack.name}:RULE"] if issubclass(attack, InformedMerger) else []
+    built = [f"{attack.name}:RULE"] if issubclass(attack, OnRule) else []
     return [attack.knowledge, data, *built]
 
 

@@ -1,0 +1,40 @@
+"""Merging several sets of updates of one kind, each of them encoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mergebench.contracts import Merger, Room, Space
+from mergebench.merging.memory import UpdateMemory
+from mergebench.merging.problem import MergeProblem
+from mergebench.updates import Update
+
+
+class MergedSets:
+    """Merges the sets of updates that an attack asks for by any rule, in one space.
+
+    What is found out about a set serves all rules and hyper-parameters. `known`: as of
+    `MergeProblem`.
+    """
+
+    def __init__(self, space: Space, seed: int, known: UpdateMemory | None = None) -> None:
+        self._space = space
+        self._seed = seed
+        self._known = known
+        self._room = Room()
+        self._problems: dict[tuple[str, ...], MergeProblem] = {}
+        self._last: MergeProblem | None = None
+
+    def merged(self, updates: Sequence[Update], rule: Merger) -> Update:
+        """Return `D` of these updates; errors as of `MergeProblem`."""
+        key = tuple(update.sha256 for update in updates)
+        if key not in self._problems:
+            self._problems[key] = MergeProblem(
+                updates, space=self._space, seed=self._seed, room=self._room, known=self._known
+            )
+        self._last = self._problems[key]
+        return self._last.merge(rule)
+
+    def notes(self, rule: Merger) -> dict[str, float]:
+        """Return what `rule` noted at the last merge."""
+        return {} if self._last is None else self._last.notes(rule)
