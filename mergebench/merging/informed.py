@@ -55,6 +55,7 @@ class InformedProblem(Problem[InformedMerger]):
                 updates=self.updates,
                 place=self.place,
                 merged=lambda updates: self._merged(updates, rule),
+                seed=self.seed,
             )
         )
 
