@@ -10,6 +10,9 @@ from mergebench.merging.memory import UpdateMemory
 from mergebench.merging.problem import MergeProblem, Problem, check_compatible
 from mergebench.updates import MergePath, Update
 
+_KEPT = 8
+"""Sets of updates whose problems are kept; an attack that scales updates has many sets."""
+
 
 class InformedProblem(Problem[InformedMerger]):
     """`T` updates in one space, of which that at `place` may be protected.
@@ -67,9 +70,10 @@ class InformedProblem(Problem[InformedMerger]):
 
     def _merged(self, updates: Sequence[Update], rule: Merger) -> Update:
         key = tuple(update.sha256 for update in updates)
-        if key not in self._problems:
-            self._problems[key] = MergeProblem(
-                updates, space=self.space, seed=self.seed, room=self._room, known=self._known
-            )
-        self._last = self._problems[key]
-        return self._last.merge(rule)
+        found = self._problems.pop(key, None) or MergeProblem(
+            updates, space=self.space, seed=self.seed, room=self._room, known=self._known
+        )
+        self._problems[key] = self._last = found
+        if len(self._problems) > _KEPT:
+            del self._problems[next(iter(self._problems))]  # the one used longest ago
+        return found.merge(rule)

@@ -8,6 +8,7 @@ from informed import PLACE, RULES, difference, problem, updates
 
 from attacks.hold import Hold
 from attacks.hold_layers import HoldAttentionOutputs, HoldLayers
+from attacks.per_task_coefficients import PerTaskCoefficients
 from attacks.smooth import Smooth
 from attacks.spectral import Spectral, SpectralMerged
 from attacks.task_arithmetic import TaskArithmetic
@@ -141,6 +142,27 @@ def test_a_held_layer_and_a_merged_one() -> None:
     assert torch.equal(path.at(0.3).sites["wide"].dense(), merged.dense())
 
 
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_equal_coefficients_are_the_rule_of_scaled_updates(rule) -> None:
+    given = updates(factors_only=False)
+    attack = PerTaskCoefficients(rule=rule(), value=0.3, coefficients=(0.3,) * len(given))
+    expected = full(rule(), given, coefficients=(0.3,) * len(given))
+    assert difference(problem(given).path(attack).at(1.0), expected) < 1e-12
+
+
+def test_every_update_has_its_own_coefficient() -> None:
+    given = updates()
+    attack = PerTaskCoefficients(
+        rule=TaskArithmetic(), coefficients=(0.9, 0.1, 0.2, 0.3), moving=1, value=0.5
+    )
+    found = problem(given).path(attack).at(1.0)
+    factors = (0.5, 0.2, 0.9, 0.3)  # the protected update is the third
+    assert difference(found, full(TaskArithmetic(), given, coefficients=factors)) < 1e-15
+    start = problem(given).path(PerTaskCoefficients(rule=TaskArithmetic())).at(1.0)
+    held = problem(given).path(Hold(rule=TaskArithmetic())).at(0.3)
+    assert difference(start, held) < 1e-15
+
+
 @pytest.mark.parametrize(
     ("attack", "options", "message"),
     [
@@ -148,6 +170,7 @@ def test_a_held_layer_and_a_merged_one() -> None:
         (Smooth, {"samples": 0}, "attack smooth: samples is 0; give a number from 1"),
         (Smooth, {"noise": "x"}, "attack smooth: noise is 'x'; choose any or orthogonal"),
         (HoldLayers, {"share": 2.0}, "attack hold_layers: share is 2.0; give a number from -1"),
+        (PerTaskCoefficients, {"rounds": 0}, "per_task_coefficients: rounds is 0; give a number"),
         (Spectral, {"kept": 10**9}, "attack spectral: kept is 1000000000; give a number"),
     ],
 )
