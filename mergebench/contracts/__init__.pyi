@@ -13,5 +13,6 @@ from .protection import Protection as Protection
 from .protection import Release as Release
 from .site import Room as Room
 from .site import Site as Site
+from .site import Stacks as Stacks
 from .space import Encoded as Encoded
 from .space import Space as Space
