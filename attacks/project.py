@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-import torch
 from torch import Tensor
 
 from attacks.hold import COEFFICIENTS
+from attacks.parts.factors import singular_triples
 from mergebench.contracts import InformedMerger, Suspected
 from mergebench.errors import InputError, check_range
 from mergebench.updates import Dense, LowRank, MergePath, SiteUpdate, Update
@@ -58,17 +58,8 @@ class Project(InformedMerger):
         """Return orthonormal bases of the outputs `(m, r)` and inputs `(n, r)` of a change."""
         if len(change.shape) != 2:
             return None, None
-        if isinstance(change, LowRank):
-            outputs, left = torch.linalg.qr(change.up.double())
-            inputs, right = torch.linalg.qr(change.down.T.double())
-            rank = len(left)
-            values_left, values, values_right = torch.linalg.svd(left @ right.T)
-            outputs, inputs = outputs @ values_left, inputs @ values_right.T
-        else:
-            outputs, values, directions = torch.linalg.svd(
-                change.dense().double(), full_matrices=False
-            )
-            inputs, rank = directions.T, self.rank
+        outputs, values, inputs = singular_triples(change)
+        rank = len(values) if isinstance(change, LowRank) else self.rank
         used = int((values > values[0] * 1e-6).sum()) if values[0] > 0 else 0
         kept = min(rank, used)
         return outputs[:, :kept], inputs[:, :kept]

@@ -1,4 +1,4 @@
-"""Orthonormal bases of what a set of low-rank updates touches, without any dense `ΔW`."""
+"""Orthonormal bases of what low-rank updates touch, without any dense `ΔW`."""
 
 from __future__ import annotations
 
@@ -41,3 +41,18 @@ def svd_basis(columns: Tensor) -> Tensor:
     vectors, _, _ = torch.linalg.svd(triangular, full_matrices=False)
     basis: Tensor = orthonormal @ vectors
     return basis
+
+
+def singular_triples(change: SiteUpdate) -> tuple[Tensor, Tensor, Tensor]:
+    """Return `U` `(m, k)`, `S` `(k,)` and `V` `(n, k)` of a matrix `U diag(S) Vᵀ`, float64.
+
+    `S` descends and may end in zeros; `k` is the smallest of `m`, `n` and, where it comes as
+    factors, their rank, of which no SVD is larger.
+    """
+    if not isinstance(change, LowRank):
+        left, values, right = torch.linalg.svd(change.dense().double(), full_matrices=False)
+        return left, values, right.T
+    outputs, up = torch.linalg.qr(change.up.double())
+    inputs, down = torch.linalg.qr(change.down.T.double())
+    left, values, right = torch.linalg.svd(up @ down.T, full_matrices=False)
+    return outputs @ left, values, inputs @ right.T

@@ -35,7 +35,8 @@ class Regression:
     prefers the one near `W0`. `c_i`: 1 (`none`), `1/tr G̃_i` (`inv_trace`) or `tr G̃_i` (`trace`).
     `prefix`: through which blocks the inputs `X̃_i` of a block come, the expert's or those merged
     already; `block`: whose weights the block itself has meanwhile. With a merged block every linear
-    is merged on what those before it, merged, give it.
+    is merged on what those before it, merged, give it. `emphasis`: what `c_i` of the target's task
+    is multiplied by, if there is a target.
     """
 
     prefix: Whose
@@ -44,6 +45,7 @@ class Regression:
     weighting: Weighting = "none"
     shrink: float = 1.0
     ridge: float = 1e-6
+    emphasis: float = 1.0
 
     def __post_init__(self) -> None:
         check_range("shrink", self.shrink, 0, 1)
@@ -157,7 +159,9 @@ class _Merge:
                 f"site {site}: the inputs of task {self.given.tasks[task].name} are all zero or "
                 f"not finite (mean squared norm {trace:g}): look at its data and its update"
             )
-        return {"none": 1.0, "inv_trace": 1 / trace, "trace": trace}[self.regression.weighting]
+        weight = {"none": 1.0, "inv_trace": 1 / trace, "trace": trace}[self.regression.weighting]
+        targeted = self.given.tasks[task].name == self.given.target
+        return weight * self.regression.emphasis if targeted else weight
 
     def _note(self) -> None:
         if not self.weights:

@@ -15,5 +15,6 @@ from .protection import Release as Release
 from .replacing_merger import ReplacingMerger as ReplacingMerger
 from .site import Room as Room
 from .site import Site as Site
+from .site import Stacks as Stacks
 from .space import Encoded as Encoded
 from .space import Space as Space

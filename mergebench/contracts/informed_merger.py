@@ -12,8 +12,11 @@ from mergebench.contracts.merger import Knowledge
 from mergebench.contracts.on_rule import OnRule
 from mergebench.contracts.plugin import require
 from mergebench.errors import shape_text
+from mergebench.seeding import generator
 
 if TYPE_CHECKING:
+    import torch
+
     from mergebench.updates import MergePath, Update
 
 
@@ -23,11 +26,13 @@ class Suspected:
 
     `place`: of the latter among `updates`, which are in the order of their tasks. `merged` returns
     `D` of the updates that it is given, by the rule and in the space that the attack is built on.
+    `seed`: of what an attack draws.
     """
 
     updates: tuple[Update, ...]
     place: int
     merged: Callable[[Sequence[Update]], Update]
+    seed: int = 0
 
     @property
     def protected(self) -> Update:
@@ -38,6 +43,14 @@ class Suspected:
     def others(self) -> tuple[Update, ...]:
         """All other updates."""
         return (*self.updates[: self.place], *self.updates[self.place + 1 :])
+
+    def with_protected(self, update: Update) -> tuple[Update, ...]:
+        """Return all updates, with `update` in the place of the one that may be protected."""
+        return (*self.updates[: self.place], update, *self.updates[self.place + 1 :])
+
+    def generator(self, purpose: str, site: str) -> torch.Generator:
+        """Return the generator of this (seed, purpose, task, site): equal calls, equal draws."""
+        return generator(self.seed, purpose, self.place, site)
 
 
 @dataclass(frozen=True, kw_only=True)

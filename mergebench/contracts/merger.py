@@ -67,6 +67,15 @@ class Attack(Plugin, ABC):
         """Return the value of one hyper-parameter of `searched`."""
         return getattr(self, name)
 
+    def turn(self, number: int, count: int) -> Mapping[str, Any] | None:
+        """Return what to change ahead of search `number`, from 1 on; None if there is no other.
+
+        An attack with more hyper-parameters than can be searched at once has them searched in
+        turns. `self` has the options of the best point so far; `count`: of updates. These searches
+        visit `grid`, the hyper-parameters of a rule staying as the first one, of all, chose them.
+        """
+        return None
+
     @classmethod
     def check_class(cls) -> None:
         """Check what every plug-in says of itself, then threat model, spaces, grid and notes.

@@ -56,12 +56,11 @@ class OnRule(Attack, ABC):
 
     def with_options(self, **options: Any) -> Self:
         """Return a copy with some hyper-parameters changed, its own and the rule's."""
-        own = {name: value for name, value in options.items() if name in self._own() | {"rule"}}
-        theirs = {name: value for name, value in options.items() if name not in own}
+        rule = {} if self.rule is None else self.rule.options()
+        own = {name: value for name, value in options.items() if name not in rule}
+        theirs = {name: value for name, value in options.items() if name in rule}
         if theirs and self.rule is not None:
             own["rule"] = self.rule.with_options(**theirs)
-        elif theirs:
-            own |= theirs
         with blaming(type(self), f"made with {', '.join(options)}"):
             return replace(self, **own)
 

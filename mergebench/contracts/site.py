@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,8 +10,12 @@ from mergebench.seeding import generator
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
 Value = TypeVar("Value")
+
+Stacks = Callable[[], "Iterator[Tensor]"]
+"""Yields, whenever it is called, the representatives `(T, a, b)` of one site after the other."""
 
 KEPT_BYTES = 1 << 30
 """What one set of updates keeps of large tensors; those beyond it are computed at every merge."""
@@ -51,6 +55,8 @@ class Site:
     _memory: dict[str, Any] = field(default_factory=dict, repr=False)
     _own: Sequence[dict[str, Any]] = field(default_factory=list, repr=False)
     _room: Room = field(default_factory=Room, repr=False)
+    _stacks: Stacks | None = field(default=None, repr=False)
+    _of_model: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def generator(self, purpose: str, task: int) -> torch.Generator:
         """Return the generator of this (seed, purpose, task, site): equal calls, equal draws."""
@@ -69,6 +75,20 @@ class Site:
                 return value
             self._memory[key] = value
         known: Value = self._memory[key]
+        return known
+
+    def once_for_all(self, key: str, compute: Callable[[Stacks], Value]) -> Value:
+        """Return `compute(stacks)` of all sites of the model, remembered like `once`.
+
+        For what a rule has to know of the whole model, such as its largest entries. `stacks` makes
+        the representatives anew at every call, hence few calls, and a small value. Raises
+        `ValueError` for a site that belongs to no model.
+        """
+        if self._stacks is None:
+            raise ValueError(f"site {self.name} is no part of a model")
+        if key not in self._of_model:
+            self._of_model[key] = compute(self._stacks)
+        known: Value = self._of_model[key]
         return known
 
     def once_each(self, key: str, count: int, compute: Callable[[int], Value]) -> list[Value]:

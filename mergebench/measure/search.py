@@ -37,17 +37,20 @@ def search(
 ) -> SearchResult:
     """Choose alpha and the structural hyper-parameters of `merger` as `protocol` says.
 
-    Each structural point is merged once, whatever the number of alphas. `norms`: standalone
+    Each structural point is merged once, whatever the number of alphas; an attack may ask for
+    further searches from there (`Attack.turn`), each as the protocol says. `norms`: standalone
     validation accuracy by task (fractions), used if the protocol normalises. The backbone's weights
     are the same before and after.
     """
     run = _Search(problem, merger, evaluator, protocol, norms)
-    if protocol.strategy == "coordinate":
-        chosen = run.coordinate()
-    elif protocol.race is not None:
-        chosen = run.race(protocol.race)
-    else:
-        chosen = run.best(run.evaluate(run.joint_points()))
+    chosen = run.chosen()
+    for number in itertools.count(1):
+        best = merger.with_options(**chosen.options)
+        changed = best.turn(number, len(problem.updates))
+        if changed is None:
+            break
+        run.turn({**chosen.options, **changed})
+        chosen = run.best((chosen, run.chosen()))
     return SearchResult(
         chosen=chosen, path=run.path(chosen.options), points=tuple(run.points), sizes=run.sizes
     )
@@ -66,6 +69,8 @@ class _Search(Generic[AttackT]):
     ) -> None:
         self.problem = problem
         self.merger = merger
+        self.base: Options = {}
+        self.searched = merger.searched
         self.evaluator = evaluator
         self.protocol = protocol
         self.norms = norms if protocol.normalised else dict.fromkeys(norms, 1.0)
@@ -77,8 +82,21 @@ class _Search(Generic[AttackT]):
     def grid(self) -> dict[str, tuple[float, ...]]:
         return {
             name: tuple(self.protocol.grids.get(name, values))
-            for name, values in self.merger.searched.items()
+            for name, values in self.searched.items()
         }
+
+    def turn(self, options: Options) -> None:
+        """Begin another search from these options, of the attack's own grid alone."""
+        self.base, self.merger = options, self.merger.with_options(**options)
+        self.searched = self.merger.grid
+
+    def chosen(self) -> Point:
+        """Search as the protocol says and return the best point."""
+        if self.protocol.strategy == "coordinate":
+            return self.coordinate()
+        if self.protocol.race is not None:
+            return self.race(self.protocol.race)
+        return self.best(self.evaluate(self.joint_points()))
 
     def path(self, options: Options) -> MergePath:
         """Return the path for the options; the last one is remembered."""
@@ -122,21 +140,28 @@ class _Search(Generic[AttackT]):
 
     def coordinate(self) -> Point:
         """Search alpha at the attack's defaults, then each hyper-parameter at the best so far."""
-        options: dict[str, Any] = {name: self.merger.option(name) for name in self.grid}
+        defaults = {name: self.merger.option(name) for name in self.grid}
+        options: dict[str, Any] = {**self.base, **defaults}
         best = self.sweep([(options, alpha) for alpha in self.protocol.alphas])
         for name, values in self.grid.items():
             best = self.sweep([({**best.options, name: value}, best.alpha) for value in values])
         return best
 
     def joint_points(self) -> list[tuple[Options, float]]:
-        """Return every combination; alpha = 0 only once, since it undoes every merge."""
+        """Return every combination; alpha = 0 only once where it undoes every merge.
+
+        An attack with coefficients of its own has another model there for every structure.
+        """
         names, grids = list(self.grid), list(self.grid.values())
-        structures = [dict(zip(names, values, strict=True)) for values in itertools.product(*grids)]
+        structures = [
+            {**self.base, **dict(zip(names, values, strict=True))}
+            for values in itertools.product(*grids)
+        ]
         return [
             (options, alpha)
             for index, options in enumerate(structures)
             for alpha in self.protocol.alphas
-            if alpha != 0 or index == 0
+            if alpha != 0 or index == 0 or self.merger.alphas is not None
         ]
 
     def race(self, rules: Race) -> Point:

@@ -10,7 +10,6 @@ from mergebench.merging.merged_sets import MergedSets
 from mergebench.merging.problem import Problem, check_compatible
 from mergebench.updates import MergePath, Update
 
-
 class InformedProblem(Problem[InformedMerger]):
     """`T` updates in one space, of which that at `place` may be protected.
 
@@ -47,6 +46,7 @@ class InformedProblem(Problem[InformedMerger]):
                 updates=self.updates,
                 place=self.place,
                 merged=lambda updates: self._sets.merged(updates, rule),
+                seed=self.seed,
             )
         )
 

@@ -9,6 +9,9 @@ from mergebench.merging.memory import UpdateMemory
 from mergebench.merging.problem import MergeProblem
 from mergebench.updates import Update
 
+_KEPT = 8
+"""Sets of updates whose problems are kept; an attack that scales updates has many sets."""
+
 
 class MergedSets:
     """Merges the sets of updates that an attack asks for by any rule, in one space.
@@ -28,12 +31,13 @@ class MergedSets:
     def merged(self, updates: Sequence[Update], rule: Merger) -> Update:
         """Return `D` of these updates; errors as of `MergeProblem`."""
         key = tuple(update.sha256 for update in updates)
-        if key not in self._problems:
-            self._problems[key] = MergeProblem(
-                updates, space=self._space, seed=self._seed, room=self._room, known=self._known
-            )
-        self._last = self._problems[key]
-        return self._last.merge(rule)
+        found = self._problems.pop(key, None) or MergeProblem(
+            updates, space=self._space, seed=self._seed, room=self._room, known=self._known
+        )
+        self._problems[key] = self._last = found
+        if len(self._problems) > _KEPT:
+            del self._problems[next(iter(self._problems))]  # the one used longest ago
+        return found.merge(rule)
 
     def notes(self, rule: Merger) -> dict[str, float]:
         """Return what `rule` noted at the last merge."""

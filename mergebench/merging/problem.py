@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -85,6 +86,7 @@ class MergeProblem(Problem[Merger]):
         self._coefficients = coefficients
         self._encoded: dict[tuple[str, bool], Encoded] = {}
         self._sites: dict[tuple[str, bool], Site] = {}
+        self._of_model: dict[bool, dict[str, Any]] = {True: {}, False: {}}
         self._room = Room() if room is None else room
         self._known = known
 
@@ -164,9 +166,15 @@ class MergeProblem(Problem[Merger]):
                 matrix=matrix,
                 _own=self._own(name) if encoded.separate else [],
                 _room=self._room,
+                _stacks=partial(self._stacks, rotation_invariant),
+                _of_model=self._of_model[rotation_invariant],
             )
         self._keep(name, rotation_invariant, encoded)
         return encoded
+
+    def _stacks(self, rotation_invariant: bool) -> Iterator[Tensor]:
+        for name in self.updates[0].sites:
+            yield self._encode(name, rotation_invariant).stack
 
     def _own(self, name: str) -> list[dict[str, Any]]:
         """Return what is remembered of each update's representative, and of draws for its place."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from synthetic import dense, distance, low_rank
+from informed import PLACE, RULES, TASKS, difference, problem, updates
 
 from attacks.hold import Hold
 from attacks.leave_out import LeaveOut
@@ -12,15 +12,13 @@ from attacks.project import Project
 from attacks.restore import Restore
 from attacks.task_arithmetic import TaskArithmetic
 from attacks.ties import Ties
-from mergebench.contracts import InformedMerger, Merger, Space
+from mergebench.contracts import InformedMerger, Space
 from mergebench.errors import InputError, PluginError
 from mergebench.experiment import check_attack, get_setting
-from mergebench.merging import InformedProblem, merge
+from mergebench.merging import merge
 from mergebench.registry import registry
 from mergebench.updates import Dense, MergePath, Update
 
-TASKS, PLACE = 4, 2
-RULES = [found.plugin for found in registry().all(Merger)]
 PAIRS = [
     pytest.param(found.plugin, rule, space, id=f"{found.plugin.name}:{rule.name}@{space}")
     for found in registry().all(InformedMerger)
@@ -28,31 +26,6 @@ PAIRS = [
     for space in rule.spaces
     if space in found.plugin.spaces
 ]
-
-
-def updates(*, factors_only: bool = True, dtype: torch.dtype = torch.float64) -> list[Update]:
-    """Return updates of two matrices, and of a dense one and a bias where that is allowed."""
-    stacks = {
-        "wide": list(low_rank(20, 24, [3, 1, 3, 2], dtype=dtype)),
-        "tall": list(low_rank(30, 12, [2, 2, 2, 2], seed=1, dtype=dtype)),
-    }
-    if not factors_only:
-        stacks["dense"] = list(dense((16, 12), TASKS, seed=2, dtype=dtype))
-        stacks["bias"] = list(dense((17,), TASKS, seed=3, dtype=dtype))
-    return [
-        Update(sites={site: stack[task] for site, stack in stacks.items()}, label=f"task {task}")
-        for task in range(TASKS)
-    ]
-
-
-def problem(given: list[Update], space: str = "full") -> InformedProblem:
-    return InformedProblem(given, place=PLACE, space=registry().get(Space, space)())
-
-
-def difference(first: Update, second: Update) -> float:
-    assert first.sites.keys() == second.sites.keys()
-    pairs = ((first.sites[site].dense(), second.sites[site].dense()) for site in first.sites)
-    return max(distance(*pair) for pair in pairs)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])

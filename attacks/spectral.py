@@ -1,0 +1,74 @@
+"""The update that may be protected is filtered by its spectrum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from attacks.hold import COEFFICIENTS
+from attacks.parts.factors import singular_triples
+from mergebench.contracts import InformedMerger, Suspected
+from mergebench.errors import check_range
+from mergebench.updates import Dense, LowRank, MergePath, SiteUpdate, Update, factors_are_smaller
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spectral(InformedMerger):
+    """`W0 + τ' + α f(τ_i, i ≠ p)` with `τ' = SVD_k(τ_p)`, or `τ' = τ_p - SVD_k(τ_p)`.
+
+    If a trap lives in a few singular directions, the strongest or the weakest, a model without
+    them does the task and is harmless. `kept`: the `k` largest directions of each site where it is
+    positive; all but the `-kept` largest where it is negative. Changes that are no matrices stay
+    whole.
+    """
+
+    name: ClassVar[str] = "spectral"
+    paper: ClassVar[str] = "mergebench: adaptive attack on Trap² (spectral filter, held)"
+    grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"kept": (1, 2, 4, 8, -1, -2, -4)}
+    alphas: ClassVar[tuple[float, ...] | None] = COEFFICIENTS
+
+    kept: int = 8
+
+    def __post_init__(self) -> None:
+        """Check the hyper-parameters."""
+        super().__post_init__()
+        check_range(f"attack {self.name}: kept", self.kept, -1_000_000, 1_000_000)
+
+    def path(self, given: Suspected) -> MergePath:
+        """Return the merge of the others, ahead of which the filtered update stays as it is."""
+        return MergePath(
+            direction=given.merged(given.others), fixed=self._filtered(given.protected)
+        )
+
+    def _filtered(self, update: Update) -> Update:
+        sites = {site: self._filtered_change(change) for site, change in update.sites.items()}
+        return Update(sites=sites, label=update.label)
+
+    def _filtered_change(self, change: SiteUpdate) -> SiteUpdate:
+        if len(change.shape) != 2:
+            return change
+        left, values, right = singular_triples(change)
+        part = slice(self.kept) if self.kept > 0 else slice(-self.kept, None)
+        if len(values[part]) == 0:
+            return change.scaled(0.0)
+        up = (left[:, part] * values[part]).to(change.dtype)
+        down = right[:, part].T.to(change.dtype)
+        filtered = LowRank(up=up, down=down)
+        if isinstance(change, LowRank) or factors_are_smaller(filtered.shape, filtered.rank):
+            return filtered
+        return Dense(delta=filtered.dense())
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpectralMerged(Spectral):
+    """`W0 + α f(τ_1, ..., τ', ..., τ_T)`: filtered, the update is merged like any other."""
+
+    name: ClassVar[str] = "spectral_merged"
+    paper: ClassVar[str] = "mergebench: adaptive attack on Trap² (spectral filter, merged)"
+    alphas: ClassVar[tuple[float, ...] | None] = None
+
+    def path(self, given: Suspected) -> MergePath:
+        """Return the merge of all updates, one of them filtered."""
+        filtered = self._filtered(given.protected)
+        return MergePath(direction=given.merged(given.with_protected(filtered)))

@@ -1,0 +1,179 @@
+"""What informed attacks become at the ends of their hyper-parameters."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from informed import PLACE, RULES, difference, problem, updates
+
+from attacks.hold import Hold
+from attacks.hold_layers import HoldAttentionOutputs, HoldLayers
+from attacks.per_task_coefficients import PerTaskCoefficients
+from attacks.smooth import Smooth
+from attacks.spectral import Spectral, SpectralMerged
+from attacks.task_arithmetic import TaskArithmetic
+from attacks.ties import Ties
+from mergebench.contracts import Space
+from mergebench.errors import InputError
+from mergebench.merging import InformedProblem, merge
+from mergebench.registry import registry
+from mergebench.updates import LowRank, Update
+
+
+def full(rule, given: list[Update], **options) -> Update:
+    return merge(rule, given, space=registry().get(Space, "full")(), **options)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("kept", [0, 100], ids=["none dropped", "all kept"])
+def test_spectral_with_every_direction_is_holding_and_the_rule(rule, kept) -> None:
+    given = updates(factors_only=False)
+    held = problem(given).path(Hold(rule=rule()))
+    filtered = problem(given).path(Spectral(rule=rule(), kept=kept))
+    assert difference(filtered.at(0.4), held.at(0.4)) < 1e-12
+    merged = problem(given).path(SpectralMerged(rule=TaskArithmetic(), kept=kept))
+    assert difference(merged.at(0.4), full(TaskArithmetic(), given).scaled(0.4)) < 1e-12
+
+
+def test_spectral_parts_are_the_best_approximation_and_what_it_misses() -> None:
+    given = updates(factors_only=False)
+    best, rest = (
+        problem(given).path(Spectral(rule=TaskArithmetic(), kept=kept)).at(0.0) for kept in (1, -1)
+    )
+    for site, change in given[PLACE].sites.items():
+        own = change.dense()
+        if own.ndim != 2:
+            assert torch.equal(best.sites[site].dense(), own)
+            continue
+        left, values, right = torch.linalg.svd(own)
+        first = values[0] * left[:, :1] @ right[:1]
+        assert (best.sites[site].dense() - first).norm() < 1e-12 * own.norm()
+        assert (rest.sites[site].dense() - (own - first)).norm() < 1e-12 * own.norm()
+
+
+def test_spectral_of_factors_forms_no_dense_change(monkeypatch) -> None:
+    monkeypatch.setattr(LowRank, "dense", lambda change: pytest.fail("dense"))
+    given = updates()
+    fixed = problem(given).path(Spectral(rule=TaskArithmetic(), kept=2)).fixed
+    assert fixed is not None
+    assert all(change.rank <= 2 for change in fixed.sites.values())
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("samples", [1, 3])
+def test_smooth_without_noise_is_the_rule(rule, samples) -> None:
+    given = updates(factors_only=False)
+    path = problem(given).path(Smooth(rule=rule(), sigma=0, samples=samples))
+    assert path.fixed is None
+    assert difference(path.at(0.7), full(rule(), given).scaled(0.7)) < 1e-12
+
+
+@pytest.mark.parametrize("noise", ["any", "orthogonal"])
+def test_smooth_adds_noise_of_the_stated_length(noise) -> None:
+    given = updates(factors_only=False)
+    smooth = Smooth(rule=TaskArithmetic(), sigma=0.2, noise=noise)
+    path, rule = problem(given).path(smooth), full(TaskArithmetic(), given)
+    for site, change in given[PLACE].sites.items():
+        added = path.direction.sites[site].dense() - rule.sites[site].dense()
+        assert float(added.norm()) == pytest.approx(0.2 * float(change.dense().norm()), rel=1e-9)
+        along = float((added * change.dense()).sum() / added.norm() / change.dense().norm())
+        assert (abs(along) < 1e-9) == (noise == "orthogonal")
+
+
+def test_noise_depends_on_seed_task_and_site_alone() -> None:
+    given, space = updates(), registry().get(Space, "full")()
+
+    def added(seed: int, place: int) -> Update:
+        found = InformedProblem(given, place=place, space=space, seed=seed)
+        return found.path(Smooth(rule=TaskArithmetic())).direction
+
+    assert added(0, PLACE).sha256 == added(0, PLACE).sha256
+    assert len({added(seed, place).sha256 for seed in (0, 1) for place in (0, 1)}) == 4
+
+
+def test_the_average_of_noisy_sums_has_less_noise() -> None:
+    given = updates()
+    rule = full(TaskArithmetic(), given)
+    few, many = (
+        problem(given).path(Smooth(rule=TaskArithmetic(), sigma=0.5, samples=samples)).direction
+        for samples in (1, 25)
+    )
+    assert difference(many, rule) < 0.3 * difference(few, rule)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("share", [1, -1])
+def test_holding_all_layers_is_holding(rule, share) -> None:
+    given = updates(factors_only=False)
+    layers = problem(given).path(HoldLayers(rule=rule(), share=share))
+    assert difference(layers.at(0.4), problem(given).path(Hold(rule=rule())).at(0.4)) == 0
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_holding_no_layer_is_the_rule(rule) -> None:
+    given = updates(factors_only=False)
+    path = problem(given).path(HoldLayers(rule=rule(), share=0))
+    assert difference(path.at(0.4), full(rule(), given).scaled(0.4)) == 0
+    outputs = problem(given).path(HoldAttentionOutputs(rule=rule()))
+    assert difference(outputs.at(0.4), path.at(0.4)) == 0  # these sites are none
+
+
+def test_held_layers_are_those_at_an_end_by_number() -> None:
+    sites = [f"block.{number}.{part}" for number in (10, 2, 0) for part in ("fc", "attn.out_proj")]
+    rule = TaskArithmetic()
+    first = ["block.0.attn.out_proj", "block.0.fc"]
+    last = ["block.10.attn.out_proj", "block.10.fc"]
+    assert HoldLayers(rule=rule, share=1 / 3).held(sites) == first
+    assert HoldLayers(rule=rule, share=-1 / 3).held(sites) == last
+    assert HoldLayers(rule=rule, share=-2 / 3).held(sites)[-2:] == last
+    assert HoldAttentionOutputs(rule=rule).held(sites) == [
+        f"block.{number}.attn.out_proj" for number in (0, 2, 10)
+    ]
+
+
+def test_a_held_layer_and_a_merged_one() -> None:
+    given = updates()
+    path = problem(given).path(HoldLayers(rule=Ties(), share=0.5))
+    held = problem(given).path(Hold(rule=Ties())).at(0.3)
+    assert path.fixed is not None
+    assert list(path.fixed.sites) == ["tall"]  # before "wide"
+    assert torch.equal(path.at(0.3).sites["tall"].dense(), held.sites["tall"].dense())
+    merged = full(Ties(), given).scaled(0.3).sites["wide"]
+    assert torch.equal(path.at(0.3).sites["wide"].dense(), merged.dense())
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_equal_coefficients_are_the_rule_of_scaled_updates(rule) -> None:
+    given = updates(factors_only=False)
+    attack = PerTaskCoefficients(rule=rule(), value=0.3, coefficients=(0.3,) * len(given))
+    expected = full(rule(), given, coefficients=(0.3,) * len(given))
+    assert difference(problem(given).path(attack).at(1.0), expected) < 1e-12
+
+
+def test_every_update_has_its_own_coefficient() -> None:
+    given = updates()
+    attack = PerTaskCoefficients(
+        rule=TaskArithmetic(), coefficients=(0.9, 0.1, 0.2, 0.3), moving=1, value=0.5
+    )
+    found = problem(given).path(attack).at(1.0)
+    factors = (0.5, 0.2, 0.9, 0.3)  # the protected update is the third
+    assert difference(found, full(TaskArithmetic(), given, coefficients=factors)) < 1e-15
+    start = problem(given).path(PerTaskCoefficients(rule=TaskArithmetic())).at(1.0)
+    held = problem(given).path(Hold(rule=TaskArithmetic())).at(0.3)
+    assert difference(start, held) < 1e-15
+
+
+@pytest.mark.parametrize(
+    ("attack", "options", "message"),
+    [
+        (Smooth, {"sigma": -1.0}, "attack smooth: sigma is -1.0; give a number from 0"),
+        (Smooth, {"samples": 0}, "attack smooth: samples is 0; give a number from 1"),
+        (Smooth, {"noise": "x"}, "attack smooth: noise is 'x'; choose any or orthogonal"),
+        (HoldLayers, {"share": 2.0}, "attack hold_layers: share is 2.0; give a number from -1"),
+        (PerTaskCoefficients, {"rounds": 0}, "per_task_coefficients: rounds is 0; give a number"),
+        (Spectral, {"kept": 10**9}, "attack spectral: kept is 1000000000; give a number"),
+    ],
+)
+def test_wrong_options_are_refused(attack, options, message) -> None:
+    with pytest.raises(InputError, match=message):
+        attack(**options)

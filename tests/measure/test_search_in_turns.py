@@ -1,0 +1,144 @@
+"""An attack with many coefficients has them searched one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import pytest
+import torch
+
+from attacks.hold import Hold
+from attacks.per_task_coefficients import COEFFICIENTS, PerTaskCoefficients
+from attacks.spaces.full import Full
+from attacks.task_arithmetic import TaskArithmetic
+from attacks.ties import Ties
+from mergebench.backbones import Backbone, load_backbone
+from mergebench.contracts import InformedMerger
+from mergebench.errors import PluginError
+from mergebench.measure.protocols import CLEAN, CLEAN_EXHAUSTIVE, PAPER, Protocol
+from mergebench.measure.search import SearchResult, search
+from mergebench.merging import InformedProblem
+from mergebench.updates import Dense, MergePath, Update
+
+SIZES = {"one": 1000}
+PLACE = 1
+BEST = (0.6, 0.8, 0.0)
+"""The coefficients of three updates that score best, the second being the protected one."""
+PROTOCOLS = [PAPER, CLEAN, CLEAN_EXHAUSTIVE]
+
+
+class Bowl:
+    """Stands for an evaluator: the counts fall off with the distance from the best coefficients."""
+
+    def __init__(self, backbone: Backbone, tilt: float = 0.0) -> None:
+        self.backbone, self.tilt = backbone, tilt
+        self.weight = next(iter(backbone.sites.values())).weight
+        self.base = self.weight[0, :3].clone()
+
+    def correct(self, split: str) -> dict[str, int]:
+        away = (self.weight[0, :3] - self.base).double() - torch.tensor(BEST)
+        slope = float(away.square().sum() + self.tilt * away[0] * away[1])
+        return {"one": round(900 - 300 * slope)}
+
+    def hits(self, split: str, ranks: range) -> dict[str, torch.Tensor]:
+        """Return hits that are spread evenly over the inputs."""
+        count = self.correct(split)["one"]
+        order = torch.randperm(SIZES["one"], generator=torch.Generator().manual_seed(0))
+        return {"one": (order < count)[ranks.start : ranks.stop]}
+
+    def sizes(self, split: str) -> dict[str, int]:
+        return dict(SIZES)
+
+
+@pytest.fixture(scope="module")
+def backbone() -> Backbone:
+    return load_backbone("mini_vit", weights="random")
+
+
+def problem(backbone: Backbone) -> InformedProblem:
+    name, site = next(iter(backbone.sites.items()))
+    updates = []
+    for place in range(3):
+        delta = torch.zeros_like(site.weight)
+        delta[0, place] = 1.0
+        updates.append(Update(sites={name: Dense(delta=delta)}))
+    return InformedProblem(updates, place=PLACE, space=Full())
+
+
+def run(
+    backbone: Backbone, attack: InformedMerger, protocol: Protocol, tilt: float = 0.0
+) -> SearchResult:
+    assert attack.alphas is not None
+    protocol = replace(protocol, alphas=attack.alphas)
+    return search(problem(backbone), attack, Bowl(backbone, tilt), protocol, norms={"one": 1.0})
+
+
+def coefficients(found: SearchResult, backbone: Backbone) -> tuple[float, ...]:
+    change = found.path.at(found.chosen.alpha).sites[next(iter(backbone.sites))].dense()
+    return tuple(round(float(value), 6) for value in change[0, :3])
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+def test_one_round_finds_what_does_not_depend_on_the_others(backbone, protocol) -> None:
+    found = run(backbone, PerTaskCoefficients(rule=TaskArithmetic(), rounds=1), protocol)
+    assert coefficients(found, backbone) == BEST
+    assert found.chosen.counts == {"one": 900}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+def test_later_rounds_never_lose(backbone, protocol) -> None:
+    """Where the best of one coefficient depends on another's, a second round gains."""
+    scores = []
+    for rounds in (1, 2):
+        attack = PerTaskCoefficients(rule=TaskArithmetic(), rounds=rounds)
+        found = run(backbone, attack, protocol, tilt=0.8)
+        complete = [point.counts["one"] for point in found.points if point.stage == "full"]
+        assert found.chosen.counts["one"] == max(complete)
+        scores.append(max(complete))
+    assert scores[0] < scores[1]
+
+
+def test_the_search_begins_at_one_for_the_protected_update(backbone) -> None:
+    found = run(backbone, PerTaskCoefficients(rule=TaskArithmetic()), CLEAN_EXHAUSTIVE)
+    assert len(found.points) == 2 * 3 * len(COEFFICIENTS)
+    first = found.points[: len(COEFFICIENTS)]
+    assert [point.options for point in first] == [{"value": value} for value in COEFFICIENTS]
+    bowl = (0.3 - BEST[0]) ** 2 + (0.3 - BEST[2]) ** 2
+    assert [point.counts["one"] for point in first] == [
+        round(900 - 300 * (bowl + (value - BEST[1]) ** 2)) for value in COEFFICIENTS
+    ]
+    second = found.points[len(COEFFICIENTS)].options
+    assert (second["coefficients"], second["moving"]) == ((0.8, 0.3, 0.3), 1)
+
+
+def test_later_searches_leave_the_rule_as_it_is(backbone) -> None:
+    found = run(backbone, PerTaskCoefficients(rule=Ties(), rounds=1), CLEAN_EXHAUSTIVE)
+    first = len(COEFFICIENTS) * len(CLEAN.grids["top_k"])
+    assert len(found.points) == first + 2 * len(COEFFICIENTS)
+    assert len({point.options["top_k"] for point in found.points[first:]}) == 1
+
+
+def test_a_turn_of_options_that_are_not_there_is_named(backbone) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Turning(InformedMerger):
+        name: ClassVar[str] = "turning"
+        paper: ClassVar[str] = "tests"
+        alphas: ClassVar[tuple[float, ...]] = (1.0,)
+
+        def turn(self, number: int, count: int) -> Mapping[str, Any] | None:
+            return {"wheel": 1}
+
+        def path(self, given):
+            return MergePath(direction=given.protected)
+
+    with pytest.raises(PluginError, match=r"turning .*made with wheel"):
+        run(backbone, Turning(rule=TaskArithmetic()), CLEAN)
+
+
+def test_zero_is_another_model_for_every_structure_of_an_attack_with_its_own(backbone) -> None:
+    """`hold` at 0 is the protected update at one of several scales."""
+    found = run(backbone, Hold(rule=TaskArithmetic()), CLEAN_EXHAUSTIVE)
+    zeros = [point.options["nominal"] for point in found.points if point.alpha == 0]
+    assert zeros == [0.9, 1.0, 1.1]
