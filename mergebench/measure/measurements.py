@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mergebench.measure.cell_warnings import CellWarning
+from mergebench.measure.level import Level
 
 ZERO_SHOT = "zero_shot"
 UNPROTECTED = "none"
@@ -57,6 +58,27 @@ class Merged:
     validated: Mapping[str, int] = field(default_factory=dict)
     validation_sizes: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[CellWarning, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The attack and its space, as `attack@space`."""
+        return f"{self.attack}@{self.space}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Theft:
+    """The mixture with the best target accuracy that costs the other tasks little (`theft`).
+
+    Of one target and seed, by an attacker at `level`; `bound`: what it may cost, in points.
+    `merged` None: every mixture with the update costs more. Both on validation inputs.
+    """
+
+    protection: str
+    target: str
+    seed: int
+    level: Level
+    bound: int
+    merged: Merged | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,3 +148,4 @@ class Measurements:
     merged: tuple[Merged, ...] = ()
     curves: tuple[ScaleCurve, ...] = ()
     recovered: tuple[Recovered, ...] = ()
+    thefts: tuple[Theft, ...] = ()

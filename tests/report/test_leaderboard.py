@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from report_data import CONTEXT, FINE_TUNED, SIZES, TASKS, TRAPPED, ZERO_SHOT, standalone
 
-from mergebench.measure import Level, Measurements, Merged
+from mergebench.measure import BOUNDS, Level, Measurements, Merged, Theft
 from mergebench.measure.cell import packed
 from mergebench.report import print_leaderboard, write_leaderboard
 from mergebench.report.leaderboard import leaderboard
@@ -69,6 +69,23 @@ MEASURED = Measurements(
     merged=MERGES,
 )
 
+CHEAP = merge("trap2", "digits", "ta@full", 0.5, 0.4)
+THEFTS = tuple(
+    Theft(
+        protection=protection,
+        target=target,
+        seed=0,
+        level=level,
+        bound=bound,
+        # Who has no mixture of Trap² within a point, but for one target, has one within five.
+        merged=None if protection == "trap2" and bound == 1 and target != "digits" else CHEAP,
+    )
+    for protection in ("none", "trap2")
+    for level in LEVELS
+    for target in TASKS
+    for bound in BOUNDS
+)
+
 
 def test_the_attacker_takes_what_validation_says() -> None:
     board = leaderboard(MEASURED, LEVELS, YARDSTICKS)
@@ -109,6 +126,39 @@ def test_what_starts_from_the_base_is_no_protection() -> None:
     alone = merge("from_base", "kana", "ta@full", 0.9, 0.9)
     board = leaderboard(replace(MEASURED, merged=(*MERGES, alone)), LEVELS, YARDSTICKS)
     assert board == leaderboard(MEASURED, LEVELS, YARDSTICKS)
+
+
+def test_theft_at_bounded_cost() -> None:
+    board = leaderboard(replace(MEASURED, thefts=THEFTS), LEVELS, YARDSTICKS)
+    plain, trapped = (one for one in board.standings if one.level == BLIND)
+    assert [*plain.bounded] == [1, 5]
+    assert (plain.bounded[1].none, trapped.bounded[1].none, trapped.bounded[5].none) == (0, 2, 0)
+    # 25 % of one target, of the others what leaving the update out has.
+    assert trapped.bounded[1].target.value == pytest.approx((25 + 2 * 20) / 3)
+    assert trapped.bounded[1].others.value == pytest.approx((50 + 2 * 40) / 3)
+    assert trapped.bounded[1].target.interval is not None
+    assert leaderboard(MEASURED, LEVELS, YARDSTICKS).standings[0].bounded == {}
+
+
+def test_theft_in_files(tmp_path, capsys) -> None:
+    parts = {"levels": LEVELS, "yardsticks": YARDSTICKS}
+    none = tuple(
+        replace(one, merged=None) if one.protection == "trap2" and one.bound == 1 else one
+        for one in THEFTS
+    )
+    measured = replace(MEASURED, thefts=none)
+    text, table, tex = write_leaderboard(measured, tmp_path, "board", version=1, **parts)[:3]
+    assert "| Trap² | blind, no data | none | – | 3 of 3 | " in text.read_text()
+    assert "within 5 & others & none" in tex.read_text()
+    rows = list(csv.DictReader(io.StringIO(table.read_text())))
+    trapped = rows[1]
+    # None: leaving the update out is all that he has.
+    assert (trapped["theft_1"], trapped["theft_1_none"]) == ("20.00", "3")
+    assert trapped["theft_5_others"] != ""
+    print_leaderboard(measured, make_console(), LEVELS, YARDSTICKS)
+    assert "leaving the update out is then all that he has" in " ".join(
+        capsys.readouterr().out.split()
+    )
 
 
 def test_files(tmp_path, capsys) -> None:

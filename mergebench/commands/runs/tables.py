@@ -26,6 +26,7 @@ from mergebench.experiment import (
     measure_merges,
     measure_recovery,
     measure_standalone,
+    measure_worst_case,
     replay,
 )
 from mergebench.measure import get_rule
@@ -117,7 +118,9 @@ def run_leaderboard(options: argparse.Namespace) -> None:
     experiment, console = checked_experiment(options), make_console()
     if len(experiment.workbench().suite.task_names) < 2:
         raise InputError("a leaderboard needs two tasks: without others there is no mixture")
-    measured = measure_merges(experiment, Monitor(console), processes=options.jobs)
+    measured = measure_worst_case(
+        experiment, chosen, YARDSTICKS, Monitor(console), processes=options.jobs
+    )
     name = "leaderboard" if options.levels == "none" else f"leaderboard_{options.levels}"
     files = write_leaderboard(
         measured,
