@@ -10,6 +10,7 @@ from mergebench.report.captions import latex_caption, latex_comment, markdown_ca
 from mergebench.report.labels import FORM_IN_TITLE, protection_key
 from mergebench.report.latex import escape
 from mergebench.report.leaderboard import Leaderboard, Standing, leaderboard
+from mergebench.report.leaderboard_targets import write_targets
 from mergebench.report.leaderboard_text import (
     BOUNDED_HEADINGS,
     HEADINGS,
@@ -35,8 +36,9 @@ def write_leaderboard(
     yardsticks: Sequence[str],
     version: int,
 ) -> list[Path]:
-    """Write the leaderboard as Markdown, CSV and LaTeX; `version`: of the standard set.
+    """Write the leaderboard as Markdown, CSV and LaTeX, and every target's choices as a CSV.
 
+    `version`: of the standard set.
     Returns the files. Raises `InputError` when one cannot be written.
     """
     board, context = leaderboard(measurements, levels, yardsticks), measurements.context
@@ -44,6 +46,7 @@ def write_leaderboard(
         write_text(folder / f"{stem}.md", _markdown(board, context, version)),
         _write_csv(folder / f"{stem}.csv", board, context, version),
         write_text(folder / f"{stem}.tex", _latex(board, context, stem)),
+        write_targets(folder / f"{stem}_targets.csv", board, context, version),
     ]
 
 

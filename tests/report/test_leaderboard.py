@@ -164,7 +164,8 @@ def test_theft_in_files(tmp_path, capsys) -> None:
 def test_files(tmp_path, capsys) -> None:
     parts = {"levels": LEVELS, "yardsticks": YARDSTICKS}
     files = write_leaderboard(MEASURED, tmp_path, "leaderboard", version=1, **parts)
-    assert [file.name for file in files] == [f"leaderboard.{end}" for end in ("md", "csv", "tex")]
+    ends = (".md", ".csv", ".tex", "_targets.csv")
+    assert [file.name for file in files] == [f"leaderboard{end}" for end in ends]
     again = [file.read_bytes() for file in files]
     write_leaderboard(MEASURED, tmp_path, "leaderboard", version=1, **parts)
     assert [file.read_bytes() for file in files] == again
@@ -180,6 +181,30 @@ def test_files(tmp_path, capsys) -> None:
     assert rows[3]["worst_case"] == "1"
     print_leaderboard(MEASURED, make_console(), LEVELS, YARDSTICKS)
     assert "informed, no data" in " ".join(capsys.readouterr().out.split())
+
+
+def test_every_target_has_a_line(tmp_path) -> None:
+    parts = {"levels": LEVELS, "yardsticks": YARDSTICKS, "version": 1}
+    measured = replace(MEASURED, thefts=THEFTS)
+    file = write_leaderboard(measured, tmp_path, "board", **parts)[3]
+    rows = list(csv.DictReader(io.StringIO(file.read_text())))
+    assert len(rows) == 2 * len(LEVELS) * len(TASKS)
+    one = next(
+        row
+        for row in rows
+        if (row["protection"], row["knowledge"], row["target"]) == ("trap2", "informed", "flags")
+    )
+    assert (one["attack"], one["space"], one["alpha"]) == ("hold:ta", "full", "0.3")
+    # 60 % of all test inputs, half of that on the target, of 200, 100 and 50.
+    assert (one["correct"], one["correct_others"], one["correct_all"]) == ("30", "150", "180")
+    assert (one["total"], one["total_others"], one["total_all"]) == ("100", "250", "350")
+    assert (one["validated"], one["validation_total_all"]) == ("8", "30")
+    assert (one["attack_left_out"], one["correct_left_out"]) == ("leave_out:ta", "20")
+    assert (one["attack_unprotected"], one["space_unprotected"]) == ("tsv", "core")
+    assert (one["correct_unprotected"], one["correct_unprotected_all"]) == ("80", "280")
+    assert (one["attack_theft_1"], one["correct_theft_1_all"]) == ("", "")
+    assert (one["attack_theft_5"], one["correct_theft_5"]) == ("ta", "50")
+    assert (one["digits_correct"], one["kana_correct"]) == ("120", "30")
 
 
 def test_levels() -> None:
