@@ -10,6 +10,7 @@ from mergebench.report.captions import latex_caption, latex_comment, markdown_ca
 from mergebench.report.labels import FORM_IN_TITLE, protection_key
 from mergebench.report.latex import escape
 from mergebench.report.leaderboard import Leaderboard, Standing, leaderboard
+from mergebench.report.leaderboard_figure import write_leaderboard_figure
 from mergebench.report.leaderboard_targets import write_targets
 from mergebench.report.leaderboard_text import (
     BOUNDED_HEADINGS,
@@ -36,7 +37,7 @@ def write_leaderboard(
     yardsticks: Sequence[str],
     version: int,
 ) -> list[Path]:
-    """Write the leaderboard as Markdown, CSV and LaTeX, and every target's choices as a CSV.
+    """Write the leaderboard as Markdown, CSV and LaTeX, every target's choices, and the figure.
 
     `version`: of the standard set.
     Returns the files. Raises `InputError` when one cannot be written.
@@ -47,6 +48,7 @@ def write_leaderboard(
         _write_csv(folder / f"{stem}.csv", board, context, version),
         write_text(folder / f"{stem}.tex", _latex(board, context, stem)),
         write_targets(folder / f"{stem}_targets.csv", board, context, version),
+        *write_leaderboard_figure(board, context, folder, stem),
     ]
 
 

@@ -164,7 +164,7 @@ def test_theft_in_files(tmp_path, capsys) -> None:
 def test_files(tmp_path, capsys) -> None:
     parts = {"levels": LEVELS, "yardsticks": YARDSTICKS}
     files = write_leaderboard(MEASURED, tmp_path, "leaderboard", version=1, **parts)
-    ends = (".md", ".csv", ".tex", "_targets.csv")
+    ends = (".md", ".csv", ".tex", "_targets.csv", ".png", ".svg", "_points.csv")
     assert [file.name for file in files] == [f"leaderboard{end}" for end in ends]
     again = [file.read_bytes() for file in files]
     write_leaderboard(MEASURED, tmp_path, "leaderboard", version=1, **parts)
@@ -181,6 +181,33 @@ def test_files(tmp_path, capsys) -> None:
     assert rows[3]["worst_case"] == "1"
     print_leaderboard(MEASURED, make_console(), LEVELS, YARDSTICKS)
     assert "informed, no data" in " ".join(capsys.readouterr().out.split())
+
+
+def test_points_of_the_figure(tmp_path) -> None:
+    parts = {"levels": LEVELS, "yardsticks": YARDSTICKS, "version": 1}
+    thefts = tuple(
+        replace(one, merged=None) if one.level == BLIND and one.bound == 1 else one
+        for one in THEFTS
+    )
+    measured = replace(MEASURED, thefts=thefts)
+    svg, points = write_leaderboard(measured, tmp_path, "board", **parts)[-2:]
+    rows = list(csv.DictReader(io.StringIO(points.read_text())))
+    assert [(row["point"], row["protection"], row["knowledge"]) for row in rows] == [
+        *(("zero_shot", "", ""), ("left_out", "", "")),
+        *(
+            (point, protection, level)
+            for level in ("blind", "informed")
+            for protection in ("unprotected", "trap2")
+            for point in ("taken", "theft_1", "theft_5")
+            if (point, level) != ("theft_1", "blind")  # never there
+        ),
+    ]
+    taken = next(row for row in rows if row["point"] == "taken" and row["protection"] == "trap2")
+    assert (taken["target"], taken["others"]) == ("10.00", "20.00")
+    assert rows[1]["target"] == "20.00"
+    for label in ("informed, no data", "Trap²", "update left out", "costs at most 1 or 5 points"):
+        assert f"<!-- {label} -->" in svg.read_text()
+    assert CONTEXT.command in svg.read_text()
 
 
 def test_every_target_has_a_line(tmp_path) -> None:
