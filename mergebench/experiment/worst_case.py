@@ -9,7 +9,8 @@ from mergebench.experiment.bounded_theft import measure_thefts
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.runner import measure_merges_and_cells
-from mergebench.measure import Level, Measurements
+from mergebench.measure import ZERO_SHOT, Level, Measurements, Standalone
+from mergebench.progress import Silent
 
 
 def measure_worst_case(
@@ -29,4 +30,12 @@ def measure_worst_case(
     thefts = measure_thefts(
         experiment, measured, cells, levels, yardsticks, monitor, processes=processes
     )
-    return replace(measured, thefts=thefts)
+    alone = tuple(_with_norm(row, experiment) for row in measured.standalone)
+    return replace(measured, standalone=alone, thefts=thefts)
+
+
+def _with_norm(row: Standalone, experiment: Experiment) -> Standalone:
+    if row.release == ZERO_SHOT:
+        return row
+    bench = experiment.workbench()
+    return replace(row, norm=bench.release(row.release, row.task, row.seed, Silent()).norm())

@@ -20,7 +20,8 @@ class Standalone:
     """Test accuracy of one model on one task: the zero-shot backbone or a released update.
 
     `release` is `zero_shot` or a protection's name; `correct` of `size` test inputs; `hits`: which
-    of them (`mergebench.measure.cell.packed`); `warnings`: what makes the number doubtful.
+    of them (`mergebench.measure.cell.packed`); `norm`: of the update, where it was asked for;
+    `warnings`: what makes the number doubtful.
     """
 
     seed: int
@@ -29,6 +30,7 @@ class Standalone:
     correct: int
     size: int
     hits: str = ""
+    norm: float | None = None
     warnings: tuple[CellWarning, ...] = ()
 
 

@@ -10,9 +10,7 @@ from statistics import fmean
 from mergebench.measure import (
     BOUNDS,
     FROM_BASE,
-    UNPROTECTED,
     Case,
-    Choices,
     Estimate,
     Gain,
     Level,
@@ -24,6 +22,8 @@ from mergebench.measure import (
     unpacked,
 )
 from mergebench.report.labels import release_order
+from mergebench.report.leaderboard_flags import Flags
+from mergebench.report.leaderboard_picks import Pick, Picks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,23 +33,6 @@ class Accuracies:
     target: float
     others: float
     overall: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pick:
-    """What an attacker takes for one target and seed, and what that is compared with.
-
-    `taken`: with the protected update, `unprotected` with an unprotected one, both the best on
-    validation of what his level allows; `left_out`: without it. `thefts`: by bound, the best on the
-    target within it; None where every mixture costs the others more.
-    """
-
-    target: str
-    seed: int
-    taken: Merged
-    unprotected: Merged
-    left_out: Merged
-    thefts: Mapping[int, Merged | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +55,8 @@ class Standing:
 
     `accuracies`: means over targets and seeds of what is taken; `gain`: against the merge without
     the update and with the unprotected one; `chosen`: how often each attack was the best, by
-    `attack@space`; `bounded`: by bound in points, for those that were measured.
+    `attack@space`; `bounded`: by bound in points, for those that were measured;
+    `flags`: how many of the picks each kind of doubt is about.
     """
 
     protection: str
@@ -82,6 +66,7 @@ class Standing:
     gain: Gain
     chosen: Mapping[str, int]
     bounded: Mapping[int, Bounded]
+    flags: Mapping[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,9 +91,9 @@ def leaderboard(
     `yardsticks`: the merges without the update, as `attack@space`.
     """
     rows = {one.protection for one in measurements.merged} - {FROM_BASE}
-    picks = _Picks(measurements, levels, yardsticks)
+    picks, flags = Picks(measurements, levels, yardsticks), Flags(measurements, levels)
     standings = tuple(
-        _standing(protection, level, picks.of(protection, level))
+        _standing(protection, level, picks.of(protection, level), flags)
         for level in levels
         for protection in sorted(rows, key=release_order)
     )
@@ -120,42 +105,7 @@ def leaderboard(
     )
 
 
-class _Picks:
-    """What attackers take, from all that was measured."""
-
-    def __init__(
-        self, measurements: Measurements, levels: Sequence[Level], yardsticks: Sequence[str]
-    ) -> None:
-        self._choices = Choices(measurements.merged)
-        self._levels = levels
-        self._yardsticks = yardsticks
-        context = measurements.context
-        self._pairs = [(target, seed) for seed in context.seeds for target in context.tasks]
-        self._thefts = {
-            (one.protection, one.level, one.target, one.seed, one.bound): one.merged
-            for one in measurements.thefts
-        }
-
-    def of(self, protection: str, level: Level) -> tuple[Pick, ...]:
-        usable = [name for one in self._levels if level.allows(one) for name in one.attacks]
-        return tuple(
-            Pick(
-                target=target,
-                seed=seed,
-                taken=self._choices.best(protection, usable, target, seed),
-                unprotected=self._choices.best(UNPROTECTED, usable, target, seed),
-                left_out=self._choices.left_out(self._yardsticks, target, seed),
-                thefts={
-                    bound: self._thefts[key]
-                    for bound in BOUNDS
-                    if (key := (protection, level, target, seed, bound)) in self._thefts
-                },
-            )
-            for target, seed in self._pairs
-        )
-
-
-def _standing(protection: str, level: Level, picks: tuple[Pick, ...]) -> Standing:
+def _standing(protection: str, level: Level, picks: tuple[Pick, ...], flags: Flags) -> Standing:
     cases = [
         Case(
             target=one.target,
@@ -178,6 +128,7 @@ def _standing(protection: str, level: Level, picks: tuple[Pick, ...]) -> Standin
             for bound in BOUNDS
             if all(bound in one.thefts for one in picks)
         },
+        flags=flags.of(protection, level, picks),
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mergebench.measure import BOUNDS, Context, Estimate, Level, Measurements
 from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
+from mergebench.report.doubts import listed
 from mergebench.report.labels import FORM_IN_TITLE, protection_key
 from mergebench.report.latex import escape
 from mergebench.report.leaderboard import Leaderboard, Standing, leaderboard
@@ -112,7 +113,7 @@ def _write_csv(file: Path, board: Leaderboard, context: Context, version: int) -
         *("alone", "target", "others", "all", "left_out_target", "left_out_others", "left_out_all"),
         *(f"{name}{end}" for name in estimates for end in ("", "_low_95", "_high_95")),
         *(f"theft_{bound}{end}" for bound in BOUNDS for end in _BOUNDED_ENDS),
-        *("targets", "seeds", "attacks"),
+        *("targets", "seeds", "attacks", "flags"),
     ]
     rows = []
     for one in board.standings:
@@ -131,6 +132,7 @@ def _write_csv(file: Path, board: Leaderboard, context: Context, version: int) -
                 len(board.targets),
                 " ".join(map(str, context.seeds)),
                 " ".join(f"{name}:{count}" for name, count in sorted(one.chosen.items())),
+                listed(one.flags),
             ]
         )
     return write_csv(file, header, rows)

@@ -8,7 +8,8 @@ from pathlib import Path
 from mergebench.measure import BOUNDS, Context, Merged
 from mergebench.report.doubts import listed, tally
 from mergebench.report.labels import protection_key
-from mergebench.report.leaderboard import Leaderboard, Pick, Standing
+from mergebench.report.leaderboard import Leaderboard, Standing
+from mergebench.report.leaderboard_picks import Pick
 from mergebench.report.writing import settings_text, write_csv
 
 _PARTS = ("", "_others", "_all")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from mergebench.measure import BOUNDS, UNPROTECTED, ZERO_SHOT, Estimate
+from mergebench.report.doubts import legend, marks
 from mergebench.report.labels import attack_label, protection_label, space_label
 from mergebench.report.leaderboard import Bounded, Leaderboard, Standing
 from mergebench.report.spread import MISSING, fixed
 
 HEADINGS = (
     *("protection", "knows, is given", "alone", "target", "others", "all"),
-    *("gain of taking it", "on the target", "denied", "of the target", "best attacks"),
+    *("gain of taking it", "on the target", "denied", "of the target", "flags", "best attacks"),
 )
 BOUNDED_HEADINGS = (
     *("protection", "knows, is given"),
@@ -39,6 +40,7 @@ def sentences(board: Leaderboard, inputs: str) -> Iterator[str]:
         f"not. In brackets 95 % intervals over other targets and test {inputs}, which are the same "
         "for all models."
     )
+    yield from legend({_group(one): one.flags for one in board.standings}, inputs)
 
 
 def cells(board: Leaderboard, standing: Standing) -> tuple[str, ...]:
@@ -55,6 +57,7 @@ def cells(board: Leaderboard, standing: Standing) -> tuple[str, ...]:
         _points(gain.target),
         MISSING if plain else _points(gain.denied, 2),
         MISSING if plain else _points(gain.denied_target, 2),
+        marks(standing.flags),
         _shares(standing.chosen),
     )
 
@@ -90,6 +93,12 @@ def _bounded(found: Bounded) -> tuple[str, str, str]:
     if found.none == found.picks:
         return "none", MISSING, none
     return _points(found.target), fixed(found.others.value, 1), none
+
+
+def _group(standing: Standing) -> str:
+    """Return which merges flags are counted of."""
+    whose, level = protection_label(standing.protection), standing.level.name
+    return f"{len(standing.picks)} ({whose}; {level})"
 
 
 def _shares(chosen: Mapping[str, int]) -> str:

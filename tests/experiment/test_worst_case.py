@@ -71,6 +71,14 @@ def test_every_theft_is_tested(first):
         assert theft.merged.correct.keys() == theft.merged.hits.keys() == set(TASKS)
 
 
+def test_norms_of_updates_are_known(store, first):
+    bench = experiment_in(store).workbench()
+    norms = {(one.release, one.task): one.norm for one in first.standalone}
+    assert norms["zero_shot", "mnist"] is None
+    for release in ("none", "trap2"):
+        assert norms[release, "mnist"] == bench.release(release, "mnist", 0, Silent()).norm()
+
+
 def test_who_may_cost_more_steals_no_less_on_validation(first):
     by_bound = {
         (one.protection, one.level, one.target, one.bound): one.merged for one in first.thefts
