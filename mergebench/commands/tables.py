@@ -48,7 +48,7 @@ def add_verbs(verbs: Verbs) -> None:
     board.add_argument(
         "--levels", choices=get_args(DataUse), default="none", help="the most that attackers get"
     )
-    board.set_defaults(run=Later("tables", "leaderboard"))
+    board.set_defaults(run=Later("leaderboard", "leaderboard"))
     again = verbs.add_parser("replay", parents=[common], help="merges under another selection rule")
     again.add_argument("--rule", required=True, help=" | ".join(RULES))
     again.add_argument(

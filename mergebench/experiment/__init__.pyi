@@ -31,6 +31,7 @@ from .standard_set import YARDSTICKS as YARDSTICKS
 from .standard_set import levels as levels
 from .store import Store as Store
 from .workbench import Workbench as Workbench
+from .worst_case import measure_worst_case as measure_worst_case
 from .zero_shot_gate import ZERO_SHOT_TOLERANCE as ZERO_SHOT_TOLERANCE
 from .zero_shot_gate import ZeroShot as ZeroShot
 from .zero_shot_gate import zero_shot_checks as zero_shot_checks

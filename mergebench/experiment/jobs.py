@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,13 @@ from mergebench.experiment.executors import Report
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import CellDone, CellStarted, ReportingProgress
 from mergebench.measure import UNPROTECTED, Cell
-from mergebench.merging import AttackT, InformedProblem, MergeProblem, Problem
+from mergebench.merging import (
+    AttackT,
+    DataMergeProblem,
+    InformedProblem,
+    MergeProblem,
+    Problem,
+)
 from mergebench.progress import Silent
 from mergebench.registry import registry
 from mergebench.updates import MergePath, Update
@@ -167,11 +173,23 @@ class Merges:
         if isinstance(merger, DataMerger):
             alone = merger.from_base() if from_base else merger
             assert alone is not None
-            return self._with_data(alone, registry().get(Space, space)())
+            problem, begun = self._data_problem(alone, space)
+            return self._measured(alone, problem, self._updates[1], begun)
         if isinstance(merger, InformedMerger):
             return self._measured(merger, self._informed_problem(space), self._updates[1])
         assert isinstance(merger, Merger)
         return self._measured(merger, self._problem(space), self._updates[1])
+
+    def point(self, attack: str, space: str, options: Mapping[str, Any], alpha: float) -> Cell:
+        """Return the tested or recalled cell of one attack at one point, without any search."""
+        merger = self._attack(attack).with_options(**options)
+        if isinstance(merger, DataMerger):
+            problem, begun = self._data_problem(merger, space)
+            return self._tested(merger, problem, alpha, begun)
+        if isinstance(merger, InformedMerger):
+            return self._tested(merger, self._informed_problem(space), alpha)
+        assert isinstance(merger, Merger)
+        return self._tested(merger, self._problem(space), alpha)
 
     def path(self, attack: str, space: str, options: Mapping[str, Any]) -> MergePath | None:
         """Return one merge without any search; None for an attack that looks at inputs."""
@@ -186,18 +204,27 @@ class Merges:
         defects = self._protocol.defects.attack_options(name.partition(":")[2] or name)
         return found.with_options(**defects)
 
-    def _with_data(self, merger: DataMerger, space: Space) -> Cell:
-        bench, (protection, target, seed) = self._bench, self._updates
-        if merger.starts_from is None:
-            problem = bench.problems.with_data(merger, space, protection, target, seed, Silent())
-            return self._measured(merger, problem, target)
-        name, start_space = check_attack(merger.starts_from)
+    def _data_problem(self, merger: DataMerger, space: str) -> tuple[DataMergeProblem, Cell | None]:
+        """Return the merge with data, and the cell of the merge that it starts from."""
+        (protection, target, seed), found = self._updates, registry().get(Space, space)()
+        begun, start = None, None
+        if merger.starts_from is not None:
+            begun, start = self._start(merger.name, merger.starts_from)
+        problem = self._bench.problems.with_data(
+            merger, found, protection, target, seed, Silent(), start=start
+        )
+        return problem, begun
+
+    def _start(self, attack: str, starts_from: str) -> tuple[Cell, Callable[[], Update]]:
+        """Return the cell of the merge that `attack` starts from, and what makes that merge."""
+        protection, target, _ = self._updates
+        name, start_space = check_attack(starts_from)
         # Nothing is protected or asked for in the merge that all targets start from.
         from_where = None if protection == UNPROTECTED else target
         starter, starting = self._attack(name), self._problem(start_space)
         if not isinstance(starter, Merger):
             raise InputError(
-                f"attack {merger.name} cannot start from {name}, which looks at inputs itself; "
+                f"attack {attack} cannot start from {name}, which looks at inputs itself; "
                 "start it from one that looks at none"
             )
         begun = self._measured(starter, starting, from_where)
@@ -208,10 +235,7 @@ class Merges:
             chosen = starter.with_options(**begun.results.options)
             return starting.merge(chosen).scaled(alpha)
 
-        problem = bench.problems.with_data(
-            merger, space, protection, target, seed, Silent(), start=start
-        )
-        return self._measured(merger, problem, target, begun)
+        return begun, start
 
     def _informed_problem(self, space: str) -> InformedProblem:
         if space not in self._informed:
@@ -244,4 +268,16 @@ class Merges:
             target=target,
             norms=self._norms,
             start=start,
+        )
+
+    def _tested(
+        self,
+        attack: AttackT,
+        problem: Problem[AttackT],
+        alpha: float,
+        start: Cell | None = None,
+    ) -> Cell:
+        protection, target, _ = self._updates
+        return self._bench.tested(
+            attack, problem, alpha, protection=protection, target=target, start=start
         )

@@ -65,10 +65,17 @@ def _recalled_standalone(experiment: Experiment, *, curves: bool) -> Measurement
 
 def measure_merges(experiment: Experiment, monitor: Monitor, *, processes: int) -> Measurements:
     """Return the merged accuracies of all attacks, measuring what is missing."""
+    return measure_merges_and_cells(experiment, monitor, processes=processes)[0]
+
+
+def measure_merges_and_cells(
+    experiment: Experiment, monitor: Monitor, *, processes: int
+) -> tuple[Measurements, list[Cell]]:
+    """Return what `measure_merges` returns, and the cells of the merges in the same order."""
     alone = measure_standalone(experiment, monitor, processes=processes)
     jobs = _merge_jobs(experiment)
     run_jobs(jobs, monitor, "merges", processes=processes)
-    return _with_merges(experiment, alone)[0]
+    return _with_merges(experiment, alone)
 
 
 def recall_merges(experiment: Experiment) -> tuple[Measurements, list[Cell]]:

@@ -11,9 +11,10 @@ from mergebench.experiment.executors import Report, execute
 from mergebench.experiment.jobs import MergeJob, ReleaseJob, ZeroShotJob
 from mergebench.experiment.making import NotMeasuredError
 from mergebench.experiment.monitor import CellDone, CellPutOff, CellStarted, Monitor
+from mergebench.experiment.point_job import PointJob
 from mergebench.files import ClaimedError
 
-Job = ReleaseJob | ZeroShotJob | MergeJob
+Job = ReleaseJob | ZeroShotJob | MergeJob | PointJob
 
 POLL_S = 1.0
 

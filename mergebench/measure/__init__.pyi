@@ -18,6 +18,7 @@ from .cell_warnings import UNFAITHFUL as UNFAITHFUL
 from .cell_warnings import UTILITY_LOSS as UTILITY_LOSS
 from .cell_warnings import WEAKER_THAN_TA as WEAKER_THAN_TA
 from .cell_warnings import not_reproduced as not_reproduced
+from .choices import Choices as Choices
 from .counts import Counts as Counts
 from .defects import NO_DEFECTS as NO_DEFECTS
 from .defects import Defects as Defects
@@ -25,9 +26,7 @@ from .evaluate import Deployment as Deployment
 from .evaluate import Evaluator as Evaluator
 from .evaluate import deployed as deployed
 from .gain import Case as Case
-from .gain import Estimate as Estimate
 from .gain import Gain as Gain
-from .gain import Mixture as Mixture
 from .gain import gain_of_taking as gain_of_taking
 from .level import Level as Level
 from .measurements import FROM_BASE as FROM_BASE
@@ -39,6 +38,7 @@ from .measurements import Merged as Merged
 from .measurements import Recovered as Recovered
 from .measurements import ScaleCurve as ScaleCurve
 from .measurements import Standalone as Standalone
+from .measurements import Theft as Theft
 from .merge_results import MergeMeasurement as MergeMeasurement
 from .merge_results import results_on_test as results_on_test
 from .points import FULL as FULL
@@ -46,6 +46,8 @@ from .points import Point as Point
 from .protocols import PROTOCOLS as PROTOCOLS
 from .protocols import Protocol as Protocol
 from .protocols import get_protocol as get_protocol
+from .resampling import Estimate as Estimate
+from .resampling import Mixture as Mixture
 from .rows import merged_row as merged_row
 from .rows import scale_curve as scale_curve
 from .rows import standalone_row as standalone_row
@@ -53,6 +55,9 @@ from .rows import zero_shot_rows as zero_shot_rows
 from .selection_rules import RULES as RULES
 from .selection_rules import SelectionRule as SelectionRule
 from .selection_rules import get_rule as get_rule
+from .theft import BOUNDS as BOUNDS
+from .theft import cheap_point as cheap_point
+from .theft import mean_accuracy as mean_accuracy
 from .uncertainty import Hits as Hits
 from .uncertainty import Interval as Interval
 from .uncertainty import PairedTest as PairedTest

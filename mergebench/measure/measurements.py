@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mergebench.measure.cell_warnings import CellWarning
+from mergebench.measure.level import Level
 
 ZERO_SHOT = "zero_shot"
 UNPROTECTED = "none"
@@ -19,7 +20,8 @@ class Standalone:
     """Test accuracy of one model on one task: the zero-shot backbone or a released update.
 
     `release` is `zero_shot` or a protection's name; `correct` of `size` test inputs; `hits`: which
-    of them (`mergebench.measure.cell.packed`); `warnings`: what makes the number doubtful.
+    of them (`mergebench.measure.cell.packed`); `norm`: of the update, where it was asked for;
+    `warnings`: what makes the number doubtful.
     """
 
     seed: int
@@ -28,6 +30,7 @@ class Standalone:
     correct: int
     size: int
     hits: str = ""
+    norm: float | None = None
     warnings: tuple[CellWarning, ...] = ()
 
 
@@ -57,6 +60,27 @@ class Merged:
     validated: Mapping[str, int] = field(default_factory=dict)
     validation_sizes: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[CellWarning, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The attack and its space, as `attack@space`."""
+        return f"{self.attack}@{self.space}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Theft:
+    """The mixture with the best target accuracy that costs the other tasks little (`theft`).
+
+    Of one target and seed, by an attacker at `level`; `bound`: what it may cost, in points.
+    `merged` None: every mixture with the update costs more. Both on validation inputs.
+    """
+
+    protection: str
+    target: str
+    seed: int
+    level: Level
+    bound: int
+    merged: Merged | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,3 +150,4 @@ class Measurements:
     merged: tuple[Merged, ...] = ()
     curves: tuple[ScaleCurve, ...] = ()
     recovered: tuple[Recovered, ...] = ()
+    thefts: tuple[Theft, ...] = ()

@@ -16,6 +16,8 @@ from mergebench.measure import (
 )
 
 NOT_SIGNIFICANT = "ns"
+LARGE_UPDATE = "update far larger"
+DATA_NO_HELP = "data are no help"
 LETTERS: Mapping[str, tuple[str, str]] = {
     EDGE: ("e", "the best α is the smallest or largest of its grid"),
     COLLAPSED: ("c", "one class is predicted for more than half of some task's test {inputs}"),
@@ -25,6 +27,8 @@ LETTERS: Mapping[str, tuple[str, str]] = {
     UNFAITHFUL: ("r", "the update at scale 1 does not reproduce the accuracy of its training"),
     WEAKER_THAN_TA: ("w", "weaker on the unprotected updates than TA"),
     UTILITY_LOSS: ("u", "protection costs more than two points, beyond chance on these {inputs}"),
+    LARGE_UPDATE: ("l", "the protected update has more than twice the norm of an unprotected one"),
+    DATA_NO_HELP: ("f", "an attack without data is better than all that have data"),
 }
 """By kind its letter, and what it means where tasks have `{inputs}`."""
 

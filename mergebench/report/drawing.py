@@ -55,7 +55,7 @@ def draw(shown: Figure2, *, footer: str) -> Figure:
     """Return the figure; `footer` is one small line of context below it."""
     rows = ceil(len(shown.tasks) / PANELS_PER_ROW) if len(shown.tasks) > 1 else 0
     looks = _looks(shown)
-    with _style():
+    with drawing_style():
         figure = Figure(figsize=(WIDTH, 2.3 + 0.85 * rows), layout="constrained")
         layout = figure.add_gridspec(1 + rows, PANELS_PER_ROW, height_ratios=[2.2, *[0.85] * rows])
         _draw_mean(figure.add_subplot(layout[0, :]), shown, looks)
@@ -73,7 +73,7 @@ def draw_recovery(shown: Recovery, *, footer: str) -> Figure:
     starts = {line.protection for line in shown.lines}
     looks = {**_line_looks(starts - {FROM_BASE}), FROM_BASE: (GREY, ":")}
     places = list(range(len(shown.budgets)))
-    with _style():
+    with drawing_style():
         figure = Figure(figsize=(WIDTH, 2.3), layout="constrained")
         axes = figure.add_subplot()
         for line in shown.lines:
@@ -114,16 +114,21 @@ def rendered(figure: Figure, kind: str, *, description: str) -> bytes:
     metadata: dict[str, Any] = {"Description": description}
     metadata |= {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
     content = io.BytesIO()
-    with _style():
+    with drawing_style():
         figure.savefig(content, format=kind, dpi=DOTS_PER_INCH, metadata=metadata)
     return content.getvalue()
 
 
 @contextmanager
-def _style() -> Iterator[None]:
-    """Matplotlib's defaults and ours, whatever the user's own settings are."""
+def drawing_style() -> Iterator[None]:
+    """Have Matplotlib's defaults and ours, whatever the user's own settings are."""
     with style.context(["default", STYLE]):
         yield
+
+
+def colours(releases: set[str]) -> dict[str, str]:
+    """Return the colour of every release, the same in all figures of these."""
+    return {release: colour for release, (colour, _) in _line_looks(releases).items()}
 
 
 def _looks(shown: Figure2) -> Looks:

@@ -43,7 +43,7 @@ def write_figure2(measurements: Measurements, folder: Path, stem: str = "figure2
         for scale, value in zip(series.scales, series.values, strict=True)
     )
     points = write_csv(folder / f"{stem}.csv", header, rows)
-    return [*_pictures(drawn, folder / stem, context), points]
+    return [*write_pictures(drawn, folder / stem, context), points]
 
 
 def write_recovery(measurements: Measurements, folder: Path, stem: str = "recovery") -> list[Path]:
@@ -79,10 +79,10 @@ def write_recovery(measurements: Measurements, folder: Path, stem: str = "recove
         for one in sorted(measurements.recovered, key=lambda one: _order(one, shown))
     ]
     points = write_csv(folder / f"{stem}.csv", header, rows)
-    return [*_pictures(drawn, folder / stem, context), points]
+    return [*write_pictures(drawn, folder / stem, context), points]
 
 
-def _pictures(drawn: Callable[[], Figure], stem: Path, context: Context) -> list[Path]:
+def write_pictures(drawn: Callable[[], Figure], stem: Path, context: Context) -> list[Path]:
     """Write `<stem>.png` and `<stem>.svg`, each drawn anew: rendering changes a figure."""
     from mergebench.report.drawing import rendered
 

@@ -8,23 +8,27 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from mergebench.measure import (
+    BOUNDS,
     FROM_BASE,
-    UNPROTECTED,
     Case,
+    Estimate,
     Gain,
     Level,
     Measurements,
     Merged,
     Mixture,
     gain_of_taking,
+    mean_accuracy,
     unpacked,
 )
 from mergebench.report.labels import release_order
+from mergebench.report.leaderboard_flags import Flags
+from mergebench.report.leaderboard_picks import Pick, Picks
 
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracies:
-    """Means over targets and seeds, in percent: the target, the other tasks, and all of them."""
+    """In percent, of one merge or a mean: the target, the other tasks, and all of them."""
 
     target: float
     others: float
@@ -32,19 +36,37 @@ class Accuracies:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Bounded:
+    """Theft at bounded cost over targets and seeds, in percent.
+
+    `target`, `others`: accuracy, with the merge without the update in the place of mixtures that
+    are not there; `none`: of how many of `picks` every mixture costs more than the bound.
+    """
+
+    target: Estimate
+    others: Estimate
+    none: int
+    picks: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Standing:
     """One protection under the best attack of one level.
 
-    Of each target and seed that is the one with the highest mean validation accuracy over all
-    tasks; `chosen`: how often each was it, by `attack@space`. `gain`: against the merge without the
-    update and with the unprotected one.
+    `accuracies`: means over targets and seeds of what is taken; `gain`: against the merge without
+    the update and with the unprotected one; `chosen`: how often each attack was the best, by
+    `attack@space`; `bounded`: by bound in points, for those that were measured;
+    `flags`: how many of the picks each kind of doubt is about.
     """
 
     protection: str
     level: Level
+    picks: tuple[Pick, ...]
     accuracies: Accuracies
     gain: Gain
     chosen: Mapping[str, int]
+    bounded: Mapping[int, Bounded]
+    flags: Mapping[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,91 +90,80 @@ def leaderboard(
 
     `yardsticks`: the merges without the update, as `attack@space`.
     """
-    merges = _Merges(measurements.merged)
-    targets, seeds = measurements.context.tasks, measurements.context.seeds
-    pairs = [(target, seed) for seed in seeds for target in targets]
-    left_out = {pair: merges.best(UNPROTECTED, yardsticks, *pair) for pair in pairs}
     rows = {one.protection for one in measurements.merged} - {FROM_BASE}
-    protections = sorted(rows, key=release_order)
-    standings = []
-    for level in levels:
-        usable = [name for one in levels if level.allows(one) for name in one.attacks]
-        unprotected = {pair: merges.best(UNPROTECTED, usable, *pair) for pair in pairs}
-        for protection in protections:
-            taken = {pair: merges.best(protection, usable, *pair) for pair in pairs}
-            standings.append(
-                Standing(
-                    protection=protection,
-                    level=level,
-                    accuracies=_accuracies(taken),
-                    gain=gain_of_taking(
-                        [
-                            Case(
-                                target=pair[0],
-                                seed=pair[1],
-                                taken=_mixture(taken[pair]),
-                                left_out=_mixture(left_out[pair]),
-                                unprotected=_mixture(unprotected[pair]),
-                            )
-                            for pair in pairs
-                        ]
-                    ),
-                    chosen=Counter(_name(one) for one in taken.values()),
-                )
-            )
+    picks, flags = Picks(measurements, levels, yardsticks), Flags(measurements, levels)
+    standings = tuple(
+        _standing(protection, level, picks.of(protection, level), flags)
+        for level in levels
+        for protection in sorted(rows, key=release_order)
+    )
     return Leaderboard(
-        standings=tuple(standings),
+        standings=standings,
         alone=_alone(measurements),
-        left_out=_accuracies(left_out),
-        targets=targets,
+        left_out=_mean((one.left_out, one.target) for one in standings[0].picks),
+        targets=measurements.context.tasks,
     )
 
 
-class _Merges:
-    """Merges by what they are of; an unprotected one of no target is every target's."""
-
-    def __init__(self, merges: Iterable[Merged]) -> None:
-        self._found = {(one.protection, _name(one), one.target, one.seed): one for one in merges}
-
-    def best(self, protection: str, attacks: Iterable[str], target: str, seed: int) -> Merged:
-        """Return the merge with the best mean validation accuracy; of equals the first."""
-        return max(
-            (self._of(protection, attack, target, seed) for attack in attacks), key=_validated
+def _standing(protection: str, level: Level, picks: tuple[Pick, ...], flags: Flags) -> Standing:
+    cases = [
+        Case(
+            target=one.target,
+            seed=one.seed,
+            taken=_mixture(one.taken),
+            left_out=_mixture(one.left_out),
+            unprotected=_mixture(one.unprotected),
         )
+        for one in picks
+    ]
+    return Standing(
+        protection=protection,
+        level=level,
+        picks=picks,
+        accuracies=_mean((one.taken, one.target) for one in picks),
+        gain=gain_of_taking(cases),
+        chosen=Counter(one.taken.name for one in picks),
+        bounded={
+            bound: _bounded(picks, bound)
+            for bound in BOUNDS
+            if all(bound in one.thefts for one in picks)
+        },
+        flags=flags.of(protection, level, picks),
+    )
 
-    def _of(self, protection: str, attack: str, target: str, seed: int) -> Merged:
-        for whose in (target, None):
-            found = self._found.get((protection, attack, whose, seed))
-            if found is not None:
-                return found
-        raise ValueError(f"{attack} of {target}, {protection}, seed {seed} was not measured")
+
+def _bounded(picks: Sequence[Pick], bound: int) -> Bounded:
+    models = [_mixture(one.thefts[bound] or one.left_out) for one in picks]
+    targets = [one.target for one in picks]
+    return Bounded(
+        target=mean_accuracy(models, targets, "target"),
+        others=mean_accuracy(models, targets, "others"),
+        none=sum(one.thefts[bound] is None for one in picks),
+        picks=len(picks),
+    )
 
 
-def _name(merged: Merged) -> str:
-    return f"{merged.attack}@{merged.space}"
+def accuracies(merged: Merged, target: str) -> Accuracies:
+    """Return the test accuracies of one merge, in percent."""
+    by_task = {task: 100 * right / merged.sizes[task] for task, right in merged.correct.items()}
+    return Accuracies(
+        target=by_task[target],
+        others=fmean(value for task, value in by_task.items() if task != target),
+        overall=fmean(by_task.values()),
+    )
 
 
-def _validated(merged: Merged) -> float:
-    return fmean(merged.validated[task] / size for task, size in merged.validation_sizes.items())
+def _mean(merges: Iterable[tuple[Merged, str]]) -> Accuracies:
+    found = [accuracies(merged, target) for merged, target in merges]
+    return Accuracies(
+        target=fmean(one.target for one in found),
+        others=fmean(one.others for one in found),
+        overall=fmean(one.overall for one in found),
+    )
 
 
 def _mixture(merged: Merged) -> Mixture:
     return {task: unpacked(hits, merged.sizes[task]) for task, hits in merged.hits.items()}
-
-
-def _accuracies(merges: Mapping[tuple[str, int], Merged]) -> Accuracies:
-    views = [
-        ({task: 100 * right / one.sizes[task] for task, right in one.correct.items()}, target)
-        for (target, _), one in merges.items()
-    ]
-    return Accuracies(
-        target=fmean(accuracy[target] for accuracy, target in views),
-        others=fmean(
-            fmean(value for task, value in accuracy.items() if task != target)
-            for accuracy, target in views
-        ),
-        overall=fmean(fmean(accuracy.values()) for accuracy, _ in views),
-    )
 
 
 def _alone(measurements: Measurements) -> dict[str, float]:

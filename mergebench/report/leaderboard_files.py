@@ -5,17 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mergebench.measure import Context, Estimate, Level, Measurements
+from mergebench.measure import BOUNDS, Context, Estimate, Level, Measurements
 from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
+from mergebench.report.doubts import listed
 from mergebench.report.labels import FORM_IN_TITLE, protection_key
 from mergebench.report.latex import escape
-from mergebench.report.leaderboard import Leaderboard, leaderboard
-from mergebench.report.leaderboard_text import HEADINGS, cells, sentences
+from mergebench.report.leaderboard import Leaderboard, Standing, leaderboard
+from mergebench.report.leaderboard_figure import write_leaderboard_figure
+from mergebench.report.leaderboard_targets import write_targets
+from mergebench.report.leaderboard_text import (
+    BOUNDED_HEADINGS,
+    HEADINGS,
+    bounded_rows,
+    bounded_sentence,
+    cells,
+    sentences,
+)
 from mergebench.report.markdown import markdown_text
 from mergebench.report.spread import fixed
 from mergebench.report.writing import write_csv, write_text
 
 _DIGITS = 2
+_BOUNDED_ENDS = ("", "_low_95", "_high_95", "_others", "_none")
 
 
 def write_leaderboard(
@@ -27,8 +38,9 @@ def write_leaderboard(
     yardsticks: Sequence[str],
     version: int,
 ) -> list[Path]:
-    """Write the leaderboard as Markdown, CSV and LaTeX; `version`: of the standard set.
+    """Write the leaderboard as Markdown, CSV and LaTeX, every target's choices, and the figure.
 
+    `version`: of the standard set.
     Returns the files. Raises `InputError` when one cannot be written.
     """
     board, context = leaderboard(measurements, levels, yardsticks), measurements.context
@@ -36,33 +48,61 @@ def write_leaderboard(
         write_text(folder / f"{stem}.md", _markdown(board, context, version)),
         _write_csv(folder / f"{stem}.csv", board, context, version),
         write_text(folder / f"{stem}.tex", _latex(board, context, stem)),
+        write_targets(folder / f"{stem}_targets.csv", board, context, version),
+        *write_leaderboard_figure(board, context, folder, stem),
     ]
 
 
 def _markdown(board: Leaderboard, context: Context, version: int) -> str:
     rows = (cells(board, one) for one in board.standings)
     safe = [(markdown_text(row[0]), *row[1:-1], markdown_text(row[-1])) for row in rows]
-    lines = [HEADINGS, ("---",) * len(HEADINGS), *safe]
-    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    table = _pipes(HEADINGS, safe)
     said = "".join(f"- {markdown_text(one)}\n" for one in sentences(board, context.inputs))
     return (
         f"# Leaderboard, worst case {version}{FORM_IN_TITLE[context.release]}\n\n{table}\n{said}\n"
+        f"{_bounded_markdown(board)}"
         f"## How it came about\n\n{markdown_caption(context)}"
     )
 
 
+def _bounded_markdown(board: Leaderboard) -> str:
+    rows = [(markdown_text(row[0]), *row[1:]) for row in bounded_rows(board)]
+    if not rows:
+        return ""
+    said = markdown_text(bounded_sentence(board))
+    return f"## Theft at bounded cost\n\n{_pipes(BOUNDED_HEADINGS, rows)}\n{said}\n\n"
+
+
+def _pipes(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [headings, ("---",) * len(headings), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
 def _latex(board: Leaderboard, context: Context, stem: str) -> str:
-    rows = [
-        " & ".join(escape(cell) for cell in cells(board, standing)[:-1])
-        for standing in board.standings
-    ]
-    said = escape(" ".join(sentences(board, context.inputs)))
-    body = " \\\\\n".join([" & ".join(HEADINGS[:-1]) + " \\\\ \\midrule", *rows])
+    label = f"tab:{context.backbone}-{stem}"
+    main = _latex_table(
+        HEADINGS[:-1],
+        [cells(board, standing)[:-1] for standing in board.standings],
+        caption=f"{escape(' '.join(sentences(board, context.inputs)))} {latex_caption(context)}",
+        label=label,
+    )
+    rows = bounded_rows(board)
+    second = _latex_table(
+        BOUNDED_HEADINGS, rows, caption=escape(bounded_sentence(board)), label=f"{label}-theft"
+    )
+    return latex_comment(context) + main + (second if rows else "")
+
+
+def _latex_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str, label: str
+) -> str:
+    lines = [" & ".join(escape(cell) for cell in row) for row in rows]
+    body = " \\\\\n".join([" & ".join(headings) + " \\\\ \\midrule", *lines])
     return (
-        f"{latex_comment(context)}\\begin{{table*}}\n\\centering\n\\small\n"
-        f"\\begin{{tabular}}{{ll{'r' * (len(HEADINGS) - 3)}}}\n\\toprule\n{body} \\\\\n"
-        f"\\bottomrule\n\\end{{tabular}}\n\\caption{{{said} {latex_caption(context)}}}\n"
-        f"\\label{{tab:{context.backbone}-{stem}}}\n\\end{{table*}}\n"
+        f"\\begin{{table*}}\n\\centering\n\\small\n"
+        f"\\begin{{tabular}}{{ll{'r' * (len(headings) - 2)}}}\n\\toprule\n{body} \\\\\n"
+        f"\\bottomrule\n\\end{{tabular}}\n\\caption{{{caption}}}\n"
+        f"\\label{{{label}}}\n\\end{{table*}}\n"
     )
 
 
@@ -72,7 +112,8 @@ def _write_csv(file: Path, board: Leaderboard, context: Context, version: int) -
         *("worst_case", "backbone", "release", "protection", "knowledge", "data"),
         *("alone", "target", "others", "all", "left_out_target", "left_out_others", "left_out_all"),
         *(f"{name}{end}" for name in estimates for end in ("", "_low_95", "_high_95")),
-        *("targets", "seeds", "attacks"),
+        *(f"theft_{bound}{end}" for bound in BOUNDS for end in _BOUNDED_ENDS),
+        *("targets", "seeds", "attacks", "flags"),
     ]
     rows = []
     for one in board.standings:
@@ -87,12 +128,22 @@ def _write_csv(file: Path, board: Leaderboard, context: Context, version: int) -
                 *(fixed(value, _DIGITS) for value in (own.target, own.others, own.overall)),
                 *(fixed(value, _DIGITS) for value in (left.target, left.others, left.overall)),
                 *(text for estimate in found for text in _bounds(estimate)),
+                *(text for bound in BOUNDS for text in _bounded(one, bound)),
                 len(board.targets),
                 " ".join(map(str, context.seeds)),
                 " ".join(f"{name}:{count}" for name, count in sorted(one.chosen.items())),
+                listed(one.flags),
             ]
         )
     return write_csv(file, header, rows)
+
+
+def _bounded(standing: Standing, bound: int) -> list[str]:
+    """Return what stands under `_BOUNDED_ENDS`; empty where theft was not measured."""
+    found = standing.bounded.get(bound)
+    if found is None:
+        return [""] * len(_BOUNDED_ENDS)
+    return [*_bounds(found.target), fixed(found.others.value, _DIGITS), str(found.none)]
 
 
 def _bounds(estimate: Estimate | None) -> list[str]:

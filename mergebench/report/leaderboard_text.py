@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from mergebench.measure import UNPROTECTED, ZERO_SHOT, Estimate
+from mergebench.measure import BOUNDS, UNPROTECTED, ZERO_SHOT, Estimate
+from mergebench.report.doubts import legend, marks
 from mergebench.report.labels import attack_label, protection_label, space_label
-from mergebench.report.leaderboard import Leaderboard, Standing
+from mergebench.report.leaderboard import Bounded, Leaderboard, Standing
 from mergebench.report.spread import MISSING, fixed
 
 HEADINGS = (
     *("protection", "knows, is given", "alone", "target", "others", "all"),
-    *("gain of taking it", "on the target", "denied", "of the target", "best attacks"),
+    *("gain of taking it", "on the target", "denied", "of the target", "flags", "best attacks"),
+)
+BOUNDED_HEADINGS = (
+    *("protection", "knows, is given"),
+    *(text for bound in BOUNDS for text in (f"target within {bound}", "others", "none")),
 )
 
 
@@ -35,6 +40,7 @@ def sentences(board: Leaderboard, inputs: str) -> Iterator[str]:
         f"not. In brackets 95 % intervals over other targets and test {inputs}, which are the same "
         "for all models."
     )
+    yield from legend({_group(one): one.flags for one in board.standings}, inputs)
 
 
 def cells(board: Leaderboard, standing: Standing) -> tuple[str, ...]:
@@ -51,8 +57,48 @@ def cells(board: Leaderboard, standing: Standing) -> tuple[str, ...]:
         _points(gain.target),
         MISSING if plain else _points(gain.denied, 2),
         MISSING if plain else _points(gain.denied_target, 2),
+        marks(standing.flags),
         _shares(standing.chosen),
     )
+
+
+def bounded_rows(board: Leaderboard) -> list[tuple[str, ...]]:
+    """Return the lines below `BOUNDED_HEADINGS`; none where theft was not measured."""
+    return [
+        (
+            protection_label(one.protection),
+            one.level.name,
+            *(text for bound in BOUNDS for text in _bounded(one.bounded[bound])),
+        )
+        for one in board.standings
+        if len(one.bounded) == len(BOUNDS)
+    ]
+
+
+def bounded_sentence(board: Leaderboard) -> str:
+    """Return how to read these lines."""
+    return (
+        "Theft at bounded cost: of the mixtures with the update that cost the others at most "
+        f"{' or '.join(map(str, BOUNDS))} points against leaving it out, the best on the target, "
+        "at any coefficient of any attack of the level; chosen on validation, shown on test. None: "
+        "of so many targets every mixture costs more; leaving the update out is then all that he "
+        f"has ({board.left_out.target:.1f} on the target, {board.left_out.others:.1f} on the "
+        "others), and counts in the means."
+    )
+
+
+def _bounded(found: Bounded) -> tuple[str, str, str]:
+    """Return target, others and how often there is none; no numbers where there never is one."""
+    none = f"{found.none} of {found.picks}" if found.none else "0"
+    if found.none == found.picks:
+        return "none", MISSING, none
+    return _points(found.target), fixed(found.others.value, 1), none
+
+
+def _group(standing: Standing) -> str:
+    """Return which merges flags are counted of."""
+    whose, level = protection_label(standing.protection), standing.level.name
+    return f"{len(standing.picks)} ({whose}; {level})"
 
 
 def _shares(chosen: Mapping[str, int]) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from mergebench.measure import Context, Interval, Measurements, wilson
 from mergebench.report.beside_paper import BesidePaper, beside_merged
@@ -26,7 +24,7 @@ from mergebench.report.table2_text import (
     collateral_grid,
     reading,
 )
-from mergebench.report.writing import write_csv, write_text
+from mergebench.report.writing import settings_text, write_csv, write_text
 
 CSV_DIGITS = 2
 PAPER_COLUMNS = (
@@ -166,7 +164,12 @@ def _write_targets(file: Path, table: Table2, context: Context) -> Path:
                 *(merged.attack, merged.space, view.target, merged.seed),
                 *(fixed(x, CSV_DIGITS) for x in (view.accuracy, view.others, view.overall)),
                 *(view.correct, view.size),
-                *(f"{merged.alpha:g}", _options(merged.options), merged.points, context.protocol),
+                *(
+                    f"{merged.alpha:g}",
+                    settings_text(merged.options),
+                    merged.points,
+                    context.protocol,
+                ),
                 *(merged.correct.get(task, "") for task in table.tasks),
                 *_interval(wilson(view.correct, view.size)),
                 *_paired(pairs.get(view_key(view))),
@@ -179,8 +182,3 @@ def _write_targets(file: Path, table: Table2, context: Context) -> Path:
 def _paired(pair: Pair | None) -> list[object]:
     test = pair.test() if pair else None
     return [test.only_first, test.only_second, f"{test.p_value:.3g}"] if test else [""] * 3
-
-
-def _options(options: Mapping[str, Any]) -> str:
-    """Return `key=value` settings as `mergebench merge --set` takes them."""
-    return " ".join(f"{name}={options[name]}" for name in sorted(options))

@@ -19,8 +19,15 @@ from mergebench.report.labels import (
     release_label,
     space_label,
 )
-from mergebench.report.leaderboard import leaderboard
-from mergebench.report.leaderboard_text import HEADINGS, cells, sentences
+from mergebench.report.leaderboard import Leaderboard, leaderboard
+from mergebench.report.leaderboard_text import (
+    BOUNDED_HEADINGS,
+    HEADINGS,
+    bounded_rows,
+    bounded_sentence,
+    cells,
+    sentences,
+)
 from mergebench.report.merged_accuracies import AttackInSpace, MergedCell, Table2, is_protected
 from mergebench.report.spread import MISSING, cell_text, fixed
 from mergebench.report.table1 import table1
@@ -64,6 +71,20 @@ def print_leaderboard(
     console.print(shown)
     for sentence in sentences(board, measurements.context.inputs):
         console.print(Text(sentence, style="dim"))
+    _print_bounded(board, console)
+
+
+def _print_bounded(board: Leaderboard, console: Console) -> None:
+    rows = bounded_rows(board)
+    if not rows:
+        return
+    shown = _table(*BOUNDED_HEADINGS[:2])
+    for heading in BOUNDED_HEADINGS[2:]:
+        shown.add_column(heading, justify="right", overflow="fold")
+    for row in rows:
+        shown.add_row(*row)
+    console.print(shown)
+    console.print(Text(bounded_sentence(board), style="dim"))
 
 
 def print_table2(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mergebench.files import replacing
@@ -40,6 +40,11 @@ def write_csv(file: Path, header: Sequence[str], rows: Iterable[Sequence[object]
             raise ValueError(f"{file.name}: {len(row)} values under {len(header)} columns")
         writer.writerow(map(csv_text, row))
     return write_text(file, text.getvalue())
+
+
+def settings_text(options: Mapping[str, object]) -> str:
+    """Return `key=value` settings as `mergebench merge --set` takes them."""
+    return " ".join(f"{name}={options[name]}" for name in sorted(options))
 
 
 def csv_text(value: object) -> object:

@@ -74,9 +74,9 @@ class StatedTable:
 def read_tables(folder: Path) -> list[StatedTable]:
     """Return the tables of a folder that hold counts by cell, told by their columns.
 
-    The counts of tables 1 and 3 are in `<table>_tasks.csv`, those of tables 2, 4 and 5 in
-    `<table>_targets.csv`, and their captions in the Markdown files. Raises `InputError` naming what
-    is missing or contradicts itself.
+    The counts of tables 1 and 3 are in `<table>_tasks.csv`, those of tables 2, 4 and 5 and of the
+    leaderboard in `<table>_targets.csv`, and their captions in the Markdown files. Raises
+    `InputError` naming what is missing or contradicts itself.
     """
     if not folder.is_dir():
         raise InputError(f"no folder {folder}: give one that `mergebench table2` wrote")

@@ -8,7 +8,7 @@ import pytest
 from command_line import measure_few_images, run
 
 from attacks.hold import Hold
-from mergebench.commands.runs import tables
+from mergebench.commands.runs import leaderboard
 from mergebench.measure import Level
 
 
@@ -21,8 +21,8 @@ def few(tmp_path, monkeypatch) -> list[object]:
         )
 
     monkeypatch.setattr(Hold, "alphas", (0.0, 0.5))
-    monkeypatch.setattr(tables, "levels", levels)
-    monkeypatch.setattr(tables, "YARDSTICKS", ("leave_out:ta@full",))
+    monkeypatch.setattr(leaderboard, "levels", levels)
+    monkeypatch.setattr(leaderboard, "YARDSTICKS", ("leave_out:ta@full",))
     return measure_few_images(monkeypatch, tmp_path)
 
 
@@ -40,7 +40,27 @@ def test_leaderboard(few, tmp_path, capsys):
     assert "Leaderboard" in capsys.readouterr().out
     assert run("leaderboard", *few) == 0
     assert (folder / f"{stem}.md").read_bytes() == first
-    assert "merges: 0 measured" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "merges: 0 measured" in shown
+    assert "points: 0 measured" in shown or "points" not in shown
+
+
+def test_its_choices_are_measured_again_by_verify(few, tmp_path, capsys):
+    assert run("leaderboard", *few) == 0
+    folder = tmp_path / "results" / "mini_vit"
+    words = ["verify", folder, "--cells", 100, "--store", tmp_path / "runs"]
+    assert run(*words) == 0
+    shown = capsys.readouterr().out
+    assert ", 0 not; cells beyond the tolerance: 0." in shown
+    assert "not verified" not in shown
+    file = folder / "leaderboard_tasks-mnist-fashion_targets.csv"
+    with file.open() as lines:
+        rows = list(csv.DictReader(lines))
+    assert len(rows) == 2 * 2 * 2
+    for row in rows:
+        assert int(row["mnist_correct"]) + int(row["fashion_correct"]) == int(row["correct_all"])
+        assert int(row["correct"]) == int(row[f"{row['target']}_correct"])
+        assert row["protection"] != "unprotected" or row["correct_unprotected"] == row["correct"]
 
 
 def test_the_set_of_attacks_is_fixed(few, capsys):

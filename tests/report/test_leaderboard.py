@@ -6,67 +6,30 @@ import csv
 import io
 from dataclasses import replace
 
-import numpy as np
 import pytest
-from report_data import CONTEXT, FINE_TUNED, SIZES, TASKS, TRAPPED, ZERO_SHOT, standalone
+from leaderboard_data import BLIND, INFORMED, LEVELS, MEASURED, MERGES, YARDSTICKS, merge
+from report_data import CONTEXT, TASKS
 
-from mergebench.measure import Level, Measurements, Merged
-from mergebench.measure.cell import packed
+from mergebench.measure import BOUNDS, Level, Theft
 from mergebench.report import print_leaderboard, write_leaderboard
 from mergebench.report.leaderboard import leaderboard
 from mergebench.terminal import make_console
 
-BLIND = Level(knowledge="blind", data="none", attacks=("ta@full", "tsv@core"))
-INFORMED = Level(knowledge="informed", data="none", attacks=("hold:ta@full",))
-YARDSTICKS = ("leave_out:ta@full", "leave_out:tsv@full")
-LEVELS = (BLIND, INFORMED)
-
-
-def merge(protection: str, target: str | None, name: str, share: float, valid: float) -> Merged:
-    """Return a merge that has `share` of all test inputs right, of the target half of that."""
-    attack, space = name.split("@")
-    shares = {task: share / 2 if task == target else share for task in TASKS}
-    hits = {task: np.arange(SIZES[task]) < shares[task] * SIZES[task] for task in TASKS}
-    return Merged(
-        seed=0,
+CHEAP = merge("trap2", "digits", "ta@full", 0.5, 0.4)
+THEFTS = tuple(
+    Theft(
         protection=protection,
         target=target,
-        attack=attack,
-        space=space,
-        alpha=0.3,
-        options={},
-        points=1,
-        correct={task: int(own.sum()) for task, own in hits.items()},
-        sizes=SIZES,
-        hits={task: packed(own.tolist()) for task, own in hits.items()},
-        validated={task: round(10 * valid) for task in TASKS},
-        validation_sizes=dict.fromkeys(TASKS, 10),
+        seed=0,
+        level=level,
+        bound=bound,
+        # Who has no mixture of Trap² within a point, but for one target, has one within five.
+        merged=None if protection == "trap2" and bound == 1 and target != "digits" else CHEAP,
     )
-
-
-MERGES = (
-    *(merge("none", None, "ta@full", 0.6, 0.5), merge("none", None, "tsv@core", 0.8, 0.7)),
-    *(
-        merge(protection, target, name, share, valid)
-        for target in TASKS
-        for protection, name, share, valid in (
-            ("none", "leave_out:ta@full", 0.4, 0.6),
-            ("none", "leave_out:tsv@full", 0.2, 0.3),
-            ("none", "hold:ta@full", 0.8, 0.6),
-            ("trap2", "ta@full", 0.4, 0.4),
-            ("trap2", "tsv@core", 0.2, 0.5),
-            ("trap2", "hold:ta@full", 0.6, 0.8),
-        )
-    ),
-)
-MEASURED = Measurements(
-    context=CONTEXT,
-    standalone=(
-        *standalone("trap2", TRAPPED),
-        *standalone("none", FINE_TUNED),
-        *standalone("zero_shot", ZERO_SHOT),
-    ),
-    merged=MERGES,
+    for protection in ("none", "trap2")
+    for level in LEVELS
+    for target in TASKS
+    for bound in BOUNDS
 )
 
 
@@ -111,10 +74,44 @@ def test_what_starts_from_the_base_is_no_protection() -> None:
     assert board == leaderboard(MEASURED, LEVELS, YARDSTICKS)
 
 
+def test_theft_at_bounded_cost() -> None:
+    board = leaderboard(replace(MEASURED, thefts=THEFTS), LEVELS, YARDSTICKS)
+    plain, trapped = (one for one in board.standings if one.level == BLIND)
+    assert [*plain.bounded] == [1, 5]
+    assert (plain.bounded[1].none, trapped.bounded[1].none, trapped.bounded[5].none) == (0, 2, 0)
+    # 25 % of one target, of the others what leaving the update out has.
+    assert trapped.bounded[1].target.value == pytest.approx((25 + 2 * 20) / 3)
+    assert trapped.bounded[1].others.value == pytest.approx((50 + 2 * 40) / 3)
+    assert trapped.bounded[1].target.interval is not None
+    assert leaderboard(MEASURED, LEVELS, YARDSTICKS).standings[0].bounded == {}
+
+
+def test_theft_in_files(tmp_path, capsys) -> None:
+    parts = {"levels": LEVELS, "yardsticks": YARDSTICKS}
+    none = tuple(
+        replace(one, merged=None) if one.protection == "trap2" and one.bound == 1 else one
+        for one in THEFTS
+    )
+    measured = replace(MEASURED, thefts=none)
+    text, table, tex = write_leaderboard(measured, tmp_path, "board", version=1, **parts)[:3]
+    assert "| Trap² | blind, no data | none | – | 3 of 3 | " in text.read_text()
+    assert "within 5 & others & none" in tex.read_text()
+    rows = list(csv.DictReader(io.StringIO(table.read_text())))
+    trapped = rows[1]
+    # None: leaving the update out is all that he has.
+    assert (trapped["theft_1"], trapped["theft_1_none"]) == ("20.00", "3")
+    assert trapped["theft_5_others"] != ""
+    print_leaderboard(measured, make_console(), LEVELS, YARDSTICKS)
+    assert "leaving the update out is then all that he has" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
 def test_files(tmp_path, capsys) -> None:
     parts = {"levels": LEVELS, "yardsticks": YARDSTICKS}
     files = write_leaderboard(MEASURED, tmp_path, "leaderboard", version=1, **parts)
-    assert [file.name for file in files] == [f"leaderboard.{end}" for end in ("md", "csv", "tex")]
+    ends = (".md", ".csv", ".tex", "_targets.csv", ".png", ".svg", "_points.csv")
+    assert [file.name for file in files] == [f"leaderboard{end}" for end in ends]
     again = [file.read_bytes() for file in files]
     write_leaderboard(MEASURED, tmp_path, "leaderboard", version=1, **parts)
     assert [file.read_bytes() for file in files] == again
@@ -130,6 +127,57 @@ def test_files(tmp_path, capsys) -> None:
     assert rows[3]["worst_case"] == "1"
     print_leaderboard(MEASURED, make_console(), LEVELS, YARDSTICKS)
     assert "informed, no data" in " ".join(capsys.readouterr().out.split())
+
+
+def test_points_of_the_figure(tmp_path) -> None:
+    parts = {"levels": LEVELS, "yardsticks": YARDSTICKS, "version": 1}
+    thefts = tuple(
+        replace(one, merged=None) if one.level == BLIND and one.bound == 1 else one
+        for one in THEFTS
+    )
+    measured = replace(MEASURED, thefts=thefts)
+    svg, points = write_leaderboard(measured, tmp_path, "board", **parts)[-2:]
+    rows = list(csv.DictReader(io.StringIO(points.read_text())))
+    assert [(row["point"], row["protection"], row["knowledge"]) for row in rows] == [
+        *(("zero_shot", "", ""), ("left_out", "", "")),
+        *(
+            (point, protection, level)
+            for level in ("blind", "informed")
+            for protection in ("unprotected", "trap2")
+            for point in ("taken", "theft_1", "theft_5")
+            if (point, level) != ("theft_1", "blind")  # never there
+        ),
+    ]
+    taken = next(row for row in rows if row["point"] == "taken" and row["protection"] == "trap2")
+    assert (taken["target"], taken["others"]) == ("10.00", "20.00")
+    assert rows[1]["target"] == "20.00"
+    for label in ("informed, no data", "Trap²", "update left out", "costs at most 1 or 5 points"):
+        assert f"<!-- {label} -->" in svg.read_text()
+    assert CONTEXT.command in svg.read_text()
+
+
+def test_every_target_has_a_line(tmp_path) -> None:
+    parts = {"levels": LEVELS, "yardsticks": YARDSTICKS, "version": 1}
+    measured = replace(MEASURED, thefts=THEFTS)
+    file = write_leaderboard(measured, tmp_path, "board", **parts)[3]
+    rows = list(csv.DictReader(io.StringIO(file.read_text())))
+    assert len(rows) == 2 * len(LEVELS) * len(TASKS)
+    one = next(
+        row
+        for row in rows
+        if (row["protection"], row["knowledge"], row["target"]) == ("trap2", "informed", "flags")
+    )
+    assert (one["attack"], one["space"], one["alpha"]) == ("hold:ta", "full", "0.3")
+    # 60 % of all test inputs, half of that on the target, of 200, 100 and 50.
+    assert (one["correct"], one["correct_others"], one["correct_all"]) == ("30", "150", "180")
+    assert (one["total"], one["total_others"], one["total_all"]) == ("100", "250", "350")
+    assert (one["validated"], one["validation_total_all"]) == ("8", "30")
+    assert (one["attack_left_out"], one["correct_left_out"]) == ("leave_out:ta", "20")
+    assert (one["attack_unprotected"], one["space_unprotected"]) == ("tsv", "core")
+    assert (one["correct_unprotected"], one["correct_unprotected_all"]) == ("80", "280")
+    assert (one["attack_theft_1"], one["correct_theft_1_all"]) == ("", "")
+    assert (one["attack_theft_5"], one["correct_theft_5"]) == ("ta", "50")
+    assert (one["digits_correct"], one["kana_correct"]) == ("120", "30")
 
 
 def test_levels() -> None:

@@ -7,6 +7,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+
 from mergebench.commands.runs.suite_data import require_inputs, suite_options
 from mergebench.contracts import Attack, Protection
 from mergebench.device import choose_device
@@ -132,3 +134,9 @@ def caption_command(words: Sequence[str]) -> str:
         else:
             kept.append(word)
     return shlex.join(["mergebench", *kept])
+
+
+def say_written(console: Console, files: Sequence[Path]) -> None:
+    """Print which files a verb has written."""
+    for file in files:
+        console.print(f"wrote {file}", highlight=False, soft_wrap=True)

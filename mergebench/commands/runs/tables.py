@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
-
-from rich.console import Console
 
 from mergebench.commands.parser import Parser
-from mergebench.commands.runs.experiments import checked_experiment
+from mergebench.commands.runs.experiments import checked_experiment, say_written
 from mergebench.commands.runs.file_names import stem
+from mergebench.commands.runs.leaderboard import set_attacks
 from mergebench.commands.tables import MERGES, add_verbs
-from mergebench.contracts import DataUse
 from mergebench.device import AUTO
-from mergebench.errors import InputError
 from mergebench.experiment import (
-    WORST_CASE,
-    YARDSTICKS,
     Experiment,
     Monitor,
-    levels,
     measure_merges,
     measure_recovery,
     measure_standalone,
@@ -30,18 +22,16 @@ from mergebench.experiment import (
 )
 from mergebench.measure import get_rule
 from mergebench.report import (
-    print_leaderboard,
     print_table1,
     print_table2,
     write_figure2,
-    write_leaderboard,
     write_recovery,
     write_table1,
     write_table2,
 )
 from mergebench.terminal import make_console
 
-_COUNTED = ("table1", "table2", "table3", "table4", "table5")
+_COUNTED = ("table1", "table2", "table3", "table4", "table5", "leaderboard")
 
 
 def makes_counts(command: str) -> bool:
@@ -64,6 +54,8 @@ def stated_experiment(
     options.words = words
     options.store, options.results, options.device = store, store, device
     options.weights = weights or options.weights
+    if options.verb == "leaderboard":
+        set_attacks(options)
     return checked_experiment(options)
 
 
@@ -74,7 +66,7 @@ def run_standalone(options: argparse.Namespace) -> None:
     folder = options.results / options.backbone
     files = write_table1(measured, folder, stem=stem(f"table{options.table}", options, experiment))
     print_table1(measured, console)
-    _say_written(console, files)
+    say_written(console, files)
 
 
 def run_merges(options: argparse.Namespace) -> None:
@@ -86,7 +78,7 @@ def run_merges(options: argparse.Namespace) -> None:
         measured, folder, stem=stem(name, options, experiment), number=options.table
     )
     print_table2(measured, console, number=options.table)
-    _say_written(console, files)
+    say_written(console, files)
 
 
 def run_replay(options: argparse.Namespace) -> None:
@@ -99,36 +91,7 @@ def run_replay(options: argparse.Namespace) -> None:
     folder = options.results / options.backbone
     files = write_table2(replayed, folder, stem=name, number=options.table)
     print_table2(replayed, console, number=options.table)
-    _say_written(console, files)
-
-
-def run_leaderboard(options: argparse.Namespace) -> None:
-    """Measure the standard set and write the leaderboard."""
-    if options.attacks:
-        raise InputError("--attacks: the leaderboard's set of attacks is fixed; leave it out")
-    if options.release == "full" and options.levels != "none":
-        raise InputError(
-            f"--levels {options.levels}: the set's attacks with data are for adapters; "
-            "leave it out with --release full"
-        )
-    kinds = get_args(DataUse)
-    chosen = levels(options.release, data=kinds[: kinds.index(options.levels) + 1])
-    options.default_attacks = (*YARDSTICKS, *(name for one in chosen for name in one.attacks))
-    experiment, console = checked_experiment(options), make_console()
-    if len(experiment.workbench().suite.task_names) < 2:
-        raise InputError("a leaderboard needs two tasks: without others there is no mixture")
-    measured = measure_merges(experiment, Monitor(console), processes=options.jobs)
-    name = "leaderboard" if options.levels == "none" else f"leaderboard_{options.levels}"
-    files = write_leaderboard(
-        measured,
-        options.results / options.backbone,
-        stem(name if options.release == "lora" else f"{name}_full", options, experiment),
-        levels=chosen,
-        yardsticks=YARDSTICKS,
-        version=WORST_CASE,
-    )
-    print_leaderboard(measured, console, chosen, YARDSTICKS)
-    _say_written(console, files)
+    say_written(console, files)
 
 
 def run_recovery(options: argparse.Namespace) -> None:
@@ -136,7 +99,7 @@ def run_recovery(options: argparse.Namespace) -> None:
     experiment, console = checked_experiment(options), make_console()
     measured = measure_recovery(experiment, Monitor(console), processes=options.jobs)
     name, folder = stem("recovery", options, experiment), options.results / options.backbone
-    _say_written(console, write_recovery(measured, folder, stem=name))
+    say_written(console, write_recovery(measured, folder, stem=name))
 
 
 def run_figure2(options: argparse.Namespace) -> None:
@@ -144,9 +107,4 @@ def run_figure2(options: argparse.Namespace) -> None:
     experiment, console = checked_experiment(options), make_console()
     measured = measure_standalone(experiment, Monitor(console), processes=options.jobs, curves=True)
     name, folder = stem("figure2", options, experiment), options.results / options.backbone
-    _say_written(console, write_figure2(measured, folder, stem=name))
-
-
-def _say_written(console: Console, files: Sequence[Path]) -> None:
-    for file in files:
-        console.print(f"wrote {file}", highlight=False, soft_wrap=True)
+    say_written(console, write_figure2(measured, folder, stem=name))

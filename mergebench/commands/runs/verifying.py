@@ -51,7 +51,9 @@ def _tables(folder: Path, console: Console) -> list[StatedTable]:
         else:
             console.print(f"{table.file.name} is not verified: it was made by `{command}`.")
     if not known:
-        raise InputError(f"{folder} has no table that can be verified: table1 to table5 can")
+        raise InputError(
+            f"{folder} has no table that can be verified: table1 to table5 and leaderboard can"
+        )
     return known
 
 

@@ -1,0 +1,59 @@
+"""The piece of work that tests one point of a search that the protocol did not choose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mergebench.experiment.executors import Report
+from mergebench.experiment.experiment import Experiment
+from mergebench.experiment.jobs import Merges
+from mergebench.experiment.monitor import CellDone, CellStarted
+from mergebench.measure import UNPROTECTED, Cell
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointJob:
+    """Merge one set of updates by one attack and test it at `alpha`.
+
+    `options`: the structural hyper-parameters of the point, changed in the attack.
+    """
+
+    experiment: Experiment
+    attack: str
+    space: str
+    protection: str
+    target: str | None
+    seed: int
+    options: Mapping[str, Any]
+    alpha: float
+
+    @property
+    def label(self) -> str:
+        """What is tested, where."""
+        whose = "all unprotected"
+        if self.target is not None:
+            plain = self.protection == UNPROTECTED
+            whose = f"{whose} for {self.target}" if plain else f"{self.target} {self.protection}"
+        at = "".join(f", {name} {value}" for name, value in self.options.items())
+        return f"{self.attack}@{self.space}, {whose}, seed {self.seed}, at alpha {self.alpha:g}{at}"
+
+    def run(self, report: Report) -> None:
+        """Merge and test."""
+        report(CellStarted(label=self.label))
+        bench = self.experiment.workbench()
+        measured, results = bench.measured, self.cell().results
+        right, size = sum(results.correct.values()), sum(results.sizes["test"].values())
+        report(
+            CellDone(
+                label=self.label,
+                recalled=bench.measured == measured,
+                outcome=f"test accuracy {100 * right / size:.1f}",
+            )
+        )
+
+    def cell(self) -> Cell:
+        """Return the measured or recalled cell."""
+        merges = Merges(self.experiment, self.protection, self.target, self.seed)
+        return merges.point(self.attack, self.space, self.options, self.alpha)

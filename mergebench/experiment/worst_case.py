@@ -1,0 +1,41 @@
+"""Measures what a leaderboard shows: the standard set, and what comes of it at bounded cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mergebench.experiment.bounded_theft import measure_thefts
+from mergebench.experiment.experiment import Experiment
+from mergebench.experiment.monitor import Monitor
+from mergebench.experiment.runner import measure_merges_and_cells
+from mergebench.measure import ZERO_SHOT, Level, Measurements, Standalone
+from mergebench.progress import Silent
+
+
+def measure_worst_case(
+    experiment: Experiment,
+    levels: Sequence[Level],
+    yardsticks: Sequence[str],
+    monitor: Monitor,
+    *,
+    processes: int,
+) -> Measurements:
+    """Return the merges of all attacks of `experiment` and the thefts, measuring what is missing.
+
+    `yardsticks`: the merges without the update, as `attack@space`, which are among its attacks as
+    those of `levels` are.
+    """
+    measured, cells = measure_merges_and_cells(experiment, monitor, processes=processes)
+    thefts = measure_thefts(
+        experiment, measured, cells, levels, yardsticks, monitor, processes=processes
+    )
+    alone = tuple(_with_norm(row, experiment) for row in measured.standalone)
+    return replace(measured, standalone=alone, thefts=thefts)
+
+
+def _with_norm(row: Standalone, experiment: Experiment) -> Standalone:
+    if row.release == ZERO_SHOT:
+        return row
+    bench = experiment.workbench()
+    return replace(row, norm=bench.release(row.release, row.task, row.seed, Silent()).norm())

@@ -1,0 +1,39 @@
+"""What an attacker takes: among the merges of one target, the best on validation inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from statistics import fmean
+
+from mergebench.measure.measurements import UNPROTECTED, Merged
+
+
+class Choices:
+    """Merges by what they are of; an unprotected one of no target is every target's."""
+
+    def __init__(self, merges: Iterable[Merged]) -> None:
+        self._found = {(one.protection, one.name, one.target, one.seed): one for one in merges}
+
+    def best(self, protection: str, attacks: Iterable[str], target: str, seed: int) -> Merged:
+        """Return the merge with the best mean validation accuracy; of equals the first.
+
+        `attacks`: as `attack@space`. Raises `ValueError` naming one that was not measured.
+        """
+        return max((self.of(protection, attack, target, seed) for attack in attacks), key=validated)
+
+    def left_out(self, yardsticks: Iterable[str], target: str, seed: int) -> Merged:
+        """Return the best of the merges without the target's update; raises as `best`."""
+        return self.best(UNPROTECTED, yardsticks, target, seed)
+
+    def of(self, protection: str, attack: str, target: str, seed: int) -> Merged:
+        """Return the merge of one attack; raises as `best`."""
+        for whose in (target, None):
+            found = self._found.get((protection, attack, whose, seed))
+            if found is not None:
+                return found
+        raise ValueError(f"{attack} of {target}, {protection}, seed {seed} was not measured")
+
+
+def validated(merged: Merged) -> float:
+    """Return the mean validation accuracy over all tasks, a fraction."""
+    return fmean(merged.validated[task] / size for task, size in merged.validation_sizes.items())

@@ -1,0 +1,100 @@
+"""Means of accuracy over targets, and what drawing targets and test inputs again makes of them.
+
+All numbers are in percent or points, with percentile intervals of 95 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mergebench.measure.uncertainty import LEVEL, Hits, Interval
+
+RESAMPLES = 2000
+Values = NDArray[np.float64]
+"""`(RESAMPLES + 1,)`: the estimate itself, then what resampling makes of it."""
+
+Mixture = Mapping[str, Hits]
+"""Which test inputs a deployed model has right, by task: `(N,)` bool each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A number and its interval; None where resampling leaves it undefined too often."""
+
+    value: float
+    interval: Interval | None
+
+    @classmethod
+    def of(cls, values: Values) -> Estimate:
+        """Return the estimate with its percentile interval."""
+        return cls(value=float(values[0]), interval=_interval(values[1:]))
+
+
+class Resampling:
+    """Weights of test inputs and targets, the first of each being the measured ones.
+
+    `targets`: of every model that is averaged, a target's seeds being one target; `sizes`: test
+    inputs by task. Targets are drawn again with replacement, a target's seeds together, and so are
+    the test inputs of every task, the same ones for all models: intervals speak of other tasks and
+    inputs like these. Equal targets and sizes, equal draws. Raises `ValueError` without a target.
+    """
+
+    def __init__(self, targets: Sequence[str], sizes: Mapping[str, int]) -> None:
+        if not targets:
+            raise ValueError("no case to average")
+        draws = np.random.default_rng(0)
+        self._inputs: dict[str, Values] = {}
+        for task, size in sizes.items():
+            drawn = draws.multinomial(size, np.full(size, 1 / size), RESAMPLES) / size
+            self._inputs[task] = np.vstack([np.full(size, 1 / size), drawn])
+        self._of = tuple(targets)
+        self._targets = list(dict.fromkeys(targets))
+        count = len(self._targets)
+        again = draws.multinomial(count, np.full(count, 1 / count), RESAMPLES) / count
+        self._weights = np.vstack([np.full(count, 1 / count), again])
+
+    def mean(self, models: Sequence[Mixture], part: str) -> Values:
+        """Return the accuracy of one model per target given, averaged over the targets.
+
+        `part`: of the "target", the "others" or "overall", the mean over tasks. Raises `ValueError`
+        when a model was tested on other tasks.
+        """
+        by_target = [
+            np.mean(
+                [
+                    self._accuracy(model, own, part)
+                    for model, own in zip(models, self._of, strict=True)
+                    if own == target
+                ],
+                axis=0,
+            )
+            for target in self._targets
+        ]
+        means: Values = 100 * np.einsum("rt,tr->r", self._weights, np.asarray(by_target))
+        return means
+
+    def _accuracy(self, model: Mixture, target: str, part: str) -> Values:
+        if model.keys() != self._inputs.keys():
+            raise ValueError(f"counts of {[*model]}, expected {[*self._inputs]}")
+        tasks = {
+            "target": [target],
+            "others": [task for task in model if task != target],
+            "overall": list(model),
+        }[part]
+        own = partial(np.asarray, dtype=np.float64)
+        found: Values = np.mean([self._inputs[task] @ own(model[task]) for task in tasks], axis=0)
+        return found
+
+
+def _interval(values: Values) -> Interval | None:
+    """Return the percentile interval; None if more values are undefined than it leaves out."""
+    defined = values[np.isfinite(values)]
+    if len(defined) < len(values) * (1 + LEVEL) / 2:
+        return None
+    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(low=float(low), high=float(high))

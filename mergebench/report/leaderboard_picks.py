@@ -1,0 +1,68 @@
+"""What attackers take at each level, target by target: chosen on validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mergebench.measure import (
+    BOUNDS,
+    UNPROTECTED,
+    Choices,
+    Level,
+    Measurements,
+    Merged,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pick:
+    """What an attacker takes for one target and seed, and what that is compared with.
+
+    `taken`: with the protected update, `unprotected` with an unprotected one, both the best on
+    validation of what his level allows; `left_out`: without it. `thefts`: by bound, the best on the
+    target within it; None where every mixture costs the others more.
+    """
+
+    target: str
+    seed: int
+    taken: Merged
+    unprotected: Merged
+    left_out: Merged
+    thefts: Mapping[int, Merged | None]
+
+
+class Picks:
+    """What attackers take, from all that was measured."""
+
+    def __init__(
+        self, measurements: Measurements, levels: Sequence[Level], yardsticks: Sequence[str]
+    ) -> None:
+        self._choices = Choices(measurements.merged)
+        self._levels = levels
+        self._yardsticks = yardsticks
+        context = measurements.context
+        self._pairs = [(target, seed) for seed in context.seeds for target in context.tasks]
+        self._thefts = {
+            (one.protection, one.level, one.target, one.seed, one.bound): one.merged
+            for one in measurements.thefts
+        }
+
+    def of(self, protection: str, level: Level) -> tuple[Pick, ...]:
+        """Return a pick per target and seed; ValueError naming what was not measured."""
+        usable = [name for one in self._levels if level.allows(one) for name in one.attacks]
+        return tuple(
+            Pick(
+                target=target,
+                seed=seed,
+                taken=self._choices.best(protection, usable, target, seed),
+                unprotected=self._choices.best(UNPROTECTED, usable, target, seed),
+                left_out=self._choices.left_out(self._yardsticks, target, seed),
+                thefts={
+                    bound: self._thefts[key]
+                    for bound in BOUNDS
+                    if (key := (protection, level, target, seed, bound)) in self._thefts
+                },
+            )
+            for target, seed in self._pairs
+        )
