@@ -22,14 +22,14 @@ class SVC(OnRule):
     """`σ_r ← γ_r σ_r` with `γ_r = T / Σ_i max(a, s_r^i)`, for what `rule` merges, `Σ σ_r u_r v_rᵀ`.
 
     `s_r^i = ⟨u_rᵀ D, u_rᵀ τ_i⟩ / ‖u_rᵀ τ_i‖²`: how many times the merge holds what update `i` has
-    along `u_r`; it is T where all updates have the same there. `least`: `a`; 0 stands for `1/T`, and
-    for 1 after TSV, as published.
+    along `u_r`; it is T where all updates have the same there. `least`: `a`; 0 stands for `1/T`,
+    and for 1 after TSV, as published.
 
     Float64, over the singular values above rounding. An update that has nothing along `u_r`, up to
     rounding, has no share there, `s_r^i = 0`: that is our reading, the formula leaves it open. Each
-    vector counts by itself: the smallest gap between neighbouring singular values is noted, as equal
-    ones leave the vectors open. The same in Full and in Core space after a rule that is. Tensors
-    that are not matrices are averaged.
+    vector counts by itself: the smallest gap between neighbouring singular values is noted, as
+    equal ones leave the vectors open. The same in Full and in Core space after a rule that is.
+    Tensors that are not matrices are averaged.
     """
 
     name: ClassVar[str] = "svc"
