@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from attacks.parts.singular_vectors import truncated_sums
+from attacks.parts.singular_vectors import GAP, GAPS, truncated_sums
 from mergebench.contracts import Merger, Site
 from mergebench.errors import InputError, check_range
 
@@ -30,6 +30,7 @@ class Cart(Merger):
     paper: ClassVar[str] = "Choi et al., 2024, https://arxiv.org/abs/2412.12153"
     spaces: ClassVar[tuple[str, ...]] = ("full", "knots", "core")
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"rank_fraction": RANK_FRACTION_GRID}
+    smallest: ClassVar[Mapping[str, float]] = GAPS
 
     rank_fraction: float = 0.04
     form: Literal["trap2", "original"] = "trap2"
@@ -59,10 +60,12 @@ class Cart(Merger):
         grid = {self._rank(fraction, site) for fraction in RANK_FRACTION_GRID}
         ranks = sorted(grid) if rank in grid else [rank]
         sums = site.once(
-            f"truncated residuals {ranks}", lambda: truncated_sums(stack.double() - mean, ranks)
+            f"truncated residuals {ranks}",
+            lambda: truncated_sums(stack.double() - mean, ranks, stack.dtype),
         )
+        site.notes[GAP] = sums[rank].gap
         scale = self.inner if self.form == "trap2" else self.lam
-        return (mean + scale * sums[rank]).to(stack.dtype)
+        return (mean + scale * sums[rank].total).to(stack.dtype)
 
     def _rank(self, fraction: float, site: Site) -> int:
         exact = fraction * min(site.shape)

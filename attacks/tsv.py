@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from attacks.parts.singular_vectors import numerical_rank, polar_factor
+from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank, polar_factor, relative_gap
 from mergebench.contracts import Merger, Site
 from mergebench.errors import InputError
 
@@ -24,13 +24,15 @@ class TSV(Merger):
     With `rank_mode="signal"` `k` is at most the numerical rank of `τ_i`. With `"reference"` it is
     not, as in the public code: null vectors of low-rank updates, which are rounding noise, then
     turn the signal's, and the result is not comparable between machines.
+    The relative gap of the spectra at `k` is noted: where `V_i` of KnOTS have orthonormal rows and
+    more of them than `k`, all values are 1 and which vectors lead is rounding.
     Tensors that are not matrices are averaged.
     """
 
     name: ClassVar[str] = "tsv"
     paper: ClassVar[str] = "Gargiulo et al., 2025, https://arxiv.org/abs/2412.00081"
     spaces: ClassVar[tuple[str, ...]] = ("full", "knots", "core")
-    smallest: ClassVar[Mapping[str, float]] = {_NOTE: 1e-3}
+    smallest: ClassVar[Mapping[str, float]] = {_NOTE: 1e-3, **GAPS}
 
     rank_mode: Literal["signal", "reference"] = "signal"
 
@@ -55,6 +57,9 @@ class TSV(Merger):
         left, values, right = torch.linalg.svd(stack.double(), full_matrices=False)
         most = int(min(site.shape) * (1 / len(stack)))
         ranks = [self._rank(each, most, site, stack.dtype) for each in values]
+        site.notes[GAP] = min(
+            self._gap(s, k, site, stack.dtype) for s, k in zip(values, ranks, strict=True)
+        )
         if sum(ranks) == 0:
             return torch.zeros_like(stack[0])
         lefts = torch.cat([u[:, :k] for u, k in zip(left, ranks, strict=True)], dim=1)
@@ -69,3 +74,9 @@ class TSV(Merger):
         if self.rank_mode == "reference":
             return most
         return min(most, numerical_rank(values, site.shape, dtype))
+
+    def _gap(self, values: Tensor, kept: int, site: Site, dtype: torch.dtype) -> float:
+        """Return the relative gap at the cut; 0 where null vectors are kept."""
+        return (
+            relative_gap(values, kept) if kept <= numerical_rank(values, site.shape, dtype) else 0
+        )

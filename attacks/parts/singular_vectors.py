@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+GAP = "smallest relative gap at the cut of a spectrum"
+"""The note of every rule that cuts spectra: `(s_k - s_{k+1}) / s_k`, see `relative_gap`."""
 
-def numerical_rank(values: Tensor, shape: tuple[int, int], dtype: torch.dtype) -> int:
+GAPS: Mapping[str, float] = {GAP: 1e-4}
+"""Below it float32's rounding of the updates, 1e-7, turns the vectors at the cut by more than a
+thousandth: which of them are kept is then rounding."""
+
+
+def numerical_rank(
+    values: Tensor, shape: tuple[int, int], dtype: torch.dtype, largest: Tensor | None = None
+) -> int:
     """Return how many singular values exceed the rounding of a matrix of this shape and dtype.
 
     `values`: descending, of one matrix. Rounding its entries moves every singular value by up to
     about `σ_1 · max(shape) · eps(dtype)`, the usual tolerance (Golub and Van Loan, section 5.4).
+    `largest`: σ_1 of what the matrix was computed from, where that is larger, as of a difference.
     """
-    tolerance = values[0] * max(shape) * torch.finfo(dtype).eps
+    size = values[0] if largest is None else largest
+    tolerance = size * max(shape) * torch.finfo(dtype).eps
     return int((values > tolerance).sum())
+
+
+def relative_gap(values: Tensor, kept: int) -> float:
+    """Return `(s_k - s_{k+1}) / s_k` at the cut of a spectrum after its `k = kept` leading values.
+
+    `values`: `(n,)`, descending. Near 0 the vectors that are kept are a matter of rounding. It is 1
+    where nothing is cut, or nothing kept, and 0 where `s_k` itself is zero.
+    """
+    if not 0 < kept < len(values):
+        return 1.0
+    last, following = float(values[kept - 1]), float(values[kept])
+    return (last - following) / last if last > 0 else 0.0
 
 
 def polar_factor(matrix: Tensor) -> tuple[Tensor, float]:
@@ -30,24 +54,36 @@ def polar_factor(matrix: Tensor) -> tuple[Tensor, float]:
     return factor, float(values[-1])
 
 
-def truncated_sums(stack: Tensor, ranks: Sequence[int]) -> dict[int, Tensor]:
+class TruncatedSum(NamedTuple):
+    """`Σ_i SVD_k(X_i)`, and the smallest gap of the cuts (see `relative_gap`)."""
+
+    total: Tensor
+    gap: float
+
+
+def truncated_sums(
+    stack: Tensor, ranks: Sequence[int], dtype: torch.dtype = torch.float64
+) -> dict[int, TruncatedSum]:
     """Return `Σ_i SVD_k(stack_i)`, `(a, b)`, for each rank `k`, from one SVD per matrix.
 
-    `stack`: `(T, a, b)` float64. Ascending ranks are accumulated, so that each singular triple is
-    used once.
+    `stack`: `(T, a, b)` float64, exact to `dtype`; to cut what is below its rounding counts as no
+    cut. Ascending ranks are accumulated, so that each singular triple is used once.
     """
     smaller = min(stack.shape[1:])
-    sums: dict[int, Tensor] = {}
+    sums: dict[int, TruncatedSum] = {}
     truncated = [k for k in sorted(set(ranks)) if k < smaller]
     if truncated:
         left, values, right = torch.linalg.svd(stack, full_matrices=False)
+        shape = (stack.shape[1], stack.shape[2])
+        signal = [own[: numerical_rank(own, shape, dtype)] for own in values]
         total = torch.zeros_like(stack[0])
         start = 0
         for k in truncated:
             part = slice(start, k)
             scaled = left[:, :, part] * values[:, None, part]
             total = total + (scaled @ right[:, part]).sum(dim=0)
-            sums[k], start = total, k
+            gap = min(relative_gap(own, k) for own in signal)
+            sums[k], start = TruncatedSum(total, gap), k
     for k in set(ranks) - set(truncated):
-        sums[k] = stack.sum(dim=0)
+        sums[k] = TruncatedSum(stack.sum(dim=0), 1.0)
     return sums

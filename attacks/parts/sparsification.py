@@ -45,8 +45,17 @@ def trim_thresholds(rows: Tensor, top_ks: Sequence[float]) -> Tensor:
     `rows`: `(T, d)`. Returns `(len(top_ks), T)` of the same dtype: the `(d - k)`-th smallest
     magnitude of the row, counted from 1, with `k` the kept count, and 0 where everything is kept.
     """
-    size = rows.shape[1]
-    dropped = torch.tensor([size - kept_count(size, top_k) for top_k in top_ks])
+    return count_thresholds(rows, [kept_count(rows.shape[1], top_k) for top_k in top_ks])
+
+
+def count_thresholds(rows: Tensor, counts: Sequence[int]) -> Tensor:
+    """Return the magnitude that as many entries of a row exceed, for each count and row.
+
+    `rows`: `(T, d)`, whose magnitudes are distinct; of equal ones fewer exceed it. Returns
+    `(len(counts), T)` of the same dtype: the `(d - count)`-th smallest magnitude, counted from 1,
+    and 0 for a count of `d`.
+    """
+    dropped = torch.tensor([rows.shape[1] - count for count in counts])
     places = (dropped - 1).clamp_(min=0)
     thresholds = torch.stack([_at_places(row.abs(), places) for row in rows], dim=1)
     thresholds[dropped == 0] = 0

@@ -48,7 +48,7 @@ class OnRule(Attack, ABC):
     @property
     def least_notes(self) -> Mapping[str, float]:
         """What the rule says of its notes."""
-        return {} if self.rule is None else self.rule.smallest
+        return {} if self.rule is None else self.rule.least_notes
 
     def option(self, name: str) -> Any:
         """Return the value of a hyper-parameter, its own or the rule's."""

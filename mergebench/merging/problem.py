@@ -117,7 +117,7 @@ class MergeProblem(Problem[Merger]):
         for name in self.updates[0].sites:
             site = self._sites.get((name, merger.rotation_invariant))
             for what, value in site.notes.items() if site else ():
-                if what in merger.smallest:
+                if what in merger.least_notes:
                     found[what] = min(value, found.get(what, value))
         return found
 

@@ -1,0 +1,47 @@
+"""Iso-C: the sum of the updates with a flat spectrum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from attacks.parts.on_rule import OnRule
+from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank, relative_gap
+from mergebench.contracts import Site
+
+
+@dataclass(frozen=True, kw_only=True)
+class IsoC(OnRule):
+    """`D = mean(Σ) U Vᵀ` with `Σ_i τ_i = U Σ Vᵀ`: every direction of the sum counts alike.
+
+    `Σ` are the singular values above rounding, float64: the public code takes the mean over all
+    `min(m, n)` and so gives null directions of low-rank updates, which are rounding, real weight.
+    `rule`: whose result the isotropic step is taken on; the published method is that on the sum.
+    The same in Full and in Core space, and not defined in KnOTS', whose representatives lack `Σ`.
+    Tensors that are not matrices are averaged.
+    """
+
+    name: ClassVar[str] = "iso_c"
+    paper: ClassVar[str] = "Marczak et al., 2025, https://arxiv.org/abs/2502.04959"
+    spaces: ClassVar[tuple[str, ...]] = ("full", "core")
+    smallest: ClassVar[Mapping[str, float]] = GAPS
+
+    def combine(self, stack: Tensor, site: Site) -> Tensor:
+        """Return the rule's result with all singular values of its range at their mean."""
+        if not site.matrix:
+            return stack.mean(dim=0)
+        return site.once(f"merge by {self!r}", lambda: self._flat(stack, site))
+
+    def _flat(self, stack: Tensor, site: Site) -> Tensor:
+        merged = self.merged(stack, site)
+        left, values, right = torch.linalg.svd(merged.double(), full_matrices=False)
+        rank = numerical_rank(values, site.shape, stack.dtype)
+        site.notes[GAP] = relative_gap(values, rank)
+        if rank == 0:
+            return torch.zeros_like(merged)
+        flat: Tensor = values[:rank].mean() * (left[:, :rank] @ right[:rank])
+        return flat.to(stack.dtype)
