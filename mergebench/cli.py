@@ -18,7 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Of several things that have to be fetched each has a line of its own. `status_of` says what else
     may end a command.
 
-    `check`, `doctor` and `verify` also return 1 when numbers have moved. An output stream that
+    `check`, `doctor` and `verify` also return 1 when numbers have moved, `gpu-check` when a test
+    failed. An output stream that
     breaks ends no verb: then 1 with one line, or 141 where the reader of a pipe went away.
 
     `arguments`: as after the program's name; None for those of the process.
@@ -41,7 +42,16 @@ def _run(words: Sequence[str]) -> int | None:
 def make_parser() -> Parser:
     """Return the parser of all verbs, without what they import."""
     # Here, so that whatever happens during these imports ends the command as it should.
-    from mergebench.commands import adapters, building, checking, data, doctor, tables, verifying
+    from mergebench.commands import (
+        adapters,
+        building,
+        checking,
+        data,
+        doctor,
+        gpu_checking,
+        tables,
+        verifying,
+    )
     from mergebench.commands.parser import Parser
 
     parser = Parser(
@@ -50,6 +60,6 @@ def make_parser() -> Parser:
     )
     parser.add_argument(DEBUG, action="store_true", help="show tracebacks (may follow the verb)")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for module in (tables, doctor, adapters, checking, verifying, data, building):
+    for module in (tables, doctor, adapters, checking, verifying, data, building, gpu_checking):
         module.add_verbs(verbs)
     return parser

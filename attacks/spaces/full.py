@@ -29,8 +29,8 @@ class Full(Space):
         """Return the dense updates in their dtype, or their float64 core coordinates."""
         if rotation_invariant and all_low_rank(updates):
             return _core_coordinates(updates)
-        rows, columns = updates[0].shape
-        stack = torch.empty(len(updates), rows, columns, dtype=updates[0].dtype)
+        (rows, columns), first = updates[0].shape, updates[0]
+        stack = torch.empty(len(updates), rows, columns, dtype=first.dtype, device=first.device)
         for update, dense in zip(updates, stack, strict=True):
             update.dense_into(dense)
         return Encoded(stack=stack, shape=(rows, columns), separate=True)

@@ -5,9 +5,13 @@ from .attack_names import TABLE5 as TABLE5
 from .attack_names import check_attack as check_attack
 from .cost_estimate import Estimate as Estimate
 from .cost_estimate import Rates as Rates
+from .cost_estimate import SplitSizes as SplitSizes
 from .cost_estimate import measure_rates as measure_rates
+from .cost_estimate import merging_estimate as merging_estimate
+from .cost_estimate import sizes_of as sizes_of
 from .cost_estimate import table1_estimate as table1_estimate
 from .cost_estimate import table2_estimate as table2_estimate
+from .cost_estimate import training_estimate as training_estimate
 from .executors import execute as execute
 from .experiment import Experiment as Experiment
 from .jobs import MergeJob as MergeJob

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 
 from mergebench.experiment.experiment import Experiment
+from mergebench.experiment.settings import Setting
 from mergebench.experiment.workbench import Workbench
 from mergebench.measure import UNPROTECTED
-from mergebench.suites import Suite
+from mergebench.suites import Suite, load_suite
 from mergebench.train import CURVE_SCALES, Classifier, TrainingRecipe, make_tower
 
 POINTS = {"paper": 21.9, "paper-exact": 21.9, "clean": 0.36 * 94.5, "clean-exhaustive": 94.5}
@@ -28,16 +30,28 @@ _STEPS = 3
 _LONG_S = 60.0
 
 
+SplitSizes = Mapping[str, Mapping[str, int]]
+"""How many inputs each split of each task has."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rates:
     """What was measured, on one process.
 
     `evaluated`: inputs per second of an evaluation; `step_seconds`: of one plain training step,
-    forward and backward.
+    forward and backward; `trapped_seconds`: of one of a protection, None if that is not known.
     """
 
     evaluated: float
     step_seconds: float
+    trapped_seconds: float | None = None
+
+    @property
+    def trapped_factor(self) -> float:
+        """Cost of a step of a protection against that of a plain one."""
+        if self.trapped_seconds is None:
+            return TRAPPED_STEPS
+        return self.trapped_seconds / self.step_seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,37 +82,76 @@ def measure_rates(bench: Workbench, known: float | None = None) -> Rates:
         return Rates(evaluated=count / seconds, step_seconds=_step_seconds(bench))
 
 
+@cache
+def sizes_of(suite: str) -> SplitSizes:
+    """Return the sizes of a suite's tasks; those of one on disk are the published ones."""
+    if suite == "vision8":
+        from mergebench.suites.vision8 import split_sizes, task_rows
+
+        return {row.name: {**split_sizes(row)} for row in task_rows()}
+    return _sizes(load_suite(suite))
+
+
 def table1_estimate(experiment: Experiment, suite: Suite, rates: Rates) -> Estimate:
     """Return what training and testing every update of an experiment takes."""
-    tested = sum(len(task.splits["test"]) for task in suite.tasks)
+    updates = [(protection, task) for protection, task, _ in experiment.releases()]
+    return training_estimate(experiment.setting, updates, _sizes(suite), rates)
+
+
+def training_estimate(
+    setting: Setting, updates: Sequence[tuple[str, str]], sizes: SplitSizes, rates: Rates
+) -> Estimate:
+    """Return what training and testing updates takes, and testing the backbone itself.
+
+    `updates`: protection and task of each.
+    """
+    tested = sum(size["test"] for size in sizes.values())
     total = Estimate(least=tested / rates.evaluated, most=tested / rates.evaluated)
-    for protection, name, _ in experiment.releases():
-        task = suite.task(name)
-        recipe: TrainingRecipe = experiment.setting.options(protection)["recipe"]
-        factor = 1.0 if protection == UNPROTECTED else TRAPPED_STEPS
-        step = rates.step_seconds * recipe.batch_size / experiment.setting.recipe.batch_size
-        forward = step / recipe.batch_size / 3  # a backward pass costs two forward passes
-        validation = forward * len(task.splits["val"])
-        own = (len(task.splits["test"]) + len(task.splits["val"])) / rates.evaluated
-        fixed = own + forward * len(CURVE_SCALES) * recipe.probe_inputs
-        least, most = (
-            steps * step * factor + steps / recipe.evaluate_every * validation + fixed
-            for steps in _steps(recipe)
-        )
-        total += Estimate(least=least, most=most)
+    for protection, task in updates:
+        total += _update_estimate(setting, protection, sizes[task], rates)
     return total
+
+
+def _update_estimate(
+    setting: Setting, protection: str, sizes: Mapping[str, int], rates: Rates
+) -> Estimate:
+    recipe: TrainingRecipe = setting.options(protection)["recipe"]
+    factor = 1.0 if protection == UNPROTECTED else rates.trapped_factor
+    step = rates.step_seconds * recipe.batch_size / setting.recipe.batch_size
+    forward = step / recipe.batch_size / 3  # a backward pass costs two forward passes
+    own = (sizes["test"] + sizes["val"]) / rates.evaluated
+    fixed = own + forward * len(CURVE_SCALES) * recipe.probe_inputs
+    least, most = (
+        steps * step * factor + steps / recipe.evaluate_every * forward * sizes["val"] + fixed
+        for steps in _steps(recipe)
+    )
+    return Estimate(least=least, most=most)
 
 
 def table2_estimate(experiment: Experiment, suite: Suite, rates: Rates) -> Estimate:
     """Return what the merges take beside table 1, without the linear algebra of merging."""
-    limit = experiment.setting.search_per_task
-    searched = [len(task.splits["val"]) for task in suite.tasks]
-    if limit is not None:
-        searched = [min(limit, size) for size in searched]
-    tested = sum(len(task.splits["test"]) for task in suite.tasks)
-    looks = POINTS[experiment.protocol.name] * sum(searched) + tested
-    seconds = experiment.merge_count * looks / rates.evaluated
+    return merging_estimate(
+        experiment.setting, experiment.protocol.name, experiment.merge_count, _sizes(suite), rates
+    )
+
+
+def merging_estimate(
+    setting: Setting, protocol: str, merges: int, sizes: SplitSizes, rates: Rates
+) -> Estimate:
+    """Return what the evaluations of so many merges take under a protocol."""
+    limit = setting.search_per_task
+    searched = [
+        size["val"] if limit is None else min(limit, size["val"]) for size in sizes.values()
+    ]
+    tested = sum(size["test"] for size in sizes.values())
+    seconds = merges * (POINTS[protocol] * sum(searched) + tested) / rates.evaluated
     return Estimate(least=seconds, most=seconds)
+
+
+def _sizes(suite: Suite) -> SplitSizes:
+    return {
+        task.name: {name: len(split) for name, split in task.splits.items()} for task in suite.tasks
+    }
 
 
 def _steps(recipe: TrainingRecipe) -> tuple[int, int]:

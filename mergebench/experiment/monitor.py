@@ -174,6 +174,11 @@ class Monitor:
             yield
         self._print(self._stage.summary())
 
+    @property
+    def done(self) -> int:
+        """How many pieces of the last stage are measured or recalled."""
+        return self._stage.done
+
     def event(self, index: int, event: Any) -> None:
         """Show an event of job number `index`."""
         if isinstance(event, CellStarted):

@@ -156,7 +156,7 @@ class MergeProblem(Problem[Merger]):
         matrix = len(changes[0].shape) == 2
         encoded = self._encode_changes(name, changes, matrix, rotation_invariant)
         if self._coefficients is not None:
-            factors = torch.tensor(self._coefficients, dtype=encoded.stack.dtype)
+            factors = encoded.stack.new_tensor(self._coefficients)
             encoded = replace(encoded, stack=encoded.stack * factors[:, None, None])
         if (name, rotation_invariant) not in self._sites:
             self._sites[name, rotation_invariant] = Site(

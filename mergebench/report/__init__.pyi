@@ -12,3 +12,5 @@ from .terminal import print_leaderboard as print_leaderboard
 from .terminal import print_table1 as print_table1
 from .terminal import print_table2 as print_table2
 from .writing import stated_csv_text as stated_csv_text
+from .writing import write_csv as write_csv
+from .writing import write_text as write_text

@@ -43,6 +43,11 @@ class LowRank:
         return self.up.dtype
 
     @property
+    def device(self) -> torch.device:
+        """Where the factors are."""
+        return self.up.device
+
+    @property
     def tensors(self) -> tuple[Tensor, ...]:
         """The stored tensors, in a fixed order."""
         return self.up, self.down
@@ -64,6 +69,10 @@ class LowRank:
         """Return the update `scale · ΔW`; only `up` is multiplied, as in the deployed adapter."""
         return LowRank(up=self.up * scale, down=self.down)
 
+    def to(self, device: torch.device | str) -> LowRank:
+        """Return the update on a device."""
+        return LowRank(up=self.up.to(device), down=self.down.to(device))
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dense:
@@ -80,6 +89,11 @@ class Dense:
     def dtype(self) -> torch.dtype:
         """Element type of the change."""
         return self.delta.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the change is."""
+        return self.delta.device
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -101,6 +115,10 @@ class Dense:
     def scaled(self, scale: float) -> Dense:
         """Return the update `scale · ΔW`."""
         return Dense(delta=self.delta * scale)
+
+    def to(self, device: torch.device | str) -> Dense:
+        """Return the update on a device."""
+        return Dense(delta=self.delta.to(device))
 
 
 SiteUpdate = LowRank | Dense
@@ -175,6 +193,10 @@ class Update:
         """Return the update multiplied by `scale`, as deployed at that scale."""
         sites = {site: change.scaled(scale) for site, change in self.sites.items()}
         return replace(self, sites=sites)
+
+    def to(self, device: torch.device | str) -> Update:
+        """Return the update on a device; merging computes where all updates are."""
+        return replace(self, sites={site: one.to(device) for site, one in self.sites.items()})
 
     def norm(self) -> float:
         """Return the Frobenius norm over all sites, computed in float64."""

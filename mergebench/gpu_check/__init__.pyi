@@ -1,0 +1,10 @@
+from .machine import describe_machine as describe_machine
+from .notebook import Notebook as Notebook
+from .record import Outcome as Outcome
+from .record import Record as Record
+from .running import SHARES as SHARES
+from .running import Asked as Asked
+from .running import check_gpu as check_gpu
+from .sizes import SIZES as SIZES
+from .sizes import TableSize as TableSize
+from .table_run import TableInputs as TableInputs
