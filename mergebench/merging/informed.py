@@ -10,6 +10,7 @@ from mergebench.merging.merged_sets import MergedSets
 from mergebench.merging.problem import Problem, check_compatible
 from mergebench.updates import MergePath, Update
 
+
 class InformedProblem(Problem[InformedMerger]):
     """`T` updates in one space, of which that at `place` may be protected.
 
