@@ -43,7 +43,8 @@ class Merged:
     nothing was merged. `alpha` and `options` were chosen on validation; `points` is the number of
     evaluated points; `correct` and `sizes` are by task, and so is `hits`, which test inputs are
     correct (`cell.packed`); `validated` of `validation_sizes` validation inputs are correct at the
-    chosen point; `warnings`: what makes the numbers doubtful.
+    chosen point; `warnings`: what makes the numbers doubtful. `alphas`: the coefficients that the
+    search might choose, empty where that was not stated.
     """
 
     seed: int
@@ -60,6 +61,7 @@ class Merged:
     validated: Mapping[str, int] = field(default_factory=dict)
     validation_sizes: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[CellWarning, ...] = ()
+    alphas: tuple[float, ...] = ()
 
     @property
     def name(self) -> str:

@@ -86,11 +86,29 @@ mean over tasks, is never below zero-shot on validation; a single task can be.
 CLEAN_EXHAUSTIVE = replace(CLEAN, name="clean-exhaustive", race=None)
 """`clean` without the race: every point sees every input. It is what racing is checked against."""
 
+WIDE = replace(
+    CLEAN,
+    name="wide",
+    alphas=(
+        *CLEAN.alphas,
+        *(0.01, 0.03, 0.04, 0.06, 0.07, 0.08, 0.09),
+        *(-0.05, -0.1, -0.2, -0.3, -0.5, -0.7, -1.0, -1.5, -2.0),
+        *(5.0, 7.0, 10.0),
+    ),
+)
+"""`clean` with coefficients off every published grid: fine ones below 0.1, negative and large ones.
+
+A trap is trained at some scales of its update; this attacker looks outside them. Of equals a
+coefficient of `clean` wins, which come first.
+"""
+
 PAPER_EXACT = replace(PAPER, name="paper-exact", defects=Defects.all())
 """`paper` with every defect of the reference: for comparison with published numbers, no other use.
 """
 
-PROTOCOLS = {protocol.name: protocol for protocol in (PAPER, CLEAN, CLEAN_EXHAUSTIVE, PAPER_EXACT)}
+PROTOCOLS = {
+    protocol.name: protocol for protocol in (PAPER, CLEAN, CLEAN_EXHAUSTIVE, WIDE, PAPER_EXACT)
+}
 
 
 def get_protocol(name: str) -> Protocol:

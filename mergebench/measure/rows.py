@@ -72,4 +72,5 @@ def merged_row(cell: Cell, *, from_base: bool = False) -> Merged:
         validated={} if chosen is None else chosen.counts,
         validation_sizes={} if chosen is None else results.sizes[chosen.stage],
         warnings=results.warnings,
+        alphas=tuple(inputs.protocol.get("alphas", ())),
     )

@@ -83,7 +83,7 @@ def _latex(table: Table2, context: Context, stem: str) -> str:
     grid = accuracy_grid(table)
     letters = ("F, K, C: the spaces Full, KnOTS and Core.",)
     spaces = letters if any(column.name for column in grid.columns) else ()
-    sentences = " ".join((SUBJECT, *spaces, *coefficient(context.protocol)))
+    sentences = " ".join((SUBJECT, *spaces, *coefficient(table, context.protocol)))
     caption = f"{escape(sentences)} {latex_caption(context)}"
     return latex_comment(context) + latex_table(
         grid, caption=caption, label=f"tab:{context.backbone}-{stem}"

@@ -94,7 +94,7 @@ def reading(table: Table2, protocol: str) -> list[str]:
         sentence
         for sentences in (
             _what(table),
-            coefficient(protocol),
+            coefficient(table, protocol),
             _floors(table, protocol),
             _summary(table),
             _recovery(table),
@@ -122,37 +122,56 @@ def _what(table: Table2) -> Iterator[str]:
         yield "– marks cells that were not measured for all targets."
 
 
-def coefficient(protocol: str) -> Iterator[str]:
+def coefficient(table: Table2, protocol: str) -> Iterator[str]:
     """Yield what the range of α under a protocol means for the claim; nothing if it is unknown."""
     if protocol not in PROTOCOLS:
         return
-    lowest = min(PROTOCOLS[protocol].alphas)
+    lowest, own = min(PROTOCOLS[protocol].alphas), _with_own_coefficients(table, protocol)
+    if own == set(table.columns):
+        return
+    whose = " of attacks without coefficients of their own" if own else ""
     if lowest > 0:
         yield (
-            f"Under the {protocol} protocol the merging coefficient α is at least {lowest:g} and "
-            "cannot be 0: the merger cannot walk back to the unmerged backbone, so a trapped merge "
-            "can fall far below zero-shot."
+            f"Under the {protocol} protocol the merging coefficient α{whose} is at least "
+            f"{lowest:g} and cannot be 0: the merger cannot walk back to the unmerged backbone, so "
+            "a trapped merge can fall far below zero-shot."
         )
     else:
         yield (
-            f"Under the {protocol} protocol the merging coefficient α can be 0, which gives the "
-            "unmerged backbone back: the claim here is then that merging gains nothing over "
+            f"Under the {protocol} protocol the merging coefficient α{whose} can be 0, which gives "
+            "the unmerged backbone back: the claim here is then that merging gains nothing over "
             "zero-shot, not that the merge collapses. α is chosen by validation accuracy over all "
             "tasks, so the target's accuracy can still lie below zero-shot."
         )
 
 
+def _with_own_coefficients(table: Table2, protocol: str) -> set[AttackInSpace]:
+    """Return the attacks of which what a protocol's own range means is not true.
+
+    Where that begins above 0, larger coefficients of an attack do not matter.
+    """
+    known = PROTOCOLS[protocol].alphas
+    return {
+        (merged.attack, merged.space)
+        for merged in (view.merged for view in table.views)
+        if merged.alphas
+        and (min(merged.alphas) < min(known) if min(known) > 0 else merged.alphas != known)
+    }
+
+
 def _floors(table: Table2, protocol: str) -> Iterator[str]:
     if protocol not in PROTOCOLS:
         return
-    lowest = min(PROTOCOLS[protocol].alphas)
+    lowest, own = min(PROTOCOLS[protocol].alphas), _with_own_coefficients(table, protocol)
     for protection in table.protections:
         if protection == FROM_BASE:
             continue
         merges = {
             id(view.merged): view.merged.alpha
             for view in table.views
-            if view.merged.protection == protection and view.merged.points > 1
+            if view.merged.protection == protection
+            and view.merged.points > 1
+            and (view.merged.attack, view.merged.space) not in own
         }
         if not merges:
             continue

@@ -33,7 +33,7 @@ class MergePath:
     def norm(self, alpha: float) -> float:
         """Return the Frobenius norm of `F + alpha D` over all sites, computed in float64."""
         if self.fixed is None:
-            return alpha * self.direction.norm()
+            return abs(alpha) * self.direction.norm()
         return self.at(alpha).norm()
 
 

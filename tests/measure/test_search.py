@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import pytest
@@ -11,7 +11,14 @@ import torch
 from attacks.spaces.full import Full
 from mergebench.backbones import load_backbone
 from mergebench.contracts import Merger
-from mergebench.measure.protocols import CLEAN, CLEAN_EXHAUSTIVE, PAPER, PROTOCOLS, get_protocol
+from mergebench.measure.protocols import (
+    CLEAN,
+    CLEAN_EXHAUSTIVE,
+    PAPER,
+    PROTOCOLS,
+    WIDE,
+    get_protocol,
+)
 from mergebench.measure.search import Objective, best_point, search
 from mergebench.merging.problem import MergeProblem
 from mergebench.seeding import generator
@@ -130,6 +137,27 @@ def test_a_race_chooses_what_exhaustive_search_chooses_from_fewer_images(backbon
     images = sum(sum(raced.sizes[point.stage].values()) for point in raced.points)
     assert images == short.looks < 0.4 * len(landscape.calls) * sum(SIZES.values())
     assert len(Scaled.merges) <= 1 + len(Scaled.grid["factor"])
+
+
+@pytest.mark.parametrize("place", [-1.5, -0.05, 0.03, 10.0])
+def test_wide_finds_coefficients_that_no_other_protocol_has(backbone, place):
+    def peak(deployed):
+        return max(0, round(1000 - 500 * abs(deployed - place)))
+
+    found, _ = run(backbone, peak, WIDE)
+    exhaustive, _ = run(backbone, peak, replace(WIDE, race=None))
+    assert found.chosen == exhaustive.chosen
+    deployed = found.chosen.alpha * found.chosen.options["factor"]
+    assert deployed == pytest.approx(place)
+    assert found.chosen.counts == SIZES
+
+
+def test_wide_is_clean_with_more_coefficients():
+    assert WIDE.alphas[: len(CLEAN.alphas)] == CLEAN.alphas
+    assert len(set(WIDE.alphas)) == len(WIDE.alphas)
+    assert set(WIDE.alphas) >= {value / 100 for value in range(11)}
+    assert (min(WIDE.alphas), max(WIDE.alphas)) == (-2, 10)
+    assert replace(WIDE, name=CLEAN.name, alphas=CLEAN.alphas) == CLEAN
 
 
 def test_a_merge_that_only_hurts_is_refused_under_clean(backbone):

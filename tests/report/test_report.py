@@ -22,6 +22,7 @@ from report_data import (
 )
 from repository import ROOT
 
+from mergebench.measure import get_protocol
 from mergebench.measure.measurements import Measurements
 from mergebench.report import (
     write_table1,
@@ -151,6 +152,37 @@ def test_protocols_say_what_the_numbers_claim(tmp_path: Path) -> None:
     clean = replace(MEASUREMENTS, context=replace(CONTEXT, protocol="clean"))
     write_table2(clean, tmp_path, stem="table2_clean")
     assert "merging gains nothing over zero-shot" in (tmp_path / "table2_clean.md").read_text()
+
+
+@pytest.mark.parametrize("protocol", ["paper", "clean"])
+def test_what_a_protocol_means_is_not_said_of_attacks_with_their_own_coefficients(
+    tmp_path: Path, protocol: str
+) -> None:
+    known = get_protocol(protocol).alphas
+    held = [
+        replace(merge, attack="hold:ta", alpha=known[0], alphas=(0.0, 0.1, 1.0))
+        for merge in TARGETED
+    ]
+    plain = [replace(merge, alphas=known) for merge in TARGETED]
+    context = replace(CONTEXT, protocol=protocol)
+    both = replace(MEASUREMENTS, context=context, merged=(*held, *plain))
+    write_table2(both, tmp_path)
+    text = (tmp_path / "table2.md").read_text()
+    assert "the merging coefficient α of attacks without coefficients of their own" in text
+    assert "of attacks without coefficients of their own" in (tmp_path / "table2.tex").read_text()
+    assert f"The smallest α of the grid, {known[0]:g}, was chosen in" in text
+    assert "of 3 merges with a Trap² target" in text, "held ones are not counted"
+
+    write_table2(replace(both, merged=tuple(held)), tmp_path, stem="held")
+    alone = (tmp_path / "held.md").read_text()
+    assert "the merging coefficient α" not in alone.replace("## The chosen merging coefficient", "")
+    assert "The smallest α" not in alone
+
+
+def test_a_single_coefficient_within_the_range_changes_no_sentence(tmp_path: Path) -> None:
+    fixed = [replace(merge, attack="regmean", alpha=1.0, alphas=(1.0,)) for merge in TARGETED]
+    write_table2(replace(MEASUREMENTS, merged=(*MEASUREMENTS.merged, *fixed)), tmp_path)
+    assert "coefficient α is at least 0.1 and cannot be 0" in (tmp_path / "table2.md").read_text()
 
 
 def test_a_merge_measured_twice_is_refused(tmp_path: Path) -> None:

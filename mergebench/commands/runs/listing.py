@@ -123,7 +123,7 @@ def _print_suites(console: Console) -> None:
 def _print_protocols(console: Console) -> None:
     table = Table("name", "strategy", "alphas", "race", "defects of the reference")
     for protocol in PROTOCOLS.values():
-        alphas = f"{len(protocol.alphas)} from {protocol.alphas[0]:g} to {protocol.alphas[-1]:g}"
+        alphas = f"{len(protocol.alphas)} from {min(protocol.alphas):g} to {max(protocol.alphas):g}"
         stop = "" if protocol.patience is None else f", patience {protocol.patience}"
         on = [name for name, value in asdict(protocol.defects).items() if value]
         table.add_row(
