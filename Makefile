@@ -31,6 +31,8 @@ BASELINE ?= results/baselines/mini_vit.json
 CHECK    ?=
 SUITE    ?= vision8
 RESULTS  ?= results/$(BACKBONE)
+SIZE     ?= full
+BUDGET   ?= 420
 VERIFY   ?=
 # torch and torchvision must be builds of one release; a plain `pip install torch` may not be.
 TORCH    ?= torch==2.14.1 torchvision==0.29.1
@@ -56,14 +58,14 @@ OPTIONS = --backbone $(BACKBONE) $(if $(filter-out paper,$(PROTOCOL)),--protocol
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
 .PHONY: help install doctor table1 table2 table3 table4 table5 tables leaderboard recovery replay figure2 \
-        regress verify test test-slow bench lint data data-check data-fetch pretrain clean
+        regress verify test test-slow bench gpu-check lint data data-check data-fetch pretrain clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  variables: BACKBONE=$(BACKBONE) PROTOCOL=$(PROTOCOL) SEED=$(SEED) SEEDS=$(SEEDS) JOBS=$(JOBS)"
 	@echo "    DEVICE=$(DEVICE) STORE=$(STORE) RULE=$(RULE) TABLE=2|4|5 TASKS=... ATTACKS=... PROTECTIONS=..."
 	@echo "    SET=trap2.strength=0.1 TRAIN_PRECISION=bf16 WEIGHTS=... DATA_ROOT=... PARTIAL=1 DROP_LEAKS=1"
-	@echo "    BASELINE=$(BASELINE) CHECK=--exact SUITE=vision8|text8"
+	@echo "    BASELINE=$(BASELINE) CHECK=--exact SUITE=vision8|text8 SIZE=full|tiny BUDGET=$(BUDGET)"
 	@echo "    RESULTS=$(RESULTS) VERIFY='--cells 20 --sample-seed 1' LEVELS=unlabelled|labelled RELEASE=full"
 
 $(VENV)/.installed: pyproject.toml
@@ -129,6 +131,12 @@ test-slow: $(INSTALLED)  ## the slow tests only
 bench: $(INSTALLED)  ## costs of merging and evaluation on one thread, into results/bench
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(VENV)/bin/pytest -q -m bench \
 	  tests/benchmarks --bench-results results/bench
+
+# Its tables share one device: how many processes make them is its own choice unless JOBS is said.
+gpu-check: $(INSTALLED)  ## what DEVICE does, in BUDGET seconds, into results/gpu (SIZE=tiny: anywhere)
+	$(MERGEBENCH) gpu-check --device $(DEVICE) --size $(SIZE) --budget $(BUDGET) \
+	  $(if $(filter command environment,$(firstword $(origin JOBS))),--jobs $(JOBS)) \
+	  $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(if $(DATA_ROOT),--data-root "$(DATA_ROOT)")
 
 lint: $(INSTALLED)  ## ruff, import directions, mypy --strict
 	$(VENV)/bin/ruff check .

@@ -1,4 +1,5 @@
 from .machine import describe_machine as describe_machine
+from .merge_times import merge_columns as merge_columns
 from .notebook import Notebook as Notebook
 from .record import Outcome as Outcome
 from .record import Record as Record

@@ -23,7 +23,7 @@ _OUTCOMES = {"PASSED": "passed", "XPASS": "passed", "SKIPPED": "skipped", "XFAIL
 
 
 def run_gpu_tests(device: str, deadline: Deadline) -> list[Outcome]:
-    """Return how each test ended that did so in time, and the last lines of what failed.
+    """Return how each test ended that did so in time.
 
     `device`: as of `choose_device`. Raises `InputError` where there are no tests or no pytest, and
     for tests that could not be collected.
@@ -47,7 +47,7 @@ def run_gpu_tests(device: str, deadline: Deadline) -> list[Outcome]:
     found = [*_outcomes(text)]
     if not found:
         last = next(reversed(text.strip().splitlines()), "pytest printed nothing")
-        raise InputError(f"no test ended: {last}")
+        raise InputError(f"no test ended{' in time' if deadline.passed else ''}: {last}")
     return found
 
 
@@ -60,7 +60,8 @@ def _outcomes(text: str) -> Iterator[Outcome]:
     """Yield what the lines of `pytest -v` say, in their order; a test that failed twice once."""
     seen = set()
     for match in _LINE.finditer(text):
-        name = match[1].rpartition("/")[2]
+        file, colons, test = match[1].partition("::")
+        name = f"{file.rpartition('/')[2]}{colons}{test}"
         if name not in seen:
             seen.add(name)
             yield Outcome(test=name, outcome=_OUTCOMES.get(match[2], "failed"))

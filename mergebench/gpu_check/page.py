@@ -49,7 +49,8 @@ def _head(record: Record) -> Iterator[str]:
         f"Written by `{COMMAND}`, size {record.size}, within {record.budget} s on {machine.date}: "
         f"{markdown_text(machine.device)}{memory}; {machine.cores} cores of "
         f"{markdown_text(machine.processor)}; Python {machine.python}, torch "
-        f"{machine.torch}{cuda}; code {machine.code}. Random weights and images; medians, warmed up and waited for."
+        f"{machine.torch}{cuda}; code {machine.code}. Random weights and images; medians, warmed "
+        "up and waited for."
     )
     if record.size != "full":
         yield ""

@@ -51,12 +51,12 @@ class Size:
 
 
 def tiny_table(setting: Setting) -> TableSize:
-    """Return few attacks on two tasks of a setting, after a training of two steps."""
+    """Return one attack on two tasks of a setting, after a training of two steps."""
     few = replace(setting.recipe, steps=2, batch_size=8, evaluate_every=2, probe_inputs=4)
     return TableSize(
         setting=replace(setting, recipe=few, protections={}, search_per_task=8),
         protocol=replace(PROTOCOLS["paper"], alphas=(0.2, 0.5), patience=2),
-        attacks=("ta@full", "ties@core"),
+        attacks=("ta@full",),
         tasks=all_tasks(setting.suite)[:2],
     )
 
@@ -92,7 +92,7 @@ TINY = Size(
     steps=2,
     merge_shapes="mini_vit",
     merge_sites={"cuda": 1, "cpu": 1},
-    updates=4,
+    updates=3,
     rank=4,
     table=tiny_table,
 )
