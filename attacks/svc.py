@@ -57,7 +57,8 @@ class SVC(OnRule):
         shares = torch.einsum("r,rn,trn->tr", values, right, along) / along.square().sum(dim=2)
         shares[_absent(along, stack, site)] = 0
         factors = len(stack) / shares.clamp(min=self._floor(len(stack))).sum(dim=0)
-        return (left * (factors * values) @ right).to(stack.dtype)
+        calibrated: Tensor = left * (factors * values) @ right
+        return calibrated.to(stack.dtype)
 
     def _floor(self, count: int) -> float:
         return self.least or (1.0 if self.rule == "tsv" else 1 / count)
@@ -67,4 +68,5 @@ def _absent(along: Tensor, stack: Tensor, site: Site) -> Tensor:
     """Return where an update has nothing but rounding along a direction, `(T, rank)` bool."""
     sizes = torch.linalg.matrix_norm(stack.double())
     tolerance = max(site.shape) * torch.finfo(stack.dtype).eps
-    return along.norm(dim=2) <= tolerance * sizes[:, None]
+    absent: Tensor = along.norm(dim=2) <= tolerance * sizes[:, None]
+    return absent

@@ -15,6 +15,8 @@ from mergebench.errors import shape_text
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from mergebench.updates import LowRank
+
 
 Knowledge = Literal["blind", "informed"]
 """Whether an attack knows which update may be protected."""
@@ -152,6 +154,24 @@ class Merger(Attack, ABC):
             raise broken(type(self), where, fault)
         return numbers
 
+    @final
+    def factored(
+        self, changes: Sequence[LowRank], coefficients: Sequence[float], site: str
+    ) -> LowRank | None:
+        """Return `of_factors(...)`, held to its contract; `PluginError` if that is broken."""
+        where = f"at site {site}"
+        with blaming(type(self), where):
+            merged = self.of_factors(changes, coefficients)
+        if merged is None:
+            return None
+        if merged.shape != changes[0].shape or merged.dtype != changes[0].dtype:
+            fault = (
+                f"of_factors gave {merged.dtype} of shape {shape_text(merged.shape)}; "
+                f"expected {changes[0].dtype} of shape {shape_text(changes[0].shape)}"
+            )
+            raise broken(type(self), where, fault)
+        return merged
+
     @property
     def rotation_invariant(self) -> bool:
         """Whether the rule commutes with orthonormal bases on both sides."""
@@ -162,6 +182,16 @@ class Merger(Attack, ABC):
 
         A space may then add the updates up as they are, without representatives, in place of
         `combine`, which must give the same up to rounding.
+        """
+        return None
+
+    def of_factors(
+        self, changes: Sequence[LowRank], coefficients: Sequence[float]
+    ) -> LowRank | None:
+        """Return the merge of low-rank changes by a rule about their factors, else None.
+
+        For a rule that is no function of the changes `τ_i`. It takes the place of `combine`, which
+        is left what has no factors. `coefficients`: one per change, to be applied here.
         """
         return None
 

@@ -122,7 +122,11 @@ class MergeProblem(Problem[Merger]):
         return found
 
     def _merge_site(self, name: str, merger: Merger) -> SiteUpdate:
-        return self._weighted_sum(name, merger) or self._combine(name, merger)
+        return (
+            self._weighted_sum(name, merger)
+            or self._of_factors(name, merger)
+            or self._combine(name, merger)
+        )
 
     def _weighted_sum(self, name: str, merger: Merger) -> SiteUpdate | None:
         """Return what a linear rule gives where the space needs no representatives for it."""
@@ -136,6 +140,17 @@ class MergeProblem(Problem[Merger]):
         if total is not None:
             _require_finite(total.tensors, name, merger)
         return total
+
+    def _of_factors(self, name: str, merger: Merger) -> LowRank | None:
+        """Return what a rule about factors gives where all changes have them."""
+        changes = [update.sites[name] for update in self.updates]
+        factors = [change for change in changes if isinstance(change, LowRank)]
+        if len(factors) < len(changes):
+            return None
+        merged = merger.factored(factors, self._coefficients or [1.0] * len(changes), name)
+        if merged is not None:
+            _require_finite(merged.tensors, name, merger)
+        return merged
 
     def _combine(self, name: str, merger: Merger) -> SiteUpdate:
         encoded = self._encode(name, merger.rotation_invariant)

@@ -83,7 +83,7 @@ def _low_rank(
     ending = "" if module == site else f" (site {site})"
     down = _checked(expected, f"{module}.lora_A{ending}", pair["A"], (rank, columns))
     up = _checked(expected, f"{module}.lora_B{ending}", pair["B"], (rows, rank))
-    return LowRank(up=up * promise.scaling, down=down)
+    return LowRank(up=up * promise.scaling, down=down, scaling=promise.scaling)
 
 
 def _told(module: str, site: str) -> str:

@@ -22,10 +22,12 @@ class LowRank:
     """`ΔW = up @ down` of one site.
 
     `up`: `(m, r)` float (LoRA's B with its scaling folded in); `down`: `(r, n)` float (LoRA's A).
+    `scaling`: what of `up` that is; `ΔW` does not depend on it, what is made of the factors may.
     """
 
     up: Tensor
     down: Tensor
+    scaling: float = 1.0
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -67,7 +69,7 @@ class LowRank:
 
     def scaled(self, scale: float) -> LowRank:
         """Return the update `scale · ΔW`; only `up` is multiplied, as in the deployed adapter."""
-        return LowRank(up=self.up * scale, down=self.down)
+        return replace(self, up=self.up * scale)
 
     def to(self, device: torch.device | str) -> LowRank:
         """Return the update on a device."""
@@ -180,10 +182,12 @@ class Update:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of names, kinds, shapes, dtypes and bytes: the identity of the update."""
+        """Hash of names, kinds, shapes, dtypes, bytes and scalings: the identity of the update."""
         digest = hashlib.sha256()
         for site, change in self.sites.items():
             digest.update(f"{site}|{type(change).__name__}".encode())
+            if isinstance(change, LowRank) and change.scaling != 1:
+                digest.update(f"|scaling {change.scaling!r}".encode())
             for tensor in change.tensors:
                 digest.update(f"|{tuple(tensor.shape)}|{tensor.dtype}".encode())
                 digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())

@@ -104,7 +104,7 @@ def test_della(
 
 
 def test_della_is_unbiased() -> None:
-    """The mean of one update over 2,000 seeds; four standard errors of its worst entry: 0.165."""
+    """The mean over 2,000 seeds; four standard errors of the worst entry are 0.165."""
     update = torch.linspace(-2, 2, 8, dtype=torch.float64).reshape(1, 8)
     rule, mean = attack("della", density=0.4, elect=False), torch.zeros_like(update)
     for seed in range(2000):

@@ -165,3 +165,25 @@ def test_peft_ties_svd_is_ties_in_full_space(tmp_path: Path) -> None:
     ones = [1.0] * len(RANKS)
     found = our_merge(adapted, tmp_path, "full", "ties", ones, top_k=30.0, inclusive=False)
     assert_close(found, peft_merge(adapted, "ties_svd", ones, svd_rank=20, density=0.3))
+
+
+@pytest.mark.parametrize("rank", [None, 3, 8])
+@pytest.mark.parametrize("weights", [WEIGHTS, [1.0, -1.0, 0.5]], ids=str)
+def test_peft_svd(tmp_path: Path, rank: int | None, weights: list[float]) -> None:
+    """Without a rank both take the largest of the adapters, 5 here."""
+    adapted = adapted_model()
+    options = {} if rank is None else {"rank": rank}
+    found = our_merge(adapted, tmp_path, "full", "peft_svd", weights, **options)
+    assert_close(found, peft_merge(adapted, "svd", weights, svd_rank=rank))
+
+
+@pytest.mark.parametrize("weights", [[1.0, 1.0, 1.0], WEIGHTS, [1.0, -1.0, 0.5]], ids=str)
+def test_peft_linear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: list[float]) -> None:
+    """PEFT takes adapters of one rank only; their scalings are 3/2, 5/4 and 1/4."""
+    monkeypatch.setitem(globals(), "RANKS", dict.fromkeys(RANKS, 4))
+    adapted = adapted_model()
+    found = our_merge(adapted, tmp_path, "full", "peft_linear", weights)
+    expected = peft_merge(adapted, "linear", weights)
+    assert_close(found, expected)
+    sums = our_merge(adapted, tmp_path, "full", "ta", weights)
+    assert distance(found[0], sums[0]) > 0.3, "there are cross terms"

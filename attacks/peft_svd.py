@@ -1,0 +1,54 @@
+"""PEFT's `svd`: the sum of the updates, cut to the rank of an adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank, truncated_sums
+from mergebench.contracts import Merger, Site
+from mergebench.errors import check_range
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeftSVD(Merger):
+    """`D = SVD_k(Σ_i τ_i)`, the best approximation of rank `k` of the sum.
+
+    What `add_weighted_adapter(combination_type="svd")` computes, PEFT's weights being coefficients
+    of the updates. `rank`: `k`, PEFT's `svd_rank`; 0 stands for the largest rank of an update, as
+    it does there. PEFT's `svd_clamp` is not offered. Tensors that are not matrices are averaged.
+    """
+
+    name: ClassVar[str] = "peft_svd"
+    paper: ClassVar[str] = (
+        "PEFT 0.21, add_weighted_adapter; LoRA (Hu et al., 2021), https://arxiv.org/abs/2106.09685"
+    )
+    smallest: ClassVar[Mapping[str, float]] = GAPS
+
+    rank: int = 0
+
+    def __post_init__(self) -> None:
+        check_range("rank", self.rank, 0, 1_000_000)
+
+    @property
+    def rotation_invariant(self) -> bool:
+        """Sums and truncated SVDs commute with orthonormal bases."""
+        return True
+
+    def combine(self, stack: Tensor, site: Site) -> Tensor:
+        """Return the truncated sum."""
+        if not site.matrix:
+            return stack.mean(dim=0)
+        rank = self.rank or _largest_rank(stack, site)
+        found = truncated_sums(stack.double().sum(dim=0)[None], [rank], stack.dtype)[rank]
+        site.notes[GAP] = found.gap
+        return found.total.to(stack.dtype)
+
+
+def _largest_rank(stack: Tensor, site: Site) -> int:
+    spectra = torch.linalg.svdvals(stack.double())
+    return max(1, *(numerical_rank(values, site.shape, stack.dtype) for values in spectra))
