@@ -41,7 +41,16 @@ def _run(words: Sequence[str]) -> int | None:
 def make_parser() -> Parser:
     """Return the parser of all verbs, without what they import."""
     # Here, so that whatever happens during these imports ends the command as it should.
-    from mergebench.commands import adapters, building, checking, data, doctor, tables, verifying
+    from mergebench.commands import (
+        adapters,
+        building,
+        checking,
+        data,
+        detecting,
+        doctor,
+        tables,
+        verifying,
+    )
     from mergebench.commands.parser import Parser
 
     parser = Parser(
@@ -50,6 +59,6 @@ def make_parser() -> Parser:
     )
     parser.add_argument(DEBUG, action="store_true", help="show tracebacks (may follow the verb)")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for module in (tables, doctor, adapters, checking, verifying, data, building):
+    for module in (tables, doctor, detecting, adapters, checking, verifying, data, building):
         module.add_verbs(verbs)
     return parser

@@ -8,6 +8,8 @@ from .cost_estimate import Rates as Rates
 from .cost_estimate import measure_rates as measure_rates
 from .cost_estimate import table1_estimate as table1_estimate
 from .cost_estimate import table2_estimate as table2_estimate
+from .detecting import score_releases as score_releases
+from .detecting import score_updates as score_updates
 from .executors import execute as execute
 from .experiment import Experiment as Experiment
 from .jobs import MergeJob as MergeJob
