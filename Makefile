@@ -26,6 +26,7 @@ STORE    ?= runs
 RULE     ?= target
 TABLE    ?=
 LEVELS   ?=
+ADAPTERS ?=
 RELEASE  ?=
 BASELINE ?= results/baselines/mini_vit.json
 CHECK    ?=
@@ -57,7 +58,7 @@ OPTIONS = --backbone $(BACKBONE) $(if $(filter-out paper,$(PROTOCOL)),--protocol
           $(if $(ATTACKS),--attacks "$(ATTACKS)") \
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
-.PHONY: help install doctor table1 table2 table3 table4 table5 tables leaderboard recovery replay figure2 \
+.PHONY: help install doctor detect table1 table2 table3 table4 table5 tables leaderboard recovery replay figure2 \
         regress verify test test-slow bench gpu-check lint data data-check data-fetch pretrain clean
 
 help:  ## list the targets
@@ -67,6 +68,7 @@ help:  ## list the targets
 	@echo "    SET=trap2.strength=0.1 TRAIN_PRECISION=bf16 WEIGHTS=... DATA_ROOT=... PARTIAL=1 DROP_LEAKS=1"
 	@echo "    BASELINE=$(BASELINE) CHECK=--exact SUITE=vision8|text8 SIZE=full|tiny BUDGET=$(BUDGET)"
 	@echo "    RESULTS=$(RESULTS) VERIFY='--cells 20 --sample-seed 1' LEVELS=unlabelled|labelled RELEASE=full"
+	@echo "    ADAPTERS='folder folder'"
 
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -84,6 +86,9 @@ install: $(INSTALLED)  ## make the virtual environment and install the project i
 
 doctor: $(INSTALLED)  ## zero-shot against published values, and how long tables will take
 	$(MERGEBENCH) doctor $(OPTIONS)
+
+detect: $(INSTALLED)  ## whether releases (or ADAPTERS) turn sharply at scale 1, as traps do; the ROC
+	$(MERGEBENCH) detect $(OPTIONS) $(ADAPTERS)
 
 table1: $(INSTALLED)  ## standalone accuracy per task: zero-shot, fine-tuned, protected
 	$(MERGEBENCH) table1 $(OPTIONS)

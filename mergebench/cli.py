@@ -47,6 +47,7 @@ def make_parser() -> Parser:
         building,
         checking,
         data,
+        detecting,
         doctor,
         gpu_checking,
         tables,
@@ -60,6 +61,7 @@ def make_parser() -> Parser:
     )
     parser.add_argument(DEBUG, action="store_true", help="show tracebacks (may follow the verb)")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for module in (tables, doctor, adapters, checking, verifying, data, building, gpu_checking):
+    every = (tables, doctor, detecting, adapters, checking, verifying, data, building, gpu_checking)
+    for module in every:
         module.add_verbs(verbs)
     return parser

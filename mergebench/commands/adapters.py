@@ -25,7 +25,7 @@ def add_verbs(verbs: Verbs) -> None:
     exporting.add_argument("--layout", required=True, choices=LAYOUTS)
     exporting.add_argument("--out", type=Path, required=True, metavar="DIR")
     exporting.add_argument("--force", action="store_true", help=_FORCE)
-    _add_insisting(exporting)
+    add_insisting(exporting)
     exporting.set_defaults(run=Later("adapters", "export"))
     listing = verbs.add_parser("list", help="show the plug-ins, backbones, their sites and suites")
     listing.add_argument("kind", metavar="KIND", help=" | ".join(LISTS))
@@ -59,11 +59,11 @@ def _add_merge(verbs: Verbs) -> None:
     adapters.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors")
     adapters.add_argument("--force", action="store_true", help=_FORCE)
     add_plugin_option(adapters)
-    _add_insisting(adapters)
+    add_insisting(adapters)
     adapters.set_defaults(run=Later("merging", "merge"))
 
 
-def _add_insisting(parser: Parser) -> None:
+def add_insisting(parser: Parser) -> None:
     """Add the options by which a user insists that an adapter fits."""
     parser.add_argument(
         "--other-base", action="store_true", help="take adapters recorded for another base model"

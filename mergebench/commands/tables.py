@@ -36,7 +36,7 @@ def add_verbs(verbs: Verbs) -> None:
     )
     figure.set_defaults(run=Later("tables", "figure2"), release="lora", default_attacks=TABLE2)
     recovery = verbs.add_parser(
-        "recovery", parents=[common], help="accuracy of fine-tuned merges against labelled inputs"
+        "recovery", parents=[common], help="accuracy after an attack against its number of inputs"
     )
     recovery.set_defaults(
         run=Later("tables", "recovery"), release="lora", default_attacks=(RECOVERY,)

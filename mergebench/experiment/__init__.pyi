@@ -12,6 +12,8 @@ from .cost_estimate import sizes_of as sizes_of
 from .cost_estimate import table1_estimate as table1_estimate
 from .cost_estimate import table2_estimate as table2_estimate
 from .cost_estimate import training_estimate as training_estimate
+from .detecting import score_releases as score_releases
+from .detecting import score_updates as score_updates
 from .executors import execute as execute
 from .experiment import Experiment as Experiment
 from .jobs import MergeJob as MergeJob

@@ -1,4 +1,4 @@
-"""Measures how much a few labelled inputs give back, by the merge that fine-tuning starts from."""
+"""Measures how much a few inputs give back, by attack and by whose update is protected."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from mergebench.contracts import DataMerger
+from mergebench.errors import InputError
 from mergebench.experiment.attack_names import RECOVERY, RECOVERY_BUDGETS, check_attack
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.jobs import MergeJob
@@ -20,36 +21,44 @@ from mergebench.experiment.stage import run_jobs
 from mergebench.measure import FROM_BASE, Cell, Measurements, Recovered
 
 
-def measure_recovery(experiment: Experiment, monitor: Monitor, *, processes: int) -> Measurements:
-    """Return the accuracies on the target from W0, from the unprotected and the protected merges.
+def measure_recovery(
+    experiment: Experiment, monitor: Monitor, *, processes: int, attack: str = RECOVERY
+) -> Measurements:
+    """Return the accuracies on the target by what of it was protected, and by W0 with no merge.
 
-    Every target is fine-tuned with each of `RECOVERY_BUDGETS`, and 0 is the start itself; what is
-    missing is measured.
+    `attack`: `attack[:rule]@space` that looks at inputs, `RECOVERY_BUDGETS` of each class. A budget
+    of 0 is the merge that the attack starts from, if it starts from one, and W0 is attacked if that
+    can be. What is missing is measured. Raises `InputError` for an attack that looks at no inputs.
     """
+    merger = experiment.setting.attack(check_attack(attack)[0])
+    if not isinstance(merger, DataMerger):
+        raise InputError(f"attack {merger.label} looks at no inputs; name one that does")
     alone = measure_standalone(experiment, monitor, processes=processes)
-    jobs = [(budget, job) for budget in RECOVERY_BUDGETS for job in _jobs(experiment, budget)]
-    run_jobs([job for _, job in jobs], monitor, "fine-tuning of merges", processes=processes)
+    jobs = [
+        (budget, job) for budget in RECOVERY_BUDGETS for job in _jobs(experiment, attack, budget)
+    ]
+    run_jobs([job for _, job in jobs], monitor, "recovery from merges", processes=processes)
     bench = experiment.workbench()
     zero_shot = bench.zero_shot()
     rows, cells = [], [zero_shot]
     for budget, job in jobs:
         (cell,) = job.cells()
         cells.append(cell)
-        rows.append(_row(cell, job, budget))
-        if budget == RECOVERY_BUDGETS[0]:
+        rows.append(_row(cell, job, budget, merger))
+        if budget == RECOVERY_BUDGETS[0] and merger.starts_from is not None:
             start = zero_shot if job.from_base else bench.store.get(cell.inputs.protocol["start"])
             assert start is not None
-            rows.append(_row(start, job, 0))
+            rows.append(_row(start, job, 0, merger))
     context = context_of(replace(experiment, attacks=()), cells)
-    context = replace(context, notes=(*context.notes, *_notes(experiment)))
+    context = replace(context, notes=(*context.notes, *_notes(experiment, merger)))
     return Measurements(context=context, standalone=alone.standalone, recovered=tuple(rows))
 
 
-def _jobs(experiment: Experiment, budget: int) -> Iterator[MergeJob]:
-    attack, space = check_attack(RECOVERY)
+def _jobs(experiment: Experiment, name: str, budget: int) -> Iterator[MergeJob]:
+    attack, space = check_attack(name)
     options = (("inputs_per_class", budget),)
-    yield from from_base_jobs(experiment, RECOVERY, options)
-    for protection, target, seed in experiment.merges(RECOVERY):
+    yield from from_base_jobs(experiment, name, options)
+    for protection, target, seed in experiment.merges(name):
         yield MergeJob(
             experiment=experiment,
             space=space,
@@ -61,22 +70,23 @@ def _jobs(experiment: Experiment, budget: int) -> Iterator[MergeJob]:
         )
 
 
-def _notes(experiment: Experiment) -> Iterator[str]:
-    merger = experiment.setting.attack(check_attack(RECOVERY)[0])
-    assert isinstance(merger, DataMerger)
+def _notes(experiment: Experiment, merger: DataMerger) -> Iterator[str]:
     inputs, trainable = experiment.workbench().suite.inputs, experiment.trainable
     for budget in RECOVERY_BUDGETS:
         yield described(merger.with_options(inputs_per_class=budget), inputs, trainable)
 
 
-def _row(cell: Cell, job: MergeJob, budget: int) -> Recovered:
+def _row(cell: Cell, job: MergeJob, budget: int, merger: DataMerger) -> Recovered:
     assert job.target is not None
+    classes = len(job.experiment.workbench().suite.task(job.target).classes)
+    seen = int(cell.results.notes.get("images", budget * classes))
     return Recovered(
         seed=job.seed,
         protection=FROM_BASE if job.from_base else job.protection,
         target=job.target,
         inputs_per_class=budget,
-        inputs=int(cell.results.notes["images"]) if budget else 0,
+        inputs=seen if budget else 0,
         correct=cell.results.correct[job.target],
         size=cell.results.sizes["test"][job.target],
+        data=merger.data,
     )

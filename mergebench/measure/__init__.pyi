@@ -22,6 +22,11 @@ from .choices import Choices as Choices
 from .counts import Counts as Counts
 from .defects import NO_DEFECTS as NO_DEFECTS
 from .defects import Defects as Defects
+from .detection import Roc as Roc
+from .detection import RocPoint as RocPoint
+from .detection import Scored as Scored
+from .detection import roc as roc
+from .detection import rocs as rocs
 from .evaluate import Deployment as Deployment
 from .evaluate import Evaluator as Evaluator
 from .evaluate import deployed as deployed
@@ -52,6 +57,10 @@ from .rows import merged_row as merged_row
 from .rows import scale_curve as scale_curve
 from .rows import standalone_row as standalone_row
 from .rows import zero_shot_rows as zero_shot_rows
+from .scale_response import INPUTS as INPUTS
+from .scale_response import SCALES as SCALES
+from .scale_response import ScaleResponse as ScaleResponse
+from .scale_response import respond as respond
 from .selection_rules import RULES as RULES
 from .selection_rules import SelectionRule as SelectionRule
 from .selection_rules import get_rule as get_rule

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mergebench.contracts import DataUse
 from mergebench.measure.cell_warnings import CellWarning
 from mergebench.measure.level import Level
 
@@ -99,11 +100,11 @@ class ScaleCurve:
 
 @dataclass(frozen=True, kw_only=True)
 class Recovered:
-    """Test accuracy on the target's task after fine-tuning on few labelled inputs of it.
+    """Test accuracy on the target's task after an attack with few inputs.
 
-    `protection`: of the target's update in the merge that it started from, `from_base` for W0 and
-    no merge. `inputs_per_class`: how many were seen, 0 for the start itself; `inputs` in all.
-    `correct` of `size` test inputs.
+    `protection`: of the target's update among those that are merged, `from_base` for W0 and no
+    merge. `inputs_per_class`: how many were seen, 0 for the start itself; `inputs` in all, `data`
+    saying whether with labels. `correct` of `size` test inputs.
     """
 
     seed: int
@@ -113,6 +114,7 @@ class Recovered:
     inputs: int
     correct: int
     size: int
+    data: DataUse = "labelled"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,6 @@
 from .captions import stated_facts as stated_facts
+from .detection import detection_text as detection_text
+from .detection import print_detection as print_detection
 from .figure_files import write_figure2 as write_figure2
 from .figure_files import write_recovery as write_recovery
 from .labels import protection_key as protection_key

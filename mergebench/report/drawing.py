@@ -80,7 +80,8 @@ def draw_recovery(shown: Recovery, *, footer: str) -> Figure:
             colour, pattern = looks[line.protection]
             means = [value.mean for value in line.values]
             whose = figure_text(protection_label(line.protection))
-            label = "from W0" if line.protection == FROM_BASE else f"from the {whose} merge"
+            label = f"from the {whose} merge" if shown.budgets[0] == 0 else whose
+            label = "from W0" if line.protection == FROM_BASE else label
             axes.plot(
                 places,
                 means,
@@ -95,7 +96,7 @@ def draw_recovery(shown: Recovery, *, footer: str) -> Figure:
         axes.set_xticks(
             places, [str(budget) if budget else "0\n(start)" for budget in shown.budgets]
         )
-        axes.set_xlabel(f"labelled training {shown.inputs} per class of the target")
+        axes.set_xlabel(f"{shown.data} training {shown.inputs} per class of the target")
         axes.set_ylabel("test accuracy on the target (%)")
         axes.set_ylim(0, 100)
         axes.legend(frameon=False, loc="lower right", fontsize=6)

@@ -1,4 +1,4 @@
-"""The recovery figure: accuracy on the target against the number of labelled inputs of it."""
+"""The recovery figure: accuracy on the target against the number of inputs that an attack saw."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
+from mergebench.contracts import DataUse
 from mergebench.measure import Measurements, Recovered
 from mergebench.report.labels import release_order
 from mergebench.report.spread import Spread, percent, spread
@@ -26,17 +27,19 @@ class RecoveryLine:
 class Recovery:
     """A line per start; a budget of 0 is the start itself.
 
-    `inputs`: what the tasks have, as of `Context`; `budgets`: how many of them per class.
+    `inputs`: what the tasks have, as of `Context`; `budgets`: how many of them per class; `data`:
+    whether they had labels.
     """
 
     inputs: str
     budgets: tuple[int, ...]
     targets: tuple[str, ...]
     lines: tuple[RecoveryLine, ...]
+    data: DataUse = "labelled"
 
 
 def recovery(measurements: Measurements) -> Recovery:
-    """Summarise what fine-tuning gave back.
+    """Summarise what the inputs gave back.
 
     Raises `ValueError` if nothing was measured, something twice, or not every budget and target
     from every start.
@@ -65,7 +68,8 @@ def recovery(measurements: Measurements) -> Recovery:
         for start in starts
     )
     inputs = measurements.context.inputs
-    return Recovery(inputs=inputs, budgets=budgets, targets=targets, lines=lines)
+    data = measurements.recovered[0].data
+    return Recovery(inputs=inputs, budgets=budgets, targets=targets, lines=lines, data=data)
 
 
 def _mean(by_seed: Mapping[int, list[Recovered]]) -> Spread:

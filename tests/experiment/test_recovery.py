@@ -29,7 +29,10 @@ from mergebench.report import write_recovery, write_table2
 from mergebench.report.recovery import recovery
 
 RECIPE = replace(SETTING.recipe, learning_rate=1e-2, steps=4, evaluate_every=2)
-FEW = {"finetune": {"recipe": RECIPE, "inputs_per_task": 12}}
+FEW = {
+    "finetune": {"recipe": RECIPE, "inputs_per_task": 12},
+    "distil": {"recipe": RECIPE, "steps": 2},
+}
 STARTS = (FROM_BASE, "none", "trap2")
 
 
@@ -118,6 +121,31 @@ def test_recovery_is_measured_once_from_every_start(experiment, measured, monkey
     assert starts == [zero_shot["mnist"], plain["mnist"], trapped["mnist"]]
     assert any("1 image per class from split train" in note for note in found.context.notes)
     assert all(file.stat().st_size for file in write_recovery(found, tmp_path))
+
+
+def test_an_attack_that_starts_from_no_merge_has_a_curve_too(
+    experiment, measured, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(recovery_module, "RECOVERY_BUDGETS", (1, 2))
+    monitor = Monitor(Console(quiet=True))
+    found = measure_recovery(experiment, monitor, processes=1, attack="distil:ta@core")
+    by_place = {(r.protection, r.target, r.inputs_per_class): r for r in found.recovered}
+    assert by_place.keys() == {(s, t, n) for s in STARTS[1:] for t in TASKS for n in (1, 2)}
+    assert {(r.inputs, r.data) for r in found.recovered} == {(10, "unlabelled"), (20, "unlabelled")}
+    told = [note for note in found.context.notes if note.startswith("distil:ta looks at 2 images")]
+    assert told == [
+        "distil:ta looks at 2 images per class from split train; "
+        "LoRA of rank 4, learning rate 0.01, 2 steps of 16 images; tasks target."
+    ]
+    cell = Merges(experiment, "trap2", "mnist", 0).cell(
+        "distil:ta", "core", [("inputs_per_class", 2)]
+    )
+    assert by_place["trap2", "mnist", 2].correct == cell.results.correct["mnist"]
+    assert [point.alpha for point in cell.results.points][:2] == [0.2, 0.5]
+    assert recovery(found).data == "unlabelled"
+    assert all(file.stat().st_size for file in write_recovery(found, tmp_path))
+    with pytest.raises(InputError, match="attack ta looks at no inputs"):
+        measure_recovery(experiment, monitor, processes=1, attack="ta@full")
 
 
 def recovered(start: str, target: str, budget: int, correct: int, seed: int = 0) -> Recovered:

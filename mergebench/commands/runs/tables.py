@@ -95,9 +95,13 @@ def run_replay(options: argparse.Namespace) -> None:
 
 
 def run_recovery(options: argparse.Namespace) -> None:
-    """Measure and draw accuracy against labelled inputs."""
+    """Measure and draw accuracy against the inputs that one attack sees."""
     experiment, console = checked_experiment(options), make_console()
-    measured = measure_recovery(experiment, Monitor(console), processes=options.jobs)
+    if len(experiment.attacks) != 1:
+        raise InputError(f"--attacks {options.attacks}: the figure is about one attack")
+    measured = measure_recovery(
+        experiment, Monitor(console), processes=options.jobs, attack=experiment.attacks[0]
+    )
     name, folder = stem("recovery", options, experiment), options.results / options.backbone
     say_written(console, write_recovery(measured, folder, stem=name))
 

@@ -1,0 +1,26 @@
+"""The verb that says whether an update is scale-trapped."""
+
+from __future__ import annotations
+
+from mergebench.commands.adapters import add_insisting
+from mergebench.commands.options import common_options
+from mergebench.commands.parser import Later, Verbs, path_word
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Add detect."""
+    verb = verbs.add_parser(
+        "detect",
+        parents=[common_options()],
+        help="score how sharply updates turn at their nominal scale, as traps do",
+    )
+    verb.add_argument(
+        "adapters",
+        nargs="*",
+        type=path_word,
+        metavar="ADAPTER",
+        help="PEFT folder or safetensors; none: the releases of the suite, and the ROC",
+    )
+    verb.add_argument("--json", action="store_true", help="print curves and scores as JSON")
+    add_insisting(verb)
+    verb.set_defaults(run=Later("detecting", "detect"), release="lora", default_attacks=())
