@@ -183,4 +183,11 @@ def _paired(pair: Pair | None) -> list[object]:
 
 def _options(options: Mapping[str, Any]) -> str:
     """Return `key=value` settings as `mergebench merge --set` takes them."""
-    return " ".join(f"{name}={options[name]}" for name in sorted(options))
+    return " ".join(f"{name}={_value(options[name])}" for name in sorted(options))
+
+
+def _value(value: object) -> str:
+    """Return a value without spaces: the entries of several joined by commas."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(_value, value))
+    return str(value)
