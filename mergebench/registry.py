@@ -193,6 +193,8 @@ def _parse_value(setting: str, kind: Any, text: str) -> Any:
             choices = ", ".join(get_args(kind))
             raise InputError(f"--set {setting}: choose from: {choices}")
         return text
+    if get_origin(kind) is tuple and get_args(kind)[1:] == (...,):
+        return tuple(_parse_value(setting, get_args(kind)[0], part) for part in text.split(","))
     if kind in (int, float):
         try:
             value = kind(text)

@@ -23,7 +23,7 @@ def replay(experiment: Experiment, rule: SelectionRule, *, table: int = 2) -> Me
     if experiment.protocol.race is not None:
         raise InputError(
             f"protocol {experiment.protocol.name} races, so other rules cannot be replayed; "
-            f"use PROTOCOL={experiment.protocol.name}-exhaustive or paper"
+            "use PROTOCOL=clean-exhaustive or paper"
         )
     try:
         recalled, cells = recall_merges(experiment)

@@ -44,7 +44,14 @@ def write_csv(file: Path, header: Sequence[str], rows: Iterable[Sequence[object]
 
 def settings_text(options: Mapping[str, object]) -> str:
     """Return `key=value` settings as `mergebench merge --set` takes them."""
-    return " ".join(f"{name}={options[name]}" for name in sorted(options))
+    return " ".join(f"{name}={_setting(options[name])}" for name in sorted(options))
+
+
+def _setting(value: object) -> str:
+    """Return a value without spaces: the entries of several joined by commas."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(_setting, value))
+    return str(value)
 
 
 def csv_text(value: object) -> object:

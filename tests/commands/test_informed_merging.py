@@ -34,6 +34,18 @@ def test_held_at_nominal_scale(adapters, tmp_path, capsys):
         torch.testing.assert_close(change.dense(), expected, rtol=1e-5, atol=1e-6)
 
 
+def test_a_coefficient_for_every_update(adapters, tmp_path):
+    settings = ["--set", "coefficients=0.9,0.2,0.4", "--set", "value=0.9"]
+    rest = ["--protected", adapters[1], "--alpha", "1", *settings]
+    assert run(*words(adapters, tmp_path, "per_task_coefficients", *rest)) == 0
+    merged = load_update(tmp_path / "merged.safetensors", SHAPES, "mini_vit")
+    parts = [load_update(adapter, SHAPES, "mini_vit") for adapter in adapters]
+    for site, change in merged.sites.items():
+        first, own, last = (part.sites[site].dense() for part in parts)
+        expected = 0.2 * first + 0.9 * own + 0.4 * last
+        torch.testing.assert_close(change.dense(), expected, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("attack", "rest", "message"),
     [
@@ -41,6 +53,11 @@ def test_held_at_nominal_scale(adapters, tmp_path, capsys):
         ("ta", ["--protected", "one"], "--protected: attack ta treats all updates alike"),
         ("hold:tsv@core", ["--protected", "one"], "--protected one: not one of the adapters"),
         ("hold:tsw", [], "unknown attack 'tsw'"),
+        (
+            "per_task_coefficients",
+            ["--set", "coefficients=1,x"],
+            "--set coefficients=1,x: expected float",
+        ),
         ("hold:ta", ["--set", "nominl=1"], "--set nominl=1: unknown option"),
     ],
 )

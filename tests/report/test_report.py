@@ -129,14 +129,16 @@ def test_zero_shot_has_no_spread(tmp_path: Path) -> None:
 
 
 def test_every_merge_is_in_the_second_csv(tmp_path: Path) -> None:
-    merge = replace(TARGETED[0], attack="dare_ties", options={"top_k": 20, "drop": 0.5})
+    merge = replace(
+        TARGETED[0], attack="dare_ties", options={"top_k": 20, "drop": 0.5, "of": [1, 0.3]}
+    )
     write_table2(replace(MEASUREMENTS, merged=(merge, UNPROTECTED)), tmp_path)
     table = pd.read_csv(tmp_path / "table2_targets.csv")
     row = table[table.protection == "trap2"].iloc[0]
     assert (row.target, row.alpha, row.options, row.points) == (
         "digits",
         0.1,
-        "drop=0.5 top_k=20",
+        "drop=0.5 of=1,0.3 top_k=20",
         99,
     )
     assert (row.accuracy, row.correct, row.total, row.kana_correct) == (10.0, 20, 200, 15)
