@@ -48,6 +48,8 @@ def add_verbs(verbs: Verbs) -> None:
     board.add_argument(
         "--levels", choices=get_args(DataUse), default="none", help="the most that attackers get"
     )
+    board.add_argument("--enter", metavar="NAME", help="write an entry of this name as well")
+    board.add_argument("--who", metavar="NAME", help="who enters it")
     board.set_defaults(run=Later("leaderboard", "leaderboard"))
     again = verbs.add_parser("replay", parents=[common], help="merges under another selection rule")
     again.add_argument("--rule", required=True, help=" | ".join(RULES))

@@ -1,4 +1,4 @@
-"""The verb that measures a sample of committed tables again."""
+"""The verb that measures a sample of committed tables, or entries, again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ CELLS = 12
 def add_verbs(verbs: Verbs) -> None:
     """Add verify."""
     verb = verbs.add_parser("verify", help="measure a sample of committed cells again")
-    verb.add_argument("folder", type=Path, metavar="FOLDER", help="such as results/mini_vit")
+    verb.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="such as results/mini_vit, or entries"
+    )
     verb.add_argument("--cells", type=numbers.cells, default=CELLS, help="how many cells")
     verb.add_argument("--sample-seed", type=numbers.seed, default=0, help="which cells")
     verb.add_argument(

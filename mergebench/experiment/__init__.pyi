@@ -38,6 +38,7 @@ from .standard_set import levels as levels
 from .store import Store as Store
 from .workbench import Workbench as Workbench
 from .worst_case import measure_worst_case as measure_worst_case
+from .worst_case import released_hashes as released_hashes
 from .zero_shot_gate import ZERO_SHOT_TOLERANCE as ZERO_SHOT_TOLERANCE
 from .zero_shot_gate import ZeroShot as ZeroShot
 from .zero_shot_gate import zero_shot_checks as zero_shot_checks

@@ -9,7 +9,7 @@ from mergebench.experiment.bounded_theft import measure_thefts
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.runner import measure_merges_and_cells
-from mergebench.measure import ZERO_SHOT, Level, Measurements, Standalone
+from mergebench.measure import UNPROTECTED, ZERO_SHOT, Level, Measurements, Standalone
 from mergebench.progress import Silent
 
 
@@ -32,6 +32,19 @@ def measure_worst_case(
     )
     alone = tuple(_with_norm(row, experiment) for row in measured.standalone)
     return replace(measured, standalone=alone, thefts=thefts)
+
+
+def released_hashes(experiment: Experiment, protection: str) -> dict[str, str]:
+    """Return the SHA-256 of the updates with and without `protection`, which are there.
+
+    By `<task>-<protection>-<seed>`.
+    """
+    bench = experiment.workbench()
+    return {
+        f"{task}-{name}-{seed}": bench.release(name, task, seed, Silent()).sha256
+        for name, task, seed in experiment.releases()
+        if name in (protection, UNPROTECTED)
+    }
 
 
 def _with_norm(row: Standalone, experiment: Experiment) -> Standalone:

@@ -5,6 +5,15 @@ from .figure_files import write_figure2 as write_figure2
 from .figure_files import write_recovery as write_recovery
 from .labels import protection_key as protection_key
 from .labels import release_key as release_key
+from .leaderboard_entry import Claim as Claim
+from .leaderboard_entry import ClaimedCase as ClaimedCase
+from .leaderboard_entry import ClaimedMerge as ClaimedMerge
+from .leaderboard_entry import Entry as Entry
+from .leaderboard_entry import Number as Number
+from .leaderboard_entry import check_name as check_name
+from .leaderboard_entry import entry_of as entry_of
+from .leaderboard_entry import read_entry as read_entry
+from .leaderboard_entry import write_entry as write_entry
 from .leaderboard_files import write_leaderboard as write_leaderboard
 from .markdown import markdown_text as markdown_text
 from .published_tables import published as published

@@ -1,8 +1,11 @@
+from .entries import VerifiedEntry as VerifiedEntry
+from .entries import verified_entry as verified_entry
 from .measuring import compared as compared
 from .measuring import other_environment as other_environment
 from .measuring import other_inputs as other_inputs
 from .outputs import Verified as Verified
 from .outputs import print_verified as print_verified
+from .outputs import print_verified_entry as print_verified_entry
 from .sampling import sample as sample
 from .stated import StatedCell as StatedCell
 from .stated import StatedTable as StatedTable

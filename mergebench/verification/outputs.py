@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from mergebench.verification.entries import VerifiedEntry
 from mergebench.verification.measuring import Comparison
 
 _HEADINGS = ("cell", "task", "committed", "measured", "difference")
@@ -50,6 +52,15 @@ def print_verified(verified: Verified, console: Console) -> None:
             table.add_row(*_row(one))
         console.print(table)
     console.print(verified.summary, highlight=False, soft_wrap=True)
+
+
+def print_verified_entry(verified: VerifiedEntry, console: Console) -> None:
+    """Print a line per difference, and whether the entry is confirmed."""
+    for text in verified.differences:
+        mark = "" if text in verified.beyond else " (tolerated)"
+        console.print(Text(f"{verified.name}: {text}{mark}"), soft_wrap=True)
+    said = "confirmed" if verified.passed else f"not confirmed, {len(verified.beyond)} differ"
+    console.print(Text(f"Entry {verified.name}: {said}."), soft_wrap=True)
 
 
 def _row(one: Comparison) -> tuple[str, ...]:

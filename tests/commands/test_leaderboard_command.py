@@ -5,25 +5,13 @@ from __future__ import annotations
 import csv
 
 import pytest
-from command_line import measure_few_images, run
-
-from attacks.hold import Hold
-from mergebench.commands.runs import leaderboard
-from mergebench.measure import Level
+from command_line import run
+from few_leaderboard import small_leaderboard
 
 
 @pytest.fixture
 def few(tmp_path, monkeypatch) -> list[object]:
-    def levels(release, *, data):
-        return (
-            Level(knowledge="blind", data="none", attacks=("ta@full",)),
-            Level(knowledge="informed", data="none", attacks=("hold:ta@full",)),
-        )
-
-    monkeypatch.setattr(Hold, "alphas", (0.0, 0.5))
-    monkeypatch.setattr(leaderboard, "levels", levels)
-    monkeypatch.setattr(leaderboard, "YARDSTICKS", ("leave_out:ta@full",))
-    return measure_few_images(monkeypatch, tmp_path)
+    return small_leaderboard(monkeypatch, tmp_path)
 
 
 def test_leaderboard(few, tmp_path, capsys):

@@ -25,7 +25,10 @@ from mergebench.files import check_writable
 from mergebench.measure import NO_DEFECTS, UNPROTECTED, Protocol, get_protocol
 from mergebench.registry import parse_options, registry
 
-_UNSTATED = ("--jobs", "--store", "--results", "--device", "--data-root", "--cache")
+_UNSTATED = (
+    *("--jobs", "--store", "--results", "--device", "--data-root", "--cache"),
+    *("--enter", "--who"),
+)
 
 
 def checked_experiment(options: argparse.Namespace) -> Experiment:

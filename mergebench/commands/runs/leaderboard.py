@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import get_args
 
 from mergebench.commands.runs.experiments import checked_experiment, say_written
@@ -12,13 +13,24 @@ from mergebench.errors import InputError
 from mergebench.experiment import (
     WORST_CASE,
     YARDSTICKS,
+    Experiment,
     Monitor,
     levels,
     measure_worst_case,
+    released_hashes,
 )
-from mergebench.measure import Level
-from mergebench.report import print_leaderboard, write_leaderboard
+from mergebench.measure import Level, Measurements
+from mergebench.report import (
+    check_name,
+    entry_of,
+    print_leaderboard,
+    write_entry,
+    write_leaderboard,
+)
 from mergebench.terminal import make_console
+
+ENTRIES = "leaderboard"
+"""The folder of entries, among the results of all backbones."""
 
 
 def run_leaderboard(options: argparse.Namespace) -> None:
@@ -27,6 +39,7 @@ def run_leaderboard(options: argparse.Namespace) -> None:
     experiment, console = checked_experiment(options), make_console()
     if len(experiment.workbench().suite.task_names) < 2:
         raise InputError("a leaderboard needs two tasks: without others there is no mixture")
+    _check_entry(options, experiment)
     measured = measure_worst_case(
         experiment, chosen, YARDSTICKS, Monitor(console), processes=options.jobs
     )
@@ -40,7 +53,42 @@ def run_leaderboard(options: argparse.Namespace) -> None:
         version=WORST_CASE,
     )
     print_leaderboard(measured, console, chosen, YARDSTICKS)
+    if options.enter:
+        files.append(_enter(options, experiment, measured, chosen))
     say_written(console, files)
+
+
+def _enter(
+    options: argparse.Namespace,
+    experiment: Experiment,
+    measured: Measurements,
+    chosen: tuple[Level, ...],
+) -> Path:
+    """Write the entry of the one protection that was measured; return its file."""
+    (protection,) = experiment.protections
+    entry = entry_of(
+        measured,
+        chosen,
+        YARDSTICKS,
+        protection=protection,
+        about={
+            "name": options.enter,
+            "who": options.who,
+            "worst_case": WORST_CASE,
+            "adapters": released_hashes(experiment, protection),
+        },
+    )
+    return write_entry(entry, options.results / ENTRIES)
+
+
+def _check_entry(options: argparse.Namespace, experiment: Experiment) -> None:
+    """Raise `InputError` for an entry that cannot be written, before anything is measured."""
+    if bool(options.enter) != bool(options.who):
+        raise InputError("--enter NAME and --who NAME: an entry has both")
+    if options.enter and len(experiment.protections) != 1:
+        raise InputError("--enter: an entry is of one protection; name it with --protections")
+    if options.enter:
+        check_name(options.enter)
 
 
 def set_attacks(options: argparse.Namespace) -> tuple[Level, ...]:

@@ -14,6 +14,7 @@ from mergebench.commands.runs.tables import makes_counts, stated_experiment
 from mergebench.errors import InputError
 from mergebench.experiment import Monitor
 from mergebench.registry import registry
+from mergebench.report import Entry, read_entry
 from mergebench.terminal import make_console
 from mergebench.verification import (
     StatedTable,
@@ -22,8 +23,10 @@ from mergebench.verification import (
     other_environment,
     other_inputs,
     print_verified,
+    print_verified_entry,
     read_tables,
     sample,
+    verified_entry,
 )
 
 _MAY_DIFFER = "So counts may differ by some inputs, which --tolerance INPUTS allows."
@@ -34,11 +37,40 @@ def run_verify(options: argparse.Namespace) -> int:
     for plugin in options.plugin:
         registry().add_file(plugin)
     console = make_console()
+    entries = _entries(options.folder)
+    if entries:
+        return _verify_entries(entries, options, console)
     tables = sample(_tables(options.folder, console), options.cells, seed=options.sample_seed)
     with _store(options.store) as store:
         verified = _verified(options, tables, store, console)
     print_verified(verified, console)
     return 0 if verified.passed else 1
+
+
+def _entries(path: Path) -> list[Entry]:
+    """Return the entries of the leaderboard that are there: in a folder, or the one in a file."""
+    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    return [read_entry(file) for file in files if file.suffix == ".json"]
+
+
+def _verify_entries(entries: list[Entry], options: argparse.Namespace, console: Console) -> int:
+    """Measure entries again; 1 if one is not confirmed."""
+    passed = True
+    with _store(options.store) as store:
+        for entry in entries:
+            experiment = stated_experiment(
+                entry.command, store=store, weights=options.weights, device=options.device
+            )
+            verified = verified_entry(
+                entry,
+                experiment,
+                Monitor(console),
+                processes=options.jobs,
+                tolerance=options.tolerance,
+            )
+            print_verified_entry(verified, console)
+            passed &= verified.passed
+    return 0 if passed else 1
 
 
 def _tables(folder: Path, console: Console) -> list[StatedTable]:

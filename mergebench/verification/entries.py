@@ -1,0 +1,164 @@
+"""Entries of the leaderboard measured again, and how what was found differs from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from mergebench.experiment import (
+    WORST_CASE,
+    YARDSTICKS,
+    Experiment,
+    Monitor,
+    levels,
+    measure_merges,
+    released_hashes,
+)
+from mergebench.report import Claim, ClaimedCase, ClaimedMerge, Entry, Number, entry_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifiedEntry:
+    """An entry and a sentence for each thing that is not as it says; none if all is.
+
+    `beyond`: those that a difference of so many inputs as is tolerated does not explain.
+    """
+
+    name: str
+    differences: tuple[str, ...]
+    beyond: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the entry is confirmed."""
+        return not self.beyond
+
+
+def verified_entry(
+    entry: Entry, experiment: Experiment, monitor: Monitor, *, processes: int, tolerance: int
+) -> VerifiedEntry:
+    """Measure everything that an entry claims again, but for what the experiment's store has.
+
+    Every attack is searched anew, so that what was taken is verified as well as its counts. With a
+    `tolerance` in inputs above 0, updates may be others and choices may fall otherwise, as they do
+    on another processor, if only the counts are within it.
+    """
+    wrong = tuple(_other_inputs(entry, experiment))
+    if wrong:
+        return VerifiedEntry(name=entry.name, differences=wrong, beyond=wrong)
+    found = _measured(entry, experiment, monitor, processes)
+    parts, counts = tuple(_parts(entry, found)), dict(_counts(entry, found))
+    rest = tuple(_rest(entry, found))
+    beyond = *parts, *(text for text, size in counts.items() if size > tolerance)
+    return VerifiedEntry(
+        name=entry.name,
+        differences=(*parts, *counts, *rest),
+        beyond=beyond if tolerance else (*beyond, *rest),
+    )
+
+
+def _measured(entry: Entry, experiment: Experiment, monitor: Monitor, processes: int) -> Entry:
+    data = list(dict.fromkeys(claim.data for claim in entry.claims))
+    chosen = levels(entry.release, data=data)
+    measured = measure_merges(experiment, monitor, processes=processes)
+    about = {"name": entry.name, "who": entry.who, "worst_case": WORST_CASE}
+    return entry_of(
+        measured,
+        chosen,
+        YARDSTICKS,
+        protection=entry.protection,
+        about={**about, "adapters": released_hashes(experiment, entry.protection)},
+    )
+
+
+def _other_inputs(entry: Entry, experiment: Experiment) -> Iterator[str]:
+    """Yield what speaks against comparing any numbers."""
+    bench = experiment.workbench()
+    here = {
+        "worst_case": WORST_CASE,
+        "backbone": bench.backbone.name,
+        "backbone_sha256": bench.backbone.sha256,
+        "suite": bench.suite.name,
+        "suite_sha256": bench.suite.sha256,
+        "release": experiment.setting.release,
+    }
+    for field, value in here.items():
+        if getattr(entry, field) != value:
+            yield f"{field} is {getattr(entry, field)} there, {value} here"
+    if entry.protection not in experiment.protections:
+        yield f"its command does not measure {entry.protection}"
+
+
+def _counts(stated: Entry, found: Entry) -> Iterator[tuple[str, int]]:
+    """Yield where counts differ, and by how many inputs."""
+    for claim, case, other in _cases(stated, found):
+        for what in ("taken", "left_out", "unprotected"):
+            mine, theirs = getattr(case, what), getattr(other, what)
+            for task, right in mine.correct.items():
+                now = theirs.correct.get(task)
+                if now != right:
+                    where, distance = _place((claim, case)), abs((now or 0) - right)
+                    yield f"{where}, {what}: {right} of {task} there, {now} here", distance
+
+
+def _parts(stated: Entry, found: Entry) -> Iterator[str]:
+    """Yield what is claimed of other tasks, levels, targets or seeds than its command measures."""
+    yield from _unlike("test inputs of", stated.sizes, found.sizes)
+    mine, theirs = ([*map(_place, _each(one))] for one in (stated, found))
+    for place in dict.fromkeys([*mine, *theirs]):
+        if mine.count(place) != theirs.count(place):
+            yield f"{place}: {mine.count(place)} claims there, {theirs.count(place)} measured here"
+
+
+def _rest(stated: Entry, found: Entry) -> Iterator[str]:
+    """Yield what else differs: updates, choices, and what follows from the counts."""
+    yield from _unlike("adapter", stated.adapters, found.adapters)
+    for claim, case, other in _cases(stated, found):
+        for what in ("taken", "left_out", "unprotected"):
+            mine, theirs = _choice(getattr(case, what)), _choice(getattr(other, what))
+            if mine != theirs:
+                yield f"{_place((claim, case))}: {what} is {mine} there, {theirs} here"
+    for claim, again in zip(stated.claims, found.claims, strict=False):
+        for field in ("gain", "gain_target", "denied", "denied_target"):
+            there, here = getattr(claim, field), getattr(again, field)
+            if there != here:
+                yield f"{claim.name}: {field} is {_text(there)} there, {_text(here)} here"
+
+
+def _cases(stated: Entry, found: Entry) -> Iterator[tuple[Claim, ClaimedCase, ClaimedCase]]:
+    """Yield the cases that both have."""
+    here = {_place(one): one[1] for one in _each(found)}
+    for claim, case in _each(stated):
+        other = here.get(_place((claim, case)))
+        if other is not None:
+            yield claim, case, other
+
+
+def _each(entry: Entry) -> Iterator[tuple[Claim, ClaimedCase]]:
+    for claim in entry.claims:
+        for case in claim.cases:
+            yield claim, case
+
+
+def _place(one: tuple[Claim, ClaimedCase]) -> str:
+    claim, case = one
+    return f"{claim.name}, {case.target}, seed {case.seed}"
+
+
+def _choice(merge: ClaimedMerge) -> str:
+    options = "".join(f", {name} {value}" for name, value in sorted(merge.options.items()))
+    return f"{merge.attack}@{merge.space} at {merge.alpha:g}{options}"
+
+
+def _text(number: Number | None) -> str:
+    if number is None:
+        return "not defined"
+    ends = "–" if number.low is None else f"{number.low}, {number.high}"
+    return f"{number.value} [{ends}]"
+
+
+def _unlike(what: str, stated: Mapping[str, object], found: Mapping[str, object]) -> Iterator[str]:
+    for name in sorted({*stated, *found}):
+        mine, theirs = stated.get(name, "not stated"), found.get(name, "not there")
+        if mine != theirs:
+            yield f"{what} {name} is {mine} there, {theirs} here"
