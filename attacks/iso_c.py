@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from attacks.parts.on_rule import OnRule
-from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank, relative_gap
+from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank
 from mergebench.contracts import Site
+from mergebench.updates import relative_gap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,7 @@ class IsoC(OnRule):
 
     `Σ` are the singular values above rounding, float64: the public code takes the mean over all
     `min(m, n)` and so gives null directions of low-rank updates, which are rounding, real weight.
-    `rule`: whose result the isotropic step is taken on; the published method is that on the sum.
+    `after`: the rule after which the step is taken; the published method is that on the sum.
     The same in Full and in Core space, and not defined in KnOTS', whose representatives lack `Σ`.
     Tensors that are not matrices are averaged.
     """

@@ -9,15 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from attacks.parts.singular_vectors import (
-    GAP,
-    GAPS,
-    numerical_rank,
-    polar_factor,
-    relative_gap,
-)
+from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank, polar_factor
 from mergebench.contracts import Merger, Site
 from mergebench.errors import check_range
+from mergebench.updates import relative_gap
 
 _NOTE = "smallest singular value of [U_1 ... U_T U_c] and [V_1; ...; V_T; V_c]"
 

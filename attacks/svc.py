@@ -19,7 +19,8 @@ _NOTE = "smallest relative gap between singular values of the merge"
 
 @dataclass(frozen=True, kw_only=True)
 class SVC(OnRule):
-    """`σ_r ← γ_r σ_r` with `γ_r = T / Σ_i max(a, s_r^i)`, for what `rule` merges, `Σ σ_r u_r v_rᵀ`.
+    """`σ_r ← γ_r σ_r` with `γ_r = T / Σ_i max(a, s_r^i)`, for what the rule `after`
+    makes of the updates, `Σ σ_r u_r v_rᵀ`.
 
     `s_r^i = ⟨u_rᵀ D, u_rᵀ τ_i⟩ / ‖u_rᵀ τ_i‖²`: how many times the merge holds what update `i` has
     along `u_r`; it is T where all updates have the same there. `least`: `a`; 0 stands for `1/T`,
@@ -61,7 +62,7 @@ class SVC(OnRule):
         return calibrated.to(stack.dtype)
 
     def _floor(self, count: int) -> float:
-        return self.least or (1.0 if self.rule == "tsv" else 1 / count)
+        return self.least or (1.0 if self.after == "tsv" else 1 / count)
 
 
 def _absent(along: Tensor, stack: Tensor, site: Site) -> Tensor:

@@ -9,9 +9,10 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank, polar_factor, relative_gap
+from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank, polar_factor
 from mergebench.contracts import Merger, Site
 from mergebench.errors import InputError
+from mergebench.updates import relative_gap
 
 _NOTE = "smallest singular value of [U_1 ... U_T] and [V_1; ...; V_T]"
 

@@ -13,15 +13,15 @@ from mergebench.registry import registry
 
 @dataclass(frozen=True, kw_only=True)
 class OnRule(Merger):
-    """A step after any rule, which `rule` names; that one has its default hyper-parameters.
+    """A step after any rule, which `after` names; that one has its default hyper-parameters.
 
     Raises `InputError` for a rule that is not known.
     """
 
-    rule: str = "ta"
+    after: str = "ta"
 
     def __post_init__(self) -> None:
-        registry().get(Merger, self.rule)
+        registry().get(Merger, self.after)
 
     @property
     def rotation_invariant(self) -> bool:
@@ -38,4 +38,4 @@ class OnRule(Merger):
         return self._rule()(stack, site)
 
     def _rule(self) -> Merger:
-        return registry().get(Merger, self.rule).configured()
+        return registry().get(Merger, self.after).configured()

@@ -8,12 +8,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mergebench.updates import LEAST_GAP, relative_gap
+
 GAP = "smallest relative gap at the cut of a spectrum"
 """The note of every rule that cuts spectra: `(s_k - s_{k+1}) / s_k`, see `relative_gap`."""
 
-GAPS: Mapping[str, float] = {GAP: 1e-4}
-"""Below it float32's rounding of the updates, 1e-7, turns the vectors at the cut by more than a
-thousandth: which of them are kept is then rounding."""
+GAPS: Mapping[str, float] = {GAP: LEAST_GAP}
 
 
 def numerical_rank(
@@ -28,18 +28,6 @@ def numerical_rank(
     size = values[0] if largest is None else largest
     tolerance = size * max(shape) * torch.finfo(dtype).eps
     return int((values > tolerance).sum())
-
-
-def relative_gap(values: Tensor, kept: int) -> float:
-    """Return `(s_k - s_{k+1}) / s_k` at the cut of a spectrum after its `k = kept` leading values.
-
-    `values`: `(n,)`, descending. Near 0 the vectors that are kept are a matter of rounding. It is 1
-    where nothing is cut, or nothing kept, and 0 where `s_k` itself is zero.
-    """
-    if not 0 < kept < len(values):
-        return 1.0
-    last, following = float(values[kept - 1]), float(values[kept])
-    return (last - following) / last if last > 0 else 0.0
 
 
 def polar_factor(matrix: Tensor) -> tuple[Tensor, float]:

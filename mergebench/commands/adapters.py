@@ -37,7 +37,11 @@ def add_verbs(verbs: Verbs) -> None:
 def _add_merge(verbs: Verbs) -> None:
     adapters = verbs.add_parser("merge", help="merge adapters into one update")
     adapters.add_argument(
-        "adapters", nargs="+", type=path_word, metavar="ADAPTER", help="PEFT folder or safetensors"
+        "adapters",
+        nargs="+",
+        type=path_word,
+        metavar="ADAPTER[:WEIGHT]",
+        help="PEFT folder or safetensors, and a factor of it, which may be negative (1)",
     )
     adapters.add_argument("--backbone", required=True)
     adapters.add_argument("--attack", required=True, metavar="NAME[:RULE][@SPACE]")
@@ -56,7 +60,23 @@ def _add_merge(verbs: Verbs) -> None:
     adapters.add_argument(
         "--seed", type=numbers.seed, default=0, help="for attacks that draw at random"
     )
-    adapters.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors")
+    adapters.add_argument(
+        "--missing",
+        choices=("zero",),
+        help="take sites that only some of the adapters change as unchanged in the others",
+    )
+    adapters.add_argument(
+        "--rank",
+        type=numbers.ranks,
+        help="cut the result to this rank, and write it as a PEFT adapter",
+    )
+    adapters.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE.safetensors",
+        help="with --rank a folder",
+    )
     adapters.add_argument("--force", action="store_true", help=_FORCE)
     add_plugin_option(adapters)
     add_insisting(adapters)

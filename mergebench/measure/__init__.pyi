@@ -17,6 +17,7 @@ from .cell_warnings import NORM as NORM
 from .cell_warnings import UNFAITHFUL as UNFAITHFUL
 from .cell_warnings import UTILITY_LOSS as UTILITY_LOSS
 from .cell_warnings import WEAKER_THAN_TA as WEAKER_THAN_TA
+from .cell_warnings import degenerate_bases as degenerate_bases
 from .cell_warnings import not_reproduced as not_reproduced
 from .choices import Choices as Choices
 from .counts import Counts as Counts

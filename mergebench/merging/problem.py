@@ -247,7 +247,8 @@ def _check_same_sites(first: Update, other: Update) -> None:
     hint = f" (nearest there: {near[0]})" if near else ""
     raise InputError(
         f"{lacker.label} has no site {site}, which {holder.label} changes{hint}; "
-        f"{len(missing)} missing, {len(extra)} extra: merge adapters with the same target modules"
+        f"{len(missing)} missing, {len(extra)} extra: merge adapters with the same target modules, "
+        "or what is missing as zero (--missing zero)"
     )
 
 

@@ -15,6 +15,10 @@ from .huggingface_names import huggingface_module as huggingface_module
 from .huggingface_names import open_clip_tensor as open_clip_tensor
 from .merge_path import MergePath as MergePath
 from .merge_path import added as added
+from .truncation import LEAST_GAP as LEAST_GAP
+from .truncation import Truncated as Truncated
+from .truncation import relative_gap as relative_gap
+from .truncation import truncated as truncated
 from .update import Dense as Dense
 from .update import LowRank as LowRank
 from .update import SiteUpdate as SiteUpdate

@@ -6,7 +6,7 @@ import pytest
 import torch
 from synthetic import attack, dense, distance, low_rank, problem
 
-from attacks.parts.singular_vectors import GAP, GAPS, relative_gap, truncated_sums
+from attacks.parts.singular_vectors import GAP, GAPS, truncated_sums
 from mergebench.contracts import InformedMerger
 from mergebench.measure import DEGENERATE
 from mergebench.measure.cell_warnings import degenerate_bases
@@ -69,18 +69,11 @@ def test_the_note_is_that_of_the_last_rank() -> None:
 
 
 def test_an_informed_attack_passes_on_what_its_rule_says() -> None:
-    rule = attack("iso_c", rule="tsv")
+    rule = attack("iso_c", after="tsv")
     assert GAPS.items() <= rule.least_notes.items()
     assert len(rule.least_notes) > len(GAPS), "those of tsv too"
     hold = registry().get(InformedMerger, "hold")(rule=rule)
     assert hold.least_notes == rule.least_notes
-
-
-@pytest.mark.parametrize(
-    ("kept", "gap"), [(0, 1.0), (1, 0.5), (2, 0.0), (3, 1.0), (4, 0.0), (5, 1.0), (9, 1.0)]
-)
-def test_relative_gap(kept: int, gap: float) -> None:
-    assert relative_gap(torch.tensor([2.0, 1.0, 1.0, 0.0, 0.0]), kept) == gap
 
 
 def test_to_cut_what_is_rounding_is_no_cut() -> None:

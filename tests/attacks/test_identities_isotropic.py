@@ -83,15 +83,15 @@ def test_the_isotropic_step_on_another_rule(dtype: torch.dtype) -> None:
     changes = dense((14, 18), 3, dtype=dtype)
     merged = merge(changes, "ties").double().numpy()
     expected = iso_c(merged[None], 14)
-    found = merge(changes, "iso_c", rule="ties")
+    found = merge(changes, "iso_c", after="ties")
     assert distance(found, torch.from_numpy(expected)) < TOLERANCE[dtype]
-    alone = merge(changes[:1], "iso_c", rule="tsv")
+    alone = merge(changes[:1], "iso_c", after="tsv")
     assert distance(alone, merge(changes[:1], "iso_c")) < TOLERANCE[dtype]
 
 
 def test_a_rule_that_is_not_known_is_refused() -> None:
     with pytest.raises(InputError, match="unknown attack 'tys'; did you mean"):
-        merge(tasks(torch.float64), "iso_c", rule="tys")
+        merge(tasks(torch.float64), "iso_c", after="tys")
 
 
 @BOTH_PRECISIONS

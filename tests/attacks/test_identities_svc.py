@@ -43,9 +43,9 @@ def test_dense_updates(dtype: torch.dtype, rule: str, floor: float) -> None:
     changes = dense((10, 14), 5, dtype=dtype)
     merged = merge(changes, rule).double().numpy()
     expected = torch.from_numpy(svc(arrays(changes), merged, floor, 10))
-    assert distance(merge(changes, "svc", rule=rule), expected) < 10 * TOLERANCE[dtype]
+    assert distance(merge(changes, "svc", after=rule), expected) < 10 * TOLERANCE[dtype]
     given = torch.from_numpy(svc(arrays(changes), merged, 0.7, 10))
-    found = merge(changes, "svc", rule=rule, least=0.7)
+    found = merge(changes, "svc", after=rule, least=0.7)
     assert distance(found, given) < 10 * TOLERANCE[dtype]
 
 
@@ -58,7 +58,7 @@ def test_low_rank_updates(dtype: torch.dtype, rule: str, floor: float, space: st
     exact = [Dense(delta=change.up.double() @ change.down.double()) for change in changes]
     merged = merge(exact, rule).numpy()
     expected = torch.from_numpy(svc(arrays(exact), merged, floor, 16))
-    assert distance(merge(changes, "svc", space, rule=rule), expected) < TOLERANCE[dtype]
+    assert distance(merge(changes, "svc", space, after=rule), expected) < TOLERANCE[dtype]
 
 
 @BOTH_PRECISIONS
@@ -79,7 +79,7 @@ def test_an_update_that_has_nothing_along_a_direction_counts_with_the_floor() ->
 
 
 def test_equal_singular_values_are_warned_of() -> None:
-    rule = attack("svc", rule="iso_c")
+    rule = attack("svc", after="iso_c")
     given = problem(tasks(torch.float64))
     given.merge(rule)
     warned = [warning.detail for warning in degenerate_bases(given.notes(rule), rule.least_notes)]
@@ -103,4 +103,4 @@ def test_wrong_options_are_refused() -> None:
     with pytest.raises(InputError, match="least is -1; give a number from 0 to 1000"):
         SVC(least=-1)
     with pytest.raises(InputError, match="unknown attack"):
-        SVC(rule="none")
+        SVC(after="none")

@@ -6,43 +6,39 @@ import argparse
 import math
 from collections.abc import Sequence
 from dataclasses import fields
-from itertools import chain
+from typing import Any
 
 import torch
 
 from mergebench.backbones import site_shapes, tensor_shapes
 from mergebench.commands.runs.adapters import load_adapter
+from mergebench.commands.runs.merged_files import check_output, warn, write_merged
+from mergebench.commands.runs.weighted_adapters import weighted
 from mergebench.contracts import Attack, DataMerger, InformedMerger, Merger, Room, Space
 from mergebench.errors import InputError
 from mergebench.experiment import check_attack
-from mergebench.files import Output
-from mergebench.merging import InformedProblem, MergeProblem
+from mergebench.merging import InformedProblem, MergeProblem, Problem, with_missing_as_zero
 from mergebench.registry import parse_options, registry
 from mergebench.terminal import make_console
-from mergebench.updates import MergePath, Update, files_of, is_merged, save_dense
+from mergebench.updates import Update
 
 
 def run_merge(options: argparse.Namespace) -> None:
-    """Merge adapters into one update file."""
+    """Merge adapters into one update file, or into one adapter."""
     for plugin in options.plugin:
         registry().add_file(plugin)
     name, space = check_attack(options.attack)
     merger = _configured(name, options.settings)
-    _check_protected(options, merger)
-    Output(
-        option="--out",
-        inputs=[*options.plugin, *chain.from_iterable(map(files_of, options.adapters))],
-        is_own=is_merged,
-        force=options.force,
-        suffix=".safetensors",
-    ).check_file(options.out)
+    given = [weighted(word) for word in options.adapters]
+    adapters, weights = [one.adapter for one in given], [one.weight for one in given]
+    _check_protected(options, merger, adapters, weights)
+    check_output(options, adapters)
     alpha = _number(options.alpha)
-    shapes, every = site_shapes(options.backbone), tensor_shapes(options.backbone)
-    updates = [
-        load_adapter(adapter, options, shapes, dense_shapes=every) for adapter in options.adapters
-    ]
+    updates = _loaded(adapters, options)
+    place = adapters.index(options.protected) if options.protected else None
     try:
-        path = _path(merger, updates, registry().get(Space, space)(), options)
+        problem = _problem(updates, registry().get(Space, space)(), options.seed, weights, place)
+        path = problem.path(merger)
     except ArithmeticError as error:
         raise InputError(f"{error}; the updates are too large for their dtype") from error
     about = {
@@ -51,14 +47,24 @@ def run_merge(options: argparse.Namespace) -> None:
         "options": _stated(merger),
         "alpha": alpha,
         "seed": options.seed,
-        "adapters": options.adapters,
+        "adapters": adapters,
+        **({} if weights == [1.0] * len(weights) else {"weights": weights}),
+        **({"missing": options.missing} if options.missing else {}),
         **({"protected": options.protected} if options.protected else {}),
     }
-    save_dense(path.at(alpha), options.out, about)
+    warn(problem.notes(merger), merger.least_notes)
+    kept = write_merged(path.at(alpha), options, about)
     make_console().print(
-        f"{len(updates)} updates merged by {merger!r}@{space}, alpha {alpha:g}: {options.out}",
+        f"{len(updates)} updates merged by {merger!r}@{space}, alpha {alpha:g}{kept}: "
+        f"{options.out}",
         soft_wrap=True,
     )
+
+
+def _loaded(adapters: Sequence[str], options: argparse.Namespace) -> list[Update]:
+    shapes, every = site_shapes(options.backbone), tensor_shapes(options.backbone)
+    updates = [load_adapter(one, options, shapes, dense_shapes=every) for one in adapters]
+    return with_missing_as_zero(updates) if options.missing == "zero" else updates
 
 
 def _configured(name: str, settings: Sequence[str]) -> Attack:
@@ -80,7 +86,9 @@ def _configured(name: str, settings: Sequence[str]) -> Attack:
     return plugin.configured(rule=built_on, **parse_options(plugin, mine))
 
 
-def _check_protected(options: argparse.Namespace, merger: Attack) -> None:
+def _check_protected(
+    options: argparse.Namespace, merger: Attack, adapters: Sequence[str], weights: Sequence[float]
+) -> None:
     """Raise `InputError` unless `--protected` is given where it is needed, and names an adapter."""
     if not isinstance(merger, InformedMerger):
         if options.protected:
@@ -92,23 +100,26 @@ def _check_protected(options: argparse.Namespace, merger: Attack) -> None:
             f"--attack {merger.label} knows which update may be protected: say which of the "
             "adapters with --protected ADAPTER"
         )
-    elif options.adapters.count(options.protected) != 1:
+    elif adapters.count(options.protected) != 1:
         raise InputError(
             f"--protected {options.protected}: not one of the adapters; "
-            f"choose from: {', '.join(options.adapters)}"
+            f"choose from: {', '.join(adapters)}"
+        )
+    elif weights != [1.0] * len(weights):
+        raise InputError(
+            f"--attack {merger.label} weighs the protected adapter by itself: leave out :WEIGHT"
         )
 
 
-def _path(
-    merger: Attack, updates: Sequence[Update], space: Space, options: argparse.Namespace
-) -> MergePath:
-    if isinstance(merger, InformedMerger):
-        place = options.adapters.index(options.protected)
-        problem = InformedProblem(updates, place=place, space=space, seed=options.seed)
-        return problem.path(merger)
-    assert isinstance(merger, Merger)
+def _problem(
+    updates: Sequence[Update], space: Space, seed: int, weights: Sequence[float], place: int | None
+) -> Problem[Any]:
+    """Return the problem of a `Merger`, or of an `InformedMerger` where a place is protected."""
+    if place is not None:
+        return InformedProblem(updates, place=place, space=space, seed=seed)
+    coefficients = None if weights == [1.0] * len(weights) else weights
     room = Room(0)  # nothing is merged a second time
-    return MergeProblem(updates, space=space, seed=options.seed, room=room).path(merger)
+    return MergeProblem(updates, space=space, seed=seed, coefficients=coefficients, room=room)
 
 
 def _stated(merger: Attack) -> dict[str, object]:

@@ -1,0 +1,67 @@
+"""Cutting an update to the rank of an adapter."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from synthetic import dense, distance, low_rank
+
+from mergebench.errors import InputError
+from mergebench.updates import Dense, LowRank, SiteUpdate, Update, relative_gap, truncated
+
+
+def best(change: SiteUpdate, rank: int) -> torch.Tensor:
+    left, values, right = torch.linalg.svd(change.dense().double(), full_matrices=False)
+    return left[:, :rank] * values[:rank] @ right[:rank]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+@pytest.mark.parametrize("rank", [1, 4])
+def test_is_the_best_approximation(dtype: torch.dtype, rank: int) -> None:
+    changes = {
+        "wide": low_rank(20, 30, [8], dtype=dtype)[0],
+        "more factors than inputs": low_rank(20, 6, [8], dtype=dtype)[0],
+        "dense": dense((12, 9), 1, dtype=dtype)[0],
+    }
+    found = truncated(Update(sites=changes), rank, changes)
+    kept = before = 0.0
+    for site, change in changes.items():
+        cut = found.update.sites[site]
+        assert isinstance(cut, LowRank)
+        assert cut.rank == rank
+        assert cut.dtype == dtype
+        expected = best(change, rank)
+        assert distance(cut.dense(), expected) < (1e-12 if dtype == torch.float64 else 1e-5)
+        orthonormal = cut.down.double() @ cut.down.double().T
+        assert distance(orthonormal, torch.eye(rank)) < 1e-5, "U Σ stands in `up`"
+        kept += float(expected.square().sum())
+        before += change.squared_norm()
+    assert found.kept == pytest.approx(kept / before, rel=1e-5)
+    assert 0 < found.gap < 1
+
+
+def test_what_has_no_larger_rank_stays() -> None:
+    changes = {"small": low_rank(20, 30, [2])[0], "still": Dense(delta=torch.zeros(4, 5))}
+    found = truncated(Update(sites=changes), 3, changes)
+    assert found.update.sites["small"] is changes["small"]
+    assert float(found.update.sites["still"].dense().norm()) == 0
+    assert (found.kept, found.gap) == (1.0, 1.0)
+    product = Dense(delta=changes["small"].dense())
+    cut = truncated(Update(sites={"small": product}), 3, changes)
+    assert (cut.kept, cut.gap) == (pytest.approx(1.0), 1.0)
+
+
+def test_what_an_adapter_cannot_hold_is_refused() -> None:
+    kernel = Update(sites={"conv": dense((4, 1, 3, 3), 1)[0]})
+    with pytest.raises(InputError, match=r"conv of shape 4×1×3×3 is changed, .* leave --rank out"):
+        truncated(kernel, 2, ["conv"])
+    embedding = Update(sites={"positions": dense((5, 6), 1)[0]})
+    with pytest.raises(InputError, match="positions of shape 5×6 is changed"):
+        truncated(embedding, 2, ["fc1"])
+
+
+@pytest.mark.parametrize(
+    ("kept", "gap"), [(0, 1.0), (1, 0.5), (2, 0.0), (3, 1.0), (4, 0.0), (5, 1.0), (9, 1.0)]
+)
+def test_relative_gap(kept: int, gap: float) -> None:
+    assert relative_gap(torch.tensor([2.0, 1.0, 1.0, 0.0, 0.0]), kept) == gap
