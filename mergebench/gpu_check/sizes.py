@@ -74,7 +74,7 @@ FULL = Size(
     name="full",
     matrix_side={"cuda": 8192, "cpu": 2048},
     # So many that stem outputs are not kept, as they are not on the paper's suite (KEPT_BYTES).
-    images={"vit_b32": 4096, "convnext": 1024, "vit_l14": 1024},
+    images={"vit_b32": 4096, "vit_l14": 1024, "convnext": 1024},
     rounds=5,
     steps=10,
     merge_shapes="vit_l14",

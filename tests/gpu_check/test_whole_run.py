@@ -18,7 +18,15 @@ from mergebench import cli
 from mergebench.errors import InputError
 from mergebench.experiment import TABLE2
 from mergebench.experiment import experiment as experiment_module
-from mergebench.gpu_check import Outcome, merge_columns, prediction, running, sizes, speeds
+from mergebench.gpu_check import (
+    Outcome,
+    merge_columns,
+    merge_times,
+    prediction,
+    running,
+    sizes,
+    speeds,
+)
 from mergebench.gpu_check.sizes import SIZES, TINY, TableSize
 from mergebench.registry import registry
 
@@ -41,6 +49,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setitem(SIZES, "tiny", less)  # type: ignore[index]
     for module in (speeds, prediction):
         monkeypatch.setattr(module, "get_setting", lambda backbone: SETTING)
+    monkeypatch.setattr(merge_times, "site_shapes", lambda backbone: {"a": (32, 48), "b": (32, 48)})
     passed = Outcome(test="test_a.py::test_b", outcome="passed")
     monkeypatch.setattr(running, "run_gpu_tests", lambda device, deadline: [passed])
 

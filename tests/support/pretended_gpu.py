@@ -7,7 +7,8 @@ GPU is refused here too, and what asks where a tensor is gets the answer that it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -20,6 +21,11 @@ DEVICE = torch.device("cuda", 0)
 
 _INDEXING = ("__getitem__", "__setitem__", "index_put_")
 _HERE_ALONE = ("numpy", "__array__")
+_OPTIMIZER_CHECKS = {
+    "_cuda_graph_capture_health_check",
+    "_accelerator_graph_capture_health_check",
+}
+"""What an optimiser asks the driver, in some version of PyTorch."""
 _LIBRARY: Mapping[str, Any] = {
     "is_available": lambda: True,
     "device_count": lambda: 1,
@@ -42,11 +48,17 @@ def pretended_gpu() -> Iterator[torch.device]:
     """Let there be a GPU inside the context; give it."""
     overwrite = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)  # moved weights are new ones
-    try:
-        with mock.patch.multiple(torch.cuda, **_LIBRARY), _Mode():
-            yield DEVICE
-    finally:
-        torch.__future__.set_overwrite_module_params_on_conversion(overwrite)
+    on_cpu = partial(torch.autocast, "cpu")
+    with ExitStack() as patches:
+        patches.callback(torch.__future__.set_overwrite_module_params_on_conversion, overwrite)
+        patches.enter_context(mock.patch.multiple(torch.cuda, **_LIBRARY))
+        patches.enter_context(
+            mock.patch.object(torch, "autocast", lambda kind, *how, **more: on_cpu(*how, **more))
+        )
+        for name in _OPTIMIZER_CHECKS & set(dir(torch.optim.Optimizer)):
+            patches.enter_context(mock.patch.object(torch.optim.Optimizer, name, return_value=None))
+        patches.enter_context(_Mode())
+        yield DEVICE
 
 
 class _There(Tensor):
@@ -70,6 +82,8 @@ class _Mode(TorchFunctionMode):
         there = any(isinstance(one, _There) for one in tensors)
         if there and name in _HERE_ALONE:
             raise TypeError(f"{name} of a tensor on {DEVICE}: copy it to the CPU first")
+        if func is torch._has_compatible_shallow_copy_type:
+            return False  # weights on another device are other weights
         target, args, given = _asked_for(name, args, given)
         _check_together(name, args, tensors)
         with torch._C.DisableTorchFunctionSubclass():
