@@ -21,7 +21,6 @@ from mergebench.suites import (
 from mergebench.suites.options import DATA_VARIABLE
 from mergebench.suites.text8 import (
     TASKS,
-    Texts,
     prompts_of,
     read_task,
     read_tasks,
@@ -30,7 +29,7 @@ from mergebench.suites.text8 import (
     task_rows,
     tasks,
 )
-from mergebench.suites.text8.duplicates import key_of
+from mergebench.suites.texts import Texts, key_of
 
 ROW = task_rows(["sst2"])[0]
 

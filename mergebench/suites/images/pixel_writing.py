@@ -24,10 +24,9 @@ from PIL import Image
 from mergebench.counting import Advance
 from mergebench.errors import InputError
 from mergebench.files import replacing
-from mergebench.suites.vision8.cache import images_digest
-from mergebench.suites.vision8.decoding import square
-from mergebench.suites.vision8.source import Indices, SourceSplit
-from mergebench.suites.vision8.splitting import Part
+from mergebench.suites.images.decoding import square
+from mergebench.suites.images.parts import Part, images_digest
+from mergebench.suites.images.source import Indices, SourceSplit
 
 CHECKPOINT = 512
 """Images between two states from which an interrupted build goes on."""
@@ -114,7 +113,7 @@ class PixelWriter:
     def _decoded(self, row: int, image: Image.Image) -> bytes:
         try:
             with image:
-                return square(image, self._side).tobytes()
+                return square(self._source.upright(image), self._side).tobytes()
         except (OSError, ValueError, SyntaxError) as error:
             name = self._source.name_of(int(self._indices[row]))
             raise InputError(f"{name}: cannot be decoded ({error}); fetch it again") from error
