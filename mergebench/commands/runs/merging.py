@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
 from dataclasses import fields
 from itertools import chain
 
-import torch
-
 from mergebench.backbones import site_shapes, tensor_shapes
+from mergebench.commands.numbers import finite
 from mergebench.commands.runs.adapters import load_adapter
 from mergebench.contracts import Attack, DataMerger, InformedMerger, Merger, Room, Space
 from mergebench.errors import InputError
@@ -36,7 +34,7 @@ def run_merge(options: argparse.Namespace) -> None:
         force=options.force,
         suffix=".safetensors",
     ).check_file(options.out)
-    alpha = _number(options.alpha)
+    alpha = finite("--alpha", options.alpha)
     shapes, every = site_shapes(options.backbone), tensor_shapes(options.backbone)
     updates = [
         load_adapter(adapter, options, shapes, dense_shapes=every) for adapter in options.adapters
@@ -117,13 +115,3 @@ def _stated(merger: Attack) -> dict[str, object]:
     if isinstance(merger, InformedMerger) and merger.rule is not None:
         stated["rule"] = {"name": merger.rule.name, **merger.rule.options()}
     return stated
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number) or abs(number) > torch.finfo(torch.float32).max:
-        raise InputError(f"--alpha {text}: expected a finite number within float32")
-    return number

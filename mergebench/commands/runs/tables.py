@@ -50,12 +50,19 @@ def makes_counts(command: str) -> bool:
 
 
 def stated_experiment(
-    command: str, *, store: Path, weights: str | None = None, device: str = AUTO
+    command: str,
+    *,
+    store: Path,
+    weights: str | None = None,
+    device: str = AUTO,
+    data: Sequence[Path] = (),
+    names: Path | None = None,
 ) -> Experiment:
     """Return the experiment that the command of a caption measures, to be measured into `store`.
 
-    `weights`: the file, as captions state its name alone. Raises `InputError` for wrong names in
-    the command, which has to be one that `makes_counts`.
+    `weights`, `data`, `names`: the files and folders, as captions state their names alone; what is
+    not among `data` is where the command says. Raises `InputError` for wrong names in the command,
+    which has to be one that `makes_counts`.
     """
     parser = Parser(prog="mergebench")
     add_verbs(parser.add_subparsers(dest="verb", metavar="VERB"))
@@ -64,6 +71,9 @@ def stated_experiment(
     options.words = words
     options.store, options.results, options.device = store, store, device
     options.weights = weights or options.weights
+    lying = {path.resolve().name: path for path in data}
+    options.data = [lying.get(path.name, path) for path in options.data]
+    options.names = names or options.names
     return checked_experiment(options)
 
 

@@ -1,3 +1,5 @@
+from .checking import check_decodable as check_decodable
+from .copying import copy_images as copy_images
 from .decoded import LABELS_FILE as LABELS_FILE
 from .decoded import RECORD_FILE as RECORD_FILE
 from .decoded import Decoded as Decoded
@@ -18,3 +20,4 @@ from .pixel_writing import PixelWriter as PixelWriter
 from .source import Indices as Indices
 from .source import Source as Source
 from .source import SourceSplit as SourceSplit
+from .upright import as_shown as as_shown

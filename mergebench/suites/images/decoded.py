@@ -108,7 +108,7 @@ def read_decoded(folder: Path, kind: type[RecordT], version: int) -> Decoded[Rec
     path = folder / RECORD_FILE
     try:
         record = kind.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValidationError) as error:
         raise InputError(damaged(path)) from error

@@ -49,4 +49,6 @@ class ImageFiles(SourceSplit):
             try:
                 yield Image.open(path)
             except (OSError, UnidentifiedImageError) as error:
-                raise InputError(f"{path}: not a readable image; fetch it again") from error
+                raise InputError(
+                    f"{path}: not a readable image; replace it, or fetch it again"
+                ) from error

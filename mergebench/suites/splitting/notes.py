@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mergebench.suites.split_names import SPLIT_NAMES
+from mergebench.suites.split_names import SPLIT_NAMES, WHOLE
 from mergebench.suites.splitting.duplicates import Distinct
 from mergebench.suites.splitting.examples import Labelled
 from mergebench.suites.splitting.roles import Roles
@@ -20,13 +20,15 @@ def notes_of(
 
     `inputs`: what the task is made of, "images" or "texts".
     """
-    yield from _made(task, roles)
+    yield from _made(task, inputs, roles)
     yield from _duplicates(task, found)
     yield f"{task}: {_used(found, splits)} {inputs} are used, drawn by class."
 
 
-def _made(task: str, roles: Roles) -> Iterator[str]:
-    if roles.test is None:
+def _made(task: str, inputs: str, roles: Roles) -> Iterator[str]:
+    if roles.train == WHOLE:
+        yield f"{task}: its {inputs} are not split; validation and test are held out."
+    elif roles.test is None:
         yield f"{task}: the file {roles.train!r} alone is split into all three."
     elif roles.test == "val":
         yield f"{task}: the validation file is the test split; validation is held out of training."

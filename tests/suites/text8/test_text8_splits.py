@@ -154,7 +154,7 @@ def test_a_text_that_is_added_moves_no_other(options):
             {"train": 90, "validation": 30},
             "sst2: the validation file is the test split; validation is held out of training.",
         ),
-        ({"all": 90}, "sst2: the file 'all' alone is split into all three."),
+        ({"all": 90}, "sst2: its texts are not split; validation and test are held out."),
         ({"test": 90}, "sst2: the file 'test' alone is split into all three."),
     ],
 )
