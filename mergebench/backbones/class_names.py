@@ -26,7 +26,7 @@ def check_classes(backbone: Backbone, classes: Sequence[str], templates: Sequenc
         if len(unknown) == len(set(words)):
             raise InputError(
                 f"{backbone.name} knows no word of class {shown(name)!r} ({_listed(unknown)}): "
-                "name it in other words, or choose another --backbone"
+                "name it in other words (--names), or choose another --backbone"
             )
     for first, second in _same_tokens(backbone, classes, templates):
         unknown = list(dict.fromkeys(_unknown(backbone, first) + _unknown(backbone, second)))
@@ -37,7 +37,7 @@ def check_classes(backbone: Backbone, classes: Sequence[str], templates: Sequenc
         )
         raise InputError(
             f"classes {shown(first)!r} and {shown(second)!r} are the same to {backbone.name}, "
-            f"which {why}: name them in other words"
+            f"which {why}: name them in other words (--names)"
         )
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from mergebench.commands import numbers
+from mergebench.commands.options import add_data_options, add_own_data_options
 from mergebench.commands.parser import Later, Parser, Verbs, add_plugin_option, path_word
+from mergebench.device import AUTO, CHOICES
+from mergebench.suites import SPLIT_NAMES
 from mergebench.updates import LAYOUTS
 
 LISTS = ("attacks", "spaces", "protections", "backbones", "sites", "suites", "protocols")
@@ -15,8 +18,9 @@ _FORCE = "replace what is there, even if this command did not write it"
 
 
 def add_verbs(verbs: Verbs) -> None:
-    """Add merge, export and list."""
+    """Add merge, evaluate, export and list."""
     _add_merge(verbs)
+    _add_evaluate(verbs)
     exporting = verbs.add_parser("export", help="write an adapter in another layout")
     exporting.add_argument(
         "adapter", type=path_word, metavar="ADAPTER", help="PEFT folder or safetensors"
@@ -81,6 +85,28 @@ def _add_merge(verbs: Verbs) -> None:
     add_plugin_option(adapters)
     add_insisting(adapters)
     adapters.set_defaults(run=Later("merging", "merge"))
+
+
+def _add_evaluate(verbs: Verbs) -> None:
+    evaluating = verbs.add_parser(
+        "evaluate", help="accuracy of an adapter or a merged update, beside zero-shot"
+    )
+    evaluating.add_argument(
+        "update", type=path_word, metavar="UPDATE", help="PEFT folder or safetensors"
+    )
+    evaluating.add_argument("--scale", default="1", help="factor that the update is deployed with")
+    evaluating.add_argument("--backbone", required=True)
+    evaluating.add_argument(
+        "--weights", type=path_word, metavar="FILE", help="local weights of the backbone"
+    )
+    evaluating.add_argument("--device", default=AUTO, help=CHOICES)
+    evaluating.add_argument("--tasks", default="", help="task names, by spaces or commas")
+    evaluating.add_argument("--split", choices=SPLIT_NAMES, default="test")
+    evaluating.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    add_data_options(evaluating)
+    add_own_data_options(evaluating)
+    add_insisting(evaluating)
+    evaluating.set_defaults(run=Later("evaluating", "evaluate"), drop_leaks=False)
 
 
 def add_insisting(parser: Parser) -> None:

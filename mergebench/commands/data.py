@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mergebench.commands import numbers
-from mergebench.commands.options import add_data_options
+from mergebench.commands.options import add_data_options, add_own_data_options
 from mergebench.commands.parser import Later, Parser, Verbs
 from mergebench.suites import SUITES_ON_DISK
 
@@ -25,7 +25,10 @@ def add_verbs(verbs: Verbs) -> None:
         "--resolution", type=numbers.pixels, help="of images: 224, or 256 for convnext"
     )
     check = actions.add_parser("check", parents=[common], help="say what is there, without network")
-    check.add_argument("--hashes", action="store_true", help="read and verify all that is decoded")
+    add_own_data_options(check)
+    check.add_argument(
+        "--hashes", action="store_true", help="read and verify all that is or will be decoded"
+    )
     check.set_defaults(run=Later("data", "check"))
     fetching = actions.add_parser("fetch", parents=[common], help="download what is missing")
-    fetching.set_defaults(run=Later("data", "fetch"))
+    fetching.set_defaults(run=Later("data", "fetch"), data=[], template=[], names=None)

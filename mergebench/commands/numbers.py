@@ -1,9 +1,15 @@
-"""Options that are whole numbers, each within what can be measured in a lifetime."""
+"""Options that are numbers: whole ones within what can be measured in a lifetime, and factors."""
 
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
+
+from mergebench.errors import InputError
+
+_LARGEST = 3.4028234663852886e38
+"""The largest number that float32 has."""
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:
@@ -20,6 +26,17 @@ def whole(least: int, most: int) -> Callable[[str], int]:
         return value
 
     return read
+
+
+def finite(option: str, text: str) -> float:
+    """Return the factor that an option gives; `InputError` unless it is finite within float32."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number) or abs(number) > _LARGEST:
+        raise InputError(f"{option} {text}: expected a finite number within float32")
+    return number
 
 
 seed = whole(0, 2**32 - 1)

@@ -47,6 +47,7 @@ def common_options() -> Parser:
     common.add_argument("--results", type=Path, default=DEFAULT_RESULTS, metavar="DIR")
     add_plugin_option(common)
     add_data_options(common)
+    add_own_data_options(common)
     add_leak_option(common)
     return common
 
@@ -56,6 +57,28 @@ def add_data_options(parser: Parser) -> None:
     parser.add_argument("--data-root", type=Path, metavar="DIR", help="local copies of data sets")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="where decoded data are kept")
     parser.add_argument("--partial", action="store_true", help="accept data sets that lack some")
+
+
+def add_own_data_options(parser: Parser) -> None:
+    """Add what names data of the user's own."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="data of your own, a task each, in place of the suite (docs/own_data.md)",
+    )
+    parser.add_argument(
+        "--template",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="their prompt, with {} for the class name; several are averaged",
+    )
+    parser.add_argument(
+        "--names", type=Path, metavar="FILE", help="what their classes are called: label -> name"
+    )
 
 
 def add_leak_option(parser: Parser) -> None:

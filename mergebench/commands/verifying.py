@@ -32,6 +32,17 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument(
         "--weights", type=path_word, metavar="FILE", help="local weights of the backbone"
     )
+    verb.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="where data of your own lie that captions name",
+    )
+    verb.add_argument(
+        "--names", type=Path, metavar="FILE", help="likewise what their classes are called"
+    )
     verb.add_argument("--device", default=AUTO, help=CHOICES)
     add_plugin_option(verb)
     verb.set_defaults(run=Later("verifying", "verify"))

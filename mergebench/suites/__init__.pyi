@@ -9,11 +9,13 @@ from .loading import SUITES as SUITES
 from .loading import all_tasks as all_tasks
 from .loading import load_suite as load_suite
 from .mini8 import load_mini8 as load_mini8
+from .on_disk import OWN as OWN
 from .on_disk import SUITES_ON_DISK as SUITES_ON_DISK
 from .on_disk import fetch_data as fetch_data
 from .on_disk import is_decoded as is_decoded
 from .on_disk import is_found_on_disk as is_found_on_disk
 from .on_disk import survey_suite as survey_suite
+from .options import OwnData as OwnData
 from .options import SuiteOptions as SuiteOptions
 from .options import default_cache as default_cache
 from .options import default_data_root as default_data_root

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mergebench.errors import InputError, unknown_name
 from mergebench.suites.mini8 import load_mini8, read_manifest
-from mergebench.suites.on_disk import is_found_on_disk, room_of
+from mergebench.suites.on_disk import OWN, is_found_on_disk, rows_of
 from mergebench.suites.options import SuiteOptions
+from mergebench.suites.own import load_own
 from mergebench.suites.suite import Suite
 from mergebench.suites.text8 import load_text8
 from mergebench.suites.vision8 import load_vision8
@@ -18,13 +19,18 @@ SUITES: Mapping[str, Callable[..., Suite]] = {
     "mini8": load_mini8,
     "vision8": load_vision8,
     "text8": load_text8,
+    OWN: load_own,
 }
 
 
-def all_tasks(name: str) -> tuple[str, ...]:
-    """Return the names of all tasks of a suite, in its order, without loading it."""
-    rows = room_of(name).task_rows() if is_found_on_disk(name) else read_manifest().tasks
-    return tuple(task.name for task in rows)
+def all_tasks(name: str, options: SuiteOptions | None = None) -> tuple[str, ...]:
+    """Return the names of all tasks of a suite, in its order, without loading it.
+
+    `options`: as of `load_suite`.
+    """
+    if not is_found_on_disk(name):
+        return tuple(task.name for task in read_manifest().tasks)
+    return tuple(row.name for row in rows_of(name, None, options))
 
 
 def load_suite(

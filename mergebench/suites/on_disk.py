@@ -7,16 +7,20 @@ from types import ModuleType
 
 from mergebench.suites.data_state import DataState
 from mergebench.suites.options import SuiteOptions
+from mergebench.suites.rows import DataRow
 
 #: The suites whose data sets do not come with the package; `data check` is about the first.
 SUITES_ON_DISK: tuple[str, ...] = ("vision8", "text8")
+
+OWN = "own"
+"""The suite that is made of the user's own data, which `SuiteOptions.own` names."""
 
 _DECODED = ("vision8",)
 
 
 def is_found_on_disk(name: str) -> bool:
     """Whether the data sets of a suite are found on disk, by `SuiteOptions`, or come with it."""
-    return name in SUITES_ON_DISK
+    return name in (*SUITES_ON_DISK, OWN)
 
 
 def is_decoded(name: str) -> bool:
@@ -27,10 +31,11 @@ def is_decoded(name: str) -> bool:
 def survey_suite(suite: str, tasks: Sequence[str] | None, options: SuiteOptions) -> list[DataState]:
     """Return what there is of these tasks of a suite on disk, or of all, in the suite's order.
 
-    Touches neither the network nor pixels. Raises `InputError` for an unknown task.
+    Touches neither the network nor pixels. Raises `InputError` for an unknown task, and for
+    whatever is wrong with data of the user's own.
     """
     room = room_of(suite)
-    return [room.survey(row, options) for row in room.task_rows(tasks)]
+    return [room.survey(row, options) for row in rows_of(suite, tasks, options)]
 
 
 def fetch_data(state: DataState) -> DataState:
@@ -42,8 +47,22 @@ def fetch_data(state: DataState) -> DataState:
     return found
 
 
+def rows_of(
+    suite: str, tasks: Sequence[str] | None, options: SuiteOptions | None
+) -> Sequence[DataRow]:
+    """Return the rows of these tasks of a suite on disk, or of all, in its order.
+
+    Raises `InputError` for an unknown task.
+    """
+    room = room_of(suite)
+    rows: Sequence[DataRow] = (
+        room.task_rows(tasks, options) if suite == OWN else room.task_rows(tasks)
+    )
+    return rows
+
+
 def room_of(suite: str) -> ModuleType:
     """Return the room of a suite whose data are found on disk."""
-    from mergebench.suites import text8, vision8
+    from mergebench.suites import own, text8, vision8
 
-    return {"vision8": vision8, "text8": text8}[suite]
+    return {"vision8": vision8, "text8": text8, OWN: own}[suite]

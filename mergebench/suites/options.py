@@ -35,6 +35,21 @@ def default_data_root() -> Path:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OwnData:
+    """What a suite of the user's own is made of: one task per folder or file of `paths`.
+
+    `templates`: prompts with one `{}` for the class name, none for the usual one; `names`: file
+    that says what classes are called. `takes`: "images" or "texts", as the backbone does, which is
+    what the tasks have to have; empty if either will do.
+    """
+
+    paths: tuple[Path, ...]
+    templates: tuple[str, ...] = ()
+    names: Path | None = None
+    takes: Literal["images", "texts", ""] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SuiteOptions:
     """How a suite of real data sets is found and prepared.
 
@@ -43,8 +58,8 @@ class SuiteOptions:
     accepts data sets that lack images or classes (the suite's name says so). `cars_leak` trains
     Cars on its own test images, as the public reference does (the suite's name says so). `leaks`:
     other training images that are validation or test images too stop the run ("refuse"), are left
-    out of training ("drop") or stay as published ("keep"); captions count them. Raises `InputError`
-    when the resolution is not positive.
+    out of training ("drop") or stay as published ("keep"); captions count them. `own`: data that
+    take the place of published ones. Raises `InputError` when the resolution is not positive.
     """
 
     data_root: Path = field(default_factory=default_data_root)
@@ -54,6 +69,7 @@ class SuiteOptions:
     partial: bool = False
     cars_leak: bool = False
     leaks: Leaks = "refuse"
+    own: OwnData | None = None
 
     def __post_init__(self) -> None:
         """Check the resolution."""

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from mergebench.suites.split_names import SPLIT_ALIASES
 
-_NAME = re.compile(r"(?:^|/)(?P<split>[a-z]+)(?:-\d{5}-of-\d{5}|/\d+)?\.(?P<suffix>parquet|jsonl)$")
+_NAME = re.compile(
+    r"(?:^|/)(?P<split>[a-z]+)(?:-\d{5}-of-\d{5}|/\d+)?\.(?P<suffix>parquet|jsonl|csv)$"
+)
 
 
 def split_files(

@@ -39,8 +39,8 @@ def test_content_words_leave_out_what_says_nothing() -> None:
 
 def test_classes_of_unknown_words_are_refused(backbone: Backbone) -> None:
     assert refused(backbone, "bread", "xylophon", "qwertz") == (
-        "mini_vit knows no word of class 'xylophon' ('xylophon'): name it in other words, or "
-        "choose another --backbone"
+        "mini_vit knows no word of class 'xylophon' ('xylophon'): name it in other words "
+        "(--names), or choose another --backbone"
     )
     assert "knows no word of class 'the Qwertz of xylophon' ('qwertz', 'xylophon')" in refused(
         backbone, "bread", "the Qwertz of xylophon"
@@ -51,7 +51,7 @@ def test_classes_of_unknown_words_are_refused(backbone: Backbone) -> None:
 def test_classes_that_differ_in_unknown_words_only_are_both_named(backbone: Backbone) -> None:
     assert refused(backbone, "red bread", "red xylophon", "red qwertz") == (
         "classes 'red xylophon' and 'red qwertz' are the same to mini_vit, which does not know "
-        "'xylophon', 'qwertz': name them in other words"
+        "'xylophon', 'qwertz': name them in other words (--names)"
     )
 
 

@@ -9,9 +9,11 @@ from dataclasses import replace
 from rich.console import Console
 from rich.table import Table
 
+from mergebench.commands.runs.suite_data import own_data, refuse
 from mergebench.errors import InputError
 from mergebench.missing import MissingItem
 from mergebench.suites import (
+    OWN,
     DataState,
     SuiteOptions,
     UnreachableError,
@@ -42,7 +44,7 @@ def run_check(options: argparse.Namespace) -> int:
     if options.hashes:
         for state in states:
             state.verify()
-    _print(options.suite, states, make_console())
+    _print(_suite(options), states, make_console())
     return _report([state.missing for state in states if state.missing is not None])
 
 
@@ -65,18 +67,28 @@ def run_fetch(options: argparse.Namespace) -> int:
 
 
 def _surveyed(options: argparse.Namespace) -> list[DataState]:
+    suite = _suite(options)
+    for name in () if is_decoded(suite) else ("cache", "resolution", "hashes"):
+        if getattr(options, name, None) and not (suite == OWN and name == "hashes"):
+            raise InputError(f"--{name}: no {inputs_of(suite)} are decoded; leave it out")
     found = SuiteOptions(
         data_root=options.data_root or default_data_root(),
         cache=options.cache or default_cache(),
         partial=options.partial,
+        own=own_data(options) if suite == OWN else None,
     )
-    suite = options.suite
-    for name in () if is_decoded(suite) else ("cache", "resolution", "hashes"):
-        if getattr(options, name, None):
-            raise InputError(f"--{name}: no {inputs_of(suite)} are decoded; leave it out")
     if options.resolution is not None:
         found = replace(found, resolution=options.resolution)
     return survey_suite(suite, options.tasks or None, found)
+
+
+def _suite(options: argparse.Namespace) -> str:
+    """Return the suite that the options are about: that of `--data` if it is given."""
+    if options.data:
+        refuse(options, ("data_root",), "--data says where the data are")
+        return OWN
+    refuse(options, ("template", "names"), "says what classes of --data are called")
+    return str(options.suite)
 
 
 def _report(missing: Sequence[MissingItem]) -> int:

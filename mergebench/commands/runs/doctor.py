@@ -26,7 +26,6 @@ from mergebench.experiment import (
     table2_estimate,
     zero_shot_checks,
 )
-from mergebench.suites import is_decoded
 from mergebench.terminal import make_console
 
 _VERDICTS = {True: "ok", False: "off", None: "-"}
@@ -58,7 +57,7 @@ def _machine(experiment: Experiment, bench: Workbench) -> list[str]:
     name = device_name(device)
     tf32 = {True: ", TF32 on", False: ", TF32 off", None: ""}[uses_tf32(device)]
     folders = {"store": experiment.store}
-    if experiment.data is not None and is_decoded(setting.suite):
+    if experiment.data is not None and bench.suite.unit == "px":
         folders[f"decoded {bench.suite.inputs}"] = experiment.data.cache
     return [
         f"backbone {bench.backbone.name} (sha256 {bench.backbone.sha256[:12]}), "

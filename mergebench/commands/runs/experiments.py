@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -24,7 +25,10 @@ from mergebench.experiment import (
 from mergebench.files import check_writable
 from mergebench.measure import NO_DEFECTS, UNPROTECTED, Protocol, get_protocol
 from mergebench.registry import parse_options, registry
+from mergebench.suites import OWN
+from mergebench.terminal import say
 
+_NAMED = ("--weights", "--data", "--names")
 _UNSTATED = (
     *("--jobs", "--store", "--results", "--device", "--data-root", "--cache"),
     *("--enter", "--who"),
@@ -43,7 +47,7 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
     data = suite_options(
         options, suite=setting.suite, backbone=options.backbone, defects=protocol.defects
     )
-    tasks = _names(options.tasks) or None
+    tasks = names_in(options.tasks) or None
     experiment = Experiment(
         backbone=options.backbone,
         setting=setting,
@@ -62,7 +66,10 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
     choose_device(options.device)
     require_inputs(options.backbone, options.weights, setting.suite, data, tasks)
     check_writable(options.results / options.backbone)
-    experiment.workbench()
+    bench = experiment.workbench()
+    if setting.suite == OWN:
+        for note in bench.suite.notes:
+            say(note)
     return experiment
 
 
@@ -70,6 +77,12 @@ def _setting(options: argparse.Namespace, protocol: Protocol) -> Setting:
     """Return the setting of the backbone under a protocol, with what the user set."""
     find = get_full_setting if options.release == "full" else get_setting
     setting = find(options.backbone)
+    if options.data and protocol.defects != NO_DEFECTS:
+        raise InputError(
+            f"protocol {protocol.name} replicates published numbers, and there are none of "
+            "--data: leave one of them out"
+        )
+    setting = with_own_data(setting, options)
     if protocol.defects != NO_DEFECTS:
         if not setting.published:
             raise InputError(
@@ -87,15 +100,20 @@ def _setting(options: argparse.Namespace, protocol: Protocol) -> Setting:
     return setting
 
 
+def with_own_data(setting: Setting, options: argparse.Namespace) -> Setting:
+    """Return the setting with the user's own data as its suite, if the options name any."""
+    return replace(setting, suite=OWN, published=False) if options.data else setting
+
+
 def _attacks(options: argparse.Namespace, setting: Setting) -> tuple[str, ...]:
     """Return the attacks as `attack@space`, each once; `InputError` for an unknown one."""
-    names = _names(options.attacks) or options.default_attacks
+    names = names_in(options.attacks) or options.default_attacks
     return tuple(dict.fromkeys("@".join(check_attack(name, setting.release)) for name in names))
 
 
 def _protections(options: argparse.Namespace) -> tuple[str, ...]:
     """Return the protections but `none`, each once; `InputError` for an unknown one."""
-    names = dict.fromkeys(_names(options.protections))
+    names = dict.fromkeys(names_in(options.protections))
     chosen = tuple(name for name in names if name != UNPROTECTED)
     for name in chosen:
         registry().get(Protection, name)
@@ -117,7 +135,8 @@ def _is_attack(name: str) -> bool:
     return any(found.plugin.name == name for found in registry().all(Attack))
 
 
-def _names(text: str) -> tuple[str, ...]:
+def names_in(text: str) -> tuple[str, ...]:
+    """Return the names of an option, separated by spaces or commas."""
     return tuple(text.replace(",", " ").split())
 
 
@@ -126,14 +145,15 @@ def caption_command(words: Sequence[str]) -> str:
     kept: list[str] = []
     skip = False
     for word in words:
-        if skip or word.startswith(tuple(f"{option}=" for option in _UNSTATED)):
+        option, equals, value = word.partition("=")
+        if skip or (equals and option in _UNSTATED):
             skip = False
         elif word in _UNSTATED:
             skip = True
-        elif kept[-1:] == ["--weights"]:
-            kept.append(Path(word).name)  # which folder it lies in is nobody else's business
-        elif word.startswith("--weights="):
-            kept.append(f"--weights={Path(word.partition('=')[2]).name}")
+        elif kept[-1:] and kept[-1] in _NAMED:
+            kept.append(_name(word))
+        elif equals and option in _NAMED:
+            kept.append(f"{option}={_name(value)}")
         else:
             kept.append(word)
     return shlex.join(["mergebench", *kept])
@@ -143,3 +163,8 @@ def say_written(console: Console, files: Sequence[Path]) -> None:
     """Print which files a verb has written."""
     for file in files:
         console.print(f"wrote {file}", highlight=False, soft_wrap=True)
+
+
+def _name(path: str) -> str:
+    """Return the name of a file or folder: which folder it lies in is nobody else's business."""
+    return Path(path).resolve().name or path

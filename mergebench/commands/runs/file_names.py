@@ -18,10 +18,10 @@ _OTHER = re.compile(r"[^A-Za-z0-9._@-]")
 def stem(table: str, options: argparse.Namespace, experiment: Experiment) -> str:
     """Return the name, without a suffix, of the files of `table`.
 
-    Behind `table` stand a protocol other than `paper`, and other tasks, attacks, protections or
-    options than the default, so that a part of a table never replaces the whole. Seeds, weights and
-    devices are not named: a table of other seeds is the same table. Only letters, digits and
-    `._@-`; a name that says too much is cut short and ends in a hash.
+    Behind `table` stand a protocol other than `paper`, data of the user's own, and other tasks,
+    attacks, protections or options than the default, so that a part of a table never replaces the
+    whole. Seeds, weights and devices are not named: a table of other seeds is the same table. Only
+    letters, digits and `._@-`; a name that says too much is cut short and ends in a hash.
     """
     protocol = experiment.protocol.name
     named = table if protocol == "paper" else f"{table}_{protocol}"
@@ -30,7 +30,9 @@ def stem(table: str, options: argparse.Namespace, experiment: Experiment) -> str
 
 
 def _differences(options: argparse.Namespace, experiment: Experiment) -> Iterator[str]:
-    every = all_tasks(experiment.setting.suite)
+    every = all_tasks(experiment.setting.suite, experiment.data)
+    if experiment.data is not None and experiment.data.own is not None:
+        yield "-".join(("data", *every))
     if experiment.tasks is not None and set(experiment.tasks) != set(every):
         yield "-".join(("tasks", *experiment.tasks))
     if set(experiment.attacks) != set(options.default_attacks):

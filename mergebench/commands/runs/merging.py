@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-import torch
-
 from mergebench.backbones import site_shapes, tensor_shapes
+from mergebench.commands.numbers import finite
 from mergebench.commands.runs.adapters import load_adapter
 from mergebench.commands.runs.merged_files import check_output, warn, write_merged
 from mergebench.commands.runs.weighted_adapters import weighted
@@ -33,7 +31,7 @@ def run_merge(options: argparse.Namespace) -> None:
     adapters, weights = [one.adapter for one in given], [one.weight for one in given]
     _check_protected(options, merger, adapters, weights)
     check_output(options, adapters)
-    alpha = _number(options.alpha)
+    alpha = finite("--alpha", options.alpha)
     updates = _loaded(adapters, options)
     place = adapters.index(options.protected) if options.protected else None
     try:
@@ -128,13 +126,3 @@ def _stated(merger: Attack) -> dict[str, object]:
     if isinstance(merger, InformedMerger) and merger.rule is not None:
         stated["rule"] = {"name": merger.rule.name, **merger.rule.options()}
     return stated
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number) or abs(number) > torch.finfo(torch.float32).max:
-        raise InputError(f"--alpha {text}: expected a finite number within float32")
-    return number

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import Literal
 
 from mergebench.backbones import find_source, missing_weights, resolution_of
 from mergebench.errors import InputError
 from mergebench.measure import Defects
 from mergebench.missing import MissingItem, require_nothing, size_text
 from mergebench.suites import (
+    OWN,
     DataState,
+    OwnData,
     SuiteOptions,
     UnreachableError,
     default_cache,
@@ -31,13 +34,12 @@ def suite_options(
     Raises `InputError` for options that do not apply: of data where the suite comes with the
     package, `--drop-leaks` where the protocol keeps published duplicates.
     """
+    if suite == OWN:
+        return _own_options(options, backbone)
+    refuse(options, ("template", "names"), "says what classes of --data are called")
     if not is_found_on_disk(suite):
-        for name in ("data_root", "cache", "partial", "drop_leaks"):
-            if getattr(options, name):
-                raise InputError(
-                    f"--{name.replace('_', '-')}: the data of suite {suite} come with "
-                    "mergebench; leave it out"
-                )
+        names = ("data_root", "cache", "partial", "drop_leaks")
+        refuse(options, names, f"the data of suite {suite} come with mergebench")
         return None
     if options.drop_leaks and defects.leaks_kept:
         raise InputError("--drop-leaks: protocol paper-exact trains on them; leave one out")
@@ -52,6 +54,35 @@ def suite_options(
         cars_leak=defects.cars_leak,
         leaks="keep" if defects.leaks_kept else "drop" if options.drop_leaks else "refuse",
     )
+
+
+def own_data(options: argparse.Namespace, takes: Literal["images", "texts", ""] = "") -> OwnData:
+    """Return the data of the user's own that the options name; `takes` as of `OwnData`."""
+    return OwnData(
+        paths=tuple(options.data),
+        templates=tuple(options.template),
+        names=options.names,
+        takes=takes,
+    )
+
+
+def _own_options(options: argparse.Namespace, backbone: str) -> SuiteOptions:
+    refuse(options, ("data_root",), "--data says where the data are")
+    refuse(options, ("drop_leaks",), "what two splits of --data have is kept once anyway")
+    side = resolution_of(find_source(backbone))
+    return SuiteOptions(
+        cache=options.cache or default_cache(),
+        resolution=side or SuiteOptions.resolution,
+        partial=options.partial,
+        own=own_data(options, "texts" if side is None else "images"),
+    )
+
+
+def refuse(options: argparse.Namespace, names: Sequence[str], why: str) -> None:
+    """Raise `InputError` for the first of these options that is given."""
+    for name in names:
+        if getattr(options, name):
+            raise InputError(f"--{name.replace('_', '-')}: {why}; leave it out")
 
 
 def require_inputs(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from mergebench.commands.parser import Parser
@@ -12,6 +13,7 @@ from mergebench.commands.runs.file_names import stem
 from mergebench.commands.runs.leaderboard import set_attacks
 from mergebench.commands.tables import MERGES, add_verbs
 from mergebench.device import AUTO
+from mergebench.errors import InputError
 from mergebench.experiment import (
     Experiment,
     Monitor,
@@ -40,12 +42,19 @@ def makes_counts(command: str) -> bool:
 
 
 def stated_experiment(
-    command: str, *, store: Path, weights: str | None = None, device: str = AUTO
+    command: str,
+    *,
+    store: Path,
+    weights: str | None = None,
+    device: str = AUTO,
+    data: Sequence[Path] = (),
+    names: Path | None = None,
 ) -> Experiment:
     """Return the experiment that the command of a caption measures, to be measured into `store`.
 
-    `weights`: the file, as captions state its name alone. Raises `InputError` for wrong names in
-    the command, which has to be one that `makes_counts`.
+    `weights`, `data`, `names`: the files and folders, as captions state their names alone; what is
+    not among `data` is where the command says. Raises `InputError` for wrong names in the command,
+    which has to be one that `makes_counts`.
     """
     parser = Parser(prog="mergebench")
     add_verbs(parser.add_subparsers(dest="verb", metavar="VERB"))
@@ -56,6 +65,9 @@ def stated_experiment(
     options.weights = weights or options.weights
     if options.verb == "leaderboard":
         set_attacks(options)
+    lying = {path.resolve().name: path for path in data}
+    options.data = [lying.get(path.name, path) for path in options.data]
+    options.names = names or options.names
     return checked_experiment(options)
 
 

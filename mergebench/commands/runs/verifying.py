@@ -104,7 +104,12 @@ def _verified(
 ) -> Verified:
     experiments = [
         stated_experiment(
-            table.facts["Command"], store=store, weights=options.weights, device=options.device
+            table.facts["Command"],
+            store=store,
+            weights=options.weights,
+            device=options.device,
+            data=options.data,
+            names=options.names,
         )
         for table in tables
     ]

@@ -1,6 +1,4 @@
 from .fetching import fetch as fetch
-from .labelled_texts import Texts as Texts
-from .labelled_texts import TextTask as TextTask
 from .loading import load_text8 as load_text8
 from .prompts import prompts_of as prompts_of
 from .reading import read_task as read_task

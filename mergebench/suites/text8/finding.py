@@ -12,11 +12,10 @@ from mergebench.suites.parquet_files import check_shards
 from mergebench.suites.split_files import files_below, split_files
 from mergebench.suites.split_names import SPLIT_ALIASES, WHOLE
 from mergebench.suites.text8.completeness import check_sizes
-from mergebench.suites.text8.json_lines import read_json_lines
 from mergebench.suites.text8.labels import LabelReader
-from mergebench.suites.text8.parquet import noted_names, read_parquet
 from mergebench.suites.text8.source import Source, SourceFile
 from mergebench.suites.text8.tasks import TextRow
+from mergebench.suites.texts import noted_names, read_json_lines, read_parquet
 
 #: The formats of files and how captions call them, in the order in which they are looked for.
 FORMATS: Mapping[str, str] = {"jsonl": "JSON lines", "parquet": "Parquet"}

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mergebench.errors import InputError
-from mergebench.suites.text8.labelled_texts import Texts
 from mergebench.suites.text8.prompts import prompts_of
-from mergebench.suites.text8.records import Place, Record
 from mergebench.suites.text8.source import SourceFile
 from mergebench.suites.text8.tasks import TextRow
+from mergebench.suites.texts import Place, Record, Texts
 
 _LEFT_OUT = -1
 

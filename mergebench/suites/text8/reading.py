@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from mergebench.missing import require_nothing
 from mergebench.suites.options import SuiteOptions
-from mergebench.suites.text8.labelled_texts import TextTask
 from mergebench.suites.text8.task_state import survey
 from mergebench.suites.text8.tasks import TextRow, task_rows
+from mergebench.suites.texts import TextTask
 
 
 def read_tasks(

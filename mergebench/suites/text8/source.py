@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mergebench.suites.text8.labelled_texts import Texts
+from mergebench.suites.texts import Texts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,8 @@ from mergebench.suites.data_state import NOT_FOUND, DataState, sizes_text
 from mergebench.suites.options import SuiteOptions
 from mergebench.suites.text8.building import task_of
 from mergebench.suites.text8.finding import find_source
-from mergebench.suites.text8.labelled_texts import TextTask
 from mergebench.suites.text8.tasks import TextRow, split_sizes
+from mergebench.suites.texts import TextTask
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,11 +12,11 @@ from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
 from mergebench.errors import InputError
+from mergebench.suites.images import ImageFiles, Source, SourceSplit
 from mergebench.suites.prompts import Prompts
 from mergebench.suites.split_names import WHOLE
-from mergebench.suites.vision8.image_files import ImageFiles, class_folders, files_in
+from mergebench.suites.vision8.image_files import class_folders, files_in
 from mergebench.suites.vision8.pixel_arrays import find_idx, find_svhn_mat
-from mergebench.suites.vision8.source import Source, SourceSplit
 
 Samples = tuple[tuple[str, int], ...]
 

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
 from safetensors.torch import save_file
 from torch import Tensor
 
 from mergebench.counting import Counting
-from mergebench.errors import InputError
 from mergebench.files import replacing
+from mergebench.suites.images import (
+    LABELS_FILE,
+    RECORD_FILE,
+    PixelWriter,
+    Source,
+    SplitRecord,
+    check_room,
+    one_at_a_time,
+    pixels_name,
+)
 from mergebench.suites.options import SuiteOptions
 from mergebench.suites.split_names import WHOLE, SplitName
 from mergebench.suites.suite import tensor_sha256
-from mergebench.suites.vision8.cache import (
-    LABELS_FILE,
-    RECORD_FILE,
-    VERSION,
-    Entry,
-    Record,
-    SplitRecord,
-    entry_folder,
-    pixels_name,
-    read_entry,
-)
+from mergebench.suites.vision8.cache import VERSION, Entry, Record, entry_folder, read_entry
 from mergebench.suites.vision8.leaks import Shared, shared_images
-from mergebench.suites.vision8.pixel_writing import PixelWriter
-from mergebench.suites.vision8.source import Source
 from mergebench.suites.vision8.splitting import parts_of
 from mergebench.suites.vision8.tasks import TaskRow
 
@@ -47,7 +40,7 @@ def cached(row: TaskRow, source: Source, options: SuiteOptions, counting: Counti
     entry = read_entry(folder)
     if entry is not None:
         return entry
-    with _alone(folder, counting):
+    with one_at_a_time(folder, counting):
         return read_entry(folder) or _build(row, source, options, folder, counting)
 
 
@@ -60,7 +53,7 @@ def _build(
         name: PixelWriter(folder / pixels_name(name), source.splits[part.source], part, side)
         for name, part in parts.items()
     }
-    _check_room(folder, sum(writer.bytes_left for writer in writers.values()))
+    check_room(folder, sum(writer.bytes_left for writer in writers.values()))
     label = f"{row.name}: decoding to {side} px"
     with counting(label, sum(map(len, parts.values()))) as advance:
         for writer in writers.values():
@@ -108,34 +101,3 @@ def _record(
         examples=shared.examples,
         splits=splits,
     )
-
-
-@contextmanager
-def _alone(folder: Path, counting: Counting) -> Iterator[None]:
-    """Make `folder` and let one process at a time into the context."""
-    lock = FileLock(folder.with_name(f"{folder.name}.lock"))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            with counting(f"waiting for another process that fills {folder}", 1) as advance:
-                lock.acquire()
-                advance(1)
-    except OSError as error:
-        raise InputError(
-            f"cannot write in {folder}: {error.strerror or error}; choose another --cache"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _check_room(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise InputError(
-            f"{folder}: needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
-            "free some or choose another --cache"
-        )

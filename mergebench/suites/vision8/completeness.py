@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mergebench.suites.images import Source
 from mergebench.suites.split_names import WHOLE
 from mergebench.suites.vision8.prompts import prompts_of
-from mergebench.suites.vision8.source import Source
 from mergebench.suites.vision8.tasks import TaskRow
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mergebench.suites.images import Source
 from mergebench.suites.options import SuiteOptions
 from mergebench.suites.split_names import WHOLE
 from mergebench.suites.vision8.archives import find_archive
@@ -9,7 +10,6 @@ from mergebench.suites.vision8.hub import find_in_hub_cache
 from mergebench.suites.vision8.image_files import find_image_folders
 from mergebench.suites.vision8.parquet import find_parquet
 from mergebench.suites.vision8.prompts import prompts_of
-from mergebench.suites.vision8.source import Source
 from mergebench.suites.vision8.tasks import TaskRow
 
 

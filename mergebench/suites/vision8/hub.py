@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial as bound
 
 from mergebench.suites.hub_client import Listing, list_files, snapshots, stated
+from mergebench.suites.images import Source
 from mergebench.suites.prompts import Prompts
 from mergebench.suites.split_files import split_files
 from mergebench.suites.vision8.parquet import find_parquet
-from mergebench.suites.vision8.source import Source
 from mergebench.suites.vision8.tasks import Hub
 
 

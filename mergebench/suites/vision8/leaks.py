@@ -9,11 +9,10 @@ import numpy as np
 from torch import Tensor
 
 from mergebench.errors import InputError
+from mergebench.suites.images import Indices, Part, Source
 from mergebench.suites.options import Leaks
 from mergebench.suites.split_names import SplitName
 from mergebench.suites.vision8.cache import Record
-from mergebench.suites.vision8.source import Indices, Source
-from mergebench.suites.vision8.splitting import Part
 
 _SHOWN = 3
 

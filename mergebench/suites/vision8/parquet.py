@@ -16,10 +16,10 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from mergebench.errors import InputError
+from mergebench.suites.images import Indices, Source, SourceSplit
 from mergebench.suites.parquet_files import check_shards, class_names, open_parquet
 from mergebench.suites.prompts import Prompts
 from mergebench.suites.split_files import files_below, split_files
-from mergebench.suites.vision8.source import Indices, Source, SourceSplit
 
 _BATCH = 64
 

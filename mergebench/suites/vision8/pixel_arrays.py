@@ -15,7 +15,7 @@ from scipy.io.matlab import MatReadError
 
 from mergebench.errors import InputError
 from mergebench.suites.idx import read_idx
-from mergebench.suites.vision8.source import Indices, Source, SourceSplit
+from mergebench.suites.images import Indices, Source, SourceSplit
 
 Pixels = NDArray[np.uint8]
 

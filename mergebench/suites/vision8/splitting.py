@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from mergebench.errors import InputError
+from mergebench.suites.images import Indices, Part, Source
 from mergebench.suites.split_names import SPLIT_NAMES, WHOLE, SplitName
-from mergebench.suites.vision8.source import Indices, Source
 from mergebench.suites.vision8.tasks import VALIDATION_SHARE, TaskRow
 
 #: The reference's stored shuffles are successive draws of one legacy generator (methods, 9.1).
@@ -22,18 +20,6 @@ _SHUFFLES = (
     ("svhn", 26_032),
 )
 _TENTHS = 10
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """The images of a task's split: those at `indices` of the source's split `source`, in order."""
-
-    source: str
-    indices: Indices
-
-    def __len__(self) -> int:
-        """Return the number of images."""
-        return len(self.indices)
 
 
 def parts_of(row: TaskRow, source: Source, *, cars_leak: bool = False) -> dict[SplitName, Part]:

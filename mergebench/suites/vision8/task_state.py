@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from mergebench.errors import InputError
 from mergebench.suites.data_state import NOT_FOUND, DataState, sizes_text
+from mergebench.suites.images import Source
 from mergebench.suites.options import SuiteOptions
 from mergebench.suites.split_names import SplitName
 from mergebench.suites.vision8.cache import Entry, entry_folder, only_entry, read_entry
 from mergebench.suites.vision8.completeness import problems_of
 from mergebench.suites.vision8.finding import find_source
-from mergebench.suites.vision8.source import Source
 from mergebench.suites.vision8.splitting import parts_of
 from mergebench.suites.vision8.tasks import TaskRow, split_sizes
 

@@ -14,7 +14,7 @@ import pytest
 from text8_data import files_of, write_json_lines, write_parquet
 
 from mergebench.suites.text8 import prompts_of, read_task, survey, task_rows
-from mergebench.suites.text8.json_lines import LINE_BYTES
+from mergebench.suites.texts import LINE_BYTES
 
 SIZES = {"train": 60, "test": 24}
 ROW = task_rows(["trec"])[0]
@@ -49,7 +49,7 @@ def entry(**content: object) -> bytes:
         (b'["What is an atom ?", "DESC"]', "not a JSON object; expected one with text and label"),
         (entry(sentence="What ?", label="DESC"), "lacks 'text'; correct it, or fetch the file"),
         (entry(text="What ?", intent="DESC"), "lacks 'label'; correct it, or fetch the file"),
-        (entry(text=" \t", label="DESC"), "has an empty text; fetch it again"),
+        (entry(text=" \t", label="DESC"), "has an empty text; correct it, or fetch it again"),
         (entry(text=None, label="DESC"), "has None as its text"),
         (b'{"text": "half \\ud83d", "label": "DESC"}', r"its text has '\ud83d' alone"),
         (entry(text="What ?", label=None), "has the label None; expected a name or a number"),
@@ -174,7 +174,7 @@ def _parquet(options, **columns) -> Path:
 
 def test_a_wrong_row_is_named(options):
     file = _parquet(options, text=["What ?", None, "How ?"], label=["DESC", "NUM", "DESC"])
-    assert problem(options) == f"{file}, row 2: has None as its text; fetch it again"
+    assert problem(options) == f"{file}, row 2: has None as its text; correct it, or fetch it again"
 
 
 def test_a_label_of_a_row_that_is_no_class_is_named(options):

@@ -21,7 +21,6 @@ from mergebench.suites import (
 from mergebench.suites.options import DATA_VARIABLE
 from mergebench.suites.text8 import (
     TASKS,
-    Texts,
     prompts_of,
     read_task,
     read_tasks,
@@ -30,7 +29,7 @@ from mergebench.suites.text8 import (
     task_rows,
     tasks,
 )
-from mergebench.suites.text8.duplicates import key_of
+from mergebench.suites.texts import Texts, key_of
 
 ROW = task_rows(["sst2"])[0]
 
@@ -155,7 +154,7 @@ def test_a_text_that_is_added_moves_no_other(options):
             {"train": 90, "validation": 30},
             "sst2: the validation file is the test split; validation is held out of training.",
         ),
-        ({"all": 90}, "sst2: the file 'all' alone is split into all three."),
+        ({"all": 90}, "sst2: its texts are not split; validation and test are held out."),
         ({"test": 90}, "sst2: the file 'test' alone is split into all three."),
     ],
 )

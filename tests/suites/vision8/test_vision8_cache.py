@@ -16,7 +16,7 @@ from vision8_loading import SIDE, entry_folder, load_one
 
 from mergebench.errors import InputError
 from mergebench.suites import Split, Suite, SuiteOptions, load_suite
-from mergebench.suites.vision8 import pixel_writing
+from mergebench.suites.images import pixel_writing
 
 
 @pytest.fixture

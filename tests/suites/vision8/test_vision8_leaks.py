@@ -12,7 +12,8 @@ from vision8_loading import entry_folder, load_one
 
 from mergebench.errors import InputError
 from mergebench.suites import Split, SuiteOptions
-from mergebench.suites.vision8.cache import VERSION, Record, SplitRecord, read_entry
+from mergebench.suites.images import SplitRecord
+from mergebench.suites.vision8.cache import VERSION, Record, read_entry
 from mergebench.suites.vision8.leaks import check_leak, without
 
 

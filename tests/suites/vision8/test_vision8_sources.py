@@ -23,8 +23,8 @@ from vision8_loading import NAMES, SIDE, content, load, sizes_of, state_of
 
 from mergebench.errors import InputError
 from mergebench.suites import SuiteOptions
+from mergebench.suites.images import square
 from mergebench.suites.vision8.archives import find_archive
-from mergebench.suites.vision8.decoding import square
 from mergebench.suites.vision8.prompts import prompts_of
 
 # --- the same images from every source ------------------------------------------------------

@@ -15,8 +15,8 @@ from vision8_data import (
 from vision8_loading import SIDE, load, state_of
 
 from mergebench.counting import silently
+from mergebench.suites.images import square
 from mergebench.suites.vision8 import load_vision8
-from mergebench.suites.vision8.decoding import square
 from mergebench.suites.vision8.splitting import parts_of, stored_shuffle
 from mergebench.suites.vision8.tasks import TASKS, split_sizes
 

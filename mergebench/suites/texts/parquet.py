@@ -8,7 +8,7 @@ from typing import Any
 
 from mergebench.errors import InputError
 from mergebench.suites.parquet_files import class_names, open_parquet
-from mergebench.suites.text8.records import TEXT_COLUMN, Place, Record, checked, label_column
+from mergebench.suites.texts.records import TEXT_COLUMN, Place, Record, checked, label_column
 
 _BATCH = 4096
 

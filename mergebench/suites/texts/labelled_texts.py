@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mergebench.suites.split_names import SplitName
+from mergebench.suites.splitting import Example
+from mergebench.suites.texts.same_texts import key_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,3 +44,20 @@ class TextTask:
     splits: Mapping[SplitName, Texts]
     source: str
     notes: tuple[str, ...]
+
+
+def examples_of(texts: Texts) -> list[Example[str]]:
+    """Return texts as what splits are made of; draws hang on what the spellings of one share."""
+    pairs = zip(texts.texts, texts.labels, strict=True)
+    return [
+        Example(value=text, label=label, key=(key := key_of(text)), draw=key)
+        for text, label in pairs
+    ]
+
+
+def texts_of(examples: Sequence[Example[str]]) -> Texts:
+    """Return the texts of one split."""
+    return Texts(
+        texts=tuple(example.value for example in examples),
+        labels=tuple(example.label for example in examples),
+    )

@@ -47,18 +47,22 @@ def label_column(columns: Collection[str], where: object) -> str:
 
 
 def checked(place: Place, text: object, label: object) -> Record:
-    """Return a record; `InputError` for a text that is none or empty, and for a strange label."""
+    """Return a record; `InputError` for a text or label that is none, empty or of another type."""
     if not isinstance(text, str):
-        raise InputError(f"{place}: has {_shown(text)} as its text; fetch it again")
+        raise InputError(f"{place}: has {_shown(text)} as its text; correct it, or fetch it again")
     if not text.strip():
-        raise InputError(f"{place}: has an empty text; fetch it again")
+        raise InputError(f"{place}: has an empty text; correct it, or fetch it again")
     try:
         text.encode()
     except UnicodeEncodeError as error:
         half = ascii(text[error.start])
-        raise InputError(f"{place}: its text has {half} alone; fetch it again") from error
+        raise InputError(
+            f"{place}: its text has {half} alone; correct it, or fetch it again"
+        ) from error
     if isinstance(label, bool) or not isinstance(label, str | int):
         raise InputError(f"{place}: has the label {_shown(label)}; expected a name or a number")
+    if isinstance(label, str) and not label.strip():
+        raise InputError(f"{place}: has an empty label; correct it, or fetch it again")
     return Record(place=place, text=text.strip(), label=label)
 
 

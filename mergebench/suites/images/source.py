@@ -42,6 +42,13 @@ class SourceSplit(ABC):
     def images(self, indices: Indices) -> Iterator[Image.Image]:
         """Yield the images at these ascending indices; they may be decoded later, on first use."""
 
+    def upright(self, image: Image.Image) -> Image.Image:
+        """Return one of `images` as it is to be looked at: as its file has it, if not known better.
+
+        Raises `ValueError` for pixels whose meaning is not known.
+        """
+        return image
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:

@@ -19,15 +19,15 @@ from typing import BinaryIO
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from mergebench.counting import Advance
 from mergebench.errors import InputError
 from mergebench.files import replacing
-from mergebench.suites.vision8.cache import images_digest
-from mergebench.suites.vision8.decoding import square
-from mergebench.suites.vision8.source import Indices, SourceSplit
-from mergebench.suites.vision8.splitting import Part
+from mergebench.suites.images.decoding import square
+from mergebench.suites.images.parts import Part, images_digest
+from mergebench.suites.images.source import Indices, SourceSplit
 
 CHECKPOINT = 512
 """Images between two states from which an interrupted build goes on."""
@@ -103,6 +103,19 @@ class PixelWriter:
         os.replace(self._unfinished, self.path)
         self._hashes_file.unlink(missing_ok=True)
 
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """Map what is decoded into memory, `(N, 3 * side * side)`, to be read only."""
+        if not len(self._places):
+            return np.empty((0, self._image_bytes), dtype=np.uint8)
+        shape = (len(self._places), self._image_bytes)
+        return np.memmap(self._unfinished, dtype=np.uint8, mode="r", shape=shape)
+
+    def discard(self) -> None:
+        """Remove what is decoded, and all that is beside it."""
+        self._unfinished.unlink(missing_ok=True)
+        self._hashes_file.unlink(missing_ok=True)
+
     def _earlier_hashes(self) -> list[int]:
         """Return the hashes of what an interrupted build has written, in the source's order."""
         try:
@@ -114,10 +127,14 @@ class PixelWriter:
     def _decoded(self, row: int, image: Image.Image) -> bytes:
         try:
             with image:
-                return square(image, self._side).tobytes()
-        except (OSError, ValueError, SyntaxError) as error:
+                return square(self._source.upright(image), self._side).tobytes()
+        except MemoryError:
+            raise
+        except Exception as error:  # whatever a decoder comes across in a damaged file
             name = self._source.name_of(int(self._indices[row]))
-            raise InputError(f"{name}: cannot be decoded ({error}); fetch it again") from error
+            raise InputError(
+                f"{name}: cannot be decoded ({_why(error)}); replace it, or fetch it again"
+            ) from error
 
     @contextmanager
     def _open(self) -> Iterator[BinaryIO]:
@@ -130,6 +147,10 @@ class PixelWriter:
                 f"cannot write {self.path}: {error.strerror or error}; "
                 "free some room or choose another --cache"
             ) from error
+
+
+def _why(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _hash(content: bytes) -> int:

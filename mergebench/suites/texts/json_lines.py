@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mergebench.errors import InputError
-from mergebench.suites.text8.records import TEXT_COLUMN, Place, Record, checked, label_column
+from mergebench.suites.texts.records import TEXT_COLUMN, Place, Record, checked, label_column
 
 #: The longest line that is read; the longest of the eight data sets has about 1,000 bytes.
 LINE_BYTES = 1 << 20

@@ -1,0 +1,50 @@
+"""Whether all images of a source can be decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+import torch
+
+from mergebench.counting import Counting
+from mergebench.errors import InputError
+from mergebench.suites.images.source import SourceSplit
+
+_SHOWN = 5
+
+
+def check_decodable(splits: Mapping[str, SourceSplit], what: str, counting: Counting) -> None:
+    """Decode all images and keep none; raise `InputError` naming those that cannot be.
+
+    `what` they are, in words. Up to five are named, and the others counted.
+    """
+    total = sum(split.count for split in splits.values())
+    wrong: list[str] = []
+    with counting(f"{what}: reading", total) as advance:
+        for split in splits.values():
+            with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+                faults = threads.map(partial(_fault, split), range(split.count))
+                for index, fault in enumerate(faults):
+                    wrong += [f"{split.name_of(index)} ({fault})"] if fault else []
+                    advance(1)
+    if wrong:
+        others = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+        raise InputError(
+            f"{what}: {len(wrong)} of {total} images cannot be decoded: "
+            f"{'; '.join(wrong[:_SHOWN])}{others}; replace or delete them"
+        )
+
+
+def _fault(split: SourceSplit, index: int) -> str:
+    """Return why an image cannot be decoded, empty if it can."""
+    try:
+        with next(split.images(np.array([index]))) as image:
+            split.upright(image).load()
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever a decoder comes across in a damaged file
+        return " ".join(str(error.__cause__ or error).split()) or type(error).__name__
+    return ""

@@ -1,0 +1,14 @@
+from .csv_files import read_csv as read_csv
+from .json_lines import LINE_BYTES as LINE_BYTES
+from .json_lines import read_json_lines as read_json_lines
+from .labelled_texts import Texts as Texts
+from .labelled_texts import TextTask as TextTask
+from .labelled_texts import examples_of as examples_of
+from .labelled_texts import texts_of as texts_of
+from .parquet import noted_names as noted_names
+from .parquet import read_parquet as read_parquet
+from .records import Place as Place
+from .records import Record as Record
+from .same_texts import key_of as key_of
+from .tokenising import cut_note as cut_note
+from .tokenising import tokenised as tokenised
