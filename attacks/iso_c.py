@@ -9,14 +9,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from attacks.parts.on_rule import OnRule
+from attacks.parts.after_rule import AfterRule
 from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank
 from mergebench.contracts import Site
 from mergebench.updates import relative_gap
 
 
 @dataclass(frozen=True, kw_only=True)
-class IsoC(OnRule):
+class IsoC(AfterRule):
     """`D = mean(Σ) U Vᵀ` with `Σ_i τ_i = U Σ Vᵀ`: every direction of the sum counts alike.
 
     `Σ` are the singular values above rounding, float64: the public code takes the mean over all

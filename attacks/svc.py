@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from attacks.parts.on_rule import OnRule
+from attacks.parts.after_rule import AfterRule
 from attacks.parts.singular_vectors import numerical_rank
 from mergebench.contracts import Site
 from mergebench.errors import check_range
@@ -18,7 +18,7 @@ _NOTE = "smallest relative gap between singular values of the merge"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SVC(OnRule):
+class SVC(AfterRule):
     """`σ_r ← γ_r σ_r` with `γ_r = T / Σ_i max(a, s_r^i)`, for what the rule `after`
     makes of the updates, `Σ σ_r u_r v_rᵀ`.
 

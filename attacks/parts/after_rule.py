@@ -12,7 +12,7 @@ from mergebench.registry import registry
 
 
 @dataclass(frozen=True, kw_only=True)
-class OnRule(Merger):
+class AfterRule(Merger):
     """A step after any rule, which `after` names; that one has its default hyper-parameters.
 
     Raises `InputError` for a rule that is not known.
