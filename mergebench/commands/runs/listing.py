@@ -31,6 +31,9 @@ from mergebench.updates import huggingface_module
 SITES = "sites"
 """The kind that is listed of one backbone."""
 
+WIDTH = 160
+"""Characters of a line that no terminal limits: no link or file is cut short."""
+
 
 def run_list(options: argparse.Namespace) -> None:
     """Print what there is of one kind; `InputError` with the nearest kinds for an unknown one."""
@@ -40,14 +43,19 @@ def run_list(options: argparse.Namespace) -> None:
         raise InputError(unknown_name("kind", options.kind, LISTS))
     if (options.kind == SITES) != (options.backbone is not None):
         raise InputError(f"list {SITES} needs --backbone NAME, and nothing else takes it")
+    console = make_console()
+    if not console.is_terminal:
+        console = make_console(width=max(WIDTH, console.width))
     if options.backbone is not None:
-        _print_sites(options.backbone, make_console())
+        _print_sites(options.backbone, console)
     else:
-        _PRINTED[options.kind](make_console())
+        _PRINTED[options.kind](console)
 
 
 def _print_plugins(kind: str, console: Console) -> None:
-    table = Table("name", "hyper-parameters", "paper, where from")
+    table = Table()
+    for heading in ("name", "hyper-parameters", "paper, where from"):
+        table.add_column(heading, overflow="fold")
     for one in _described()[kind]:
         spaces = (f"  @{space}" for space in one.spaces)
         name = "\n".join([one.name, *spaces, *(f"  {said}" for said in one.threat)])
