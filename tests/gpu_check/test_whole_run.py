@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from miniature import FEW_IMAGES, PROTOCOL, SETTING
+from pretended_gpu import pretended_gpu
 from repository import ROOT
 
 from mergebench import cli
@@ -27,8 +28,11 @@ from mergebench.gpu_check import (
     sizes,
     speeds,
 )
+from mergebench.gpu_check.budget import Deadline
+from mergebench.gpu_check.gpu_tests import run_gpu_tests
 from mergebench.gpu_check.sizes import SIZES, TINY, TableSize
 from mergebench.registry import registry
+from mergebench.train import record as training_record
 
 
 @pytest.fixture(autouse=True)
@@ -44,11 +48,13 @@ def _fresh() -> Any:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run the verb on even less than `tiny`, and return its status and what it wrote."""
     registry().add_file(FEW_IMAGES)
-    table = TableSize(setting=SETTING, protocol=PROTOCOL, attacks=("ta@full", "ties@core"))
-    less = replace(TINY, images={"mini_vit": 1024}, updates=2, table=lambda setting: table)
+    monkeypatch.setattr(training_record, "CURVE_SCALES", (0.0, 1.0, 2.0))
+    short = replace(SETTING, recipe=replace(SETTING.recipe, steps=4, batch_size=8))
+    table = TableSize(setting=short, protocol=PROTOCOL, attacks=("ta@full",))
+    less = replace(TINY, images={"mini_vit": 32}, updates=2, table=lambda setting: table)
     monkeypatch.setitem(SIZES, "tiny", less)  # type: ignore[index]
     for module in (speeds, prediction):
-        monkeypatch.setattr(module, "get_setting", lambda backbone: SETTING)
+        monkeypatch.setattr(module, "get_setting", lambda backbone: short)
     monkeypatch.setattr(merge_times, "site_shapes", lambda backbone: {"a": (32, 48), "b": (32, 48)})
     passed = Outcome(test="test_a.py::test_b", outcome="passed")
     monkeypatch.setattr(running, "run_gpu_tests", lambda device, deadline: [passed])
@@ -75,10 +81,24 @@ def test_everything_runs_on_the_cpu(run, capsys) -> None:
     assert trapped == pytest.approx(2 * plain)
     assert [one["precision"] for one in content["evaluation"]] == ["bf16", "fp32"]
     stages = {one["stage"]: (one["done"], one["wanted"]) for one in content["tables"]}
-    assert stages == {"zero-shot": (1, 1), "adapters": (4, 4), "merges": (6, 6)}
+    assert stages == {"zero-shot": (1, 1), "adapters": (4, 4), "merges": (3, 3)}
     assert {one["table"] for one in content["predictions"]} == {1, 2}
     assert "no evidence" in text
     assert "wrote " in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_speeds_and_merges_run_on_a_pretended_gpu(run) -> None:
+    """Both devices merge; no tensor of the one meets one of the other on the way."""
+    with pretended_gpu():
+        status, content, text = run("--device", "cuda", "--parts", "speeds merging")
+    assert status == 0
+    assert content["not_measured"] == []
+    assert content["machine"]["device"] == "pretended GPU"
+    assert {one["device"] for one in content["merging"]} == {"cpu", "cuda"}
+    assert [one["device"] for one in content["alphas"]] == ["cuda", "cpu"]
+    assert all(one["peak_bytes"] is not None for one in content["training"])
+    assert "| attack @ space | cuda: first | cuda: point | cuda: grid | cpu: first |" in text
 
 
 def test_what_is_not_reached_or_fails_is_named(run, monkeypatch) -> None:
@@ -126,6 +146,14 @@ def test_the_full_size_is_of_the_papers_backbones() -> None:
     assert full.table(SETTING).attacks == TABLE2
     assert full.table(SETTING).tasks is None
     assert sizes.FULL.images_on("cpu", "vit_l14") == 16
+
+
+@pytest.mark.slow
+def test_the_tests_marked_gpu_pass_on_a_pretended_one() -> None:
+    """What they hold against the CPU is then the CPU, with tensors that must not meet its own."""
+    found = run_gpu_tests("pretended", Deadline(3600))
+    assert {one.outcome for one in found} == {"passed", "skipped"}
+    assert len(found) > 40
 
 
 @pytest.mark.slow

@@ -6,9 +6,11 @@ GPU is refused here too, and what asks where a tensor is gets the answer that it
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -31,6 +33,8 @@ _LIBRARY: Mapping[str, Any] = {
     "device_count": lambda: 1,
     "device": lambda device: nullcontext(),
     "get_device_name": lambda device: "pretended GPU",
+    "get_device_properties": lambda device: SimpleNamespace(total_memory=1 << 36),
+    "Event": lambda enable_timing=False: _Mark(),
     "mem_get_info": lambda device: (1 << 40, 1 << 40),
     "synchronize": lambda device=None: None,
     "empty_cache": lambda: None,
@@ -41,6 +45,16 @@ _LIBRARY: Mapping[str, Any] = {
     "set_rng_state": lambda state, device=None: None,
     "is_current_stream_capturing": lambda: False,
 }
+
+
+class _Mark:
+    """A point in time, as an event of CUDA has it."""
+
+    def record(self) -> None:
+        self.time = time.perf_counter()
+
+    def elapsed_time(self, end: _Mark) -> float:
+        return 1000 * (end.time - self.time)
 
 
 @contextmanager
