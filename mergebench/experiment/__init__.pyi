@@ -8,6 +8,8 @@ from .cost_estimate import Rates as Rates
 from .cost_estimate import measure_rates as measure_rates
 from .cost_estimate import table1_estimate as table1_estimate
 from .cost_estimate import table2_estimate as table2_estimate
+from .counters import counter_merge as counter_merge
+from .counters import file_sha256 as file_sha256
 from .executors import execute as execute
 from .experiment import Experiment as Experiment
 from .jobs import MergeJob as MergeJob

@@ -27,7 +27,7 @@ from mergebench.registry import parse_options, registry
 
 _UNSTATED = (
     *("--jobs", "--store", "--results", "--device", "--data-root", "--cache"),
-    *("--enter", "--who"),
+    *("--enter", "--who", "--merged", "--target", "--knowledge"),
 )
 
 
