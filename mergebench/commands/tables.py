@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import get_args
 
 from mergebench.commands.options import common_options
 from mergebench.commands.parser import Later, Verbs
-from mergebench.contracts import DataUse
+from mergebench.contracts import DataUse, Knowledge
 from mergebench.experiment import RECOVERY, TABLE2, TABLE4, TABLE5
 from mergebench.measure import RULES
 
@@ -50,6 +51,11 @@ def add_verbs(verbs: Verbs) -> None:
     )
     board.add_argument("--enter", metavar="NAME", help="write an entry of this name as well")
     board.add_argument("--who", metavar="NAME", help="who enters it")
+    board.add_argument(
+        "--merged", type=Path, metavar="FILE", help="enter this merged update as counter-evaluation"
+    )
+    board.add_argument("--target", metavar="TASK", help="whose update it was made against")
+    board.add_argument("--knowledge", choices=get_args(Knowledge), help="what it was made with")
     board.set_defaults(run=Later("leaderboard", "leaderboard"))
     again = verbs.add_parser("replay", parents=[common], help="merges under another selection rule")
     again.add_argument("--rule", required=True, help=" | ".join(RULES))

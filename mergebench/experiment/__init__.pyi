@@ -12,6 +12,8 @@ from .cost_estimate import sizes_of as sizes_of
 from .cost_estimate import table1_estimate as table1_estimate
 from .cost_estimate import table2_estimate as table2_estimate
 from .cost_estimate import training_estimate as training_estimate
+from .counters import counter_merge as counter_merge
+from .counters import file_sha256 as file_sha256
 from .detecting import score_releases as score_releases
 from .detecting import score_updates as score_updates
 from .executors import execute as execute

@@ -12,6 +12,7 @@ from mergebench.experiment.attack_names import check_attack
 from mergebench.experiment.executors import Report
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import CellDone, CellStarted, ReportingProgress
+from mergebench.experiment.single_models import measured_point
 from mergebench.measure import UNPROTECTED, Cell
 from mergebench.merging import (
     AttackT,
@@ -278,6 +279,12 @@ class Merges:
         start: Cell | None = None,
     ) -> Cell:
         protection, target, _ = self._updates
-        return self._bench.tested(
-            attack, problem, alpha, protection=protection, target=target, start=start
+        return measured_point(
+            self._bench,
+            attack,
+            problem,
+            alpha,
+            protection=protection,
+            target=target,
+            start=start,
         )

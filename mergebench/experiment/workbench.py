@@ -205,36 +205,12 @@ class Workbench:
             ).results(),
         )
 
-    def tested(
-        self,
-        merger: AttackT,
-        problem: Problem[AttackT],
-        alpha: float,
-        *,
-        protection: str,
-        target: str | None,
-        start: Cell | None = None,
-    ) -> Cell:
-        """Return the test counts of one merge at `alpha`, chosen elsewhere; `start` as `merged`."""
-        inputs = self._inputs(
-            seed=problem.seed,
-            protection=Method.of(self.setting.protection(protection)),
-            target=target,
-            attack=Method.of(merger),
-            space=Method.of(problem.space),
-            protocol={
-                "name": "point",
-                "alpha": alpha,
-                **({} if start is None else {"start": start.key}),
-            },
-            updates=tuple(update.sha256 for update in problem.updates),
-        )
+    def recalled(self, measure: Callable[[], CellResults], **parts: Any) -> Cell:
+        """Return the cell of `parts`, fields of `CellInputs`, measured if it is not in the store.
 
-        def measure() -> CellResults:
-            with deployed(self.backbone, problem.path(merger), alpha):
-                return replace(results_on_test(self.evaluator), alpha=alpha)
-
-        return self._recall(inputs, measure)
+        Fields that all cells of this workbench share are not given.
+        """
+        return self._recall(self._inputs(**parts), measure)
 
     def training_record(
         self, protection: str, task: str, seed: int, progress: Progress

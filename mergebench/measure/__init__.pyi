@@ -35,10 +35,12 @@ from .gain import Case as Case
 from .gain import Gain as Gain
 from .gain import gain_of_taking as gain_of_taking
 from .level import Level as Level
+from .measurements import COUNTER as COUNTER
 from .measurements import FROM_BASE as FROM_BASE
 from .measurements import UNPROTECTED as UNPROTECTED
 from .measurements import ZERO_SHOT as ZERO_SHOT
 from .measurements import Context as Context
+from .measurements import CounterMerge as CounterMerge
 from .measurements import Measurements as Measurements
 from .measurements import Merged as Merged
 from .measurements import Recovered as Recovered

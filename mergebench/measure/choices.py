@@ -14,12 +14,25 @@ class Choices:
     def __init__(self, merges: Iterable[Merged]) -> None:
         self._found = {(one.protection, one.name, one.target, one.seed): one for one in merges}
 
-    def best(self, protection: str, attacks: Iterable[str], target: str, seed: int) -> Merged:
+    def best(
+        self,
+        protection: str,
+        attacks: Iterable[str],
+        target: str,
+        seed: int,
+        *,
+        others: Iterable[Merged] = (),
+    ) -> Merged:
         """Return the merge with the best mean validation accuracy; of equals the first.
 
-        `attacks`: as `attack@space`. Raises `ValueError` naming one that was not measured.
+        `attacks`: as `attack@space`; `others`: further merges, of anything, those of this target
+        and seed with an update of this protection being candidates. Raises `ValueError` naming an
+        attack that was not measured.
         """
-        return max((self.of(protection, attack, target, seed) for attack in attacks), key=validated)
+        place = protection, target, seed
+        more = (one for one in others if (one.protection, one.target, one.seed) == place)
+        own = (self.of(protection, attack, target, seed) for attack in attacks)
+        return max((*own, *more), key=validated)
 
     def left_out(self, yardsticks: Iterable[str], target: str, seed: int) -> Merged:
         """Return the best of the merges without the target's update; raises as `best`."""

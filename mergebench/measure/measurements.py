@@ -15,6 +15,9 @@ UNPROTECTED = "none"
 FROM_BASE = "from_base"
 """The row of attacks that start from W0 in place of a merge (`DataMerger.from_base`)."""
 
+COUNTER = "counter"
+"""What attacks of others are called: `counter:<entry>`; only their merged update is known."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Standalone:
@@ -87,6 +90,17 @@ class Theft:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CounterMerge:
+    """A merged update that somebody else made against one protected update (`COUNTER`).
+
+    `level`: what he knew and was given.
+    """
+
+    level: Level
+    merged: Merged
+
+
+@dataclass(frozen=True, kw_only=True)
 class ScaleCurve:
     """Correct test counts of one update on its own task at every deployed scale `s`."""
 
@@ -155,3 +169,4 @@ class Measurements:
     curves: tuple[ScaleCurve, ...] = ()
     recovered: tuple[Recovered, ...] = ()
     thefts: tuple[Theft, ...] = ()
+    counters: tuple[CounterMerge, ...] = ()

@@ -8,9 +8,11 @@ from .labels import release_key as release_key
 from .leaderboard_entry import Claim as Claim
 from .leaderboard_entry import ClaimedCase as ClaimedCase
 from .leaderboard_entry import ClaimedMerge as ClaimedMerge
+from .leaderboard_entry import Counter as Counter
 from .leaderboard_entry import Entry as Entry
 from .leaderboard_entry import Number as Number
 from .leaderboard_entry import check_name as check_name
+from .leaderboard_entry import counter_entry as counter_entry
 from .leaderboard_entry import entry_of as entry_of
 from .leaderboard_entry import read_entry as read_entry
 from .leaderboard_entry import write_entry as write_entry

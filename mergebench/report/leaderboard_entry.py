@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mergebench.contracts import DataUse, Knowledge
 from mergebench.errors import InputError
 from mergebench.files import content_of
-from mergebench.measure import Context, Estimate, Level, Measurements, Merged
+from mergebench.measure import Context, CounterMerge, Estimate, Level, Measurements, Merged
 from mergebench.report.leaderboard import Standing, leaderboard
 from mergebench.report.writing import write_text
 
@@ -117,8 +117,31 @@ class Claim(_Strict):
         )
 
 
+class Counter(_Strict):
+    """A merged update that reaches more against one protected update than the standard set does.
+
+    It is in `<name>.safetensors` beside the entry, with the hash `merged`. `knowledge`, `data`:
+    what it was made with. `validated`, `correct`: validation and test inputs by task.
+    """
+
+    target: str
+    seed: int
+    knowledge: Knowledge
+    data: DataUse
+    merged: _Hash
+    validated: Mapping[str, _Count]
+    correct: Mapping[str, _Count]
+
+    @property
+    def level(self) -> Level:
+        """What it was made with, as levels are stated."""
+        return Level(knowledge=self.knowledge, data=self.data, attacks=())
+
+
 class Entry(_Strict):
     """A protection on one backbone: who claims what, and how to measure it again.
+
+    `claims` of whoever enters the protection, or the `counter`-evaluation of somebody else.
 
     `command`: of the leaderboard that states the claims; `worst_case`: version of its set of
     attacks. `adapters`: SHA-256 by `<task>-<protection>-<seed>`, of every update that was merged.
@@ -139,7 +162,8 @@ class Entry(_Strict):
     protection: str
     adapters: Mapping[str, _Hash]
     sizes: Mapping[str, _Count]
-    claims: tuple[Claim, ...]
+    claims: tuple[Claim, ...] = ()
+    counter: Counter | None = None
 
 
 def entry_of(
@@ -160,6 +184,32 @@ def entry_of(
     fields = {**about, **_measured_on(context), "sizes": own[0].picks[0].taken.sizes}
     fields |= {"protection": protection, "claims": [Claim.of(one) for one in own]}
     return Entry(**fields)
+
+
+def counter_entry(
+    counter: CounterMerge, context: Context, *, merged: str, about: Mapping[str, Any]
+) -> Entry:
+    """Return the entry of a counter-evaluation whose file has the hash `merged`.
+
+    `about`: as of `entry_of`.
+    """
+    found = counter.merged
+    claimed = Counter(
+        target=str(found.target),
+        seed=found.seed,
+        knowledge=counter.level.knowledge,
+        data=counter.level.data,
+        merged=merged,
+        validated=found.validated,
+        correct=found.correct,
+    )
+    return Entry(
+        **about,
+        **_measured_on(context),
+        protection=found.protection,
+        sizes=found.sizes,
+        counter=claimed,
+    )
 
 
 def check_name(name: str) -> None:

@@ -40,6 +40,7 @@ class Picks:
     ) -> None:
         self._choices = Choices(measurements.merged)
         self._levels = levels
+        self._counters = measurements.counters
         self._yardsticks = yardsticks
         context = measurements.context
         self._pairs = [(target, seed) for seed in context.seeds for target in context.tasks]
@@ -50,12 +51,13 @@ class Picks:
 
     def of(self, protection: str, level: Level) -> tuple[Pick, ...]:
         """Return a pick per target and seed; ValueError naming what was not measured."""
+        others = [one.merged for one in self._counters if level.allows(one.level)]
         usable = [name for one in self._levels if level.allows(one) for name in one.attacks]
         return tuple(
             Pick(
                 target=target,
                 seed=seed,
-                taken=self._choices.best(protection, usable, target, seed),
+                taken=self._choices.best(protection, usable, target, seed, others=others),
                 unprotected=self._choices.best(UNPROTECTED, usable, target, seed),
                 left_out=self._choices.left_out(self._yardsticks, target, seed),
                 thefts={

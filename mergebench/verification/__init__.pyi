@@ -1,3 +1,5 @@
+from .counter_entries import counter_differences as counter_differences
+from .counter_entries import counter_file as counter_file
 from .entries import VerifiedEntry as VerifiedEntry
 from .entries import verified_entry as verified_entry
 from .measuring import compared as compared

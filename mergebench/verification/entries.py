@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
 
+from mergebench.contracts import DataUse
 from mergebench.experiment import (
     WORST_CASE,
     YARDSTICKS,
@@ -14,7 +17,9 @@ from mergebench.experiment import (
     measure_merges,
     released_hashes,
 )
+from mergebench.measure import Choices
 from mergebench.report import Claim, ClaimedCase, ClaimedMerge, Entry, Number, entry_of
+from mergebench.verification.counter_entries import counter_differences
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +40,15 @@ class VerifiedEntry:
 
 
 def verified_entry(
-    entry: Entry, experiment: Experiment, monitor: Monitor, *, processes: int, tolerance: int
+    entry: Entry,
+    file: Path,
+    experiment: Experiment,
+    monitor: Monitor,
+    *,
+    processes: int,
+    tolerance: int,
 ) -> VerifiedEntry:
-    """Measure everything that an entry claims again, but for what the experiment's store has.
+    """Measure everything that the entry in `file` claims again, but for what is in the store.
 
     Every attack is searched anew, so that what was taken is verified as well as its counts. With a
     `tolerance` in inputs above 0, updates may be others and choices may fall otherwise, as they do
@@ -46,6 +57,8 @@ def verified_entry(
     wrong = tuple(_other_inputs(entry, experiment))
     if wrong:
         return VerifiedEntry(name=entry.name, differences=wrong, beyond=wrong)
+    if entry.counter is not None:
+        return _verified_counter(entry, file, experiment, monitor, processes)
     found = _measured(entry, experiment, monitor, processes)
     parts, counts = tuple(_parts(entry, found)), dict(_counts(entry, found))
     rest = tuple(_rest(entry, found))
@@ -55,6 +68,22 @@ def verified_entry(
         differences=(*parts, *counts, *rest),
         beyond=beyond if tolerance else (*beyond, *rest),
     )
+
+
+def _verified_counter(
+    entry: Entry, file: Path, experiment: Experiment, monitor: Monitor, processes: int
+) -> VerifiedEntry:
+    """Measure a counter-evaluation, and whether validation prefers it to the standard set."""
+    measured = measure_merges(experiment, monitor, processes=processes)
+    found, differences = counter_differences(entry, file, experiment)
+    if found is not None and not differences:
+        one, choices = found.merged, Choices(measured.merged)
+        chosen = levels(entry.release, data=get_args(DataUse))
+        usable = [name for level in chosen if found.level.allows(level) for name in level.attacks]
+        ours = choices.best(entry.protection, usable, str(one.target), one.seed, others=[one])
+        if ours is not one:
+            differences.append(f"{ours.name} reaches as much on validation inputs")
+    return VerifiedEntry(name=entry.name, differences=tuple(differences), beyond=tuple(differences))
 
 
 def _measured(entry: Entry, experiment: Experiment, monitor: Monitor, processes: int) -> Entry:

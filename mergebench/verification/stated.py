@@ -10,7 +10,7 @@ import pandas as pd
 
 from mergebench.contracts import Attack
 from mergebench.errors import InputError
-from mergebench.measure import FROM_BASE, UNPROTECTED, ZERO_SHOT
+from mergebench.measure import COUNTER, FROM_BASE, UNPROTECTED, ZERO_SHOT
 from mergebench.registry import registry
 from mergebench.report import protection_key, release_key, stated_csv_text, stated_facts
 
@@ -141,6 +141,8 @@ def _merges(frame: pd.DataFrame) -> Iterator[StatedCell]:
     )
     merges: dict[tuple[str, ...], list[dict[str, str]]] = {}
     for line, row in enumerate(_records(frame), start=2):
+        if row["attack"].partition(":")[0] == COUNTER:
+            continue  # its entry is verified, from the merged update alone
         shared = (
             row["protection"] == protection_key(UNPROTECTED)
             and row["attack"].partition(":")[0] not in targeted

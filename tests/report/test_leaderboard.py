@@ -10,7 +10,7 @@ import pytest
 from leaderboard_data import BLIND, INFORMED, LEVELS, MEASURED, MERGES, YARDSTICKS, merge
 from report_data import CONTEXT, TASKS
 
-from mergebench.measure import BOUNDS, Level, Theft
+from mergebench.measure import BOUNDS, CounterMerge, Level, Measurements, Theft
 from mergebench.report import print_leaderboard, write_leaderboard
 from mergebench.report.leaderboard import leaderboard
 from mergebench.terminal import make_console
@@ -105,6 +105,25 @@ def test_theft_in_files(tmp_path, capsys) -> None:
     assert "leaving the update out is then all that he has" in " ".join(
         capsys.readouterr().out.split()
     )
+
+
+def test_a_counter_evaluation_replaces_ours_where_validation_prefers_it(tmp_path) -> None:
+    def against(level: Level, valid: float) -> Measurements:
+        merged = merge("trap2", "kana", "counter:theirs@full", 1.0, valid)
+        return replace(MEASURED, counters=(CounterMerge(level=level, merged=merged),))
+
+    def chosen(measured: Measurements) -> list[dict[str, int]]:
+        board = leaderboard(measured, LEVELS, YARDSTICKS)
+        return [dict(one.chosen) for one in board.standings if one.protection == "trap2"]
+
+    ours = [{"tsv@core": 3}, {"hold:ta@full": 3}]
+    mixed = {"hold:ta@full": 2, "counter:theirs@full": 1}
+    assert chosen(against(INFORMED, 0.9)) == [ours[0], mixed]
+    assert chosen(against(INFORMED, 0.8)) == ours  # as good as ours on validation
+    assert chosen(against(BLIND, 0.6)) == [{"tsv@core": 2, "counter:theirs@full": 1}, ours[1]]
+    parts = {"levels": LEVELS, "yardsticks": YARDSTICKS, "version": 1}
+    text = write_leaderboard(against(INFORMED, 0.9), tmp_path, "board", **parts)[0]
+    assert "counter theirs 1" in text.read_text()
 
 
 def test_files(tmp_path, capsys) -> None:

@@ -31,7 +31,7 @@ from mergebench.terminal import say
 _NAMED = ("--weights", "--data", "--names")
 _UNSTATED = (
     *("--jobs", "--store", "--results", "--device", "--data-root", "--cache"),
-    *("--enter", "--who"),
+    *("--enter", "--who", "--merged", "--target", "--knowledge"),
 )
 
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
+from mergebench.commands.runs.counter_entries import check_counter, enter_counter, with_counters
 from mergebench.commands.runs.experiments import checked_experiment, say_written
 from mergebench.commands.runs.file_names import stem
 from mergebench.contracts import DataUse
@@ -43,6 +44,8 @@ def run_leaderboard(options: argparse.Namespace) -> None:
     measured = measure_worst_case(
         experiment, chosen, YARDSTICKS, Monitor(console), processes=options.jobs
     )
+    entries = _enter(options, experiment, measured, chosen) if options.enter else []
+    measured = with_counters(measured, experiment, chosen, options.results / ENTRIES, console)
     name = "leaderboard" if options.levels == "none" else f"leaderboard_{options.levels}"
     files = write_leaderboard(
         measured,
@@ -53,9 +56,7 @@ def run_leaderboard(options: argparse.Namespace) -> None:
         version=WORST_CASE,
     )
     print_leaderboard(measured, console, chosen, YARDSTICKS)
-    if options.enter:
-        files.append(_enter(options, experiment, measured, chosen))
-    say_written(console, files)
+    say_written(console, [*files, *entries])
 
 
 def _enter(
@@ -63,22 +64,20 @@ def _enter(
     experiment: Experiment,
     measured: Measurements,
     chosen: tuple[Level, ...],
-) -> Path:
-    """Write the entry of the one protection that was measured; return its file."""
+) -> list[Path]:
+    """Write the entry of the one protection that was measured, or against it; return its files."""
     (protection,) = experiment.protections
-    entry = entry_of(
-        measured,
-        chosen,
-        YARDSTICKS,
-        protection=protection,
-        about={
-            "name": options.enter,
-            "who": options.who,
-            "worst_case": WORST_CASE,
-            "adapters": released_hashes(experiment, protection),
-        },
-    )
-    return write_entry(entry, options.results / ENTRIES)
+    folder = options.results / ENTRIES
+    about = {
+        "name": options.enter,
+        "who": options.who,
+        "worst_case": WORST_CASE,
+        "adapters": released_hashes(experiment, protection),
+    }
+    if options.merged:
+        return enter_counter(options, experiment, measured, folder, about)
+    entry = entry_of(measured, chosen, YARDSTICKS, protection=protection, about=about)
+    return [write_entry(entry, folder)]
 
 
 def _check_entry(options: argparse.Namespace, experiment: Experiment) -> None:
@@ -89,6 +88,7 @@ def _check_entry(options: argparse.Namespace, experiment: Experiment) -> None:
         raise InputError("--enter: an entry is of one protection; name it with --protections")
     if options.enter:
         check_name(options.enter)
+    check_counter(options, experiment)
 
 
 def set_attacks(options: argparse.Namespace) -> tuple[Level, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -47,22 +47,25 @@ def run_verify(options: argparse.Namespace) -> int:
     return 0 if verified.passed else 1
 
 
-def _entries(path: Path) -> list[Entry]:
-    """Return the entries of the leaderboard that are there: in a folder, or the one in a file."""
+def _entries(path: Path) -> dict[Path, Entry]:
+    """Return the entries of the leaderboard by file: in a folder, or the one in a file."""
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
-    return [read_entry(file) for file in files if file.suffix == ".json"]
+    return {file: read_entry(file) for file in files if file.suffix == ".json"}
 
 
-def _verify_entries(entries: list[Entry], options: argparse.Namespace, console: Console) -> int:
+def _verify_entries(
+    entries: Mapping[Path, Entry], options: argparse.Namespace, console: Console
+) -> int:
     """Measure entries again; 1 if one is not confirmed."""
     passed = True
     with _store(options.store) as store:
-        for entry in entries:
+        for file, entry in entries.items():
             experiment = stated_experiment(
                 entry.command, store=store, weights=options.weights, device=options.device
             )
             verified = verified_entry(
                 entry,
+                file,
                 experiment,
                 Monitor(console),
                 processes=options.jobs,

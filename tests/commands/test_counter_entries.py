@@ -1,0 +1,133 @@
+"""Counter-evaluations: entered with their merged update, verified, and put into the table."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import run
+from few_leaderboard import small_leaderboard
+from safetensors.torch import load_file, save_file
+
+AGAINST = ("--target", "mnist", "--knowledge", "informed")
+WHO = ("--enter", "theirs", "--who", "A. Tester")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("counters")
+
+
+@pytest.fixture(scope="module")
+def few(root) -> Iterator[list[object]]:
+    """Return the options of a leaderboard; its store is shared."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield small_leaderboard(patch, root)
+
+
+@pytest.fixture(scope="module")
+def merged(few, root) -> Path:
+    """Return a merge of the updates that the leaderboard merges, made by hand."""
+    assert run("leaderboard", *few) == 0
+    by_hand = root / "by_hand.safetensors"
+    adapters = sorted((root / "runs" / "releases").glob("*/adapter_config.json"))
+    words = ["--attack", "ta", "--alpha", "0.4", "--out", by_hand]
+    folders = [file.parent for file in adapters[:2]]
+    assert run("merge", "--backbone", "mini_vit", *words, *folders) == 0
+    return by_hand
+
+
+@pytest.fixture(scope="module")
+def first(few, root, merged) -> Path:
+    """Return the file of the entry."""
+    assert run("leaderboard", *few, *WHO, "--merged", merged, *AGAINST) == 0
+    return root / "results" / "leaderboard" / "theirs.json"
+
+
+@pytest.fixture
+def results(first, tmp_path) -> Path:
+    """Return a copy of the results, to be edited."""
+    return Path(shutil.copytree(first.parents[1], tmp_path / "results"))
+
+
+def rows(results: Path) -> list[dict[str, str]]:
+    (file,) = (results / "mini_vit").glob("leaderboard*_targets.csv")
+    with file.open() as lines:
+        return list(csv.DictReader(lines))
+
+
+def edited(file: Path, **changes: Any) -> None:
+    entry = json.loads(file.read_text())
+    file.write_text(json.dumps({**entry, "counter": {**entry["counter"], **changes}}))
+
+
+def shown(capsys: pytest.CaptureFixture[str]) -> str:
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_the_better_one_on_validation_is_in_the_table(first, results, root, capsys):
+    counter = json.loads(first.read_text())["counter"]
+    assert first.with_suffix(".safetensors").exists()
+    assert counter["correct"].keys() == {"mnist", "fashion"}
+    (ours,) = (
+        row
+        for row in rows(results)
+        if (row["protection"], row["knowledge"], row["target"]) == ("trap2", "informed", "mnist")
+    )
+    capsys.readouterr()
+    status = run("verify", first, "--store", root / "runs")
+    said = shown(capsys)
+    if ours["attack"] == "counter:theirs":
+        assert int(ours["validated_all"]) == sum(counter["validated"].values())
+        assert (status, "Entry theirs: confirmed." in said) == (0, True)
+    else:
+        assert int(ours["validated_all"]) >= sum(counter["validated"].values())
+        assert (status, "reaches as much on validation inputs" in said) == (1, True)
+    assert all(row["attack"] != "counter:theirs" for row in rows(results) if row != ours)
+
+
+def test_what_is_not_as_it_says_is_named_and_left_out(few, first, results, root, capsys):
+    entry = results / "leaderboard" / "theirs.json"
+    right = json.loads(entry.read_text())["counter"]["correct"]["mnist"]
+    edited(entry, correct={"mnist": right + 1, "fashion": 24})
+    capsys.readouterr()
+    words = [results if word == root / "results" else word for word in few]
+    assert run("leaderboard", *words) == 0
+    assert f"left out: theirs: {right + 1} test inputs of mnist there, {right} here" in (
+        shown(capsys)
+    )
+    assert not any(row["attack"] == "counter:theirs" for row in rows(results))
+    assert run("verify", entry, "--store", root / "runs") == 1
+    assert "Entry theirs: not confirmed" in shown(capsys)
+
+
+def test_another_file_is_not_measured(first, results, root, capsys):
+    entry = results / "leaderboard" / "theirs.json"
+    file = entry.with_suffix(".safetensors")
+    save_file({name: 2 * tensor for name, tensor in load_file(file).items()}, file)
+    capsys.readouterr()
+    assert run("verify", entry, "--store", root / "runs") == 1
+    assert "theirs.safetensors has the hash" in shown(capsys)
+    file.unlink()
+    assert run("verify", entry, "--store", root / "runs") == 1
+    assert "theirs.safetensors cannot be read" in shown(capsys)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--merged", "x.safetensors"), "a counter-evaluation is --merged FILE"),
+        ((*WHO, "--target", "mnist"), "a counter-evaluation is --merged FILE"),
+        ((*WHO, "--merged", "x", *AGAINST, "--seeds", "2"), "leave --seeds out"),
+        ((*WHO, "--merged", "x", *AGAINST), "x cannot be read: No such file"),
+        ((*WHO, "--merged", __file__, *AGAINST[2:], "--target", "mnits"), "unknown --target"),
+    ],
+)
+def test_wrong_words_are_refused(few, capsys, words, message):
+    assert run("leaderboard", *few, *words) == 2
+    assert message in capsys.readouterr().err
