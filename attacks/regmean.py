@@ -17,6 +17,8 @@ class RegMean(DataMerger):
     `X_i`: what the linear is given, all tokens, when data of task `i` run through expert `i`.
     `shrink`: `a`, by which the off-diagonal entries are multiplied; `ridge`: relative to the mean
     diagonal of `Σ G̃_i`, added to its diagonal. What is not the weight of a linear is averaged.
+    The ridge moves `D` in proportion: 1e-6 by 4e-6 to 4e-5 of its norm on `mini_vit`, by 6e-3 on
+    `mini_convnext` (6e-5 with 1e-8).
     `a = 0.5` and 100 inputs are the Trap² reference's; fusion_bench takes 0.95 and 256.
     """
 

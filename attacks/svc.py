@@ -13,6 +13,7 @@ from attacks.parts.after_rule import AfterRule
 from attacks.parts.singular_vectors import numerical_rank
 from mergebench.contracts import Site
 from mergebench.errors import check_range
+from mergebench.updates import LEAST_GAP
 
 _NOTE = "smallest relative gap between singular values of the merge"
 
@@ -36,7 +37,7 @@ class SVC(AfterRule):
     name: ClassVar[str] = "svc"
     paper: ClassVar[str] = "SVC, 2026, https://arxiv.org/abs/2602.05536"
     spaces: ClassVar[tuple[str, ...]] = ("full", "core")
-    smallest: ClassVar[Mapping[str, float]] = {_NOTE: 1e-6}
+    smallest: ClassVar[Mapping[str, float]] = {_NOTE: LEAST_GAP}
 
     least: float = 0.0
 

@@ -27,7 +27,7 @@ def test_tsv_where_all_singular_values_of_knots_are_one() -> None:
     changes = low_rank(64, 16, [4] * 8)
     (warned,) = warnings_of(changes, "tsv", "knots")
     assert warned.startswith(GAP)
-    assert warned.endswith("(below 0.0001)")
+    assert warned.endswith("(below 1e-06)")
     moved = [LowRank(up=one.up + 1e-7 * torch.randn_like(one.up), down=one.down) for one in changes]
     merged = [problem(given, "knots").merge(attack("tsv")) for given in (changes, moved)]
     first, second = (one.sites["blocks.0.attn.q_proj"].dense() for one in merged)
