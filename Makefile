@@ -18,6 +18,8 @@ PROTECTIONS ?=
 DEVICE   ?= auto
 WEIGHTS  ?=
 DATA_ROOT ?=
+DATA     ?=
+NAMES    ?=
 PARTIAL  ?=
 DROP_LEAKS ?=
 SET      ?=
@@ -46,8 +48,9 @@ INSTALLED = $(VENV)/.installed $(EXTRA_$(BACKBONE):%=$(VENV)/.installed-%)
 export THP_MEM_ALLOC_ENABLE ?= 1
 
 MERGEBENCH = $(VENV)/bin/mergebench
-DATA = $(if $(DATA_ROOT),--data-root "$(DATA_ROOT)") $(if $(PARTIAL),--partial)
-LOCAL = $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(DATA)
+OWN = $(foreach path,$(DATA),--data "$(path)") $(if $(NAMES),--names "$(NAMES)")
+FOUND = $(if $(DATA_ROOT),--data-root "$(DATA_ROOT)") $(if $(PARTIAL),--partial)
+LOCAL = $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(FOUND) $(OWN)
 # What is as by default is not said, so that a target's captions are those of the committed tables.
 OPTIONS = --backbone $(BACKBONE) $(if $(filter-out paper,$(PROTOCOL)),--protocol $(PROTOCOL)) \
           $(if $(filter-out 0,$(SEED)),--seed $(SEED)) $(if $(filter-out 1,$(SEEDS)),--seeds $(SEEDS)) \
@@ -66,6 +69,7 @@ help:  ## list the targets
 	@echo "  variables: BACKBONE=$(BACKBONE) PROTOCOL=$(PROTOCOL) SEED=$(SEED) SEEDS=$(SEEDS) JOBS=$(JOBS)"
 	@echo "    DEVICE=$(DEVICE) STORE=$(STORE) RULE=$(RULE) TABLE=2|4|5 TASKS=... ATTACKS=... PROTECTIONS=..."
 	@echo "    SET=trap2.strength=0.1 TRAIN_PRECISION=bf16 WEIGHTS=... DATA_ROOT=... PARTIAL=1 DROP_LEAKS=1"
+	@echo "    DATA='shapes signs' NAMES=names.json (docs/own_data.md)"
 	@echo "    BASELINE=$(BASELINE) CHECK=--exact SUITE=vision8|text8 SIZE=full|tiny BUDGET=$(BUDGET)"
 	@echo "    RESULTS=$(RESULTS) VERIFY='--cells 20 --sample-seed 1' LEVELS=unlabelled|labelled RELEASE=full"
 	@echo "    ADAPTERS='folder folder'"
@@ -154,10 +158,10 @@ data: $(INSTALLED)  ## rebuild the embedded suite and the pretraining pairs from
 	$(MERGEBENCH) data build
 
 data-check: $(INSTALLED)  ## say which of the data sets of SUITE are there (TASKS)
-	$(MERGEBENCH) data check --suite $(SUITE) $(DATA) $(TASKS)
+	$(MERGEBENCH) data check $(if $(DATA),,--suite $(SUITE)) $(FOUND) $(OWN) $(TASKS)
 
 data-fetch: $(INSTALLED)  ## download the data sets of SUITE that are missing (TASKS)
-	$(MERGEBENCH) data fetch --suite $(SUITE) $(DATA) $(TASKS)
+	$(MERGEBENCH) data fetch --suite $(SUITE) $(FOUND) $(TASKS)
 
 pretrain: $(INSTALLED)  ## pretrain the embedded backbone BACKBONE from what `make data` built
 	$(MERGEBENCH) pretrain --backbone $(BACKBONE)

@@ -54,3 +54,14 @@ def test_what_a_backbone_needs_is_installed_before_it_runs(backbone, extras):
     installed = [shlex.split(line)[-1] for line in before if "--editable" in line]
     assert installed == [".[dev]", *extras]
     assert "table2" in last
+
+
+def test_own_data_are_handed_on():
+    last = shlex.split(commands("table1", "DATA=shapes signs", "NAMES=names.txt")[-1])
+    assert [last[place + 1] for place, word in enumerate(last) if word == "--data"] == [
+        "shapes",
+        "signs",
+    ]
+    assert last[last.index("--names") + 1] == "names.txt"
+    checked = shlex.split(commands("data-check", "DATA=shapes")[-1])
+    assert checked[1:] == ["data", "check", "--data", "shapes"]

@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 import torch
+from PIL import UnidentifiedImageError
 
 from mergebench.counting import Counting
 from mergebench.errors import InputError
@@ -46,5 +47,8 @@ def _fault(split: SourceSplit, index: int) -> str:
     except MemoryError:
         raise
     except Exception as error:  # whatever a decoder comes across in a damaged file
-        return " ".join(str(error.__cause__ or error).split()) or type(error).__name__
+        found = error.__cause__ or error
+        if isinstance(found, UnidentifiedImageError):  # it names the file once more
+            return "no image"
+        return " ".join(str(found).split()) or type(found).__name__
     return ""

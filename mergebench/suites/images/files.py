@@ -47,8 +47,11 @@ class ImageFiles(SourceSplit):
         for index in indices:
             path = self.root / self.samples[index][0]
             try:
-                yield Image.open(path)
+                image = Image.open(path)
             except (OSError, UnidentifiedImageError) as error:
                 raise InputError(
                     f"{path}: not a readable image; replace it, or fetch it again"
                 ) from error
+            except (ValueError, SyntaxError, Image.DecompressionBombError) as error:
+                raise InputError(f"{path}: cannot be decoded ({error}); replace it") from error
+            yield image

@@ -122,9 +122,10 @@ def _written(
     """Copy the images of each split to its file, and write the labels."""
     records: dict[SplitName, SplitRecord] = {}
     labels: dict[str, Tensor] = {}
+    decoded = {name: writer.pixels for name, writer in writers.items()}  # each is an open file
     for name, examples in splits.items():
         labels[name] = torch.tensor([one.label for one in examples], dtype=torch.int64)
-        rows = [(writers[file].pixels, place) for file, place in (one.value for one in examples)]
+        rows = [(decoded[file], place) for file, place in (one.value for one in examples)]
         records[name] = SplitRecord(
             count=len(examples),
             images_sha256=copy_images(rows, folder / pixels_name(name), side),

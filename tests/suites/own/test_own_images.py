@@ -165,6 +165,15 @@ def test_images_are_decoded_once(tmp_path, shapes, monkeypatch):
     ]
 
 
+def test_what_is_decoded_is_opened_once_however_many_images_there_are(
+    tmp_path, shapes, monkeypatch
+):
+    opened, memmap = [], np.memmap
+    monkeypatch.setattr(np, "memmap", lambda *a, **k: opened.append(a) or memmap(*a, **k))
+    load(tmp_path, shapes)
+    assert len(opened) == 1
+
+
 # --- what a file may hold -------------------------------------------------------------------
 
 

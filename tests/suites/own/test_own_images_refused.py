@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 from own_data import CLASSES, load, options_of, write_pictures, write_texts
+from PIL import Image
 
 from mergebench.errors import InputError
 from mergebench.suites import survey_suite
@@ -78,6 +79,11 @@ def test_a_file_that_was_cut_off(tmp_path, shapes):
     file.write_bytes(file.read_bytes()[:-40])
     message = refused(tmp_path, shapes)
     assert "circle/000.png: cannot be decoded (" in message
+
+
+def test_an_image_of_more_pixels_than_memory_should_be_given(tmp_path, shapes, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    assert "000.png: cannot be decoded (Image size (64 pixels) exceeds" in refused(tmp_path, shapes)
 
 
 def test_a_check_names_all_files_that_cannot_be_decoded(tmp_path, shapes):
