@@ -22,7 +22,8 @@ class Smooth(InformedMerger):
     A trap that is a narrow optimum does not survive a step in a random direction, which a skill
     does. `sigma`: σ, the noise of each site relative to the update there. `samples`: n, of how many
     perturbed merges the average is taken. `noise`: "orthogonal" takes from `Z` what lies along
-    `τ_p`. Noise has full rank, hence no space that needs factors.
+    `τ_p`. Noise has full rank, hence no space that needs factors,
+    and a rule that adds up factors finds none in it.
     """
 
     name: ClassVar[str] = "smooth"

@@ -59,7 +59,9 @@ def test_spectral_of_factors_forms_no_dense_change(monkeypatch) -> None:
     assert all(change.rank <= 2 for change in fixed.sites.values())
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+@pytest.mark.parametrize(
+    "rule", [rule for rule in RULES if rule.name != "peft_linear"], ids=lambda rule: rule.name
+)
 @pytest.mark.parametrize("samples", [1, 3])
 def test_smooth_without_noise_is_the_rule(rule, samples) -> None:
     given = updates(factors_only=False)

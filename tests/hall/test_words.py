@@ -9,6 +9,7 @@ from repository import ROOT
 ABOUT_IMAGES = (
     *("backbones/clip/", "backbones/architecture_facts.py", "backbones/sources.py"),
     *("suites/", "provenance/", "measure/defects.py", "updates/adapter_layout.py"),
+    "gpu_check/",  # of the paper's backbones
 )
 """Rooms and files below `mergebench/` whose subject are images, or what others call them."""
 

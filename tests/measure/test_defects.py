@@ -25,7 +25,9 @@ from mergebench.train import FineTuned, Losses, PaperRecipe, train
 
 NAMES = [item.name for item in fields(Defects)]
 SETTING = SETTINGS["vit_b32"]
-NO_OPTIONS = argparse.Namespace(data_root=Path(), cache=Path(), partial=False, drop_leaks=False)
+NO_OPTIONS = argparse.Namespace(
+    data_root=Path(), cache=Path(), partial=False, drop_leaks=False, template=[], names=None
+)
 
 
 def inputs_under(defects: Defects) -> dict[str, object]:
