@@ -19,8 +19,7 @@ class PeftSVD(Merger):
     """`D = SVD_k(Σ_i τ_i)`, the best approximation of rank `k` of the sum.
 
     What `add_weighted_adapter(combination_type="svd")` computes, PEFT's weights being coefficients
-    of the updates. `rank`: `k`, PEFT's `svd_rank`; 0 stands for the largest rank of an update, as
-    it does there. PEFT's `svd_clamp` is not offered. Tensors that are not matrices are averaged.
+    of the updates. `svd_rank`: `k`; 0 stands for the largest rank of an update, as None does there. PEFT's `svd_clamp` is not offered. Tensors that are not matrices are averaged.
     """
 
     name: ClassVar[str] = "peft_svd"
@@ -29,10 +28,10 @@ class PeftSVD(Merger):
     )
     smallest: ClassVar[Mapping[str, float]] = GAPS
 
-    rank: int = 0
+    svd_rank: int = 0
 
     def __post_init__(self) -> None:
-        check_range("rank", self.rank, 0, 1_000_000)
+        check_range("svd_rank", self.svd_rank, 0, 1_000_000)
 
     @property
     def rotation_invariant(self) -> bool:
@@ -43,7 +42,7 @@ class PeftSVD(Merger):
         """Return the truncated sum."""
         if not site.matrix:
             return stack.mean(dim=0)
-        rank = self.rank or _largest_rank(stack, site)
+        rank = self.svd_rank or _largest_rank(stack, site)
         found = truncated_sums(stack.double().sum(dim=0)[None], [rank], stack.dtype)[rank]
         site.notes[GAP] = found.gap
         return found.total.to(stack.dtype)

@@ -25,13 +25,13 @@ def test_svd_is_the_best_approximation_of_the_sum(dtype: torch.dtype, rank: int)
     changes = tasks(dtype)
     left, values, right = torch.linalg.svd(total(changes), full_matrices=False)
     expected = left[:, :rank] * values[:rank] @ right[:rank]
-    assert distance(merge(changes, "peft_svd", rank=rank), expected) < TOLERANCE[dtype]
+    assert distance(merge(changes, "peft_svd", svd_rank=rank), expected) < TOLERANCE[dtype]
 
 
 @BOTH_PRECISIONS
 def test_svd_takes_the_largest_rank_of_an_update(dtype: torch.dtype) -> None:
     changes = low_rank(40, 48, [2, 5, 3], dtype=dtype)
-    assert distance(merge(changes, "peft_svd"), merge(changes, "peft_svd", rank=5)) == 0
+    assert distance(merge(changes, "peft_svd"), merge(changes, "peft_svd", svd_rank=5)) == 0
     still = [change.scaled(0) for change in changes]
     assert float(merge(still, "peft_svd").norm()) == 0
 
@@ -108,6 +108,6 @@ class Wrong(Merger):
 def test_factors_of_another_shape_are_refused() -> None:
     with pytest.raises(PluginError, match=r"wrong of .* of_factors gave .* 5×8; expected .* 6×8"):
         problem(low_rank(6, 8, [2, 2])).merge(Wrong())
-    with pytest.raises(InputError, match="rank is -1; give a number from 0"):
-        PeftSVD(rank=-1)
+    with pytest.raises(InputError, match="svd_rank is -1; give a number from 0"):
+        PeftSVD(svd_rank=-1)
     assert isinstance(problem(dense((6, 8), 2)).merge(Wrong()).sites[SITE], Dense)

@@ -172,7 +172,7 @@ def test_peft_ties_svd_is_ties_in_full_space(tmp_path: Path) -> None:
 def test_peft_svd(tmp_path: Path, rank: int | None, weights: list[float]) -> None:
     """Without a rank both take the largest of the adapters, 5 here."""
     adapted = adapted_model()
-    options = {} if rank is None else {"rank": rank}
+    options = {} if rank is None else {"svd_rank": rank}
     found = our_merge(adapted, tmp_path, "full", "peft_svd", weights, **options)
     assert_close(found, peft_merge(adapted, "svd", weights, svd_rank=rank))
 
