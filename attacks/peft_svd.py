@@ -19,7 +19,8 @@ class PeftSVD(Merger):
     """`D = SVD_k(Σ_i τ_i)`, the best approximation of rank `k` of the sum.
 
     What `add_weighted_adapter(combination_type="svd")` computes, PEFT's weights being coefficients
-    of the updates. `svd_rank`: `k`; 0 stands for the largest rank of an update, as it does there. PEFT's `svd_clamp` is not offered. Tensors that are not matrices are averaged.
+    of the updates. `svd_rank`: `k`; 0 stands for the largest rank of an update, as None does there.
+    PEFT's `svd_clamp` is not offered. Tensors that are not matrices are averaged.
     """
 
     name: ClassVar[str] = "peft_svd"
