@@ -88,7 +88,10 @@ def sizes_of(suite: str) -> SplitSizes:
     if suite == "vision8":
         from mergebench.suites.vision8 import split_sizes, task_rows
 
-        return {row.name: {**split_sizes(row)} for row in task_rows()}
+        return {
+            row.name: {str(name): size for name, size in split_sizes(row).items()}
+            for row in task_rows()
+        }
     return _sizes(load_suite(suite))
 
 
