@@ -12,7 +12,8 @@ from mergebench.gpu_check.budget import Budget, Deadline
 from mergebench.gpu_check.gpu_tests import run_gpu_tests
 from mergebench.gpu_check.matrix_speed import matrix_speed
 from mergebench.gpu_check.merge_times import alpha_time, merge_columns, merge_time
-from mergebench.gpu_check.notebook import Notebook
+from mergebench.gpu_check.notebook import LATE, Notebook
+from mergebench.gpu_check.record import Missed
 from mergebench.gpu_check.sizes import Size, TableSize
 from mergebench.gpu_check.speeds import PRECISIONS, measure_backbone
 from mergebench.gpu_check.table_run import TableInputs, table_runs
@@ -51,6 +52,8 @@ def check_gpu(asked: Asked, notebook: Notebook) -> None:
 def _tests(asked: Asked, notebook: Notebook, deadline: Deadline) -> None:
     with notebook.attempt("tests", "tests marked gpu"):
         notebook.add(*run_gpu_tests(str(asked.device), deadline))
+        if deadline.passed:
+            notebook.add(Missed(part="tests", what="the tests after these", why=LATE))
 
 
 def _speeds(asked: Asked, notebook: Notebook, deadline: Deadline) -> None:
@@ -82,7 +85,10 @@ def _tables(asked: Asked, notebook: Notebook, deadline: Deadline) -> None:
         own, what = budget.begin(inputs.backbone), f"table 2 of {inputs.backbone}"
         if notebook.in_time(own, "tables", what):
             with notebook.attempt("tables", what):
-                notebook.add(*table_runs(inputs, size, own))
+                runs = table_runs(inputs, size, own)
+                notebook.add(*runs)
+                if runs[-1].stage != "merges" or runs[-1].done < runs[-1].wanted:
+                    notebook.add(Missed(part="tables", what=f"the rest of {what}", why=LATE))
 
 
 @contextmanager
