@@ -24,7 +24,6 @@ from mergebench.files import check_writable
 from mergebench.measure import NO_DEFECTS, UNPROTECTED, Protocol, get_protocol
 from mergebench.registry import parse_options, registry
 from mergebench.suites import OWN
-from mergebench.terminal import say
 
 _NAMED = ("--weights", "--data", "--names")
 _UNSTATED = ("--jobs", "--store", "--results", "--device", "--data-root", "--cache")
@@ -61,10 +60,7 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
     choose_device(options.device)
     require_inputs(options.backbone, options.weights, setting.suite, data, tasks)
     check_writable(options.results / options.backbone)
-    bench = experiment.workbench()
-    if setting.suite == OWN:
-        for note in bench.suite.notes:
-            say(note)
+    experiment.workbench()
     return experiment
 
 

@@ -39,7 +39,8 @@ from mergebench.report import (
     write_table1,
     write_table2,
 )
-from mergebench.terminal import make_console
+from mergebench.suites import OWN
+from mergebench.terminal import make_console, say
 
 _COUNTED = ("table1", "table2", "table3", "table4", "table5")
 
@@ -79,7 +80,7 @@ def stated_experiment(
 
 def run_standalone(options: argparse.Namespace) -> None:
     """Measure and write table 1 or 3."""
-    experiment, console = checked_experiment(options), make_console()
+    experiment, console = _announced(options), make_console()
     measured = measure_standalone(experiment, Monitor(console), processes=options.jobs)
     folder = options.results / options.backbone
     files = write_table1(measured, folder, stem=stem(f"table{options.table}", options, experiment))
@@ -89,7 +90,7 @@ def run_standalone(options: argparse.Namespace) -> None:
 
 def run_merges(options: argparse.Namespace) -> None:
     """Measure and write table 2, 4 or 5."""
-    experiment, console = checked_experiment(options), make_console()
+    experiment, console = _announced(options), make_console()
     measured = measure_merges(experiment, Monitor(console), processes=options.jobs)
     folder, name = options.results / options.backbone, f"table{options.table}"
     files = write_table2(
@@ -103,7 +104,7 @@ def run_replay(options: argparse.Namespace) -> None:
     """Write a table of merges under another selection rule."""
     rule = get_rule(options.rule)
     vars(options).update(MERGES[options.table])
-    experiment, console = checked_experiment(options), make_console()
+    experiment, console = _announced(options), make_console()
     replayed = replay(experiment, rule, table=options.table)
     name = f"{stem(f'table{options.table}', options, experiment)}_rule_{rule.name}"
     folder = options.results / options.backbone
@@ -124,7 +125,7 @@ def run_leaderboard(options: argparse.Namespace) -> None:
     kinds = get_args(DataUse)
     chosen = levels(options.release, data=kinds[: kinds.index(options.levels) + 1])
     options.default_attacks = (*YARDSTICKS, *(name for one in chosen for name in one.attacks))
-    experiment, console = checked_experiment(options), make_console()
+    experiment, console = _announced(options), make_console()
     if len(experiment.workbench().suite.task_names) < 2:
         raise InputError("a leaderboard needs two tasks: without others there is no mixture")
     measured = measure_merges(experiment, Monitor(console), processes=options.jobs)
@@ -143,7 +144,7 @@ def run_leaderboard(options: argparse.Namespace) -> None:
 
 def run_recovery(options: argparse.Namespace) -> None:
     """Measure and draw accuracy against labelled inputs."""
-    experiment, console = checked_experiment(options), make_console()
+    experiment, console = _announced(options), make_console()
     measured = measure_recovery(experiment, Monitor(console), processes=options.jobs)
     name, folder = stem("recovery", options, experiment), options.results / options.backbone
     _say_written(console, write_recovery(measured, folder, stem=name))
@@ -151,10 +152,19 @@ def run_recovery(options: argparse.Namespace) -> None:
 
 def run_figure2(options: argparse.Namespace) -> None:
     """Measure and draw accuracy against scale."""
-    experiment, console = checked_experiment(options), make_console()
+    experiment, console = _announced(options), make_console()
     measured = measure_standalone(experiment, Monitor(console), processes=options.jobs, curves=True)
     name, folder = stem("figure2", options, experiment), options.results / options.backbone
     _say_written(console, write_figure2(measured, folder, stem=name))
+
+
+def _announced(options: argparse.Namespace) -> Experiment:
+    """Return the checked experiment; what was made of the user's own data is said at once."""
+    experiment = checked_experiment(options)
+    if experiment.setting.suite == OWN:
+        for note in experiment.workbench().suite.notes:
+            say(note)
+    return experiment
 
 
 def _say_written(console: Console, files: Sequence[Path]) -> None:
