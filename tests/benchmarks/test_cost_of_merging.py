@@ -64,7 +64,7 @@ def test_scaling(count: int, rank: int, column: str, ledger: Ledger) -> None:
 def test_a_further_alpha(backbone: str, benchmark: BenchmarkFixture, ledger: Ledger) -> None:
     shapes = [shape for shape, sites in SITES[backbone].items() for _ in range(sites)]
     layers = {f"s{i}": nn.Linear(shape[1], shape[0], bias=False) for i, shape in enumerate(shapes)}
-    attributes = {"name": backbone, "visual": nn.ModuleDict(layers), "device": torch.device("cpu")}
+    attributes = {"name": backbone, "tower": nn.ModuleDict(layers), "device": torch.device("cpu")}
     model = cast(Backbone, SimpleNamespace(**attributes))
     change = {name: Dense(delta=torch.rand_like(layer.weight)) for name, layer in layers.items()}
     with Deployment(model, Update(sites=change)) as deployment:

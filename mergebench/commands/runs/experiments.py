@@ -26,7 +26,6 @@ from mergebench.files import check_writable
 from mergebench.measure import NO_DEFECTS, UNPROTECTED, Protocol, get_protocol
 from mergebench.registry import parse_options, registry
 from mergebench.suites import OWN
-from mergebench.terminal import say
 
 _NAMED = ("--weights", "--data", "--names")
 _UNSTATED = (
@@ -66,9 +65,15 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
     choose_device(options.device)
     require_inputs(options.backbone, options.weights, setting.suite, data, tasks)
     check_writable(options.results / options.backbone)
-    bench = experiment.workbench()
-    if setting.suite == OWN:
-        for note in bench.suite.notes:
+    experiment.workbench()
+    return experiment
+
+
+def announced_experiment(options: argparse.Namespace) -> Experiment:
+    """Return the checked experiment; what was made of the user's own data is said at once."""
+    experiment = checked_experiment(options)
+    if experiment.setting.suite == OWN:
+        for note in experiment.workbench().suite.notes:
             say(note)
     return experiment
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from mergebench.commands.runs.counter_entries import check_counter, enter_counter, with_counters
-from mergebench.commands.runs.experiments import checked_experiment, say_written
+from mergebench.commands.runs.experiments import announced_experiment, say_written
 from mergebench.commands.runs.file_names import stem
 from mergebench.contracts import DataUse
 from mergebench.errors import InputError
@@ -37,7 +37,7 @@ ENTRIES = "leaderboard"
 def run_leaderboard(options: argparse.Namespace) -> None:
     """Measure the standard set and write the leaderboard."""
     chosen = set_attacks(options)
-    experiment, console = checked_experiment(options), make_console()
+    experiment, console = announced_experiment(options), make_console()
     if len(experiment.workbench().suite.task_names) < 2:
         raise InputError("a leaderboard needs two tasks: without others there is no mixture")
     _check_entry(options, experiment)

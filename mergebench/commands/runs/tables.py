@@ -8,7 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mergebench.commands.parser import Parser
-from mergebench.commands.runs.experiments import checked_experiment, say_written
+from mergebench.commands.runs.experiments import (
+    announced_experiment,
+    checked_experiment,
+    say_written,
+)
 from mergebench.commands.runs.file_names import stem
 from mergebench.commands.runs.leaderboard import set_attacks
 from mergebench.commands.tables import MERGES, add_verbs
@@ -73,7 +77,7 @@ def stated_experiment(
 
 def run_standalone(options: argparse.Namespace) -> None:
     """Measure and write table 1 or 3."""
-    experiment, console = checked_experiment(options), make_console()
+    experiment, console = announced_experiment(options), make_console()
     measured = measure_standalone(experiment, Monitor(console), processes=options.jobs)
     folder = options.results / options.backbone
     files = write_table1(measured, folder, stem=stem(f"table{options.table}", options, experiment))
@@ -83,7 +87,7 @@ def run_standalone(options: argparse.Namespace) -> None:
 
 def run_merges(options: argparse.Namespace) -> None:
     """Measure and write table 2, 4 or 5."""
-    experiment, console = checked_experiment(options), make_console()
+    experiment, console = announced_experiment(options), make_console()
     measured = measure_merges(experiment, Monitor(console), processes=options.jobs)
     folder, name = options.results / options.backbone, f"table{options.table}"
     files = write_table2(
@@ -97,7 +101,7 @@ def run_replay(options: argparse.Namespace) -> None:
     """Write a table of merges under another selection rule."""
     rule = get_rule(options.rule)
     vars(options).update(MERGES[options.table])
-    experiment, console = checked_experiment(options), make_console()
+    experiment, console = announced_experiment(options), make_console()
     replayed = replay(experiment, rule, table=options.table)
     name = f"{stem(f'table{options.table}', options, experiment)}_rule_{rule.name}"
     folder = options.results / options.backbone
@@ -108,7 +112,7 @@ def run_replay(options: argparse.Namespace) -> None:
 
 def run_recovery(options: argparse.Namespace) -> None:
     """Measure and draw accuracy against the inputs that one attack sees."""
-    experiment, console = checked_experiment(options), make_console()
+    experiment, console = announced_experiment(options), make_console()
     if len(experiment.attacks) != 1:
         raise InputError(f"--attacks {options.attacks}: the figure is about one attack")
     measured = measure_recovery(
@@ -120,7 +124,7 @@ def run_recovery(options: argparse.Namespace) -> None:
 
 def run_figure2(options: argparse.Namespace) -> None:
     """Measure and draw accuracy against scale."""
-    experiment, console = checked_experiment(options), make_console()
+    experiment, console = announced_experiment(options), make_console()
     measured = measure_standalone(experiment, Monitor(console), processes=options.jobs, curves=True)
     name, folder = stem("figure2", options, experiment), options.results / options.backbone
     say_written(console, write_figure2(measured, folder, stem=name))
