@@ -26,6 +26,7 @@ from mergebench.files import check_writable
 from mergebench.measure import NO_DEFECTS, UNPROTECTED, Protocol, get_protocol
 from mergebench.registry import parse_options, registry
 from mergebench.suites import OWN
+from mergebench.terminal import say
 
 _NAMED = ("--weights", "--data", "--names")
 _UNSTATED = (
