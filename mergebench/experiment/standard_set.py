@@ -25,6 +25,9 @@ _INFORMED = (
 _UNLABELLED = (
     *("regmean@full", "chain_of_merges@full", "chain_of_merges_outputs@full", "prodistill@full"),
 )
+_INFORMED_UNLABELLED = (
+    *("regmean_weighted@full", "flatten:tsv@full", "distil:ta@full", "distil:tsv@full"),
+)
 
 
 def levels(release: ReleaseKind, *, data: Sequence[DataUse] = ("none",)) -> tuple[Level, ...]:
@@ -37,6 +40,7 @@ def levels(release: ReleaseKind, *, data: Sequence[DataUse] = ("none",)) -> tupl
         Level(knowledge="blind", data="none", attacks=blind),
         Level(knowledge="informed", data="none", attacks=_INFORMED),
         Level(knowledge="blind", data="unlabelled", attacks=_UNLABELLED),
+        Level(knowledge="informed", data="unlabelled", attacks=_INFORMED_UNLABELLED),
         Level(knowledge="informed", data="labelled", attacks=("finetune@full",)),
     )
     return tuple(level for level in every if level.data in data)

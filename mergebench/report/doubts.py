@@ -23,7 +23,7 @@ LETTERS: Mapping[str, tuple[str, str]] = {
     COLLAPSED: ("c", "one class is predicted for more than half of some task's test {inputs}"),
     GAP: ("g", "validation and test accuracy differ by more than three standard errors"),
     NORM: ("n", "the merge is far smaller or larger than its updates"),
-    DEGENERATE: ("d", "bases of the updates are nearly dependent"),
+    DEGENERATE: ("d", "bases of the updates are nearly dependent, or cut between equal values"),
     UNFAITHFUL: ("r", "the update at scale 1 does not reproduce the accuracy of its training"),
     WEAKER_THAN_TA: ("w", "weaker on the unprotected updates than TA"),
     UTILITY_LOSS: ("u", "protection costs more than two points, beyond chance on these {inputs}"),

@@ -25,6 +25,20 @@ ATTACKS = {
     "chain_of_merges_outputs": "CoM to outputs",
     "prodistill": "ProDistill",
     "finetune": "SFT",
+    "iso_c": "Iso-C",
+    "iso_cts": "Iso-CTS",
+    "svc": "SVC",
+    "wudi": "WUDI",
+    "breadcrumbs": "Breadcrumbs",
+    "della": "DELLA",
+    "sce": "SCE",
+    "ram": "RAM",
+    "localize_and_stitch": "Localize-and-Stitch",
+    "peft_svd": "PEFT svd",
+    "peft_linear": "PEFT linear",
+    "fisher": "Fisher",
+    "adamerging": "AdaMerging",
+    "regmean_weighted": "RegMean, target weighted",
 }
 SPACES = {"full": "Full", "knots": "KnOTS", "core": "Core"}
 PROTECTIONS = {

@@ -21,7 +21,7 @@ SETTING = Setting(
         batch_size=16,
         warmup_steps=2,
         evaluate_every=4,
-        probe_inputs=8,
+        probe_inputs=2,
         precision="fp32",
     ),
     protections={"trap2": {"strength": 0.05}},
