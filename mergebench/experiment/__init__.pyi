@@ -19,9 +19,9 @@ from .detecting import score_updates as score_updates
 from .executors import execute as execute
 from .experiment import Experiment as Experiment
 from .jobs import MergeJob as MergeJob
-from .jobs import Merges as Merges
 from .jobs import ReleaseJob as ReleaseJob
 from .jobs import ZeroShotJob as ZeroShotJob
+from .merges import Merges as Merges
 from .monitor import Monitor as Monitor
 from .recovery import measure_recovery as measure_recovery
 from .replaying import replay as replay

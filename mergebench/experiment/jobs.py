@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mergebench.contracts import Attack, DataMerger, InformedMerger, Merger, Space
-from mergebench.errors import InputError
-from mergebench.experiment.attack_names import check_attack
 from mergebench.experiment.executors import Report
 from mergebench.experiment.experiment import Experiment
+from mergebench.experiment.merges import Merges
 from mergebench.experiment.monitor import CellDone, CellStarted, ReportingProgress
-from mergebench.experiment.single_models import measured_point
+from mergebench.experiment.workbench import Workbench
 from mergebench.measure import UNPROTECTED, Cell
-from mergebench.merging import (
-    AttackT,
-    DataMergeProblem,
-    InformedProblem,
-    MergeProblem,
-    Problem,
-)
-from mergebench.progress import Silent
-from mergebench.registry import registry
-from mergebench.updates import MergePath, Update
+
+
+def report_accuracy(
+    report: Report, label: str, bench: Workbench, measure: Callable[[], Cell]
+) -> None:
+    """Report that `measure` begins, and with what test accuracy, over all inputs, it ends."""
+    report(CellStarted(label=label))
+    measured, results = bench.measured, measure().results
+    right, size = sum(results.correct.values()), sum(results.sizes["test"].values())
+    report(
+        CellDone(
+            label=label,
+            recalled=bench.measured == measured,
+            outcome=f"test accuracy {100 * right / size:.1f}",
+        )
+    )
+
+
+def updates_label(protection: str, target: str | None, seed: int) -> str:
+    """Return in words which updates are merged: one per task, that of `target` protected."""
+    whose = "all unprotected"
+    if target is not None:
+        plain = protection == UNPROTECTED
+        whose = f"{whose} for {target}" if plain else f"{target} {protection}"
+    return f"{whose}, seed {seed}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,17 +52,8 @@ class ZeroShotJob:
 
     def run(self, report: Report) -> None:
         """Measure."""
-        report(CellStarted(label=self.label))
         bench = self.experiment.workbench()
-        measured, results = bench.measured, bench.zero_shot().results
-        right, size = sum(results.correct.values()), sum(results.sizes["test"].values())
-        report(
-            CellDone(
-                label=self.label,
-                recalled=bench.measured == measured,
-                outcome=f"test accuracy {100 * right / size:.1f}",
-            )
-        )
+        report_accuracy(report, self.label, bench, bench.zero_shot)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,11 +122,7 @@ class MergeJob:
     def _released(self) -> str:
         if self.from_base:
             return f"W0 for {self.target}, seed {self.seed}"
-        whose = "all unprotected"
-        if self.target is not None:
-            plain = self.protection == UNPROTECTED
-            whose = f"{whose} for {self.target}" if plain else f"{self.target} {self.protection}"
-        return f"{whose}, seed {self.seed}"
+        return updates_label(self.protection, self.target, self.seed)
 
     def run(self, report: Report) -> None:
         """Merge, search and measure, one attack after the other."""
@@ -145,146 +145,3 @@ class MergeJob:
         merges = Merges(self.experiment, self.protection, self.target, self.seed)
         for attack in self.attacks:
             yield merges.cell(attack, self.space, self.options, from_base=self.from_base)
-
-
-class Merges:
-    """Cells of one set of updates; merges in one space share their problem."""
-
-    def __init__(
-        self, experiment: Experiment, protection: str, target: str | None, seed: int
-    ) -> None:
-        self._bench = experiment.workbench()
-        self._protocol = experiment.protocol
-        self._updates = protection, target, seed
-        names = self._bench.suite.task_names
-        self._norms = {task: self._bench.norm(task, seed, Silent()) for task in names}
-        self._problems: dict[str, MergeProblem] = {}
-        self._informed: dict[str, InformedProblem] = {}
-
-    def cell(
-        self,
-        attack: str,
-        space: str,
-        options: Iterable[tuple[str, Any]] = (),
-        *,
-        from_base: bool = False,
-    ) -> Cell:
-        """Return the measured or recalled cell of one attack, some options being changed."""
-        merger = self._attack(attack).with_options(**dict(options))
-        if isinstance(merger, DataMerger):
-            alone = merger.from_base() if from_base else merger
-            assert alone is not None
-            problem, begun = self._data_problem(alone, space)
-            return self._measured(alone, problem, self._updates[1], begun)
-        if isinstance(merger, InformedMerger):
-            return self._measured(merger, self._informed_problem(space), self._updates[1])
-        assert isinstance(merger, Merger)
-        return self._measured(merger, self._problem(space), self._updates[1])
-
-    def point(self, attack: str, space: str, options: Mapping[str, Any], alpha: float) -> Cell:
-        """Return the tested or recalled cell of one attack at one point, without any search."""
-        merger = self._attack(attack).with_options(**options)
-        if isinstance(merger, DataMerger):
-            problem, begun = self._data_problem(merger, space)
-            return self._tested(merger, problem, alpha, begun)
-        if isinstance(merger, InformedMerger):
-            return self._tested(merger, self._informed_problem(space), alpha)
-        assert isinstance(merger, Merger)
-        return self._tested(merger, self._problem(space), alpha)
-
-    def path(self, attack: str, space: str, options: Mapping[str, Any]) -> MergePath | None:
-        """Return one merge without any search; None for an attack that looks at inputs."""
-        merger = self._attack(attack).with_options(**options)
-        if isinstance(merger, InformedMerger):
-            return self._informed_problem(space).path(merger)
-        return self._problem(space).path(merger) if isinstance(merger, Merger) else None
-
-    def _attack(self, name: str) -> Attack:
-        """Return an attack with the options of the backbone and the protocol."""
-        found = self._bench.setting.attack(name)
-        defects = self._protocol.defects.attack_options(name.partition(":")[2] or name)
-        return found.with_options(**defects)
-
-    def _data_problem(self, merger: DataMerger, space: str) -> tuple[DataMergeProblem, Cell | None]:
-        """Return the merge with data, and the cell of the merge that it starts from."""
-        (protection, target, seed), found = self._updates, registry().get(Space, space)()
-        begun, start = None, None
-        if merger.starts_from is not None:
-            begun, start = self._start(merger.name, merger.starts_from)
-        problem = self._bench.problems.with_data(
-            merger, found, protection, target, seed, Silent(), start=start
-        )
-        return problem, begun
-
-    def _start(self, attack: str, starts_from: str) -> tuple[Cell, Callable[[], Update]]:
-        """Return the cell of the merge that `attack` starts from, and what makes that merge."""
-        protection, target, _ = self._updates
-        name, start_space = check_attack(starts_from)
-        # Nothing is protected or asked for in the merge that all targets start from.
-        from_where = None if protection == UNPROTECTED else target
-        starter, starting = self._attack(name), self._problem(start_space)
-        if not isinstance(starter, Merger):
-            raise InputError(
-                f"attack {attack} cannot start from {name}, which looks at inputs itself; "
-                "start it from one that looks at none"
-            )
-        begun = self._measured(starter, starting, from_where)
-        alpha = begun.results.alpha
-        assert alpha is not None
-
-        def start() -> Update:
-            chosen = starter.with_options(**begun.results.options)
-            return starting.merge(chosen).scaled(alpha)
-
-        return begun, start
-
-    def _informed_problem(self, space: str) -> InformedProblem:
-        if space not in self._informed:
-            protection, target, seed = self._updates
-            assert target is not None
-            found = registry().get(Space, space)()
-            self._informed[space] = self._bench.problems.informed(
-                found, protection, target, seed, Silent()
-            )
-        return self._informed[space]
-
-    def _problem(self, space: str) -> MergeProblem:
-        if space not in self._problems:
-            found = registry().get(Space, space)()
-            self._problems[space] = self._bench.problems.blind(found, *self._updates, Silent())
-        return self._problems[space]
-
-    def _measured(
-        self,
-        attack: AttackT,
-        problem: Problem[AttackT],
-        target: str | None,
-        start: Cell | None = None,
-    ) -> Cell:
-        return self._bench.merged(
-            attack,
-            problem,
-            self._protocol,
-            protection=self._updates[0],
-            target=target,
-            norms=self._norms,
-            start=start,
-        )
-
-    def _tested(
-        self,
-        attack: AttackT,
-        problem: Problem[AttackT],
-        alpha: float,
-        start: Cell | None = None,
-    ) -> Cell:
-        protection, target, _ = self._updates
-        return measured_point(
-            self._bench,
-            attack,
-            problem,
-            alpha,
-            protection=protection,
-            target=target,
-            start=start,
-        )

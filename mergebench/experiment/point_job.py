@@ -8,9 +8,9 @@ from typing import Any
 
 from mergebench.experiment.executors import Report
 from mergebench.experiment.experiment import Experiment
-from mergebench.experiment.jobs import Merges
-from mergebench.experiment.monitor import CellDone, CellStarted
-from mergebench.measure import UNPROTECTED, Cell
+from mergebench.experiment.jobs import report_accuracy, updates_label
+from mergebench.experiment.merges import Merges
+from mergebench.measure import Cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,26 +32,13 @@ class PointJob:
     @property
     def label(self) -> str:
         """What is tested, where."""
-        whose = "all unprotected"
-        if self.target is not None:
-            plain = self.protection == UNPROTECTED
-            whose = f"{whose} for {self.target}" if plain else f"{self.target} {self.protection}"
+        updates = updates_label(self.protection, self.target, self.seed)
         at = "".join(f", {name} {value}" for name, value in self.options.items())
-        return f"{self.attack}@{self.space}, {whose}, seed {self.seed}, at alpha {self.alpha:g}{at}"
+        return f"{self.attack}@{self.space}, {updates}, at alpha {self.alpha:g}{at}"
 
     def run(self, report: Report) -> None:
         """Merge and test."""
-        report(CellStarted(label=self.label))
-        bench = self.experiment.workbench()
-        measured, results = bench.measured, self.cell().results
-        right, size = sum(results.correct.values()), sum(results.sizes["test"].values())
-        report(
-            CellDone(
-                label=self.label,
-                recalled=bench.measured == measured,
-                outcome=f"test accuracy {100 * right / size:.1f}",
-            )
-        )
+        report_accuracy(report, self.label, self.experiment.workbench(), self.cell)
 
     def cell(self) -> Cell:
         """Return the measured or recalled cell."""
