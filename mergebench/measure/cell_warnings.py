@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from mergebench.measure.counts import Counts
 
 COLLAPSED_SHARE = 0.5
-"""Share of a task's test inputs given one class from which predictions count as collapsed."""
+"""Share of a task's test inputs given one class beyond which predictions count as collapsed."""
+COLLAPSED_EXCESS = 1.5
+"""How many times as often as the task's most frequent class is true it must also be given.
+
+Without it, a task of two classes would always count as collapsed.
+"""
 GAP_ERRORS = 3.0
 """Standard errors of the difference beyond which validation and test accuracy disagree."""
 NORM_RANGE = (0.02, 3.0)
@@ -54,10 +59,21 @@ def edge_of_grid(alpha: float, alphas: Sequence[float]) -> Iterator[CellWarning]
             return
 
 
-def collapsed_predictions(most_predicted: Counts, sizes: Counts) -> Iterator[CellWarning]:
-    """Warn about tasks where one class is predicted for more than half of the test inputs."""
-    shares = {task: most_predicted[task] / size for task, size in sizes.items()}
-    worst = {task: share for task, share in shares.items() if share > COLLAPSED_SHARE}
+def collapsed_predictions(
+    most_predicted: Counts, most_frequent: Counts, sizes: Counts
+) -> Iterator[CellWarning]:
+    """Warn about tasks where one class is predicted for too many of the test inputs.
+
+    `most_predicted`: how often the most frequent prediction was made, `most_frequent`: how often
+    the most frequent class is true, by task. Too many are more than half of the inputs and more
+    than 1.5 times `most_frequent`.
+    """
+    worst = {
+        task: most_predicted[task] / size
+        for task, size in sizes.items()
+        if most_predicted[task] > COLLAPSED_SHARE * size
+        and most_predicted[task] > COLLAPSED_EXCESS * most_frequent[task]
+    }
     if worst:
         text = ", ".join(f"{task} {100 * share:.0f} %" for task, share in worst.items())
         yield CellWarning(kind=COLLAPSED, detail=f"one class for most inputs: {text}")

@@ -31,15 +31,20 @@ def results_on_test(evaluator: Evaluator) -> CellResults:
     """Return the test counts of the backbone as it stands."""
     labels, predictions = evaluator.labels("test"), evaluator.predictions("test")
     hits = {task: own.eq(labels[task]) for task, own in predictions.items()}
-    most_predicted = {task: int(own.bincount().max()) for task, own in predictions.items()}
+    most_predicted, most_frequent = _most_frequent(predictions), _most_frequent(labels)
     sizes = evaluator.sizes("test")
     return CellResults(
         correct={task: int(own.sum()) for task, own in hits.items()},
         sizes={"test": sizes},
         hits={task: packed(own.tolist()) for task, own in hits.items()},
         most_predicted=most_predicted,
-        warnings=tuple(collapsed_predictions(most_predicted, sizes)),
+        warnings=tuple(collapsed_predictions(most_predicted, most_frequent, sizes)),
     )
+
+
+def _most_frequent(classes: Mapping[str, Tensor]) -> Counts:
+    """Return by task how often its most frequent class occurs in `(N,)` int64."""
+    return {task: int(own.bincount().max()) for task, own in classes.items()}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

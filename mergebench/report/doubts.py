@@ -20,7 +20,11 @@ LARGE_UPDATE = "update far larger"
 DATA_NO_HELP = "data are no help"
 LETTERS: Mapping[str, tuple[str, str]] = {
     EDGE: ("e", "the best α is the smallest or largest of its grid"),
-    COLLAPSED: ("c", "one class is predicted for more than half of some task's test {inputs}"),
+    COLLAPSED: (
+        "c",
+        "one class is predicted for more than half of some task's test {inputs}, and 1.5 times as "
+        "often as any is true",
+    ),
     GAP: ("g", "validation and test accuracy differ by more than three standard errors"),
     NORM: ("n", "the merge is far smaller or larger than its updates"),
     DEGENERATE: ("d", "bases of the updates are nearly dependent, or cut between equal values"),

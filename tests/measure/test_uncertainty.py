@@ -138,11 +138,16 @@ def test_nothing_lies_beyond_the_unmerged_model() -> None:
     assert kinds(edge_of_grid(0.0, (0.0, 0.3, 4.0))) == []
 
 
-@pytest.mark.parametrize(("most", "warned"), [(50, False), (51, True)])
-def test_collapsed_predictions(most: int, warned: bool) -> None:
-    found = list(collapsed_predictions({"a": most, "b": 20}, {"a": 100, "b": 100}))
+@pytest.mark.parametrize(
+    ("most", "most_true", "warned"),
+    [(50, 10, False), (51, 10, True), (75, 50, False), (76, 50, True), (60, 90, False)],
+)
+def test_collapsed_predictions(most: int, most_true: int, warned: bool) -> None:
+    """Of two classes of 50 inputs one is given for more than half unless they are given evenly."""
+    sizes = {"a": 100, "b": 100}
+    found = list(collapsed_predictions({"a": most, "b": 20}, {"a": most_true, "b": 5}, sizes))
     assert kinds(found) == [COLLAPSED] * warned
-    assert not warned or "a 51 %" in found[0].detail
+    assert not warned or f"a {most} %" in found[0].detail
 
 
 @pytest.mark.parametrize(("seen", "warned"), [(50, False), (60, False), (70, True), (30, True)])

@@ -29,7 +29,8 @@ TEXTS = replace(
 @WORDS
 def test_letters_of_warnings_are_explained_in_the_words_of_the_suite(inputs):
     collapsed, loss = legend({"2 merges": {COLLAPSED: 1, UTILITY_LOSS: 2}}, inputs)
-    assert f"for more than half of some task's test {inputs}: 1 of 2 merges." in collapsed
+    assert f"for more than half of some task's test {inputs}, and 1.5 times as often" in collapsed
+    assert collapsed.endswith("any is true: 1 of 2 merges.")
     assert f"beyond chance on these {inputs}: 2 of 2 merges." in loss
 
 
