@@ -61,7 +61,7 @@ OPTIONS = --backbone $(BACKBONE) $(if $(filter-out paper,$(PROTOCOL)),--protocol
           $(if $(ATTACKS),--attacks "$(ATTACKS)") \
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
-.PHONY: help install doctor detect table1 table2 table3 table4 table5 tables leaderboard recovery replay figure2 \
+.PHONY: help install doctor detect table1 table2 table3 table4 table5 tables leaderboard mergers recovery replay figure2 \
         regress verify test test-slow bench gpu-check lint data data-check data-fetch pretrain clean
 
 help:  ## list the targets
@@ -113,6 +113,9 @@ tables: table1 table2 table3 table4 table5  ## all five
 
 leaderboard: $(INSTALLED)  ## protections against the best attack at each level (LEVELS, RELEASE)
 	$(MERGEBENCH) leaderboard $(OPTIONS) $(if $(LEVELS),--levels $(LEVELS)) $(if $(RELEASE),--release $(RELEASE))
+
+mergers: $(INSTALLED)  ## every merger that sees no data, ranked (RELEASE)
+	$(MERGEBENCH) mergers $(OPTIONS) $(if $(RELEASE),--release $(RELEASE))
 
 replay: $(INSTALLED)  ## table 2 (or TABLE=4, 5) under the selection rule RULE, from STORE
 	$(MERGEBENCH) replay --rule $(RULE) $(if $(TABLE),--table $(TABLE)) $(OPTIONS)

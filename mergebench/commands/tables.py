@@ -32,6 +32,11 @@ def add_verbs(verbs: Verbs) -> None:
     ):
         added = verbs.add_parser(f"table{number}", parents=[common], help=text)
         added.set_defaults(run=Later("tables", runs), table=number, **MERGES[merges])
+    mergers = verbs.add_parser(
+        "mergers", parents=[common], help="every merger that sees no data, ranked"
+    )
+    mergers.add_argument("--release", choices=("lora", "full"), default="lora")
+    mergers.set_defaults(run=Later("tables", "mergers"), default_attacks=None)
     figure = verbs.add_parser(
         "figure2", parents=[common], help="accuracy against the deployed scale"
     )

@@ -38,6 +38,21 @@ RECOVERY_BUDGETS = (1, 4, 16)
 """The attack of the recovery figure, and how many labelled inputs per class it is given there."""
 
 
+def every_merger(release: ReleaseKind = "lora") -> tuple[str, ...]:
+    """Return all mergers that treat updates alike, in all spaces of theirs, `attack@space`.
+
+    Without spaces that need the low-rank factors which a `release` does not have.
+    """
+    found = registry()
+    return tuple(
+        f"{merger.plugin.name}@{space}"
+        for merger in found.all(Merger)
+        if merger.plugin.knowledge == "blind" and not issubclass(merger.plugin, OnRule)
+        for space in merger.plugin.spaces
+        if release == "lora" or not found.get(Space, space).needs_factors
+    )
+
+
 def check_attack(name: str, release: ReleaseKind = "lora") -> tuple[str, str]:
     """Return attack and space of `attack[:rule][@space]`, with the defaults of what is left out.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import groupby
 
 from mergebench.report.grid import Column, Grid, Row
@@ -74,6 +75,23 @@ def latex_table(grid: Grid, *, caption: str, label: str) -> str:
             r"\end{table}",
             "",
         )
+    )
+
+
+def text_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str, label: str
+) -> str:
+    """Return a wide floating booktabs table of texts; `caption` is LaTeX already.
+
+    The first two columns are names, the others numbers.
+    """
+    lines = [" & ".join(escape(cell) for cell in row) for row in rows]
+    body = " \\\\\n".join([" & ".join(escape(one) for one in headings) + " \\\\ \\midrule", *lines])
+    return (
+        f"\\begin{{table*}}\n\\centering\n\\small\n"
+        f"\\begin{{tabular}}{{ll{'r' * (len(headings) - 2)}}}\n\\toprule\n{body} \\\\\n"
+        f"\\bottomrule\n\\end{{tabular}}\n\\caption{{{caption}}}\n"
+        f"\\label{{{label}}}\n\\end{{table*}}\n"
     )
 
 

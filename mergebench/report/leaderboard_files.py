@@ -9,7 +9,7 @@ from mergebench.measure import BOUNDS, Context, Estimate, Level, Measurements
 from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
 from mergebench.report.doubts import listed
 from mergebench.report.labels import FORM_IN_TITLE, protection_key
-from mergebench.report.latex import escape
+from mergebench.report.latex import escape, text_table
 from mergebench.report.leaderboard import Leaderboard, Standing, leaderboard
 from mergebench.report.leaderboard_figure import write_leaderboard_figure
 from mergebench.report.leaderboard_targets import write_targets
@@ -21,7 +21,7 @@ from mergebench.report.leaderboard_text import (
     cells,
     sentences,
 )
-from mergebench.report.markdown import markdown_text
+from mergebench.report.markdown import markdown_text, pipe_table
 from mergebench.report.spread import fixed
 from mergebench.report.writing import write_csv, write_text
 
@@ -56,7 +56,7 @@ def write_leaderboard(
 def _markdown(board: Leaderboard, context: Context, version: int) -> str:
     rows = (cells(board, one) for one in board.standings)
     safe = [(markdown_text(row[0]), *row[1:-1], markdown_text(row[-1])) for row in rows]
-    table = _pipes(HEADINGS, safe)
+    table = pipe_table(HEADINGS, safe)
     said = "".join(f"- {markdown_text(one)}\n" for one in sentences(board, context.inputs))
     return (
         f"# Leaderboard, worst case {version}{FORM_IN_TITLE[context.release]}\n\n{table}\n{said}\n"
@@ -70,40 +70,22 @@ def _bounded_markdown(board: Leaderboard) -> str:
     if not rows:
         return ""
     said = markdown_text(bounded_sentence(board))
-    return f"## Theft at bounded cost\n\n{_pipes(BOUNDED_HEADINGS, rows)}\n{said}\n\n"
-
-
-def _pipes(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [headings, ("---",) * len(headings), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return f"## Theft at bounded cost\n\n{pipe_table(BOUNDED_HEADINGS, rows)}\n{said}\n\n"
 
 
 def _latex(board: Leaderboard, context: Context, stem: str) -> str:
     label = f"tab:{context.backbone}-{stem}"
-    main = _latex_table(
+    main = text_table(
         HEADINGS[:-1],
         [cells(board, standing)[:-1] for standing in board.standings],
         caption=f"{escape(' '.join(sentences(board, context.inputs)))} {latex_caption(context)}",
         label=label,
     )
     rows = bounded_rows(board)
-    second = _latex_table(
+    second = text_table(
         BOUNDED_HEADINGS, rows, caption=escape(bounded_sentence(board)), label=f"{label}-theft"
     )
     return latex_comment(context) + main + (second if rows else "")
-
-
-def _latex_table(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str, label: str
-) -> str:
-    lines = [" & ".join(escape(cell) for cell in row) for row in rows]
-    body = " \\\\\n".join([" & ".join(headings) + " \\\\ \\midrule", *lines])
-    return (
-        f"\\begin{{table*}}\n\\centering\n\\small\n"
-        f"\\begin{{tabular}}{{ll{'r' * (len(headings) - 2)}}}\n\\toprule\n{body} \\\\\n"
-        f"\\bottomrule\n\\end{{tabular}}\n\\caption{{{caption}}}\n"
-        f"\\label{{{label}}}\n\\end{{table*}}\n"
-    )
 
 
 def _write_csv(file: Path, board: Leaderboard, context: Context, version: int) -> Path:

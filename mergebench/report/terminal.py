@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mergebench.measure import UNPROTECTED, Level, Measurements
+from mergebench.report import mergers_text
 from mergebench.report.beside_paper import BesidePaper, beside_merged, beside_standalone
 from mergebench.report.captions import headline
 from mergebench.report.labels import (
@@ -29,6 +30,7 @@ from mergebench.report.leaderboard_text import (
     sentences,
 )
 from mergebench.report.merged_accuracies import AttackInSpace, MergedCell, Table2, is_protected
+from mergebench.report.merger_ranking import rank_mergers
 from mergebench.report.spread import MISSING, cell_text, fixed
 from mergebench.report.table1 import table1
 from mergebench.report.table2 import table2
@@ -85,6 +87,21 @@ def _print_bounded(board: Leaderboard, console: Console) -> None:
         shown.add_row(*row)
     console.print(shown)
     console.print(Text(bounded_sentence(board), style="dim"))
+
+
+def print_mergers(measurements: Measurements, console: Console) -> None:
+    """Print the ranking of mergers, and how to read it."""
+    table = table2(measurements)
+    ranked = rank_mergers(table)
+    shown = _table(*mergers_text.headings(())[:3])
+    for heading in mergers_text.headings(tuple(ranked[0].protected) if ranked else ())[3:]:
+        shown.add_column(heading, justify="right", overflow="fold")
+    for merger in ranked:
+        shown.add_row(*mergers_text.cells(merger))
+    console.print(Text(f"Mergers · {headline(measurements.context)}", style="bold"))
+    console.print(shown)
+    for sentence in mergers_text.sentences(table, ranked):
+        console.print(Text(sentence, style="dim"))
 
 
 def print_table2(

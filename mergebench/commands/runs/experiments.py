@@ -18,6 +18,7 @@ from mergebench.experiment import (
     Experiment,
     Setting,
     check_attack,
+    every_merger,
     get_full_setting,
     get_setting,
     reproducing,
@@ -38,7 +39,8 @@ _UNSTATED = (
 def checked_experiment(options: argparse.Namespace) -> Experiment:
     """Return the checked experiment: every wrong name is reported before anything runs.
 
-    The verb has set `release`, the form of the updates, and `default_attacks`.
+    The verb has set `release`, the form of the updates, and `default_attacks`; None becomes every
+    merger that there is.
     """
     for plugin in options.plugin:
         registry().add_file(plugin)
@@ -113,6 +115,8 @@ def with_own_data(setting: Setting, options: argparse.Namespace) -> Setting:
 
 def _attacks(options: argparse.Namespace, setting: Setting) -> tuple[str, ...]:
     """Return the attacks as `attack@space`, each once; `InputError` for an unknown one."""
+    if options.default_attacks is None:
+        options.default_attacks = every_merger(setting.release)
     names = names_in(options.attacks) or options.default_attacks
     return tuple(dict.fromkeys("@".join(check_attack(name, setting.release)) for name in names))
 

@@ -28,16 +28,18 @@ from mergebench.experiment import (
 )
 from mergebench.measure import get_rule
 from mergebench.report import (
+    print_mergers,
     print_table1,
     print_table2,
     write_figure2,
+    write_mergers,
     write_recovery,
     write_table1,
     write_table2,
 )
 from mergebench.terminal import make_console
 
-_COUNTED = ("table1", "table2", "table3", "table4", "table5", "leaderboard")
+_COUNTED = ("table1", "table2", "table3", "table4", "table5", "leaderboard", "mergers")
 
 
 def makes_counts(command: str) -> bool:
@@ -94,6 +96,17 @@ def run_merges(options: argparse.Namespace) -> None:
         measured, folder, stem=stem(name, options, experiment), number=options.table
     )
     print_table2(measured, console, number=options.table)
+    say_written(console, files)
+
+
+def run_mergers(options: argparse.Namespace) -> None:
+    """Measure every merger and write their ranking."""
+    experiment, console = announced_experiment(options), make_console()
+    measured = measure_merges(experiment, Monitor(console), processes=options.jobs)
+    name = "mergers" if options.release == "lora" else "mergers_full"
+    folder = options.results / options.backbone
+    files = write_mergers(measured, folder, stem=stem(name, options, experiment))
+    print_mergers(measured, console)
     say_written(console, files)
 
 

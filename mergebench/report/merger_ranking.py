@@ -1,0 +1,92 @@
+"""Mergers in the order of what they keep of unprotected updates, and what a protection leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+
+from mergebench.measure import UNPROTECTED, Interval, bootstrap
+from mergebench.report.comparison import Comparison
+from mergebench.report.merged_accuracies import AttackInSpace, MergedCell, Table2
+
+_ByTask = Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankedMerger:
+    """One merger in one space.
+
+    `rank`: from 1, by the mean accuracy over all tasks of the unprotected merge, `kept`, whose
+    95 % interval over other tasks is `interval`. `behind`: how many points it is behind the first,
+    with the interval of that difference over the same tasks. Intervals are None with a single task.
+    `protected` and `comparisons`: by protection, as of `Table2`; None where not all was measured.
+    """
+
+    rank: int
+    column: AttackInSpace
+    kept: float
+    interval: Interval | None
+    behind: float
+    behind_interval: Interval | None
+    alpha: float
+    warnings: Mapping[str, int]
+    protected: Mapping[str, MergedCell | None]
+    comparisons: Mapping[str, Comparison | None]
+
+    @property
+    def ties_with_first(self) -> bool:
+        """Whether the distance to the first may be that of these tasks alone."""
+        return self.behind_interval is None or 0.0 in self.behind_interval
+
+
+def rank_mergers(table: Table2) -> tuple[RankedMerger, ...]:
+    """Return the mergers whose unprotected merge was measured, the best first.
+
+    Equal ones stay in the order of the columns.
+    """
+    kept = {column: _by_task(table, column) for column in table.columns}
+    measured = [column for column in table.columns if kept[column]]
+    measured.sort(key=lambda column: -fmean(kept[column].values()))
+    return tuple(_ranked(table, measured, kept))
+
+
+def _ranked(
+    table: Table2, columns: list[AttackInSpace], kept: Mapping[AttackInSpace, _ByTask]
+) -> Iterator[RankedMerger]:
+    for place, column in enumerate(columns):
+        own, first = kept[column], kept[columns[0]]
+        differences = [first[task] - own[task] for task in own]
+        cell = table.cells[UNPROTECTED, column]
+        guarded = [one for one in table.protections if one != UNPROTECTED]
+        yield RankedMerger(
+            rank=place + 1,
+            column=column,
+            kept=fmean(own.values()),
+            interval=bootstrap(list(own.values())),
+            behind=fmean(differences),
+            behind_interval=bootstrap(differences),
+            alpha=cell.alpha if cell else 0.0,
+            warnings=cell.warnings if cell else {},
+            protected={one: table.cells[one, column] for one in guarded},
+            comparisons={one: table.comparisons.get((one, column)) for one in guarded},
+        )
+
+
+def _by_task(table: Table2, column: AttackInSpace) -> dict[str, float]:
+    """Return the unprotected merge's accuracy by task in percent, mean over seeds.
+
+    Nothing if there is none, or if not all tasks were tested.
+    """
+    merges = {
+        id(view.merged): view.merged
+        for view in table.views
+        if view.merged.protection == UNPROTECTED
+        and (view.merged.attack, view.merged.space) == column
+    }
+    if not merges or any(set(one.correct) != set(table.tasks) for one in merges.values()):
+        return {}
+    return {
+        task: fmean(100 * one.correct[task] / one.sizes[task] for one in merges.values())
+        for task in table.tasks
+    }

@@ -1,0 +1,105 @@
+"""The ranking of mergers as files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mergebench.measure import Context, Interval, Measurements
+from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
+from mergebench.report.comparison import Comparison
+from mergebench.report.doubts import listed
+from mergebench.report.labels import FORM_IN_TITLE, protection_key
+from mergebench.report.latex import escape, text_table
+from mergebench.report.markdown import markdown_text, pipe_table
+from mergebench.report.merged_accuracies import MergedCell, Table2
+from mergebench.report.merger_ranking import RankedMerger, rank_mergers
+from mergebench.report.mergers_text import cells, headings, sentences
+from mergebench.report.spread import fixed
+from mergebench.report.table2 import table2
+from mergebench.report.writing import write_csv, write_text
+
+_DIGITS = 2
+
+
+def write_mergers(measurements: Measurements, folder: Path, stem: str) -> list[Path]:
+    """Write the ranking as Markdown, CSV and LaTeX.
+
+    Returns the files. Raises `InputError` when one cannot be written.
+    """
+    table, context = table2(measurements), measurements.context
+    ranked = rank_mergers(table)
+    return [
+        write_text(folder / f"{stem}.md", _markdown(table, ranked, context)),
+        _write_csv(folder / f"{stem}.csv", ranked, context),
+        write_text(folder / f"{stem}.tex", _latex(table, ranked, context, stem)),
+    ]
+
+
+def _markdown(table: Table2, ranked: Sequence[RankedMerger], context: Context) -> str:
+    lines = [[markdown_text(cell) for cell in cells(merger)] for merger in ranked]
+    said = "".join(f"- {markdown_text(one)}\n" for one in sentences(table, ranked))
+    return (
+        f"# Mergers{FORM_IN_TITLE[context.release]}\n\n"
+        f"{pipe_table([markdown_text(one) for one in _headings(ranked)], lines)}\n{said}\n"
+        f"## How it came about\n\n{markdown_caption(context)}"
+    )
+
+
+def _latex(table: Table2, ranked: Sequence[RankedMerger], context: Context, stem: str) -> str:
+    caption = f"{escape(' '.join(sentences(table, ranked)))} {latex_caption(context)}"
+    return latex_comment(context) + text_table(
+        _headings(ranked),
+        [cells(merger) for merger in ranked],
+        caption=caption,
+        label=f"tab:{context.backbone}-{stem}",
+    )
+
+
+def _headings(ranked: Sequence[RankedMerger]) -> tuple[str, ...]:
+    return headings(tuple(ranked[0].protected) if ranked else ())
+
+
+def _write_csv(file: Path, ranked: Sequence[RankedMerger], context: Context) -> Path:
+    protections = list(ranked[0].protected) if ranked else []
+    header = [
+        *("backbone", "release", "rank", "attack", "space", "all_accuracy"),
+        *("low_95", "high_95", "behind", "behind_low_95", "behind_high_95", "alpha_mean"),
+        "warnings",
+        *(f"{protection_key(one)}_{what}" for one in protections for what in _GUARDED),
+    ]
+    rows = [
+        [
+            *(context.backbone, context.release, merger.rank, *merger.column),
+            *_numbers(merger.kept, merger.interval),
+            *_numbers(merger.behind, merger.behind_interval),
+            fixed(merger.alpha, 4),
+            listed(merger.warnings),
+            *(
+                text
+                for one in protections
+                for text in _guarded(merger.protected[one], merger.comparisons[one])
+            ),
+        ]
+        for merger in ranked
+    ]
+    return write_csv(file, header, rows)
+
+
+_GUARDED = (
+    *("target", "target_low_95", "target_high_95"),
+    *("difference", "difference_low_95", "difference_high_95", "others"),
+)
+
+
+def _guarded(cell: MergedCell | None, against: Comparison | None) -> list[str]:
+    """Return what stands under `_GUARDED`; empty where not all was measured."""
+    target = ["", "", ""] if cell is None else _numbers(cell.target.mean, cell.interval)
+    lost = ["", "", ""] if against is None else _numbers(against.difference, against.interval)
+    others = None if cell is None or cell.others is None else cell.others.mean
+    return [*target, *lost, fixed(others, _DIGITS)]
+
+
+def _numbers(value: float, interval: Interval | None) -> list[str]:
+    ends = (None, None) if interval is None else (interval.low, interval.high)
+    return [fixed(one, _DIGITS) for one in (value, *ends)]

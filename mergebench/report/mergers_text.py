@@ -1,0 +1,83 @@
+"""The ranking of mergers as cells of text, and how to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mergebench.measure import UNPROTECTED, Interval
+from mergebench.report.doubts import legend, marks
+from mergebench.report.labels import attack_label, protection_label, space_label
+from mergebench.report.merged_accuracies import Table2
+from mergebench.report.merger_ranking import RankedMerger
+from mergebench.report.spread import MISSING, fixed
+
+
+def headings(protections: Sequence[str]) -> tuple[str, ...]:
+    """Return the headings of `cells`; `protections` without `none`."""
+    labels = [protection_label(one) for one in protections]
+    return (
+        *("rank", "merger", "space", "all tasks, unprotected", "behind the first", "α"),
+        *(text for label in labels for text in (f"target, {label}", "− unprotected", "others")),
+    )
+
+
+def cells(merger: RankedMerger) -> tuple[str, ...]:
+    """Return one line of the table, below `headings`."""
+    attack, space = merger.column
+    behind = "" if merger.rank == 1 else _points(merger.behind, merger.behind_interval)
+    tie = " ns" if merger.rank > 1 and merger.ties_with_first else ""
+    doubts = marks(merger.warnings)
+    return (
+        *(str(merger.rank), attack_label(attack), space_label(space)),
+        _points(merger.kept, merger.interval) + (f" {doubts}" if doubts else ""),
+        f"{behind}{tie}",
+        fixed(merger.alpha, 2),
+        *(text for protection in merger.protected for text in _guarded(merger, protection)),
+    )
+
+
+def sentences(table: Table2, ranked: Sequence[RankedMerger]) -> Iterator[str]:
+    """Yield how to read the table and what it says of the mergers."""
+    zero = "" if table.zero_shot is None else f" Zero-shot is {table.zero_shot:.1f}."
+    yield (
+        f"Mean test accuracy in percent over the {len(table.tasks)} tasks after merging their "
+        f"unprotected updates, by which mergers are ranked; coefficients and hyper-parameters are "
+        f"chosen on validation.{zero} In brackets 95 % intervals over other tasks like these; ns: "
+        "that the first is better may be chance. α: the chosen coefficient."
+    )
+    guarded = [one for one in table.protections if one != UNPROTECTED]
+    if guarded:
+        yield (
+            "Beside it, per protection, accuracy on the task whose update is protected, averaged "
+            f"over {len(table.targets)} choices of it, the difference to the unprotected merge on "
+            "the same tasks, and the mean of the other tasks."
+        )
+    ties = sum(merger.ties_with_first for merger in ranked[1:])
+    if len(ranked) > 1:
+        yield f"{ties} of {len(ranked) - 1} mergers cannot be told from the first."
+    whole = f"{len(ranked)} unprotected merges"
+    yield from legend({whole: _tally(ranked)}, table.inputs)
+
+
+def _tally(ranked: Sequence[RankedMerger]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for merger in ranked:
+        for kind in merger.warnings:
+            counts[kind] = counts.get(kind, 0) + 1
+    return counts
+
+
+def _guarded(merger: RankedMerger, protection: str) -> tuple[str, str, str]:
+    cell, against = merger.protected[protection], merger.comparisons[protection]
+    if cell is None:
+        return MISSING, MISSING, MISSING
+    difference = MISSING if against is None else _points(against.difference, against.interval)
+    chance = " ns" if against is not None and not against.significant else ""
+    others = fixed(cell.others.mean, 1) if cell.others else MISSING
+    return _points(cell.target.mean, cell.interval), difference + chance, others
+
+
+def _points(value: float, interval: Interval | None) -> str:
+    if interval is None:
+        return fixed(value, 1)
+    return f"{fixed(value, 1)} [{fixed(interval.low, 1)}, {fixed(interval.high, 1)}]"

@@ -1,0 +1,82 @@
+"""The ranking of mergers: its order, distances to the first, and what stands beside them."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from report_data import MEASUREMENTS, TASKS, UNPROTECTED
+
+from mergebench.contracts import Merger
+from mergebench.errors import InputError
+from mergebench.experiment import check_attack, every_merger
+from mergebench.measure import Measurements
+from mergebench.registry import registry
+from mergebench.report import print_mergers, write_mergers
+from mergebench.terminal import make_console
+
+
+def counts(*correct: int) -> dict[str, int]:
+    return dict(zip(TASKS, correct, strict=True))
+
+
+BEST = replace(UNPROTECTED, attack="tsv", space="core", correct=counts(120, 48, 20))
+"""60, 60 and 40 %: on every task 10 points or more above TA's 50, 40 and 30."""
+CLOSE = replace(UNPROTECTED, attack="ties", correct=counts(130, 40, 20))
+"""65, 50 and 40 %: ahead of the best on one task, behind on another."""
+RANKED = replace(MEASUREMENTS, merged=(*MEASUREMENTS.merged, CLOSE, BEST))
+
+
+def ranking(measurements: Measurements, folder: Path) -> pd.DataFrame:
+    write_mergers(measurements, folder, "mergers")
+    return pd.read_csv(folder / "mergers.csv")
+
+
+def test_mergers_stand_in_the_order_of_what_they_keep(tmp_path: Path) -> None:
+    found = ranking(RANKED, tmp_path)
+    assert list(found["attack"]) == ["tsv", "ties", "ta"]
+    assert list(found["rank"]) == [1, 2, 3]
+    means = [sum(m.correct[t] / m.sizes[t] for t in TASKS) / 3 for m in (BEST, CLOSE, UNPROTECTED)]
+    assert list(found["all_accuracy"]) == pytest.approx([100 * mean for mean in means], abs=0.006)
+
+
+def test_the_distance_to_the_first_is_paired_over_tasks(tmp_path: Path) -> None:
+    found = ranking(RANKED, tmp_path).set_index("attack")
+    assert found.loc["tsv", "behind"] == 0
+    assert found.loc["ties", "behind_low_95"] < 0 < found.loc["ties", "behind_high_95"]
+    assert found.loc["ta", "behind_low_95"] > 0
+    lines = (tmp_path / "mergers.md").read_text().splitlines()
+    assert next(line for line in lines if line.startswith("| 2 |")).split(" | ")[4].endswith("ns")
+    assert "ns" not in next(line for line in lines if line.startswith("| 3 |")).split(" | ")[4]
+    assert "1 of 2 mergers cannot be told from the first." in (tmp_path / "mergers.md").read_text()
+
+
+def test_what_a_protection_leaves_stands_beside_where_it_was_measured(tmp_path: Path) -> None:
+    found = ranking(RANKED, tmp_path).set_index("attack")
+    assert found.loc["ta", "trap2_target"] == 8
+    assert found.loc["ta", "trap2_difference"] == -32
+    assert found["trap2_target"].isna().tolist() == [True, True, False]
+
+
+def test_the_terminal_shows_the_same(tmp_path: Path) -> None:
+    console = make_console(io.StringIO(), width=160)
+    print_mergers(RANKED, console)
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    assert shown.index("TSV") < shown.index("TIES") < shown.index("TA ")
+
+
+def test_every_merger_is_a_choice_in_every_space_where_it_is_defined() -> None:
+    names = every_merger()
+    assert all("@".join(check_attack(name)) == name for name in names)
+    blind = [found.plugin for found in registry().all(Merger) if found.plugin.knowledge == "blind"]
+    assert {name.partition("@")[0] for name in names} <= {plugin.name for plugin in blind}
+    assert {"ta@full", "tsv@knots", "iso_c@core", "ram@full"} <= set(names)
+    full = every_merger("full")
+    assert set(full) < set(names)
+    assert {name for name in names if name.endswith("@core")}.isdisjoint(full)
+    with pytest.raises(InputError, match="needs low-rank factors"):
+        check_attack("ties@core", "full")
