@@ -22,7 +22,7 @@ from mergebench.train import TrainingRecipe
 from mergebench.updates.update import LowRank, Update
 
 ATTACKS = [found.plugin for found in registry().all(DataMerger)]
-FEW = {"steps": 2, "epochs": 1, "recipe": TINY}
+FEW = {"steps": 2, "epochs": 1, "batch_size": 4, "recipe": TINY}
 """What fields of these names are set to, so that attacks that train end soon."""
 NAMES = ("stripes", "dots", "waves")
 

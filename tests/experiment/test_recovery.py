@@ -135,7 +135,7 @@ def test_an_attack_that_starts_from_no_merge_has_a_curve_too(
     told = [note for note in found.context.notes if note.startswith("distil:ta looks at 2 images")]
     assert told == [
         "distil:ta looks at 2 images per class from split train; "
-        "LoRA of rank 4, learning rate 0.01, 2 steps of 16 images; tasks target."
+        "LoRA of rank 4, learning rate 0.01, 2 steps of 4 images; tasks target."
     ]
     cell = Merges(experiment, "trap2", "mnist", 0).cell(
         "distil:ta", "core", [("inputs_per_class", 2)]
