@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,8 +63,8 @@ class Store:
 
     def keys(self) -> tuple[str, ...]:
         """Return the keys of all cells, sorted."""
-        files = self.root.iterdir()
-        return tuple(sorted(file.stem for file in files if _NAME.fullmatch(file.name)))
+        names = os.listdir(self.root)
+        return tuple(sorted(name.removesuffix(".json") for name in names if _NAME.fullmatch(name)))
 
     def cells(self) -> Iterator[Cell]:
         """Yield all cells in the order of their keys; raises as `get`."""
