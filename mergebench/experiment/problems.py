@@ -48,6 +48,7 @@ class Problems:
             space=space,
             seed=seed,
             known=self._known,
+            base=lambda: self._backbone,
         )
 
     def with_data(
