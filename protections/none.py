@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mergebench.train import FineTuned, Losses, Step
+from mergebench.train import FineTuned, Losses, Step, nominal_losses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +17,4 @@ class Unprotected(FineTuned):
 
     def backward(self, step: Step) -> Losses:
         """Minimise the mean loss of the batch."""
-        loss = step.losses(1.0).mean()
-        loss.backward()
-        return Losses(nominal=float(loss.detach()))
+        return nominal_losses(step)

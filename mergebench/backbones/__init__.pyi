@@ -3,6 +3,8 @@ from .architecture_facts import ArchitectureFacts as ArchitectureFacts
 from .backbone import Backbone as Backbone
 from .bert import BertBackbone as BertBackbone
 from .bert import create_tower as create_tower
+from .block_paths import AttentionPaths as AttentionPaths
+from .block_paths import MlpPaths as MlpPaths
 from .clip import ClipBackbone as ClipBackbone
 from .clip import SplitAttention as SplitAttention
 from .clip import WordTokenizer as WordTokenizer
@@ -27,6 +29,7 @@ from .sources import find_source as find_source
 from .sources import resolution_of as resolution_of
 from .stem_outputs import Body as Body
 from .stem_outputs import StemOutputs as StemOutputs
+from .tower_parts import TowerParts as TowerParts
 from .tower_parts import joined as joined
 from .tower_shapes import site_shapes as site_shapes
 from .tower_shapes import tensor_shapes as tensor_shapes

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mergebench.backbones.block_paths import AttentionPaths, MlpPaths
+
 
 class TowerParts(ABC):
     """How the towers of one kind are taken apart.
@@ -44,6 +46,14 @@ class TowerParts(ABC):
 
         The parameters of a path's module are those of its step.
         """
+
+    def attentions(self) -> tuple[AttentionPaths, ...]:
+        """Return the attentions, from the first block on; none, for a kind that has none."""
+        return ()
+
+    def mlps(self) -> tuple[MlpPaths, ...]:
+        """Return the MLPs, from the first block on; none, for a kind that has none."""
+        return ()
 
     def run(self, block: Callable[..., Tensor], stream: Tensor) -> Tensor:
         """Return the stream behind one of `blocks`, or behind what computes as it does."""

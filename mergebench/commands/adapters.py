@@ -82,6 +82,12 @@ def _add_merge(verbs: Verbs) -> None:
         help="with --rank a folder",
     )
     adapters.add_argument("--force", action="store_true", help=_FORCE)
+    adapters.add_argument(
+        "--weights",
+        type=path_word,
+        metavar="FILE",
+        help="local weights of the backbone, for attacks that compare with them",
+    )
     add_plugin_option(adapters)
     add_insisting(adapters)
     adapters.set_defaults(run=Later("merging", "merge"))

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, final
 
 from mergebench.contracts.faults import blaming, broken
 from mergebench.contracts.merger import Knowledge
 from mergebench.contracts.on_rule import OnRule
 from mergebench.contracts.plugin import require
-from mergebench.errors import shape_text
+from mergebench.errors import InputError, shape_text
 from mergebench.seeding import generator
 
 if TYPE_CHECKING:
     import torch
 
+    from mergebench.backbones import Backbone
     from mergebench.updates import MergePath, Update
 
 
@@ -26,13 +27,16 @@ class Suspected:
 
     `place`: of the latter among `updates`, which are in the order of their tasks. `merged` returns
     `D` of the updates that it is given, by the rule and in the space that the attack is built on.
-    `seed`: of what an attack draws.
+    `seed`: of what an attack draws. `base` returns the backbone where it can be had. `kept`: what
+    attacks made of the protected update alone, by their options.
     """
 
     updates: tuple[Update, ...]
     place: int
     merged: Callable[[Sequence[Update]], Update]
     seed: int = 0
+    base: Callable[[], Backbone] | None = field(default=None, repr=False)
+    kept: dict[str, Update] = field(default_factory=dict, repr=False)
 
     @property
     def protected(self) -> Update:
@@ -43,6 +47,13 @@ class Suspected:
     def others(self) -> tuple[Update, ...]:
         """All other updates."""
         return (*self.updates[: self.place], *self.updates[self.place + 1 :])
+
+    @property
+    def backbone(self) -> Backbone:
+        """The backbone, which has to stay as it is; `InputError` where its weights are missing."""
+        if self.base is None:
+            raise InputError("the attack compares with the backbone, which it was not given")
+        return self.base()
 
     def with_protected(self, update: Update) -> tuple[Update, ...]:
         """Return all updates, with `update` in the place of the one that may be protected."""

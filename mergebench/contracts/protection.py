@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
@@ -35,9 +35,16 @@ class Protection(Plugin, ABC):
     @final
     def __call__(self, backbone: Backbone, task: Task, *, seed: int, progress: Progress) -> Release:
         """Return what `protect` does, held to its contract; `PluginError` if that is broken."""
+        return self.held(
+            backbone, task, lambda: self.protect(backbone, task, seed=seed, progress=progress)
+        )
+
+    @final
+    def held(self, backbone: Backbone, task: Task, make: Callable[[], Release]) -> Release:
+        """Return what `make` does for a task, held to the contract of `protect`."""
         where = f"on task {task.name}"
         with keeping_weights(type(self), backbone, where), blaming(type(self), where):
-            release = self.protect(backbone, task, seed=seed, progress=progress)
+            release = make()
         fault = _fault(release, backbone)
         if fault is not None:
             raise broken(type(self), where, fault)

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mergebench.backbones import Backbone
-from mergebench.contracts import DataMerger, Space
+from mergebench.contracts import DataMerger, Protection, Space
 from mergebench.experiment.settings import Setting
 from mergebench.experiment.trained_releases import TrainedReleases
 from mergebench.measure import UNPROTECTED
-from mergebench.merging import DataMergeProblem, InformedProblem, MergeProblem, UpdateMemory
+from mergebench.merging import (
+    DataMergeProblem,
+    InformedProblem,
+    MergeProblem,
+    UpdateMemory,
+    with_missing_as_zero,
+)
 from mergebench.progress import Progress
+from mergebench.registry import registry
 from mergebench.suites import Suite
+from mergebench.train import PostHoc
 from mergebench.updates import Update
 
 
@@ -28,6 +36,7 @@ class Problems:
         self._backbone = backbone
         self._suite = suite
         self._precision = setting.precision
+        self._adapters = setting.release == "lora"
         self._releases = releases
         self._known = UpdateMemory()
 
@@ -48,6 +57,7 @@ class Problems:
             space=space,
             seed=seed,
             known=self._known,
+            base=lambda: self._backbone,
         )
 
     def with_data(
@@ -77,9 +87,12 @@ class Problems:
     def _released(
         self, protection: str, target: str | None, seed: int, progress: Progress
     ) -> list[Update]:
-        return [
+        """Return the updates; beside the checkpoint that one adapter became, others lack sites."""
+        updates = [
             self._releases.update(
                 protection if task == target else UNPROTECTED, task, seed, progress
             )
             for task in self._suite.task_names
         ]
+        post_hoc = issubclass(registry().get(Protection, protection), PostHoc)
+        return with_missing_as_zero(updates) if post_hoc and self._adapters else updates

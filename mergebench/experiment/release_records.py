@@ -21,6 +21,11 @@ RECORD_FORMAT = 2
 
 Record = dict[str, Any]
 
+_ABOUT_THE_FOLDER = (
+    *("backbone", "sites", "protection"),
+    *("format", "inputs_sha256", "update_sha256"),
+)
+
 
 def write_trained(
     update: Update,
@@ -56,6 +61,11 @@ def find_record(folder: Path, inputs: Mapping[str, Any], backbone: Backbone) -> 
     except ValueError as error:
         raise _damaged(folder, f"{RECORD_NAME}: {error}") from error
     return record if "format" in record else _adopt(folder, record, inputs, backbone)
+
+
+def training_of(record: Record) -> Record:
+    """Return what a record says of the training, without what the update was trained from."""
+    return {name: value for name, value in record.items() if name not in _ABOUT_THE_FOLDER}
 
 
 def load_trained(folder: Path, record: Record, backbone: Backbone) -> Update:

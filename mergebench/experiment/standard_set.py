@@ -1,4 +1,4 @@
-"""The standard set of attacks, by what an attacker knows and is given: `worst_case`, version 1."""
+"""The standard set of attacks, by what an attacker knows and is given: `worst_case`, version 2."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mergebench.measure import Level
 if TYPE_CHECKING:
     from mergebench.train import ReleaseKind
 
-WORST_CASE = 1
+WORST_CASE = 2
 """Version of the set: raised whenever an attack comes, goes or changes."""
 
 YARDSTICKS = ("leave_out:ta@full", "leave_out:tsv@full")
@@ -22,6 +22,9 @@ _INFORMED = (
     *("hold:ta@full", "hold:tsv@full", "restore:ta@full", "restore:tsv@full"),
     *("project:ta@full", "project:tsv@full"),
 )
+_INFORMED_FULL = (*_INFORMED, "realign:ta@full", "realign:tsv@full")
+"""Only what has changes of biases too can be rearranged, which adapters do not have."""
+
 _UNLABELLED = (
     *("regmean@full", "chain_of_merges@full", "chain_of_merges_outputs@full", "prodistill@full"),
 )
@@ -35,10 +38,11 @@ def levels(release: ReleaseKind, *, data: Sequence[DataUse] = ("none",)) -> tupl
 
     The attacks with data are for adapters, whatever the `release`.
     """
-    blind = TABLE2 if release == "lora" else TABLE4
+    lora = release == "lora"
+    blind, informed = (TABLE2, _INFORMED) if lora else (TABLE4, _INFORMED_FULL)
     every = (
         Level(knowledge="blind", data="none", attacks=blind),
-        Level(knowledge="informed", data="none", attacks=_INFORMED),
+        Level(knowledge="informed", data="none", attacks=informed),
         Level(knowledge="blind", data="unlabelled", attacks=_UNLABELLED),
         Level(knowledge="informed", data="unlabelled", attacks=_INFORMED_UNLABELLED),
         Level(knowledge="informed", data="labelled", attacks=("finetune@full",)),

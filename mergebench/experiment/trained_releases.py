@@ -5,20 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from mergebench.backbones import Backbone
-from mergebench.contracts import blaming
+from mergebench.contracts import Release, blaming
 from mergebench.experiment.making import Making
 from mergebench.experiment.release_records import (
     Record,
     find_record,
     load_trained,
+    training_of,
     write_trained,
 )
 from mergebench.experiment.releases import load_release
 from mergebench.experiment.settings import Setting
 from mergebench.files import check_writable, remove_leftovers
-from mergebench.measure import Method, plain, sha256_of
+from mergebench.measure import UNPROTECTED, Method, plain, sha256_of
 from mergebench.progress import Progress
 from mergebench.suites import Suite
+from mergebench.train import PostHoc
 from mergebench.updates import Update
 
 
@@ -88,7 +90,7 @@ class TrainedReleases:
             return find_record(folder, inputs, self._backbone)
 
         def train() -> Record:
-            release = method(self._backbone, own, seed=seed, progress=progress)
+            release = self._released(protection, task, seed, progress)
             with blaming(type(method), f"on task {task}"):
                 told = plain(release.record)
             write_trained(release.update, folder, self._backbone, inputs, told)
@@ -97,3 +99,20 @@ class TrainedReleases:
             return record
 
         return folder, self._making.found_or_made(folder.name, find, train)
+
+    def _released(self, protection: str, task: str, seed: int, progress: Progress) -> Release:
+        """Return what a protection releases; one that starts from an unprotected update takes ours.
+
+        That is the update which it would train, of equal recipe, task and seed.
+        """
+        method, own = self._setting.protection(protection), self._suite.task(task)
+        recipe = self._setting.options(UNPROTECTED)["recipe"]
+        if not (
+            isinstance(method, PostHoc) and method.starts_from_plain and method.recipe == recipe
+        ):
+            return method(self._backbone, own, seed=seed, progress=progress)
+        trained = Release(
+            update=self.update(UNPROTECTED, task, seed, progress),
+            record=training_of(self.record(UNPROTECTED, task, seed, progress)),
+        )
+        return method.after(trained, self._backbone, own, seed=seed)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from mergebench.backbones import Backbone
 from mergebench.contracts import InformedMerger, Space, Suspected
 from mergebench.merging.memory import UpdateMemory
 from mergebench.merging.merged_sets import MergedSets
@@ -15,8 +16,8 @@ class InformedProblem(Problem[InformedMerger]):
     """`T` updates in one space, of which that at `place` may be protected.
 
     `known`: as of `MergeProblem`, which merges those of the updates that an attack asks for; what
-    it finds out about a set of them serves all hyper-parameters. Raises `InputError` when the
-    updates do not agree in sites, shapes or dtypes.
+    it finds out about a set of them serves all hyper-parameters. `base`: as of `Suspected`. Raises
+    `InputError` when the updates do not agree in sites, shapes or dtypes.
     """
 
     def __init__(
@@ -27,6 +28,7 @@ class InformedProblem(Problem[InformedMerger]):
         space: Space,
         seed: int = 0,
         known: UpdateMemory | None = None,
+        base: Callable[[], Backbone] | None = None,
     ) -> None:
         check_compatible(updates)
         self.updates = tuple(updates)
@@ -34,6 +36,9 @@ class InformedProblem(Problem[InformedMerger]):
         self.space = space
         self.seed = seed
         self._sets = MergedSets(space, seed, known)
+        known = UpdateMemory() if known is None else known
+        self._kept = known.of("made of it", self.updates[place].sha256)
+        self._base = base
 
     def path(self, attack: InformedMerger) -> MergePath:
         """Return the path of `attack`.
@@ -48,6 +53,8 @@ class InformedProblem(Problem[InformedMerger]):
                 place=self.place,
                 merged=lambda updates: self._sets.merged(updates, rule),
                 seed=self.seed,
+                kept=self._kept,
+                base=self._base,
             )
         )
 

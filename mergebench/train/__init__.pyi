@@ -8,6 +8,8 @@ from .lora import LoraTower as LoraTower
 from .objective import Losses as Losses
 from .objective import Objective as Objective
 from .objective import Step as Step
+from .objective import nominal_losses as nominal_losses
+from .post_hoc import PostHoc as PostHoc
 from .recipe import FullRecipe as FullRecipe
 from .recipe import PaperFullRecipe as PaperFullRecipe
 from .recipe import PaperRecipe as PaperRecipe

@@ -68,6 +68,11 @@ class FullTower:
         """Return the embeddings as `embed`: there is no dropout, and no mask to draw."""
         return self.embed(hidden, scale)
 
+    def squared_norm(self) -> Tensor:
+        """Return `‖W - W0‖²` over every trained parameter, with its gradient."""
+        changes = [weight - self._start[name] for name, weight in self._trained.items()]
+        return torch.stack([change.square().sum() for change in changes]).sum()
+
     @torch.no_grad()
     def update(self, label: str) -> Update:
         """Return `W - W0` of every trained parameter, on the CPU."""

@@ -97,6 +97,15 @@ class LoraTower:
                 layer.lora_dropout.eval()
         return embeddings.float()
 
+    def squared_norm(self) -> Tensor:
+        """Return `‖BA‖²` over all sites, scalings included, with its gradient."""
+        parts = []
+        for layer in self._layers.values():
+            up, down = layer.lora_B[_ADAPTER].weight, layer.lora_A[_ADAPTER].weight
+            grams = (up.T @ up) * (down @ down.T)
+            parts.append(layer.scaling[_ADAPTER] ** 2 * grams.sum())
+        return torch.stack(parts).sum()
+
     @torch.no_grad()
     def update(self, label: str) -> Update:
         """Return a copy of the adapter as an update on the CPU, its scaling folded into B."""

@@ -83,3 +83,10 @@ class Objective(ABC):
     @abstractmethod
     def backward(self, step: Step) -> Losses:
         """Call `backward` on what is to be minimised and return the losses."""
+
+
+def nominal_losses(step: Step) -> Losses:
+    """Accumulate the gradient of the batch's mean loss at nominal scale, and return that."""
+    loss = step.losses(1.0).mean()
+    loss.backward()
+    return Losses(nominal=float(loss.detach()))

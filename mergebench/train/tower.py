@@ -51,6 +51,9 @@ class Tower(Protocol):
         Equal seeds give equal masks at every `scale`.
         """
 
+    def squared_norm(self) -> Tensor:
+        """Return `‖ΔW‖²` over all that is trained, a scalar with a gradient."""
+
     def update(self, label: str) -> Update:
         """Return a copy of the change as an update on the CPU."""
 

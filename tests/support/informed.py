@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from small_tower import small_backbone
 from synthetic import dense, distance, low_rank
 
 from mergebench.contracts import Merger, Space
@@ -30,7 +31,9 @@ def updates(*, factors_only: bool = True, dtype: torch.dtype = torch.float64) ->
 
 
 def problem(given: list[Update], space: str = "full") -> InformedProblem:
-    return InformedProblem(given, place=PLACE, space=registry().get(Space, space)())
+    """Return the problem on a backbone that has none of these sites."""
+    where = registry().get(Space, space)()
+    return InformedProblem(given, place=PLACE, space=where, base=small_backbone)
 
 
 def difference(first: Update, second: Update) -> float:

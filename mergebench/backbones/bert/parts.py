@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
+from mergebench.backbones.block_paths import AttentionPaths, MlpPaths
 from mergebench.backbones.tower_parts import TowerParts
 
 
@@ -32,6 +33,26 @@ class BertParts(TowerParts):
         """Return the layers of the encoder."""
         layers = self.tower.encoder.layer
         return {f"encoder.layer.{index}": layer for index, layer in enumerate(layers)}
+
+    def attentions(self) -> tuple[AttentionPaths, ...]:
+        """Return the attention of every layer."""
+        return tuple(
+            AttentionPaths(
+                query=f"{path}.attention.self.query",
+                key=f"{path}.attention.self.key",
+                value=f"{path}.attention.self.value",
+                output=f"{path}.attention.output.dense",
+                heads=self.tower.config.num_attention_heads,
+            )
+            for path in self.blocks()
+        )
+
+    def mlps(self) -> tuple[MlpPaths, ...]:
+        """Return the MLP of every layer."""
+        return tuple(
+            MlpPaths(first=f"{path}.intermediate.dense", second=f"{path}.output.dense")
+            for path in self.blocks()
+        )
 
     def run(self, block: Callable[..., Tensor], stream: Tensor) -> Tensor:
         """Return the stream behind a layer, zero again where there is no token."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from mergebench.backbones.block_paths import AttentionPaths, MlpPaths
 from mergebench.backbones.tower_parts import TowerParts
 
 
@@ -26,6 +27,27 @@ class VitParts(TowerParts):
         """Return the residual blocks."""
         layers = self.tower.transformer.resblocks
         return {f"transformer.resblocks.{index}": layer for index, layer in enumerate(layers)}
+
+    def attentions(self) -> tuple[AttentionPaths, ...]:
+        """Return the attention of every residual block."""
+        layers = self.tower.transformer.resblocks
+        return tuple(
+            AttentionPaths(
+                query=f"{path}.attn.q_proj",
+                key=f"{path}.attn.k_proj",
+                value=f"{path}.attn.v_proj",
+                output=f"{path}.attn.out_proj",
+                heads=layer.attn.heads,
+            )
+            for path, layer in zip(self.blocks(), layers, strict=True)
+        )
+
+    def mlps(self) -> tuple[MlpPaths, ...]:
+        """Return the MLP of every residual block."""
+        return tuple(
+            MlpPaths(first=f"{path}.mlp.c_fc", second=f"{path}.mlp.c_proj")
+            for path in self.blocks()
+        )
 
     def suffix(self, stream: Tensor) -> Tensor:
         """Return what the last norm, pooling and projection make of it."""
@@ -54,6 +76,14 @@ class ConvNextParts(TowerParts):
                 found[f"{path}.downsample"] = stage.downsample
             found |= {f"{path}.blocks.{index}": block for index, block in enumerate(stage.blocks)}
         return found
+
+    def mlps(self) -> tuple[MlpPaths, ...]:
+        """Return the MLP of every residual block."""
+        return tuple(
+            MlpPaths(first=f"{path}.mlp.fc1", second=f"{path}.mlp.fc2")
+            for path in self.blocks()
+            if not path.endswith(".downsample")
+        )
 
     def suffix(self, stream: Tensor) -> Tensor:
         """Return what the last norm, pooling and projection make of it."""

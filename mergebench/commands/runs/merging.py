@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
-from mergebench.backbones import site_shapes, tensor_shapes
+from mergebench.backbones import load_backbone, site_shapes, tensor_shapes
 from mergebench.commands.numbers import finite
 from mergebench.commands.runs.adapters import load_adapter
 from mergebench.commands.runs.merged_files import check_output, warn, write_merged
@@ -35,7 +36,7 @@ def run_merge(options: argparse.Namespace) -> None:
     updates = _loaded(adapters, options)
     place = adapters.index(options.protected) if options.protected else None
     try:
-        problem = _problem(updates, registry().get(Space, space)(), options.seed, weights, place)
+        problem = _problem(updates, registry().get(Space, space)(), options, weights, place)
         path = problem.path(merger)
     except ArithmeticError as error:
         raise InputError(f"{error}; the updates are too large for their dtype") from error
@@ -110,11 +111,17 @@ def _check_protected(
 
 
 def _problem(
-    updates: Sequence[Update], space: Space, seed: int, weights: Sequence[float], place: int | None
+    updates: Sequence[Update],
+    space: Space,
+    options: argparse.Namespace,
+    weights: Sequence[float],
+    place: int | None,
 ) -> Problem[Any]:
     """Return the problem of a `Merger`, or of an `InformedMerger` where a place is protected."""
+    seed = options.seed
     if place is not None:
-        return InformedProblem(updates, place=place, space=space, seed=seed)
+        base = partial(load_backbone, options.backbone, weights=options.weights)
+        return InformedProblem(updates, place=place, space=space, seed=seed, base=base)
     coefficients = None if weights == [1.0] * len(weights) else weights
     room = Room(0)  # nothing is merged a second time
     return MergeProblem(updates, space=space, seed=seed, coefficients=coefficients, room=room)

@@ -1,0 +1,188 @@
+"""What undoing gives back: the function, whatever maps a protection drew, and a merge."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+from informed import difference
+from small_encoder import tiny_encoder, token_ids
+from small_tower import full_updates, small_backbone, tasks_of
+from torch import Tensor
+from torch.func import functional_call
+
+from attacks.realign import Realign
+from attacks.task_arithmetic import TaskArithmetic
+from attacks.ties import Ties
+from mergebench.backbones import Backbone
+from mergebench.contracts import Space
+from mergebench.errors import InputError
+from mergebench.merging import InformedProblem
+from mergebench.registry import registry
+from mergebench.symmetries import Checkpoint, pair_paths
+from mergebench.train import PostHoc
+from mergebench.updates import Dense, Update
+from protections.mergelock import MergeLock
+from protections.params import Params
+
+PROTECTIONS = [
+    *(Params(attention=variant) for variant in ("none", "diagonal", "symmetric", "nonsymmetric")),
+    *(MergeLock(kappa=kappa) for kappa in (2.0, 10.0)),
+]
+ATTENTION = PROTECTIONS[1:]
+RULE = TaskArithmetic()
+
+
+def _named(protection: PostHoc) -> str:
+    own = {name: value for name, value in protection.options().items() if name != "recipe"}
+    return f"{protection.name}-{'-'.join(map(str, own.values()))}"
+
+
+def trained(backbone: Backbone, size: float = 0.2, seed: int = 0) -> Update:
+    """Return a change of every trained tensor of that relative norm, float64."""
+    draws, sites = torch.Generator().manual_seed(seed), {}
+    for name, weight in backbone.tensors.items():
+        noise = torch.randn(weight.shape, generator=draws, dtype=torch.float64)
+        sites[name] = Dense(delta=size * float(weight.detach().norm()) * noise / noise.norm())
+    return Update(sites=sites, label=f"trained {seed}")
+
+
+def protected(protection: PostHoc, backbone: Backbone, update: Update, seed: int = 0) -> Update:
+    return protection.changed(backbone, update, (protection.name, seed, "task"))
+
+
+def realigned(backbone: Backbone, update: Update, method: str = "gauge") -> Update:
+    return Realign(method=method).realigned(Checkpoint(backbone=backbone, update=update))
+
+
+def embeddings(backbone: Backbone, update: Update) -> Tensor:
+    """Return what the tower makes of some inputs in float64."""
+    checkpoint = Checkpoint(backbone=backbone, update=update)
+    weights = {path: checkpoint.released(path) for path in backbone.tensor_paths.values()}
+    if backbone.name == "small":
+        prepared = backbone.prepare(tasks_of(1)[0].splits["val"].inputs).double()
+    else:
+        prepared = backbone.prepare(token_ids(20))
+    with torch.no_grad():
+        found: Tensor = functional_call(copy.deepcopy(backbone.tower).double(), weights, prepared)
+    return found
+
+
+def distance(first: Tensor, second: Tensor) -> float:
+    return float((first - second).norm() / second.norm())
+
+
+@pytest.fixture(scope="module", params=["vit", "bert"])
+def backbone(request: pytest.FixtureRequest) -> Backbone:
+    return small_backbone() if request.param == "vit" else tiny_encoder()
+
+
+@pytest.mark.parametrize("protection", PROTECTIONS, ids=_named)
+def test_undoing_keeps_the_function_and_forgets_the_seed(backbone, protection) -> None:
+    update = trained(backbone)
+    expected, plain = embeddings(backbone, update), realigned(backbone, update)
+    assert distance(embeddings(backbone, plain), expected) < 1e-10
+    for seed in (0, 1):
+        hidden = protected(protection, backbone, update, seed)
+        assert difference(hidden, update) > 0.1
+        assert distance(embeddings(backbone, hidden), expected) < 1e-9
+        undone = realigned(backbone, hidden)
+        assert distance(embeddings(backbone, undone), expected) < 1e-9
+        assert difference(undone, plain) < 1e-6, "it depends on what the protection drew"
+    assert plain.norm() <= update.norm() * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("protection", ATTENTION, ids=_named)
+def test_aga_brings_the_weights_near_and_changes_the_function(backbone, protection) -> None:
+    update = trained(backbone)
+    hidden = protected(protection, backbone, update)
+    expected = embeddings(backbone, update)
+    errors = {}
+    for method in ("permutation", "aga", "gauge"):
+        undone = realigned(backbone, hidden, method)
+        errors[method] = distance(embeddings(backbone, undone), expected)
+        assert (undone.norm() < 1.01 * update.norm()) == (method != "permutation")
+    assert errors["gauge"] < 1e-9 < errors["permutation"] * 1e9 < errors["aga"] * 1e9
+    assert errors["aga"] > 1e-3
+
+
+def test_permuted_units_are_put_back(backbone) -> None:
+    update = trained(backbone)
+    hidden = protected(Params(attention="none"), backbone, update)
+    assert difference(hidden, update) > 0.1
+    for method in ("permutation", "aga", "gauge"):
+        undone = realigned(backbone, hidden, method)
+        for mlp in backbone.parts.mlps():
+            for path in (f"{mlp.first}.weight", f"{mlp.first}.bias", f"{mlp.second}.weight"):
+                name = {path: name for name, path in backbone.tensor_paths.items()}[path]
+                torch.testing.assert_close(
+                    undone.sites[name].dense(), update.sites[name].dense(), rtol=0, atol=1e-14
+                )
+
+
+@pytest.mark.parametrize("size", [0.02, 0.2, 0.5])
+def test_the_gauge_is_at_a_minimum(backbone, size) -> None:
+    """No small map inside a head brings the pair nearer, and its product is unchanged."""
+    update = trained(backbone, size)
+    hidden = protected(MergeLock(kappa=10.0), backbone, update)
+    undone = Checkpoint(backbone=backbone, update=realigned(backbone, hidden))
+    draws = torch.Generator().manual_seed(2)
+    for both in pair_paths(backbone.parts):
+        for paths in both:
+            base, pair = paths.read(undone.pretrained), paths.read(undone.released)
+            before = paths.read(Checkpoint(backbone=backbone, update=update).released)
+            assert distance(pair.product(), before.product()) < 1e-9
+            identity = torch.eye(pair.left.shape[1], dtype=torch.float64)
+            least = _objective(pair, base)
+            for _ in range(5):
+                noise = torch.randn(identity.shape, generator=draws, dtype=torch.float64)
+                for step in (1e-4, -1e-4):
+                    assert _objective(pair.mapped(identity + step * noise), base) > least
+
+
+def _objective(pair, base) -> float:
+    return float((pair.left - base.left).square().sum() + (pair.right - base.right).square().sum())
+
+
+def test_a_merge_with_a_protected_update_is_that_of_the_unprotected_one(backbone) -> None:
+    updates = [trained(backbone, seed=seed) for seed in range(3)]
+    hidden = protected(Params(attention="nonsymmetric"), backbone, updates[1])
+    space = registry().get(Space, "full")()
+
+    def merged(own: Update, base: Backbone | None = backbone) -> Update:
+        given = [updates[0], own, updates[2]]
+        load = None if base is None else lambda: base
+        problem = InformedProblem(given, place=1, space=space, base=load)
+        return problem.path(Realign(rule=RULE)).at(0.4)
+
+    assert difference(merged(hidden), merged(updates[1])) < 1e-6
+    with pytest.raises(InputError, match="compares with the backbone, which it was not given"):
+        merged(hidden, base=None)
+
+
+def test_it_is_realigned_once_for_all_points(monkeypatch) -> None:
+    backbone, calls = small_backbone(), []
+    monkeypatch.setattr(Realign, "realigned", lambda self, one: calls.append(self) or one.update)
+    given = full_updates(3)
+    space = registry().get(Space, "full")()
+    problem = InformedProblem(given, place=1, space=space, base=lambda: backbone)
+    for rule in (RULE, Ties(top_k=10), Ties(top_k=20)):
+        problem.path(Realign(rule=rule))
+    problem.path(Realign(rule=RULE, method="aga"))
+    assert len(calls) == 2
+
+
+def test_what_was_changed_in_part_was_not_rearranged() -> None:
+    """An adapter has changes of weights alone, and keeps its factors."""
+    backbone = small_backbone()
+    update = trained(backbone)
+    weights = {site: update.sites[site] for site in backbone.sites}
+    some = replace(update, sites=weights)
+    assert realigned(backbone, some) is some
+
+
+def test_a_wrong_method_is_refused() -> None:
+    with pytest.raises(InputError, match="attack realign: method is 'x'; choose from: permutation"):
+        Realign(method="x")

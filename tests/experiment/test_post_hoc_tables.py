@@ -1,0 +1,90 @@
+"""Protections of full checkpoints in a table: from the unprotected update, raw and undone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from miniature import FEW_IMAGES, PROTOCOL, SETTING, TASKS
+from rich.console import Console
+
+from mergebench.experiment import Experiment, levels
+from mergebench.experiment import experiment as experiment_module
+from mergebench.experiment.monitor import Monitor
+from mergebench.experiment.runner import measure_merges, measure_standalone
+from mergebench.progress import Silent
+from mergebench.train import FullRecipe, record
+from mergebench.updates import Dense
+
+ATTACKS = ("ta@full", "realign:ta@full")
+FULL = FullRecipe(
+    learning_rate=3e-4,
+    steps=6,
+    batch_size=16,
+    warmup_steps=1,
+    evaluate_every=6,
+    probe_inputs=2,
+    precision="fp32",
+)
+
+
+@pytest.fixture(autouse=True)
+def _short_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure two scales in place of 41."""
+    monkeypatch.setattr(record, "CURVE_SCALES", (0.0, 1.0))
+
+
+def experiment_in(store: Path, *, full: bool) -> Experiment:
+    experiment_module._workbench.cache_clear()
+    return Experiment(
+        backbone="mini_vit",
+        setting=replace(SETTING, recipe=FULL) if full else SETTING,
+        protocol=replace(PROTOCOL, alphas=(0.2, 0.5)),
+        seeds=(0,),
+        store=store,
+        command="mergebench table4",
+        tasks=TASKS,
+        attacks=ATTACKS,
+        protections=("mergelock",),
+        plugins=(FEW_IMAGES,),
+    )
+
+
+@pytest.mark.parametrize(
+    "full", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["full", "lora"]
+)
+def test_undone_merges_are_those_of_unprotected_updates(tmp_path: Path, full: bool) -> None:
+    experiment = experiment_in(tmp_path, full=full)
+    monitor = Monitor(Console(file=StringIO(), width=200))
+    alone = measure_standalone(experiment, monitor, processes=1)
+    merged = measure_merges(experiment, monitor, processes=1).merged
+    found = {(row.attack, row.protection, row.target): row for row in merged}
+    for task in TASKS:
+        plain = found["ta", "none", None]
+        undone, raw = (found[name, "mergelock", task] for name in ("realign:ta", "ta"))
+        assert raw.correct != plain.correct
+        for own, count in undone.correct.items():
+            assert abs(count - plain.correct[own]) <= 1
+    counts = {(one.release, one.task): one for one in alone.standalone}
+    for task in TASKS:
+        assert counts["mergelock", task].correct == counts["none", task].correct
+        assert not counts["mergelock", task].warnings
+    bench = experiment.workbench()
+    plain, locked = (bench.release(name, TASKS[0], 0, Silent()) for name in ("none", "mergelock"))
+    assert set(plain.sites) <= set(locked.sites)
+    assert all(isinstance(change, Dense) for change in locked.sites.values())
+    known = bench.training_record("mergelock", TASKS[0], 0, Silent())
+    assert known["protection"]["name"] == "mergelock"
+    assert known["losses"] == bench.training_record("none", TASKS[0], 0, Silent())["losses"]
+    assert locked.norm() > 2 * plain.norm()
+
+
+def test_full_checkpoints_are_realigned_by_the_standard_set() -> None:
+    attacks = {
+        release: [name for level in levels(release) for name in level.attacks]
+        for release in ("full", "lora")
+    }
+    assert {"realign:ta@full", "realign:tsv@full"} <= {*attacks["full"]}
+    assert not [name for name in attacks["lora"] if name.startswith("realign")]
