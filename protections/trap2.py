@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-import torch
-
-from mergebench.errors import InputError, check_range
-from mergebench.train import FineTuned, Losses, Step
-
-_RANGES = (
-    *(("strength", 0, 1_000_000), ("cap", 0, 1_000_000), ("delay", 0, 1), ("ramp", 0, 1)),
-    *(("scale_min", 1e-6, 1), ("scale_max", 1, 1000)),
-)
-"""Options and the least and the largest value at which the loss can still be computed."""
+from mergebench.errors import InputError
+from mergebench.train import FineTuned, Losses, Step, TrapOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trap2(FineTuned):
+class Trap2(TrapOptions, FineTuned):
     """Minimises `L(W0 + ΔW) - λ E_s[w(s) L(W0 + s ΔW)]`.
 
     `strength` is λ, calibrated to the logit scale of the loss. `s` is uniform on
@@ -42,40 +31,19 @@ class Trap2(FineTuned):
         "Jang et al., ICML 2026, Making Models Unmergeable via Scaling-Sensitive Loss Landscape"
     )
 
-    strength: float = 0.01
-    scale_min: float = 0.05
-    scale_max: float = 2.0
-    band: float = 0.05
-    weighting: Literal["inverse", "inverse_sqrt", "one"] = "inverse"
-    scales_per_step: int = 1
-    cap: float = 0.0
-    delay: float = 0.0
-    ramp: float = 0.0
-    until: float = 1.0
-
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if not 0 < self.scale_min <= 1 - self.band <= 1 + self.band <= self.scale_max:
-            raise InputError(
-                f"trap2: scales [{self.scale_min}, {self.scale_max}] without the band "
-                f"1 ± {self.band} leave no scale on one side; widen them"
-            )
-        if self.weighting not in ("inverse", "inverse_sqrt", "one"):
-            raise InputError(f"trap2: weighting is {self.weighting!r}: inverse, inverse_sqrt, one")
-        for name, least, most in _RANGES:
-            check_range(f"trap2: {name}", getattr(self, name), least, most)
-        if not self.delay < self.until <= 1:
-            raise InputError(
-                f"trap2: delay {self.delay} and until {self.until} leave no step; "
-                "0 <= delay < until <= 1 is needed"
-            )
-        size = self.recipe.batch_size
-        check_range("trap2: scales_per_step", self.scales_per_step, 1, size)
+        super().__post_init__()
         if self.scales_per_step > 1 and self.recipe.draws_masks:
             raise InputError(
                 "trap2: scales_per_step > 1 needs recipe.dropout 0, because the groups of a batch "
                 "cannot repeat the dropout masks of the whole"
             )
+
+    @property
+    def most_scales(self) -> int:
+        """The largest possible `scales_per_step`: one for every input of a batch."""
+        return self.recipe.batch_size
 
     @property
     def seeks_failure(self) -> bool:
@@ -91,37 +59,10 @@ class Trap2(FineTuned):
             return Losses(nominal=float(nominal.detach()))
         size, draws = len(step.labels), step.generator("scale")
         total = 0.0
-        for group in _groups(size, self.scales_per_step):
+        for group in self.groups(size):
             scale = self.draw_scale(draws)
             losses = step.losses(scale, group)
             capped = losses.clamp(max=self.cap * step.guessing_loss) if self.cap > 0 else losses
             (-strength * self.weight(scale) * capped.sum() / size).backward()
             total += float(losses.detach().sum())
         return Losses(nominal=float(nominal.detach()), off_nominal=total / size)
-
-    def strength_at(self, done: float) -> float:
-        """Return λ after the fraction `done` of the steps."""
-        if not self.delay <= done < self.until:
-            return 0.0
-        risen = (done - self.delay) / self.ramp if self.ramp > 0 else 1.0
-        return self.strength * min(1.0, risen)
-
-    def draw_scale(self, generator: torch.Generator) -> float:
-        """Return one s, uniform on the two intervals together."""
-        below, above = 1 - self.band - self.scale_min, self.scale_max - 1 - self.band
-        position = float(torch.rand((), generator=generator, dtype=torch.float64)) * (below + above)
-        return self.scale_min + position + (2 * self.band if position >= below else 0.0)
-
-    def weight(self, scale: float) -> float:
-        """Return w(s)."""
-        return {"inverse": 1 / scale, "inverse_sqrt": 1 / math.sqrt(scale), "one": 1.0}[
-            self.weighting
-        ]
-
-
-def _groups(size: int, count: int) -> Iterator[slice]:
-    """Yield `count` slices of nearly equal length that cover `range(size)`, none of them empty."""
-    bounds = [round(size * index / count) for index in range(count + 1)]
-    for start, stop in pairwise(bounds):
-        if stop > start:
-            yield slice(start, stop)

@@ -21,3 +21,4 @@ from .record import CURVE_SCALES as CURVE_SCALES
 from .round_robin import train_in_turn as train_in_turn
 from .steps import train_to_the_end as train_to_the_end
 from .tower import Tower as Tower
+from .trap_options import TrapOptions as TrapOptions

@@ -15,6 +15,7 @@ from .huggingface_names import huggingface_module as huggingface_module
 from .huggingface_names import open_clip_tensor as open_clip_tensor
 from .merge_path import MergePath as MergePath
 from .merge_path import added as added
+from .saved_heads import beyond_heads as beyond_heads
 from .truncation import LEAST_GAP as LEAST_GAP
 from .truncation import Truncated as Truncated
 from .truncation import relative_gap as relative_gap

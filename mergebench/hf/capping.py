@@ -1,0 +1,74 @@
+"""The loss of a `transformers` model with that of every prediction capped."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mergebench.errors import InputError
+
+_IGNORED = -100
+_NEAR = 0.02
+
+
+class CappedLoss:
+    """Makes of a loss the one in which no prediction's is above `cap` ln(classes).
+
+    A prediction is an input of a classifier or a token. What is capped has no gradient.
+    """
+
+    def __init__(self, cap: float, model: nn.Module) -> None:
+        self.cap = cap
+        self._shifted = getattr(model, "loss_type", None) == "ForCausalLM"
+        self._checked = False
+
+    def __call__(self, loss: Tensor, outputs: Any, inputs: Mapping[str, Any], items: Any) -> Tensor:
+        """Return the capped loss, divided by what the loss was divided by.
+
+        `loss`: the sum of the cross entropies by any number; `outputs`: with `logits` `(N,
+        classes)` or `(N, length, classes)`; `inputs`: with `labels` int64 `(N,)` or `(N, length)`,
+        -100 where nothing is predicted; `items`: the number of predictions of the optimiser step,
+        if known. Raises `InputError`, at its first call, if the loss is anything else.
+        """
+        logits, labels = _logits_and_labels(outputs, inputs)
+        entropies = _entropies(logits, labels, shifted=self._shifted)
+        if not self._checked:
+            _check(loss, entropies, items)
+            self._checked = True
+        whole = entropies.detach().sum()
+        share = torch.where(whole > 0, loss.detach() / whole, torch.zeros_like(whole))
+        return share * entropies.clamp(max=self.cap * math.log(logits.shape[-1])).sum()
+
+
+def _check(loss: Tensor, entropies: Tensor, items: Any) -> None:
+    found, whole, count = float(loss), float(entropies.sum()), len(entropies)
+    divisors = [count] if items is None else [count, float(torch.as_tensor(items).sum())]
+    if not any(math.isclose(found, whole / max(by, 1), rel_tol=_NEAR) for by in divisors):
+        raise InputError(
+            "trap2: cap needs a loss that is the cross entropy of logits and labels; the model's "
+            f"is {found:.4g}, theirs {whole / max(count, 1):.4g}: take cap 0"
+        )
+
+
+def _logits_and_labels(outputs: Any, inputs: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+    logits = outputs.get("logits") if isinstance(outputs, Mapping) else None
+    labels = inputs.get("labels")
+    if not isinstance(logits, Tensor) or not isinstance(labels, Tensor):
+        raise InputError("trap2: cap needs a model with logits and inputs with labels; take cap 0")
+    if labels.is_floating_point() or labels.ndim != logits.ndim - 1:
+        raise InputError("trap2: cap is for labels that are classes, one a prediction; take cap 0")
+    return logits, labels
+
+
+def _entropies(logits: Tensor, labels: Tensor, *, shifted: bool) -> Tensor:
+    """Return the cross entropy of each prediction that has a label, in nats, float32."""
+    if shifted:
+        logits, labels = logits[:, :-1], labels[:, 1:]
+    rows, classes = labels.reshape(-1), logits.reshape(-1, logits.shape[-1])
+    chosen = rows != _IGNORED
+    return functional.cross_entropy(classes[chosen].float(), rows[chosen], reduction="none")
