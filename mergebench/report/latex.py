@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import groupby
 
 from mergebench.report.grid import Column, Grid, Row
@@ -119,3 +120,17 @@ def _raised(mark: str) -> str:
 
 def _line(*cells: str) -> str:
     return " & ".join(cells) + r" \\"
+
+
+def text_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str, label: str
+) -> str:
+    """Return a floating table of text, two columns to the left; `caption` is LaTeX already."""
+    lines = [" & ".join(escape(cell) for cell in row) for row in rows]
+    body = " \\\\\n".join([" & ".join(headings) + " \\\\ \\midrule", *lines])
+    return (
+        f"\\begin{{table*}}\n\\centering\n\\small\n"
+        f"\\begin{{tabular}}{{ll{'r' * (len(headings) - 2)}}}\n\\toprule\n{body} \\\\\n"
+        f"\\bottomrule\n\\end{{tabular}}\n\\caption{{{caption}}}\n"
+        f"\\label{{{label}}}\n\\end{{table*}}\n"
+    )

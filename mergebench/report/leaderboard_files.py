@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mergebench.measure import BOUNDS, Context, Estimate, Level, Measurements
+from mergebench.measure import BOUNDS, Context, Level, Measurements
 from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
 from mergebench.report.doubts import listed
+from mergebench.report.estimates import estimate_columns
 from mergebench.report.labels import FORM_IN_TITLE, protection_key
-from mergebench.report.latex import escape
+from mergebench.report.latex import escape, text_table
 from mergebench.report.leaderboard import Leaderboard, Standing, leaderboard
 from mergebench.report.leaderboard_figure import write_leaderboard_figure
 from mergebench.report.leaderboard_targets import write_targets
@@ -21,7 +22,7 @@ from mergebench.report.leaderboard_text import (
     cells,
     sentences,
 )
-from mergebench.report.markdown import markdown_text
+from mergebench.report.markdown import markdown_text, pipes
 from mergebench.report.spread import fixed
 from mergebench.report.writing import write_csv, write_text
 
@@ -56,7 +57,7 @@ def write_leaderboard(
 def _markdown(board: Leaderboard, context: Context, version: int) -> str:
     rows = (cells(board, one) for one in board.standings)
     safe = [(markdown_text(row[0]), *row[1:-1], markdown_text(row[-1])) for row in rows]
-    table = _pipes(HEADINGS, safe)
+    table = pipes(HEADINGS, safe)
     said = "".join(f"- {markdown_text(one)}\n" for one in sentences(board, context.inputs))
     return (
         f"# Leaderboard, worst case {version}{FORM_IN_TITLE[context.release]}\n\n{table}\n{said}\n"
@@ -70,40 +71,22 @@ def _bounded_markdown(board: Leaderboard) -> str:
     if not rows:
         return ""
     said = markdown_text(bounded_sentence(board))
-    return f"## Theft at bounded cost\n\n{_pipes(BOUNDED_HEADINGS, rows)}\n{said}\n\n"
-
-
-def _pipes(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [headings, ("---",) * len(headings), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return f"## Theft at bounded cost\n\n{pipes(BOUNDED_HEADINGS, rows)}\n{said}\n\n"
 
 
 def _latex(board: Leaderboard, context: Context, stem: str) -> str:
     label = f"tab:{context.backbone}-{stem}"
-    main = _latex_table(
+    main = text_table(
         HEADINGS[:-1],
         [cells(board, standing)[:-1] for standing in board.standings],
         caption=f"{escape(' '.join(sentences(board, context.inputs)))} {latex_caption(context)}",
         label=label,
     )
     rows = bounded_rows(board)
-    second = _latex_table(
+    second = text_table(
         BOUNDED_HEADINGS, rows, caption=escape(bounded_sentence(board)), label=f"{label}-theft"
     )
     return latex_comment(context) + main + (second if rows else "")
-
-
-def _latex_table(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str, label: str
-) -> str:
-    lines = [" & ".join(escape(cell) for cell in row) for row in rows]
-    body = " \\\\\n".join([" & ".join(headings) + " \\\\ \\midrule", *lines])
-    return (
-        f"\\begin{{table*}}\n\\centering\n\\small\n"
-        f"\\begin{{tabular}}{{ll{'r' * (len(headings) - 2)}}}\n\\toprule\n{body} \\\\\n"
-        f"\\bottomrule\n\\end{{tabular}}\n\\caption{{{caption}}}\n"
-        f"\\label{{{label}}}\n\\end{{table*}}\n"
-    )
 
 
 def _write_csv(file: Path, board: Leaderboard, context: Context, version: int) -> Path:
@@ -127,7 +110,7 @@ def _write_csv(file: Path, board: Leaderboard, context: Context, version: int) -
                 fixed(board.alone.get(one.protection), _DIGITS),
                 *(fixed(value, _DIGITS) for value in (own.target, own.others, own.overall)),
                 *(fixed(value, _DIGITS) for value in (left.target, left.others, left.overall)),
-                *(text for estimate in found for text in _bounds(estimate)),
+                *(text for estimate in found for text in estimate_columns(estimate)),
                 *(text for bound in BOUNDS for text in _bounded(one, bound)),
                 len(board.targets),
                 " ".join(map(str, context.seeds)),
@@ -143,13 +126,4 @@ def _bounded(standing: Standing, bound: int) -> list[str]:
     found = standing.bounded.get(bound)
     if found is None:
         return [""] * len(_BOUNDED_ENDS)
-    return [*_bounds(found.target), fixed(found.others.value, _DIGITS), str(found.none)]
-
-
-def _bounds(estimate: Estimate | None) -> list[str]:
-    """Return a number and the ends of its interval, empty where they are not defined."""
-    if estimate is None:
-        return [""] * 3
-    interval = estimate.interval
-    ends = (None, None) if interval is None else (interval.low, interval.high)
-    return [fixed(value, _DIGITS) for value in (estimate.value, *ends)]
+    return [*estimate_columns(found.target), fixed(found.others.value, _DIGITS), str(found.none)]

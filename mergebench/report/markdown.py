@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from mergebench.terminal import printable
 
@@ -39,6 +40,12 @@ def stated_code(markdown: str) -> str:
     """Return what `code_span` was given, but for steering characters."""
     found = _CODE.fullmatch(markdown)
     return found[3] if found else markdown
+
+
+def pipes(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table; what stands in it is Markdown already."""
+    lines = [headings, ("---",) * len(headings), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _one_line(text: str) -> str:
