@@ -29,6 +29,8 @@ RULE     ?= target
 TABLE    ?=
 LEVELS   ?=
 ADAPTERS ?=
+BUDGETS  ?=
+TARGETS  ?=
 RELEASE  ?=
 BASELINE ?= results/baselines/mini_vit.json
 CHECK    ?=
@@ -61,7 +63,7 @@ OPTIONS = --backbone $(BACKBONE) $(if $(filter-out paper,$(PROTOCOL)),--protocol
           $(if $(ATTACKS),--attacks "$(ATTACKS)") \
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
-.PHONY: help install doctor detect table1 table2 table3 table4 table5 tables leaderboard mergers recovery replay figure2 \
+.PHONY: help install doctor detect table1 table2 table3 table4 table5 tables leaderboard mergers price recovery replay figure2 \
         regress verify test test-slow bench gpu-check lint data data-check data-fetch pretrain clean
 
 help:  ## list the targets
@@ -72,7 +74,7 @@ help:  ## list the targets
 	@echo "    DATA='shapes signs' NAMES=names.json (docs/own_data.md)"
 	@echo "    BASELINE=$(BASELINE) CHECK=--exact SUITE=vision8|text8 SIZE=full|tiny BUDGET=$(BUDGET)"
 	@echo "    RESULTS=$(RESULTS) VERIFY='--cells 20 --sample-seed 1' LEVELS=unlabelled|labelled RELEASE=full"
-	@echo "    ADAPTERS='folder folder'"
+	@echo "    ADAPTERS='folder folder' BUDGETS='16 256' TARGETS='mnist flags'"
 
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -116,6 +118,10 @@ leaderboard: $(INSTALLED)  ## protections against the best attack at each level 
 
 mergers: $(INSTALLED)  ## every merger that sees no data, ranked (RELEASE)
 	$(MERGEBENCH) mergers $(OPTIONS) $(if $(RELEASE),--release $(RELEASE))
+
+price: $(INSTALLED)  ## how many inputs of a task the theft of its update takes (BUDGETS, TARGETS)
+	$(MERGEBENCH) price $(OPTIONS) $(if $(BUDGETS),--budgets "$(BUDGETS)") \
+	  $(if $(TARGETS),--targets "$(TARGETS)")
 
 replay: $(INSTALLED)  ## table 2 (or TABLE=4, 5) under the selection rule RULE, from STORE
 	$(MERGEBENCH) replay --rule $(RULE) $(if $(TABLE),--table $(TABLE)) $(OPTIONS)

@@ -24,6 +24,11 @@ from .jobs import ReleaseJob as ReleaseJob
 from .jobs import ZeroShotJob as ZeroShotJob
 from .merges import Merges as Merges
 from .monitor import Monitor as Monitor
+from .price_set import PRICE as PRICE
+from .price_set import PriceAttacks as PriceAttacks
+from .price_set import price_attacks as price_attacks
+from .price_set import price_budgets as price_budgets
+from .pricing import measure_price as measure_price
 from .recovery import measure_recovery as measure_recovery
 from .replaying import replay as replay
 from .runner import measure_merges as measure_merges

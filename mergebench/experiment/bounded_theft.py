@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
@@ -23,6 +24,24 @@ from mergebench.measure import (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """A merge and the points of its search; `options`: what was changed in its attack before."""
+
+    merged: Merged
+    points: Sequence[Point]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A theft whose `merged` is to be chosen among `searches`, against the merge `left_out`."""
+
+    theft: Theft
+    searches: Sequence[Search]
+    left_out: Merged
+
+
 def measure_thefts(
     experiment: Experiment,
     measured: Measurements,
@@ -35,10 +54,20 @@ def measure_thefts(
 ) -> tuple[Theft, ...]:
     """Return the thefts of every protection, level, target and seed, measuring what is missing.
 
-    `cells`: of the merges of `measured`, in their order. A point that a search chose was tested
-    then; the others are merged once more.
+    `cells`: of the merges of `measured`, in their order.
     """
-    plans = [*_plans(experiment, measured, cells, levels, yardsticks)]
+    wanted = _wanted(experiment, measured, cells, levels, yardsticks)
+    return chosen_thefts(experiment, wanted, monitor, processes=processes)
+
+
+def chosen_thefts(
+    experiment: Experiment, wanted: Iterable[Wanted], monitor: Monitor, *, processes: int
+) -> tuple[Theft, ...]:
+    """Return the thefts with what validation chooses for them, tested.
+
+    A point that a search chose was tested then; the others are merged once more.
+    """
+    plans = [_plan(experiment, one) for one in wanted]
     jobs = {plan.job.label: plan.job for plan in plans if plan.job is not None}
     run_jobs([*jobs.values()], monitor, "points", processes=processes)
     return tuple(plan.tested() for plan in plans)
@@ -64,40 +93,50 @@ class _Plan:
         return replace(self.theft, merged=merged)
 
 
-def _plans(
+def _plan(experiment: Experiment, wanted: Wanted) -> _Plan:
+    found = cheap_point(
+        [(one.merged, one.points) for one in wanted.searches],
+        left_out=wanted.left_out,
+        target=wanted.theft.target,
+        bound=wanted.theft.bound,
+    )
+    if found is None:
+        return _Plan(theft=wanted.theft, job=None)
+    merged, point = found
+    (changed,) = (one.options for one in wanted.searches if one.merged is merged)
+    theft = replace(wanted.theft, merged=_at(merged, point))
+    return _Plan(theft=theft, job=_job(experiment, merged, point, changed))
+
+
+def _wanted(
     experiment: Experiment,
     measured: Measurements,
     cells: Sequence[Cell],
     levels: Sequence[Level],
     yardsticks: Sequence[str],
-) -> Iterator[_Plan]:
+) -> Iterator[Wanted]:
     choices = Choices(measured.merged)
     points = {
         id(merged): cell.results.points for merged, cell in zip(measured.merged, cells, strict=True)
     }
-    for level in levels:
+    places = [
+        (level, protection, seed, target)
+        for level in levels
+        for protection in (UNPROTECTED, *experiment.protections)
+        for seed in measured.context.seeds
+        for target in measured.context.tasks
+    ]
+    for level, protection, seed, target in places:
         usable = [name for one in levels if level.allows(one) for name in one.attacks]
-        for protection in (UNPROTECTED, *experiment.protections):
-            for seed in measured.context.seeds:
-                for target in measured.context.tasks:
-                    merges = [choices.of(protection, name, target, seed) for name in usable]
-                    left_out = choices.left_out(yardsticks, target, seed)
-                    for bound in BOUNDS:
-                        found = cheap_point(
-                            [(one, points[id(one)]) for one in merges],
-                            left_out=left_out,
-                            target=target,
-                            bound=bound,
-                        )
-                        theft = Theft(
-                            protection=protection,
-                            target=target,
-                            seed=seed,
-                            level=level,
-                            bound=bound,
-                            merged=found and _at(*found),
-                        )
-                        yield _Plan(theft=theft, job=found and _job(experiment, *found))
+        merges = [choices.of(protection, name, target, seed) for name in usable]
+        for bound in BOUNDS:
+            yield Wanted(
+                theft=Theft(
+                    protection=protection, target=target, seed=seed, level=level, bound=bound
+                ),
+                searches=[Search(merged=one, points=points[id(one)]) for one in merges],
+                left_out=choices.left_out(yardsticks, target, seed),
+            )
 
 
 def _at(merged: Merged, point: Point) -> Merged:
@@ -115,7 +154,9 @@ def _at(merged: Merged, point: Point) -> Merged:
     )
 
 
-def _job(experiment: Experiment, merged: Merged, point: Point) -> PointJob | None:
+def _job(
+    experiment: Experiment, merged: Merged, point: Point, changed: Mapping[str, Any]
+) -> PointJob | None:
     if _is_chosen(merged, point):
         return None
     return PointJob(
@@ -125,7 +166,7 @@ def _job(experiment: Experiment, merged: Merged, point: Point) -> PointJob | Non
         protection=merged.protection,
         target=merged.target,
         seed=merged.seed,
-        options=point.options,
+        options={**changed, **point.options},
         alpha=point.alpha,
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mergebench.backbones import find_source
 from mergebench.device import choose_device
+from mergebench.errors import InputError, unknown_name
 from mergebench.experiment.attack_names import TABLE2, check_attack
 from mergebench.experiment.executors import worker_number
 from mergebench.experiment.settings import Setting
@@ -21,7 +22,8 @@ from mergebench.suites import SuiteOptions
 class Experiment:
     """One backbone, its suite's tasks, and what is measured on them.
 
-    `setting`: the suite and the recipes of the backbone. `tasks` None: all tasks of the suite.
+    `setting`: the suite and the recipes of the backbone. `tasks` None: all tasks of the suite;
+    `targets` None: all of these in turn.
     `attacks`: `attack@space` names. `protections` without `none`, which every experiment includes.
     `command` is what a caption states. `adapters`: see `Workbench`. `weights`: as of
     `load_backbone`; `device`: as of `choose_device`; `data`: as of `load_suite`.
@@ -34,6 +36,7 @@ class Experiment:
     store: Path
     command: str
     tasks: tuple[str, ...] | None = None
+    targets: tuple[str, ...] | None = None
     attacks: tuple[str, ...] = TABLE2
     protections: tuple[str, ...] = ("trap2",)
     plugins: tuple[Path, ...] = ()
@@ -59,11 +62,12 @@ class Experiment:
     def releases(self) -> list[tuple[str, str, int]]:
         """Return (protection, task, seed) of every update that is needed, the slow ones first."""
         tasks = self.workbench().suite.task_names
+        needed = {UNPROTECTED: tasks}
         return [
             (protection, task, seed)
             for seed in self.seeds
             for protection in (*self.protections, UNPROTECTED)
-            for task in tasks
+            for task in needed.get(protection, self.target_names)
         ]
 
     def merges(self, attack: str) -> list[tuple[str, str | None, int]]:
@@ -73,12 +77,24 @@ class Experiment:
         protected update is the same for every protection, and measured without any.
         """
         merger = self.setting.attack(check_attack(attack)[0])
-        tasks = self.workbench().suite.task_names
+        tasks = self.target_names
         plain: list[str | None] = [*tasks] if merger.targeted else [None]
         sets = [(UNPROTECTED, target) for target in plain]
         if merger.takes_protected:
             sets += [(name, task) for name in self.protections for task in tasks]
         return [(protection, target, seed) for seed in self.seeds for protection, target in sets]
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """The tasks whose update is protected, one at a time, in the order of the suite.
+
+        Raises `InputError` for a target that is no task.
+        """
+        tasks = self.workbench().suite.task_names
+        for target in self.targets or ():
+            if target not in tasks:
+                raise InputError(unknown_name("target", target, tasks))
+        return tuple(task for task in tasks if self.targets is None or task in self.targets)
 
     @property
     def trainable(self) -> str:

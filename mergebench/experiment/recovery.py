@@ -14,8 +14,8 @@ from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.runner import (
     context_of,
     described,
-    from_base_jobs,
     measure_standalone,
+    merge_jobs,
 )
 from mergebench.experiment.stage import run_jobs
 from mergebench.measure import FROM_BASE, Cell, Measurements, Recovered
@@ -34,8 +34,11 @@ def measure_recovery(
     if not isinstance(merger, DataMerger):
         raise InputError(f"attack {merger.label} looks at no inputs; name one that does")
     alone = measure_standalone(experiment, monitor, processes=processes)
+    attacked = replace(experiment, attacks=("@".join(check_attack(attack)),))
     jobs = [
-        (budget, job) for budget in RECOVERY_BUDGETS for job in _jobs(experiment, attack, budget)
+        (budget, job)
+        for budget in RECOVERY_BUDGETS
+        for job in merge_jobs(attacked, (("inputs_per_class", budget),))
     ]
     run_jobs([job for _, job in jobs], monitor, "recovery from merges", processes=processes)
     bench = experiment.workbench()
@@ -52,22 +55,6 @@ def measure_recovery(
     context = context_of(replace(experiment, attacks=()), cells)
     context = replace(context, notes=(*context.notes, *_notes(experiment, merger)))
     return Measurements(context=context, standalone=alone.standalone, recovered=tuple(rows))
-
-
-def _jobs(experiment: Experiment, name: str, budget: int) -> Iterator[MergeJob]:
-    attack, space = check_attack(name)
-    options = (("inputs_per_class", budget),)
-    yield from from_base_jobs(experiment, name, options)
-    for protection, target, seed in experiment.merges(name):
-        yield MergeJob(
-            experiment=experiment,
-            space=space,
-            attacks=(attack,),
-            protection=protection,
-            target=target,
-            seed=seed,
-            options=options,
-        )
 
 
 def _notes(experiment: Experiment, merger: DataMerger) -> Iterator[str]:

@@ -73,7 +73,7 @@ def measure_merges_and_cells(
 ) -> tuple[Measurements, list[Cell]]:
     """Return what `measure_merges` returns, and the cells of the merges in the same order."""
     alone = measure_standalone(experiment, monitor, processes=processes)
-    jobs = _merge_jobs(experiment)
+    jobs = merge_jobs(experiment)
     run_jobs(jobs, monitor, "merges", processes=processes)
     return _with_merges(experiment, alone)
 
@@ -90,7 +90,7 @@ def recall_merges(experiment: Experiment) -> tuple[Measurements, list[Cell]]:
 def _with_merges(experiment: Experiment, alone: Measurements) -> tuple[Measurements, list[Cell]]:
     found = [
         (merged_row(cell, from_base=job.from_base), cell)
-        for job in _merge_jobs(experiment)
+        for job in merge_jobs(experiment)
         for cell in job.cells()
     ]
     cells = [cell for _, cell in found]
@@ -108,10 +108,11 @@ def _with_merges(experiment: Experiment, alone: Measurements) -> tuple[Measureme
     return measured, [cell for _, cell in pairs]
 
 
-def _merge_jobs(experiment: Experiment) -> list[MergeJob]:
+def merge_jobs(experiment: Experiment, options: tuple[tuple[str, Any], ...] = ()) -> list[MergeJob]:
     """Return one job per set of updates and space, with the attacks that share them.
 
-    Attacks that could start from W0 as well do so for every target.
+    Attacks that could start from W0 as well do so for every target. `options`: changed in all
+    attacks.
     """
     attacks: dict[tuple[str, str | None, int, str], list[str]] = {}
     for name in experiment.attacks:
@@ -126,18 +127,16 @@ def _merge_jobs(experiment: Experiment) -> list[MergeJob]:
             protection=protection,
             target=target,
             seed=seed,
+            options=options,
         )
         for (protection, target, seed, space), names in attacks.items()
-    ] + [job for name in experiment.attacks for job in from_base_jobs(experiment, name)]
+    ] + [job for name in experiment.attacks for job in _from_base_jobs(experiment, name, options)]
 
 
-def from_base_jobs(
-    experiment: Experiment, name: str, options: tuple[tuple[str, Any], ...] = ()
+def _from_base_jobs(
+    experiment: Experiment, name: str, options: tuple[tuple[str, Any], ...]
 ) -> list[MergeJob]:
-    """Return the jobs of attack `name` on W0, one per target and seed; none if it needs a merge.
-
-    `options`: changed in the attack.
-    """
+    """Return the jobs of attack `name` on W0, one per target and seed; none if it needs a merge."""
     attack, space = check_attack(name)
     merger = experiment.setting.attack(attack)
     if not isinstance(merger, DataMerger) or merger.from_base() is None:

@@ -126,6 +126,7 @@ def _few_steps(recipe: Recipe) -> Mapping[str, Any]:
         "finetune": {"recipe": tuned},
         "distil": {"recipe": recipe},
         "flatten": {"recipe": tuned},
+        "relearn": {"recipe": tuned},
     }
 
 

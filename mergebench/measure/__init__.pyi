@@ -51,11 +51,17 @@ from .merge_results import MergeMeasurement as MergeMeasurement
 from .merge_results import results_on_test as results_on_test
 from .points import FULL as FULL
 from .points import Point as Point
+from .price import COST as COST
+from .price import SHARE as SHARE
+from .price import Bought as Bought
+from .price import PriceOfTheft as PriceOfTheft
+from .price import price_of_theft as price_of_theft
 from .protocols import PROTOCOLS as PROTOCOLS
 from .protocols import Protocol as Protocol
 from .protocols import get_protocol as get_protocol
 from .resampling import Estimate as Estimate
 from .resampling import Mixture as Mixture
+from .resampling import mixture_of as mixture_of
 from .rows import merged_row as merged_row
 from .rows import scale_curve as scale_curve
 from .rows import standalone_row as standalone_row

@@ -77,8 +77,10 @@ class Merged:
 class Theft:
     """The mixture with the best target accuracy that costs the other tasks little (`theft`).
 
-    Of one target and seed, by an attacker at `level`; `bound`: what it may cost, in points.
-    `merged` None: every mixture with the update costs more. Both on validation inputs.
+    Of one target and seed, by an attacker at `level`; `bound`: what it may cost, in points;
+    `inputs`: how many of the target's task he has at most, None where attacks have budgets of their
+    own; `protection` `from_base`: a mixture made without the update. `merged` None: every mixture
+    costs more. Both on validation inputs.
     """
 
     protection: str
@@ -86,7 +88,8 @@ class Theft:
     seed: int
     level: Level
     bound: int
-    merged: Merged | None
+    merged: Merged | None = None
+    inputs: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from mergebench.measure.cell import unpacked
+from mergebench.measure.measurements import Merged
 from mergebench.measure.uncertainty import LEVEL, Hits, Interval
 
 RESAMPLES = 2000
@@ -20,6 +22,11 @@ Values = NDArray[np.float64]
 
 Mixture = Mapping[str, Hits]
 """Which test inputs a deployed model has right, by task: `(N,)` bool each."""
+
+
+def mixture_of(merged: Merged) -> Mixture:
+    """Return which test inputs a merge has right."""
+    return {task: unpacked(hits, merged.sizes[task]) for task, hits in merged.hits.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,11 +19,13 @@ from .leaderboard_entry import write_entry as write_entry
 from .leaderboard_files import write_leaderboard as write_leaderboard
 from .markdown import markdown_text as markdown_text
 from .mergers_files import write_mergers as write_mergers
+from .price_files import write_price as write_price
 from .published_tables import published as published
 from .table1 import write_table1 as write_table1
 from .table2_files import write_table2 as write_table2
 from .terminal import print_leaderboard as print_leaderboard
 from .terminal import print_mergers as print_mergers
+from .terminal import print_price as print_price
 from .terminal import print_table1 as print_table1
 from .terminal import print_table2 as print_table2
 from .writing import stated_csv_text as stated_csv_text

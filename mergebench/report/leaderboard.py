@@ -16,10 +16,9 @@ from mergebench.measure import (
     Level,
     Measurements,
     Merged,
-    Mixture,
     gain_of_taking,
     mean_accuracy,
-    unpacked,
+    mixture_of,
 )
 from mergebench.report.labels import release_order
 from mergebench.report.leaderboard_flags import Flags
@@ -110,9 +109,9 @@ def _standing(protection: str, level: Level, picks: tuple[Pick, ...], flags: Fla
         Case(
             target=one.target,
             seed=one.seed,
-            taken=_mixture(one.taken),
-            left_out=_mixture(one.left_out),
-            unprotected=_mixture(one.unprotected),
+            taken=mixture_of(one.taken),
+            left_out=mixture_of(one.left_out),
+            unprotected=mixture_of(one.unprotected),
         )
         for one in picks
     ]
@@ -133,7 +132,7 @@ def _standing(protection: str, level: Level, picks: tuple[Pick, ...], flags: Fla
 
 
 def _bounded(picks: Sequence[Pick], bound: int) -> Bounded:
-    models = [_mixture(one.thefts[bound] or one.left_out) for one in picks]
+    models = [mixture_of(one.thefts[bound] or one.left_out) for one in picks]
     targets = [one.target for one in picks]
     return Bounded(
         target=mean_accuracy(models, targets, "target"),
@@ -160,10 +159,6 @@ def _mean(merges: Iterable[tuple[Merged, str]]) -> Accuracies:
         others=fmean(one.others for one in found),
         overall=fmean(one.overall for one in found),
     )
-
-
-def _mixture(merged: Merged) -> Mixture:
-    return {task: unpacked(hits, merged.sizes[task]) for task, hits in merged.hits.items()}
 
 
 def _alone(measurements: Measurements) -> dict[str, float]:

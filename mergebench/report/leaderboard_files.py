@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mergebench.measure import BOUNDS, Context, Estimate, Level, Measurements
+from mergebench.measure import BOUNDS, Context, Level, Measurements
 from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
 from mergebench.report.doubts import listed
+from mergebench.report.estimates import estimate_columns
 from mergebench.report.labels import FORM_IN_TITLE, protection_key
 from mergebench.report.latex import escape, text_table
 from mergebench.report.leaderboard import Leaderboard, Standing, leaderboard
@@ -109,7 +110,7 @@ def _write_csv(file: Path, board: Leaderboard, context: Context, version: int) -
                 fixed(board.alone.get(one.protection), _DIGITS),
                 *(fixed(value, _DIGITS) for value in (own.target, own.others, own.overall)),
                 *(fixed(value, _DIGITS) for value in (left.target, left.others, left.overall)),
-                *(text for estimate in found for text in _bounds(estimate)),
+                *(text for estimate in found for text in estimate_columns(estimate)),
                 *(text for bound in BOUNDS for text in _bounded(one, bound)),
                 len(board.targets),
                 " ".join(map(str, context.seeds)),
@@ -125,13 +126,4 @@ def _bounded(standing: Standing, bound: int) -> list[str]:
     found = standing.bounded.get(bound)
     if found is None:
         return [""] * len(_BOUNDED_ENDS)
-    return [*_bounds(found.target), fixed(found.others.value, _DIGITS), str(found.none)]
-
-
-def _bounds(estimate: Estimate | None) -> list[str]:
-    """Return a number and the ends of its interval, empty where they are not defined."""
-    if estimate is None:
-        return [""] * 3
-    interval = estimate.interval
-    ends = (None, None) if interval is None else (interval.low, interval.high)
-    return [fixed(value, _DIGITS) for value in (estimate.value, *ends)]
+    return [*estimate_columns(found.target), fixed(found.others.value, _DIGITS), str(found.none)]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from mergebench.measure import BOUNDS, UNPROTECTED, ZERO_SHOT, Estimate
+from mergebench.measure import BOUNDS, UNPROTECTED, ZERO_SHOT
 from mergebench.report.doubts import legend, marks
+from mergebench.report.estimates import estimate_text
 from mergebench.report.labels import attack_label, protection_label, space_label
 from mergebench.report.leaderboard import Bounded, Leaderboard, Standing
 from mergebench.report.spread import MISSING, fixed
@@ -53,10 +54,10 @@ def cells(board: Leaderboard, standing: Standing) -> tuple[str, ...]:
         standing.level.name,
         MISSING if alone is None else fixed(alone, 1),
         *(fixed(value, 1) for value in (own.target, own.others, own.overall)),
-        _points(gain.overall),
-        _points(gain.target),
-        MISSING if plain else _points(gain.denied, 2),
-        MISSING if plain else _points(gain.denied_target, 2),
+        estimate_text(gain.overall),
+        estimate_text(gain.target),
+        MISSING if plain else estimate_text(gain.denied, 2),
+        MISSING if plain else estimate_text(gain.denied_target, 2),
         marks(standing.flags),
         _shares(standing.chosen),
     )
@@ -92,7 +93,7 @@ def _bounded(found: Bounded) -> tuple[str, str, str]:
     none = f"{found.none} of {found.picks}" if found.none else "0"
     if found.none == found.picks:
         return "none", MISSING, none
-    return _points(found.target), fixed(found.others.value, 1), none
+    return estimate_text(found.target), fixed(found.others.value, 1), none
 
 
 def _group(standing: Standing) -> str:
@@ -110,12 +111,3 @@ def _shares(chosen: Mapping[str, int]) -> str:
 def _attack(name: str) -> str:
     attack, _, space = name.partition("@")
     return attack_label(attack) + (f" {space_label(space)}" if space != "full" else "")
-
-
-def _points(estimate: Estimate | None, digits: int = 1) -> str:
-    """Return a number with its interval in brackets; a dash where it is not defined."""
-    if estimate is None:
-        return MISSING
-    interval = estimate.interval
-    around = "" if interval is None else f"{interval.low:z.{digits}f}, {interval.high:z.{digits}f}"
-    return f"{estimate.value:z.{digits}f} [{around or MISSING}]"

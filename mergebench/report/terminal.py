@@ -31,6 +31,10 @@ from mergebench.report.leaderboard_text import (
 )
 from mergebench.report.merged_accuracies import AttackInSpace, MergedCell, Table2, is_protected
 from mergebench.report.merger_ranking import rank_mergers
+from mergebench.report.price import price
+from mergebench.report.price_text import cells as price_cells
+from mergebench.report.price_text import headings
+from mergebench.report.price_text import sentences as price_sentences
 from mergebench.report.spread import MISSING, cell_text, fixed
 from mergebench.report.table1 import table1
 from mergebench.report.table2 import table2
@@ -101,6 +105,23 @@ def print_mergers(measurements: Measurements, console: Console) -> None:
     console.print(Text(f"Mergers · {headline(measurements.context)}", style="bold"))
     console.print(shown)
     for sentence in mergers_text.sentences(table, ranked):
+        console.print(Text(sentence, style="dim"))
+
+
+def print_price(
+    measurements: Measurements, console: Console, *, free: Level, yardsticks: Sequence[str]
+) -> None:
+    """Print the price of theft, a line per protection and kind of inputs, and how to read it."""
+    table = price(measurements, free, yardsticks)
+    names = headings(table)
+    shown = _table(*names[:2])
+    for heading in names[2:]:
+        shown.add_column(heading, justify="right", overflow="fold")
+    for curve in table.curves:
+        shown.add_row(*price_cells(table, curve))
+    console.print(Text(f"Price of theft · {headline(measurements.context)}", style="bold"))
+    console.print(shown)
+    for sentence in price_sentences(table, measurements.context.inputs):
         console.print(Text(sentence, style="dim"))
 
 

@@ -58,6 +58,7 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
         store=options.store,
         command=caption_command(options.words),
         tasks=tasks,
+        targets=names_in(vars(options).get("targets", "")) or None,
         attacks=_attacks(options, setting),
         protections=_protections(options),
         plugins=tuple(options.plugin),
@@ -68,7 +69,7 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
     choose_device(options.device)
     require_inputs(options.backbone, options.weights, setting.suite, data, tasks)
     check_writable(options.results / options.backbone)
-    experiment.workbench()
+    _ = experiment.target_names  # of the tasks that are there
     return experiment
 
 

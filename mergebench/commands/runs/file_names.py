@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 from mergebench.commands.options import DEFAULT_PROTECTIONS
+from mergebench.commands.runs.experiments import names_in
 from mergebench.experiment import Experiment
 from mergebench.suites import all_tasks
 
@@ -19,9 +20,10 @@ def stem(table: str, options: argparse.Namespace, experiment: Experiment) -> str
     """Return the name, without a suffix, of the files of `table`.
 
     Behind `table` stand a protocol other than `paper`, data of the user's own, and other tasks,
-    attacks, protections or options than the default, so that a part of a table never replaces the
-    whole. Seeds, weights and devices are not named: a table of other seeds is the same table. Only
-    letters, digits and `._@-`; a name that says too much is cut short and ends in a hash.
+    targets, budgets, attacks, protections or options than the default, so that a part of a table
+    never replaces the whole. Seeds, weights and devices are not named: a table of other seeds is
+    the same table. Only letters, digits and `._@-`; a name that says too much is cut short and ends
+    in a hash.
     """
     protocol = experiment.protocol.name
     named = table if protocol == "paper" else f"{table}_{protocol}"
@@ -35,6 +37,10 @@ def _differences(options: argparse.Namespace, experiment: Experiment) -> Iterato
         yield "-".join(("data", *every))
     if experiment.tasks is not None and set(experiment.tasks) != set(every):
         yield "-".join(("tasks", *experiment.tasks))
+    if experiment.targets is not None and set(experiment.targets) != set(experiment.tasks or every):
+        yield "-".join(("targets", *experiment.target_names))
+    if vars(options).get("budgets"):
+        yield "-".join(("budgets", *names_in(options.budgets)))
     if set(experiment.attacks) != set(options.default_attacks):
         yield "-".join(("attacks", *(name.removesuffix("@full") for name in experiment.attacks)))
     if set(experiment.protections) != {DEFAULT_PROTECTIONS}:

@@ -1,0 +1,140 @@
+"""Measures the price of theft: what attacks reach by the inputs of the target's task they have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from mergebench.contracts import DataMerger
+from mergebench.experiment.attack_names import check_attack
+from mergebench.experiment.bounded_theft import Search, Wanted, chosen_thefts
+from mergebench.experiment.experiment import Experiment
+from mergebench.experiment.monitor import Monitor
+from mergebench.experiment.price_set import PriceAttacks, price_attacks
+from mergebench.experiment.runner import (
+    context_of,
+    described,
+    measure_merges_and_cells,
+    merge_jobs,
+)
+from mergebench.experiment.stage import run_jobs
+from mergebench.measure import (
+    COST,
+    FROM_BASE,
+    UNPROTECTED,
+    Cell,
+    Choices,
+    Measurements,
+    Theft,
+    merged_row,
+)
+
+
+def measure_price(
+    experiment: Experiment, budgets: Sequence[int], monitor: Monitor, *, processes: int
+) -> Measurements:
+    """Return the merges without inputs, and as thefts what every budget gives.
+
+    What is missing is measured. Thefts cost at most `COST` points. Those of a protection, or of
+    none, are chosen among the attacks of a level and of those that it allows, with at most so many
+    inputs; those of `FROM_BASE` among the attacks with inputs that do not take the update.
+    """
+    attacks = price_attacks(experiment)
+    free = tuple(one for one in experiment.attacks if one not in attacks.given_data)
+    measured, cells = measure_merges_and_cells(
+        replace(experiment, attacks=free), monitor, processes=processes
+    )
+    jobs = [
+        (budget, job)
+        for budget in budgets
+        for job in merge_jobs(
+            replace(experiment, attacks=attacks.given_data), (("inputs_per_task", budget),)
+        )
+        if not job.from_base
+    ]
+    run_jobs([job for _, job in jobs], monitor, "merges by inputs", processes=processes)
+    paid = [(budget, cell) for budget, job in jobs for cell in job.cells()]
+    market = _Market(measured, cells, paid)
+    thefts = chosen_thefts(
+        experiment, market.wanted(experiment, attacks, budgets), monitor, processes=processes
+    )
+    every = [*cells, *(cell for _, cell in paid)]
+    context = context_of(replace(experiment, attacks=free), every)
+    notes = (*context.notes, *_notes(experiment, attacks, budgets))
+    return replace(measured, context=replace(context, notes=notes), thefts=thefts)
+
+
+class _Market:
+    """All searches by what they are of, with their budgets."""
+
+    def __init__(
+        self, measured: Measurements, cells: Sequence[Cell], paid: Sequence[tuple[int, Cell]]
+    ) -> None:
+        self._choices = Choices(measured.merged)
+        self._free = [
+            Search(merged=merged, points=cell.results.points)
+            for merged, cell in zip(measured.merged, cells, strict=True)
+        ]
+        self._paid = [
+            (
+                budget,
+                Search(
+                    merged=merged_row(cell),
+                    points=cell.results.points,
+                    options={"inputs_per_task": budget},
+                ),
+            )
+            for budget, cell in paid
+        ]
+
+    def wanted(
+        self, experiment: Experiment, attacks: PriceAttacks, budgets: Sequence[int]
+    ) -> Iterator[Wanted]:
+        """Yield a theft per curve, number of inputs, seed and target."""
+        curves = [
+            (protection, level, attacks.allowed(level))
+            for level in attacks.levels[1:]
+            for protection in (UNPROTECTED, *experiment.protections)
+        ]
+        if attacks.without.attacks:
+            curves.append((FROM_BASE, attacks.without, attacks.without.attacks))
+        for protection, level, names in curves:
+            for inputs in (0, *budgets):
+                for seed in experiment.seeds:
+                    for target in experiment.target_names:
+                        yield Wanted(
+                            theft=Theft(
+                                protection=protection,
+                                target=target,
+                                seed=seed,
+                                level=level,
+                                bound=COST,
+                                inputs=inputs,
+                            ),
+                            searches=self._searches(protection, names, target, seed, inputs),
+                            left_out=self._choices.left_out(attacks.yardsticks, target, seed),
+                        )
+
+    def _searches(
+        self, protection: str, names: Sequence[str], target: str, seed: int, inputs: int
+    ) -> list[Search]:
+        """Return what an attacker with so many inputs may choose from; he may use fewer."""
+        whose = UNPROTECTED if protection == FROM_BASE else protection
+        affordable = [*self._free, *(one for budget, one in self._paid if budget <= inputs)]
+        return [
+            one
+            for one in affordable
+            if one.merged.name in names
+            and (one.merged.protection, one.merged.seed) == (whose, seed)
+            and one.merged.target in (target, None)
+        ]
+
+
+def _notes(experiment: Experiment, attacks: PriceAttacks, budgets: Sequence[int]) -> Iterator[str]:
+    """Yield what each attack looks at, at the largest budget."""
+    inputs = experiment.workbench().suite.inputs
+    for name in attacks.given_data:
+        merger = experiment.setting.attack(check_attack(name)[0])
+        assert isinstance(merger, DataMerger)
+        spent = merger.with_options(inputs_per_task=budgets[-1])
+        yield described(spent, inputs, experiment.trainable)

@@ -1,0 +1,24 @@
+"""Estimates with their intervals as text."""
+
+from __future__ import annotations
+
+from mergebench.measure import Estimate
+from mergebench.report.spread import MISSING, fixed
+
+
+def estimate_text(estimate: Estimate | None, digits: int = 1) -> str:
+    """Return a number with its interval in brackets; a dash where it is not defined."""
+    if estimate is None:
+        return MISSING
+    interval = estimate.interval
+    around = "" if interval is None else f"{interval.low:z.{digits}f}, {interval.high:z.{digits}f}"
+    return f"{estimate.value:z.{digits}f} [{around or MISSING}]"
+
+
+def estimate_columns(estimate: Estimate | None, digits: int = 2) -> list[str]:
+    """Return a number and the ends of its interval, empty where they are not defined."""
+    if estimate is None:
+        return [""] * 3
+    interval = estimate.interval
+    ends = (None, None) if interval is None else (interval.low, interval.high)
+    return [fixed(value, digits) for value in (estimate.value, *ends)]
