@@ -14,7 +14,7 @@ from mergebench.updates import LAYOUTS
 LISTS = ("attacks", "spaces", "protections", "backbones", "sites", "suites", "protocols")
 """What `list` shows."""
 
-_FORCE = "replace what is there, even if this command did not write it"
+FORCE = "replace what is there, even if this command did not write it"
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -28,7 +28,7 @@ def add_verbs(verbs: Verbs) -> None:
     exporting.add_argument("--backbone", required=True)
     exporting.add_argument("--layout", required=True, choices=LAYOUTS)
     exporting.add_argument("--out", type=Path, required=True, metavar="DIR")
-    exporting.add_argument("--force", action="store_true", help=_FORCE)
+    exporting.add_argument("--force", action="store_true", help=FORCE)
     add_insisting(exporting)
     exporting.set_defaults(run=Later("adapters", "export"))
     listing = verbs.add_parser("list", help="show the plug-ins, backbones, their sites and suites")
@@ -81,7 +81,7 @@ def _add_merge(verbs: Verbs) -> None:
         metavar="FILE.safetensors",
         help="with --rank a folder",
     )
-    adapters.add_argument("--force", action="store_true", help=_FORCE)
+    adapters.add_argument("--force", action="store_true", help=FORCE)
     adapters.add_argument(
         "--weights",
         type=path_word,

@@ -12,9 +12,10 @@ from mergebench.experiment.jobs import MergeJob, ReleaseJob, ZeroShotJob
 from mergebench.experiment.making import NotMeasuredError
 from mergebench.experiment.monitor import CellDone, CellPutOff, CellStarted, Monitor
 from mergebench.experiment.point_job import PointJob
+from mergebench.experiment.validation_job import ValidationJob
 from mergebench.files import ClaimedError
 
-Job = ReleaseJob | ZeroShotJob | MergeJob | PointJob
+Job = ReleaseJob | ZeroShotJob | MergeJob | PointJob | ValidationJob
 
 POLL_S = 1.0
 

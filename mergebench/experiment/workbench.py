@@ -24,12 +24,11 @@ from mergebench.measure import (
     CellInputs,
     CellResults,
     CellRun,
-    Deployment,
     Evaluator,
     MergeMeasurement,
     Method,
-    Point,
     Protocol,
+    curve_points,
     deployed,
     not_reproduced,
     results_on_test,
@@ -131,18 +130,32 @@ class Workbench:
 
         def measure() -> CellResults:
             evaluator = self._own_evaluator(task)
-            points = []
-            with Deployment(self.backbone, update) as deployment:
-                for scale in CURVE_SCALES:
-                    deployment.set(scale)
-                    counts = evaluator.correct("test")
-                    points.append(Point(options={}, alpha=scale, counts=counts))
+            points = curve_points(evaluator, update, "test", CURVE_SCALES)
             nominal = points[CURVE_SCALES.index(1.0)].counts
             sizes = {"test": evaluator.sizes("test")}
-            return CellResults(correct=nominal, sizes=sizes, alpha=1.0, points=tuple(points))
+            return CellResults(correct=nominal, sizes=sizes, alpha=1.0, points=points)
 
         scales = {"scales": CURVE_SCALES}
         inputs = self._own_inputs(protection, task, seed, update, "scale_curve", **scales)
+        return self._recall(inputs, measure)
+
+    def validation_curve(
+        self, protection: str, task: str, seed: int, scales: Sequence[float], progress: Progress
+    ) -> Cell:
+        """Return the counts of one update on all validation inputs of its task: at 1, and `scales`.
+
+        No test input is looked at.
+        """
+        update = self.release(protection, task, seed, progress)
+
+        def measure() -> CellResults:
+            evaluator = self._evaluator((task,), None)
+            points = curve_points(evaluator, update, "val", (1.0, *scales))
+            sizes = {"val": evaluator.sizes("val")}
+            return CellResults(correct=points[0].counts, sizes=sizes, alpha=1.0, points=points)
+
+        given = {"scales": (*scales,)}
+        inputs = self._own_inputs(protection, task, seed, update, "validation_curve", **given)
         return self._recall(inputs, measure)
 
     def norm(self, task: str, seed: int, progress: Progress) -> float:

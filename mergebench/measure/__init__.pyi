@@ -66,6 +66,7 @@ from .rows import merged_row as merged_row
 from .rows import scale_curve as scale_curve
 from .rows import standalone_row as standalone_row
 from .rows import zero_shot_rows as zero_shot_rows
+from .scale_points import curve_points as curve_points
 from .scale_response import INPUTS as INPUTS
 from .scale_response import SCALES as SCALES
 from .scale_response import ScaleResponse as ScaleResponse
@@ -73,6 +74,10 @@ from .scale_response import respond as respond
 from .selection_rules import RULES as RULES
 from .selection_rules import SelectionRule as SelectionRule
 from .selection_rules import get_rule as get_rule
+from .strength_choice import OFF_NOMINAL as OFF_NOMINAL
+from .strength_choice import OnValidation as OnValidation
+from .strength_choice import allowed_loss as allowed_loss
+from .strength_choice import choose_strength as choose_strength
 from .theft import BOUNDS as BOUNDS
 from .theft import cheap_point as cheap_point
 from .theft import mean_accuracy as mean_accuracy

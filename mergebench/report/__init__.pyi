@@ -1,4 +1,6 @@
 from .captions import stated_facts as stated_facts
+from .card_facts import CardFacts as CardFacts
+from .card_facts import Sweep as Sweep
 from .detection import detection_text as detection_text
 from .detection import print_detection as print_detection
 from .figure_files import write_figure2 as write_figure2
@@ -19,8 +21,10 @@ from .leaderboard_entry import write_entry as write_entry
 from .leaderboard_files import write_leaderboard as write_leaderboard
 from .markdown import markdown_text as markdown_text
 from .mergers_files import write_mergers as write_mergers
+from .model_card import write_model_card as write_model_card
 from .price_files import write_price as write_price
 from .published_tables import published as published
+from .scale_picture import write_scale_picture as write_scale_picture
 from .table1 import write_table1 as write_table1
 from .table2_files import write_table2 as write_table2
 from .terminal import print_leaderboard as print_leaderboard

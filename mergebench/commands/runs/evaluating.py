@@ -15,10 +15,10 @@ from mergebench.backbones import load_backbone, site_shapes, tensor_shapes
 from mergebench.commands.numbers import finite
 from mergebench.commands.runs.adapters import load_adapter
 from mergebench.commands.runs.experiments import names_in, with_own_data
-from mergebench.commands.runs.suite_data import require_inputs, suite_options
+from mergebench.commands.runs.suite_data import suite_options
 from mergebench.device import choose_device
 from mergebench.errors import InputError
-from mergebench.experiment import Setting, get_setting
+from mergebench.experiment import Setting, get_setting, require_inputs
 from mergebench.measure import (
     NO_DEFECTS,
     Evaluator,

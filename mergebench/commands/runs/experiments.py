@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mergebench.commands.runs.suite_data import require_inputs, suite_options
+from mergebench.commands.runs.suite_data import suite_options
 from mergebench.contracts import Attack, Protection
 from mergebench.device import choose_device
 from mergebench.errors import InputError
@@ -22,6 +22,7 @@ from mergebench.experiment import (
     get_full_setting,
     get_setting,
     reproducing,
+    require_inputs,
 )
 from mergebench.files import check_writable
 from mergebench.measure import NO_DEFECTS, UNPROTECTED, Protocol, get_protocol
@@ -29,7 +30,7 @@ from mergebench.registry import parse_options, registry
 from mergebench.suites import OWN
 from mergebench.terminal import say
 
-_NAMED = ("--weights", "--data", "--names")
+_NAMED = ("--weights", "--data", "--names", "--out")
 _UNSTATED = (
     *("--jobs", "--store", "--results", "--device", "--data-root", "--cache"),
     *("--enter", "--who", "--merged", "--target", "--knowledge"),

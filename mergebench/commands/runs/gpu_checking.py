@@ -6,10 +6,9 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mergebench.commands.runs.suite_data import require_inputs
 from mergebench.device import choose_device
 from mergebench.errors import InputError, unknown_name
-from mergebench.experiment import get_setting
+from mergebench.experiment import get_setting, require_inputs
 from mergebench.files import check_writable
 from mergebench.gpu_check import (
     SHARES,

@@ -1,0 +1,64 @@
+"""The verb that makes an adapter to publish."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mergebench.commands import numbers
+from mergebench.commands.adapters import FORCE
+from mergebench.commands.options import DEFAULT_STORE, add_data_options
+from mergebench.commands.parser import Later, Verbs, path_word
+from mergebench.device import AUTO, CHOICES
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Add protect."""
+    verb = verbs.add_parser(
+        "protect", help="train a plain and a Trap² adapter on your data, with model cards"
+    )
+    verb.add_argument("--backbone", required=True)
+    verb.add_argument(
+        "--data", type=Path, metavar="PATH", help="what to train on (docs/own_data.md)"
+    )
+    verb.add_argument("--task", metavar="NAME", help="a task of the backbone's suite instead")
+    verb.add_argument("--out", type=Path, required=True, metavar="DIR")
+    verb.add_argument("--only", choices=("plain", "trap2"), help="make one of them alone")
+    verb.add_argument(
+        "--sweep",
+        nargs="+",
+        default=[],
+        metavar="LAMBDA",
+        help="strengths to choose from (half, once and twice the backbone's own)",
+    )
+    verb.add_argument(
+        "--margin",
+        default="2",
+        metavar="POINTS",
+        help="what protection may cost alone, on validation (2)",
+    )
+    verb.add_argument(
+        "--steps",
+        type=numbers.whole(1, 10_000_000),
+        help="of training (the recipe's; fewer where there are few inputs)",
+    )
+    verb.add_argument("--license", default="", metavar="ID", help="the hub's identifier, for cards")
+    verb.add_argument(
+        "--template",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="prompt of --data, with {} for the class name; several are averaged",
+    )
+    verb.add_argument(
+        "--names", type=Path, metavar="FILE", help="what classes of --data are called"
+    )
+    verb.add_argument(
+        "--weights", type=path_word, metavar="FILE", help="local weights of the backbone"
+    )
+    verb.add_argument("--device", default=AUTO, help=CHOICES)
+    verb.add_argument("--seed", type=numbers.seed, default=0)
+    verb.add_argument("--jobs", type=numbers.jobs, default=1, help="processes, one thread each")
+    verb.add_argument("--store", type=Path, default=DEFAULT_STORE, metavar="DIR")
+    verb.add_argument("--force", action="store_true", help=FORCE)
+    add_data_options(verb)
+    verb.set_defaults(run=Later("protecting", "protect"))

@@ -1,0 +1,117 @@
+"""Training of an adapter to publish, as a user follows it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+
+from mergebench.commands.numbers import finite
+from mergebench.commands.runs.experiments import caption_command
+from mergebench.measure import OFF_NOMINAL, UNPROTECTED, ZERO_SHOT, ScaleCurve, Standalone, wilson
+from mergebench.protecting import Protected, protect
+from mergebench.report import Sweep
+from mergebench.terminal import make_console
+
+_NAMES = {ZERO_SHOT: "base model", UNPROTECTED: "plain"}
+
+
+def run_protect(options: argparse.Namespace) -> None:
+    """Train, choose, measure and write; then say what was made."""
+    console = make_console()
+    made = protect(
+        backbone=options.backbone,
+        out=options.out,
+        data=options.data,
+        task=options.task,
+        only=options.only,
+        sweep=[finite("--sweep", word) for word in options.sweep],
+        margin=finite("--margin", options.margin),
+        steps=options.steps,
+        seed=options.seed,
+        names=options.names,
+        templates=options.template,
+        partial=options.partial,
+        licence=options.license,
+        weights=options.weights,
+        device=options.device,
+        jobs=options.jobs,
+        store=options.store,
+        cache=options.cache,
+        data_root=options.data_root,
+        force=options.force,
+        command=caption_command(options.words),
+        console=console,
+    )
+    _show(made, console, options)
+
+
+def _show(made: Protected, console: Console, options: argparse.Namespace) -> None:
+    inputs = made.measurements.context.inputs
+    counts = ", ".join(f"{size} {split}" for split, size in made.sizes.items())
+    fewer = "" if made.steps == made.usual_steps else f" instead of {made.usual_steps}"
+    _say(
+        console,
+        f"\n{made.task} on {made.backbone}: {made.classes} classes, {inputs}: {counts}; "
+        f"{made.steps} steps of training{fewer}.",
+    )
+    if made.sweep is not None:
+        _say(console, "\nChoice of λ, by validation and single updates alone:")
+        console.print(_choice(made.sweep))
+        _say(console, _reason(made.sweep))
+    _say(console, f"\nAccuracy on {made.sizes['test']} test {inputs}, with its interval of 95 %:")
+    console.print(_accuracies(made))
+    _say(console, "")
+    for one in made.adapters:
+        shown = "plain" if one.strength is None else f"Trap², λ {one.strength:g}"
+        _say(console, f"wrote {one.folder}: {shown}, model card, scale_curve.png, record.json")
+    if not options.license:
+        _say(console, "Before you publish: fill in the licence in README.md, or give --license.")
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, soft_wrap=True)
+
+
+def _choice(sweep: Sweep) -> Table:
+    table = Table("", header_style="")
+    scales = f"s = {OFF_NOMINAL[0]:g} ... {OFF_NOMINAL[-1]:g}"
+    for heading in ("at s = 1", f"mean at {scales}", ""):
+        table.add_column(heading, justify="right")
+    for one in (sweep.plain, *sweep.tried):
+        name = "plain" if one.strength is None else f"λ {one.strength:g}"
+        chosen = "chosen" if one is sweep.chosen else ""
+        row = f"{one.accuracy:.1f} %", f"{one.off_nominal_accuracy:.1f} %"
+        table.add_row(name, *row, chosen)
+    return table
+
+
+def _reason(sweep: Sweep) -> str:
+    return (
+        f"λ {sweep.chosen.strength:g}: among those within {sweep.margin:g} points of the plain "
+        "adapter at s = 1 (rounded up to a whole input), the one that fails most elsewhere."
+    )
+
+
+def _accuracies(made: Protected) -> Table:
+    table = Table("", header_style="")
+    for heading in ("s = 1", "95 %", "s = 0.3", "s = 0.5", "s = 0.7"):
+        table.add_column(heading, justify="right")
+    curves = {curve.release: curve for curve in made.measurements.curves}
+    for row in made.measurements.standalone:
+        table.add_row(*_row(row, curves.get(row.release)))
+    return table
+
+
+def _row(row: Standalone, curve: ScaleCurve | None) -> Iterator[str]:
+    found = wilson(row.correct, row.size)
+    yield _NAMES.get(row.release, "Trap²")
+    yield f"{100 * row.correct / row.size:.1f} %"
+    yield f"{found.low:.1f} to {found.high:.1f}"
+    for scale in (0.3, 0.5, 0.7):
+        if curve is None:
+            yield ""
+        else:
+            yield f"{100 * curve.correct[curve.scales.index(scale)] / curve.size:.1f} %"

@@ -1,0 +1,36 @@
+"""The call that a model card states, where it was no command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mergebench.protecting.request import MARGIN, Request
+
+
+def stated_command(request: Request) -> str:
+    """Return the command of a request, or the call of Python that makes the same.
+
+    Paths are named, not located: where they lie is nobody else's business.
+    """
+    if request.command:
+        return request.command
+    given = {
+        "backbone": request.backbone,
+        "data": request.data and _name(request.data),
+        "task": request.task,
+        "only": request.only,
+        "sweep": request.sweep,
+        "margin": None if request.margin == MARGIN else request.margin,
+        "steps": request.steps,
+        "seed": request.seed,
+        "names": request.names and _name(request.names),
+        "templates": request.templates,
+        "partial": request.partial,
+        "weights": request.weights and _name(Path(request.weights)),
+    }
+    shown = ", ".join(f"{name}={value!r}" for name, value in given.items() if value)
+    return f"mergebench.protect({shown})"
+
+
+def _name(path: Path) -> str:
+    return path.resolve().name or str(path)

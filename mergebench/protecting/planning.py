@@ -1,0 +1,136 @@
+"""The experiments that a request needs: one per strength of the protection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from mergebench.backbones import find_source, resolution_of
+from mergebench.device import choose_device
+from mergebench.errors import InputError
+from mergebench.experiment import (
+    STRENGTHS,
+    Experiment,
+    Setting,
+    get_setting,
+    require_inputs,
+    shortened,
+)
+from mergebench.measure import get_protocol
+from mergebench.protecting.command import stated_command
+from mergebench.protecting.request import PROTECTION, Request
+from mergebench.suites import (
+    OWN,
+    OwnData,
+    SuiteOptions,
+    Task,
+    default_cache,
+    default_data_root,
+    is_found_on_disk,
+)
+
+AROUND = (0.5, 1.0, 2.0)
+"""The strengths of a sweep, where none are given, as multiples of the backbone's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One task, its recipe, and the strengths to try. `usual_steps`: before few inputs cut them."""
+
+    experiment: Experiment
+    strengths: tuple[float, ...]
+    usual_steps: int
+
+    @property
+    def task(self) -> Task:
+        """The one task of the experiment."""
+        (task,) = self.experiment.workbench().suite.tasks
+        return task
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of the data, a sentence each."""
+        return self.experiment.workbench().suite.notes
+
+    def with_strength(self, strength: float) -> Experiment:
+        """Return the experiment whose protection has this strength."""
+        setting = self.experiment.setting.with_options(PROTECTION, strength=strength)
+        return replace(self.experiment, setting=setting)
+
+
+def make_plan(request: Request) -> Plan:
+    """Find and load what the request names; `InputError` for whatever is wrong with it."""
+    usual = get_setting(request.backbone)
+    if request.data is not None:
+        usual = replace(usual, suite=OWN, published=False)
+    data = _suite_options(request, usual)
+    choose_device(request.device)
+    tasks = None if request.task is None else (request.task,)
+    require_inputs(request.backbone, request.weights, usual.suite, data, tasks)
+    experiment = Experiment(
+        backbone=request.backbone,
+        setting=usual,
+        protocol=get_protocol("paper"),
+        seeds=(request.seed,),
+        store=request.store,
+        command=stated_command(request),
+        tasks=tasks,
+        protections=(PROTECTION,) if PROTECTION in request.releases else (),
+        weights=request.weights,
+        device=request.device,
+        data=data,
+    )
+    return _planned(request, experiment)
+
+
+def _planned(request: Request, experiment: Experiment) -> Plan:
+    """Return the plan, its recipes fitted to the number of training inputs."""
+    usual = experiment.setting
+    (task,) = experiment.workbench().suite.tasks
+    for split in task.splits:
+        if not len(task.splits[split]):
+            raise InputError(
+                f"task {task.name} has nothing in {split}: every split is needed to protect"
+            )
+    setting = shortened(usual, len(task.splits["train"]), request.steps)
+    return Plan(
+        experiment=replace(experiment, setting=setting),
+        strengths=request.sweep or _usual_sweep(request.backbone),
+        usual_steps=usual.recipe.steps,
+    )
+
+
+def _usual_sweep(backbone: str) -> tuple[float, ...]:
+    """Return the strengths to try where none are given.
+
+    Where no strength was validated there are candidates from the paper's range.
+    """
+    setting = get_setting(backbone)
+    if setting.published:
+        return STRENGTHS
+    own = setting.protection(PROTECTION).options()["strength"]
+    return tuple(round(own * factor, 6) for factor in AROUND)
+
+
+def _suite_options(request: Request, setting: Setting) -> SuiteOptions | None:
+    if not is_found_on_disk(setting.suite):
+        for name in ("data_root", "cache", "partial"):
+            if getattr(request, name):
+                raise InputError(
+                    f"--{name.replace('_', '-')}: the data of suite {setting.suite} come with "
+                    "mergebench; leave it out"
+                )
+        return None
+    side = resolution_of(find_source(request.backbone))
+    own = request.data and OwnData(
+        paths=(request.data,),
+        templates=request.templates,
+        names=request.names,
+        takes="texts" if side is None else "images",
+    )
+    return SuiteOptions(
+        data_root=request.data_root or default_data_root(),
+        cache=request.cache or default_cache(),
+        resolution=side or SuiteOptions.resolution,
+        partial=request.partial,
+        own=own or None,
+    )
