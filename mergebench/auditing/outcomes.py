@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from mergebench.auditing.record import Outcome
 from mergebench.auditing.search import Searched
@@ -25,8 +26,7 @@ class Compared:
 
     def gain(self, model: Mixture, part: str = "target") -> Values:
         """Return what a model has more than the merge without the adapter, in points."""
-        sample = self._sample()
-        return sample.mean([model], part) - sample.mean([self.left_out], part)
+        return self._sample.mean([model], part) - self._sample.mean([self.left_out], part)
 
     def outcome(
         self, knowledge: Knowledge, merges: Sequence[Searched], plain: Sequence[Searched]
@@ -57,6 +57,7 @@ class Compared:
             return None
         return share_denied(self.gain(taken.hits, "overall"), self.gain(twin.hits, "overall"))
 
+    @cached_property
     def _sample(self) -> Resampling:
         sizes = {task: len(hits) for task, hits in self.alone.items()}
         return Resampling([self.task], sizes)

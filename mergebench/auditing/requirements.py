@@ -12,6 +12,8 @@ from mergebench.auditing.record import Audit, Outcome
 from mergebench.errors import InputError, unknown_name
 from mergebench.measure import Estimate
 
+_DIGITS = 9
+"""Of numbers that are compared: 75 points are such, whatever floats add up to."""
 _FORM = re.compile(r"\s*([a-z_.]+)\s*(>=|<=|>|<)\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*")
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -96,4 +98,4 @@ def _end_of(estimate: Estimate | None, end: str) -> float | None:
     if estimate is None or (end and estimate.interval is None):
         return None
     value = estimate.value if not end else getattr(estimate.interval, end)
-    return float(value) if math.isfinite(value) else None
+    return round(float(value), _DIGITS) if math.isfinite(value) else None

@@ -63,7 +63,6 @@ class _Measured:
 
 def _measured(bench: Bench, updates: Updates, deployment: Deployment, tell: Tell) -> _Measured:
     source, path = bench.source, Alone(updates.own.sites)
-    tell("the model without the adapter")
     unsteady = _unsteady(source)
     base = source.hits("test")
     tell("the adapter alone")
