@@ -151,7 +151,9 @@ def _audit(bench: Bench, updates: Updates, measured: _Measured, seconds: float) 
         left_out=best(measured.left_out).merge if measured.left_out else None,
         blind=blind,
         informed=informed,
-        verdict=verdict(source.tasks[0], gain, peers, blind, informed),
+        verdict=verdict(
+            source.tasks[0], gain, peers, blind, informed, plain=updates.plain is not None
+        ),
         notes=told,
         seconds=round(seconds, 1),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),

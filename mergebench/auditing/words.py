@@ -19,6 +19,8 @@ def verdict(
     peers: Sequence[PeerRecord],
     blind: Outcome | None,
     informed: Outcome | None,
+    *,
+    plain: bool = False,
 ) -> str:
     """Return what was found, in one sentence."""
     if blind is None or informed is None:
@@ -31,9 +33,8 @@ def verdict(
             f"{merged}, this adapter has nothing to lose: alone it is no better on {task} than "
             f"what is merged without it."
         )
-    return f"{merged}, this adapter keeps {share(blind.kept)} of what it gains alone; " + _informed(
-        informed
-    )
+    keeps = f"{merged}, this adapter keeps {share(blind.kept)} of what it gains alone"
+    return f"{keeps}{_beside_plain(blind, plain=plain)}; {_informed(informed)}"
 
 
 def notes(
@@ -100,6 +101,16 @@ def points(estimate: Estimate | None) -> str:
     around = estimate.interval
     limits = "" if around is None else f" ({around.low:+z.1f} to {around.high:+z.1f})"
     return f"{estimate.value:+z.1f} points{limits}"
+
+
+def _beside_plain(blind: Outcome, *, plain: bool) -> str:
+    if not plain:
+        return ""
+    if blind.denied is None:
+        return ", in merges by which its plain twin gains nothing"
+    if blind.denied.value <= 0:
+        return ", and gains no less than its plain twin"
+    return f", and gains {share(blind.denied)} less than its plain twin"
 
 
 def _informed(informed: Outcome) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from mergebench.auditing import Accuracy, Audit, AuditedMerge, Outcome, points, share
+from mergebench.auditing import Accuracy, Audit, Outcome, points, share
 from mergebench.terminal import printable
 
-_WHOSE = {"adapter": "the adapter", "plain": "its plain twin", "left out": "neither"}
+_WHOSE = {"adapter": "the adapter", "plain": "its twin", "left out": "peers alone"}
 
 
 def print_audit(audit: Audit, console: Console) -> None:
@@ -30,7 +30,7 @@ def print_audit(audit: Audit, console: Console) -> None:
     if audit.blind is not None and audit.informed is not None:
         line("What merging takes, by the best attack on validation inputs:")
         console.print(_outcomes((audit.blind, audit.informed), full=len(audit.tasks) > 1))
-        line("All merges, at the coefficients that validation chose:")
+        line("All merges, at the coefficients that validation chose. Share: of its own scale.")
         console.print(_merges(audit))
 
 
@@ -61,7 +61,9 @@ def _outcomes(outcomes: tuple[Outcome, Outcome], *, full: bool) -> Table:
         "informed": "who knows which one it is",
     }
     for one in outcomes:
-        table.add_column(f"{rows[one.knowledge]}\n{one.attack}, {one.alpha:g}", justify="right")
+        table.add_column(
+            f"{rows[one.knowledge]}\n{_short(one.attack)}, {one.alpha:g}", justify="right"
+        )
     table.add_row("accuracy", *(_accuracy(one.accuracy) for one in outcomes))
     table.add_row("gain of taking it", *(points(one.gain) for one in outcomes))
     table.add_row("kept", *(share(one.kept) for one in outcomes))
@@ -74,23 +76,24 @@ def _outcomes(outcomes: tuple[Outcome, Outcome], *, full: bool) -> Table:
 
 
 def _merges(audit: Audit) -> Table:
-    table = Table("attack", "merged with the peers", header_style="")
+    table = Table("attack", "with", header_style="")
     for heading in ("coefficient", "its share", "peers' share", "accuracy"):
         table.add_column(heading, justify="right")
     for one in audit.merges:
         table.add_row(
-            one.attack,
+            _short(one.attack),
             _WHOSE[one.of],
             f"{one.alpha:g}",
             _part(one.own_share),
             _part(one.peers_share),
-            _accuracy(_own(audit, one)),
+            f"{one.accuracy[audit.task].percent:.1f} %",
         )
     return table
 
 
-def _own(audit: Audit, merge: AuditedMerge) -> Accuracy:
-    return merge.accuracy[audit.task]
+def _short(attack: str) -> str:
+    """Return an attack without the space that all attacks of audits are in."""
+    return attack.removesuffix("@full")
 
 
 def _part(value: float | None) -> str:
