@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     may end a command.
 
     `check`, `doctor` and `verify` also return 1 when numbers have moved, `gpu-check` when a test
-    failed. An output stream that
+    failed, `audit` when what is required is not so. An output stream that
     breaks ends no verb: then 1 with one line, or 141 where the reader of a pipe went away.
 
     `arguments`: as after the program's name; None for those of the process.
@@ -44,6 +44,7 @@ def make_parser() -> Parser:
     # Here, so that whatever happens during these imports ends the command as it should.
     from mergebench.commands import (
         adapters,
+        auditing,
         building,
         checking,
         data,
@@ -63,7 +64,7 @@ def make_parser() -> Parser:
     parser.add_argument(DEBUG, action="store_true", help="show tracebacks (may follow the verb)")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     every = (
-        *(tables, doctor, detecting, protecting, adapters, checking, verifying, data),
+        *(tables, doctor, detecting, protecting, auditing, adapters, checking, verifying, data),
         *(building, gpu_checking),
     )
     for module in every:

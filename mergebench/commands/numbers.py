@@ -42,6 +42,7 @@ def finite(option: str, text: str) -> float:
 seed = whole(0, 2**32 - 1)
 seeds = whole(1, 100)
 jobs = whole(1, 1024)
+peers = whole(0, 64)
 cells = whole(1, 100_000)
 inputs = whole(0, 1_000_000)
 ranks = whole(1, 65_536)

@@ -24,6 +24,8 @@ from .few_inputs import shortened as shortened
 from .jobs import MergeJob as MergeJob
 from .jobs import ReleaseJob as ReleaseJob
 from .jobs import ZeroShotJob as ZeroShotJob
+from .kept_releases import kept_releases as kept_releases
+from .kept_releases import released_tasks as released_tasks
 from .merges import Merges as Merges
 from .monitor import Monitor as Monitor
 from .one_task import measure_on_test as measure_on_test

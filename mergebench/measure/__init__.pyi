@@ -34,6 +34,7 @@ from .evaluate import deployed as deployed
 from .gain import Case as Case
 from .gain import Gain as Gain
 from .gain import gain_of_taking as gain_of_taking
+from .gain import share_denied as share_denied
 from .level import Level as Level
 from .measurements import COUNTER as COUNTER
 from .measurements import FROM_BASE as FROM_BASE
@@ -61,6 +62,8 @@ from .protocols import Protocol as Protocol
 from .protocols import get_protocol as get_protocol
 from .resampling import Estimate as Estimate
 from .resampling import Mixture as Mixture
+from .resampling import Resampling as Resampling
+from .resampling import Values as Values
 from .resampling import mixture_of as mixture_of
 from .rows import merged_row as merged_row
 from .rows import scale_curve as scale_curve

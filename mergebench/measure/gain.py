@@ -71,12 +71,13 @@ def gain_of_taking(cases: Sequence[Case]) -> Gain:
         others=Estimate.of(difference(taken, "others")),
         unprotected_overall=Estimate.of(whole),
         unprotected_target=Estimate.of(own),
-        denied=_denied(overall, whole),
-        denied_target=_denied(target, own),
+        denied=share_denied(overall, whole),
+        denied_target=share_denied(target, own),
     )
 
 
-def _denied(gained: Values, unprotected: Values) -> Estimate | None:
+def share_denied(gained: Values, unprotected: Values) -> Estimate | None:
+    """Return `1 - max(0, G) / G⁰` of two gains; None where the unprotected one, `G⁰`, is none."""
     if unprotected[0] <= 0:
         return None
     with np.errstate(divide="ignore", invalid="ignore"):

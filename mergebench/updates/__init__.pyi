@@ -4,6 +4,7 @@ from .adapters import load_update as load_update
 from .adapters import save_adapter as save_adapter
 from .adapters import save_dense as save_dense
 from .base import Base as Base
+from .base import check_base as check_base
 from .export_notes import EXPORT_FILES as EXPORT_FILES
 from .export_notes import files_of as files_of
 from .export_notes import is_exported as is_exported
@@ -15,6 +16,8 @@ from .huggingface_names import huggingface_module as huggingface_module
 from .huggingface_names import open_clip_tensor as open_clip_tensor
 from .merge_path import MergePath as MergePath
 from .merge_path import added as added
+from .quantised_base import check_full_precision as check_full_precision
+from .quantised_base import recorded_base as recorded_base
 from .saved_heads import beyond_heads as beyond_heads
 from .truncation import LEAST_GAP as LEAST_GAP
 from .truncation import Truncated as Truncated

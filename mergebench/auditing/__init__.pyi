@@ -1,0 +1,15 @@
+from .function import audit as audit
+from .record import Accuracy as Accuracy
+from .record import Audit as Audit
+from .record import AuditedMerge as AuditedMerge
+from .record import Outcome as Outcome
+from .record import PeerRecord as PeerRecord
+from .record import ScalePoint as ScalePoint
+from .request import Request as Request
+from .requirements import NAMES as NAMES
+from .requirements import Requirement as Requirement
+from .requirements import parse_requirement as parse_requirement
+from .running import audit_on as audit_on
+from .running import make_bench as make_bench
+from .words import points as points
+from .words import share as share

@@ -1,0 +1,143 @@
+"""Adapters for a backbone, with data of the user's own or a task of its suite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from mergebench.auditing.backbone_source import BackboneSource
+from mergebench.auditing.bench import Bench
+from mergebench.auditing.peers import Peer
+from mergebench.auditing.request import Request
+from mergebench.backbones import (
+    Backbone,
+    base_of,
+    find_source,
+    load_backbone,
+    resolution_of,
+    site_shapes,
+    tensor_shapes,
+)
+from mergebench.device import choose_device
+from mergebench.experiment import Setting, get_setting, kept_releases, released_tasks
+from mergebench.suites import (
+    OWN,
+    OwnData,
+    Suite,
+    SuiteOptions,
+    Task,
+    all_tasks,
+    default_cache,
+    default_data_root,
+    is_found_on_disk,
+    load_suite,
+)
+from mergebench.terminal import say
+from mergebench.updates import Update, check_full_precision, load_update
+
+
+class BackboneBench(Bench):
+    """A backbone: the adapter's task, and where releases of its suite are merged, theirs."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(request)
+        assert request.backbone is not None
+        self._name = request.backbone
+        self._setting = get_setting(self._name)
+        device = choose_device(request.device)
+        self._backbone = load_backbone(self._name, weights=request.weights, device=device)
+        own = self._own_task()
+        found = list(self._releases(own)) if self._wants_suite else []
+        self._peers = tuple(peer for _, peer in found)
+        self._source = BackboneSource(
+            self._backbone,
+            [own, *(task for task, _ in found)],
+            per_task=self._setting.search_per_task,
+            precision=self._setting.precision,
+        )
+
+    @property
+    def source(self) -> BackboneSource:
+        """The backbone on these tasks."""
+        return self._source
+
+    def load(self, adapter: str) -> Update:
+        """Return an adapter of the backbone."""
+        if not self.request.other_base:
+            check_full_precision(adapter)
+        return load_update(
+            adapter,
+            site_shapes(self._name),
+            self._name,
+            dense_shapes=tensor_shapes(self._name),
+            base=base_of(self._name),
+            other_base=self.request.other_base,
+            vision_tower=self.request.vision_tower,
+        )
+
+    def suite_peers(self) -> Sequence[Peer]:
+        """Return the unprotected releases of the suite's other tasks."""
+        return self._peers
+
+    @property
+    def _wants_suite(self) -> bool:
+        return self.request.peers is None and self.request.synthetic is None
+
+    def _own_task(self) -> Task:
+        request = self.request
+        if request.data is None:
+            assert request.task is not None
+            return self._suite(self._setting.suite, [request.task]).tasks[0]
+        suite = self._suite(OWN, None)
+        for note in suite.notes:
+            say(note)
+        return suite.tasks[0]
+
+    def _releases(self, own: Task) -> Iterator[tuple[Task, Peer]]:
+        """Yield the releases of the suite in the store, with their tasks."""
+        setting, store = self._setting, self.request.store
+        seed, name = self.request.seed, setting.suite
+        every = [task for task in all_tasks(name) if task != own.name or self.request.data]
+        there = released_tasks(store, every, seed=seed)
+        if not there:
+            return
+        suite = self._suite(name, there)
+        kept = kept_releases(self._backbone, suite, setting, store, seed=seed)
+        if not kept:
+            say(
+                f"{store / 'releases'} has updates of {', '.join(there)}, but not of these "
+                "weights, data and recipe: they are left out; name adapters with --with"
+            )
+        for task, update in kept.items():
+            peer = replace(update, label=f"{task} of {name}")
+            yield suite.task(task), Peer(update=peer, kind="suite", task=task)
+
+    def _suite(self, name: str, tasks: Sequence[str] | None) -> Suite:
+        options = _suite_options(name, self._backbone, self._setting, self.request)
+        return load_suite(name, tasks=tasks, options=options)
+
+
+def _suite_options(
+    suite: str, backbone: Backbone, setting: Setting, request: Request
+) -> SuiteOptions | None:
+    """Return the options of the user's own data or of a suite on disk, None for an embedded one."""
+    side = resolution_of(find_source(backbone.name))
+    common = {
+        "cache": request.cache or default_cache(),
+        "resolution": side or SuiteOptions.resolution,
+        "partial": request.partial,
+        "tokenize": backbone.tokenize,
+    }
+    if suite == OWN:
+        assert request.data is not None
+        own = OwnData(
+            paths=(request.data,),
+            templates=tuple(request.templates),
+            names=request.names,
+            takes="texts" if side is None else "images",
+        )
+        return SuiteOptions(**common, own=own)  # type: ignore[arg-type]
+    if not is_found_on_disk(suite):
+        return None
+    root = request.data_root or default_data_root()
+    return SuiteOptions(**common, data_root=root, leaks="keep")  # type: ignore[arg-type]

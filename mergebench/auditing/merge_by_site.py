@@ -1,0 +1,104 @@
+"""One merge of a set of updates, computed site by site and put aside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mergebench.auditing.shelf import IN_MEMORY, Shelf
+from mergebench.contracts import Attack, InformedMerger, Room, Space
+from mergebench.merging import InformedProblem, MergeProblem, Problem
+from mergebench.updates import Dense, LowRank, SiteUpdate, Update
+
+
+class MergeBySite:
+    """The path `F + alpha D` of an attack that looks at one site after the other.
+
+    `updates`: that which may be protected first. `attack` must be a `Merger` or an
+    `InformedMerger` that asks for nothing of the whole model. `room`: bytes of dense changes in
+    memory; further ones go to disk until `close`. Errors as of `MergeProblem`.
+    """
+
+    def __init__(
+        self,
+        updates: Sequence[Update],
+        attack: Attack,
+        space: Space,
+        *,
+        seed: int = 0,
+        room: int = IN_MEMORY,
+    ) -> None:
+        self._shelf = Shelf(room)
+        self._fixed: dict[str, SiteUpdate] = {}
+        self._directions: dict[str, Callable[[], SiteUpdate]] = {}
+        self._along = [_Along() for _ in updates]
+        for site in updates[0].sites:
+            single = [replace(one, sites={site: one.sites[site]}) for one in updates]
+            path = _problem(single, attack, space, seed).path(attack)
+            direction = path.direction.sites[site]
+            fixed = None if path.fixed is None else path.fixed.sites.get(site)
+            for along, update in zip(self._along, updates, strict=True):
+                along.add(update.sites[site], direction, fixed)
+            if fixed is not None:
+                self._fixed[site] = fixed
+            self._directions[site] = self._kept(direction)
+
+    def fixed(self, site: str) -> SiteUpdate | None:
+        """Return `F` of a site; None for nothing."""
+        return self._fixed.get(site)
+
+    def direction(self, site: str) -> SiteUpdate:
+        """Return `D` of a site."""
+        return self._directions[site]()
+
+    def carried(self, alpha: float) -> list[float]:
+        """Return with which share of its scale each update is in the merge, in their order.
+
+        `<F + alpha D, τ_i> / ‖τ_i‖²` over all sites: alpha, for the sum of orthogonal updates.
+        """
+        return [along.share(alpha) for along in self._along]
+
+    def close(self) -> None:
+        """Let go of what is on disk."""
+        self._shelf.close()
+
+    def _kept(self, change: SiteUpdate) -> Callable[[], SiteUpdate]:
+        if isinstance(change, LowRank):
+            return lambda: change
+        read = self._shelf.put(change.delta)
+        return lambda: Dense(delta=read())
+
+
+class _Along:
+    """What of a merge lies along one update, added up over the sites."""
+
+    def __init__(self) -> None:
+        self._squared = self._moved = self._held = 0.0
+
+    def add(self, own: SiteUpdate, direction: SiteUpdate, fixed: SiteUpdate | None) -> None:
+        self._squared += own.squared_norm()
+        self._moved += inner(direction, own)
+        self._held += 0.0 if fixed is None else inner(fixed, own)
+
+    def share(self, alpha: float) -> float:
+        if self._squared == 0:
+            return 0.0
+        return (self._held + alpha * self._moved) / self._squared
+
+
+def inner(first: SiteUpdate, second: SiteUpdate) -> float:
+    """Return the inner product of two changes of one site, of factors by their Gram matrices."""
+    if isinstance(first, LowRank) and isinstance(second, LowRank):
+        ups: Tensor = first.up.double().T @ second.up.double()
+        return float((ups * (first.down.double() @ second.down.double().T)).sum())
+    return float(torch.sum(first.dense() * second.dense(), dtype=torch.float64))
+
+
+def _problem(updates: Sequence[Update], attack: Attack, space: Space, seed: int) -> Problem[Any]:
+    if isinstance(attack, InformedMerger):
+        return InformedProblem(updates, place=0, space=space, seed=seed)
+    return MergeProblem(updates, space=space, seed=seed, room=Room(0))

@@ -1,0 +1,76 @@
+"""What an audit is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mergebench.errors import InputError
+
+SYNTHETIC = 3
+"""How many synthetic peers there are where nothing else is merged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Which model and task adapters are audited on, and with what they are merged.
+
+    Either `task_file`, or `backbone` with `data` (as of `--data`; `names` and `templates` likewise)
+    or with `task`, one of its suite's. `peers`: adapters; None for the suite's own releases in
+    `store`, or without these for `synthetic` ones. `synthetic` insists on so many, 0 on none.
+    `plain`: an adapter of the same task without protection. Raises `InputError` for what does not
+    go together.
+    """
+
+    backbone: str | None = None
+    data: Path | None = None
+    task: str | None = None
+    task_file: Path | None = None
+    peers: Sequence[str] | None = None
+    synthetic: int | None = None
+    plain: str | None = None
+    store: Path = Path("runs")
+    seed: int = 0
+    missing_as_zero: bool = False
+    other_base: bool = False
+    vision_tower: bool = False
+    weights: str | None = None
+    device: str = "auto"
+    names: Path | None = None
+    templates: Sequence[str] = ()
+    data_root: Path | None = None
+    cache: Path | None = None
+    partial: bool = False
+
+    def __post_init__(self) -> None:
+        """Check what does not go together."""
+        if self.peers and self.synthetic:
+            raise InputError("--with and --synthetic: peers are given or synthetic; leave one out")
+        if self.task_file is not None:
+            self._check_for_task_file()
+        elif self.backbone is None:
+            raise InputError(
+                "say what the adapter is for: --backbone NAME with --data PATH or --target TASK, "
+                "or --task FILE.py (docs/audit.md)"
+            )
+        elif (self.data is None) == (self.task is None):
+            raise InputError(
+                f"--backbone {self.backbone} needs --data PATH, or --target TASK of its suite; "
+                "give one of them"
+            )
+
+    def _check_for_task_file(self) -> None:
+        given = {
+            "--backbone": self.backbone,
+            "--data": self.data,
+            "--target": self.task,
+            "--weights": self.weights,
+            "--names": self.names,
+            "--template": self.templates,
+            "--data-root": self.data_root,
+            "--vision-tower": self.vision_tower,
+        }
+        for option, value in given.items():
+            if value:
+                raise InputError(f"{option}: --task says which model and data; leave it out")

@@ -1,0 +1,124 @@
+"""An audit in words: the verdict, and what has to be known to read its numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from mergebench.auditing.record import Outcome, PeerRecord
+from mergebench.auditing.search import LEAST_SHARE
+from mergebench.measure import Estimate
+
+_KINDS = {"given": "", "suite": " of the suite", "synthetic": "synthetic "}
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+def verdict(
+    task: str,
+    gain_alone: Estimate,
+    peers: Sequence[PeerRecord],
+    blind: Outcome | None,
+    informed: Outcome | None,
+    *,
+    plain: bool = False,
+) -> str:
+    """Return what was found, in one sentence."""
+    if blind is None or informed is None:
+        return (
+            f"Alone, this adapter gains {points(gain_alone)} on {task}; it was merged with nothing."
+        )
+    merged = f"Merged with {counted(peers)}"
+    if blind.kept is None:
+        return (
+            f"{merged}, this adapter has nothing to lose: alone it is no better on {task} than "
+            f"what is merged without it."
+        )
+    keeps = f"{merged}, this adapter keeps {share(blind.kept)} of what it gains alone"
+    return f"{keeps}{_beside_plain(blind, plain=plain)}; {_informed(informed)}"
+
+
+def notes(
+    peers: Sequence[PeerRecord], *, known: bool, plain: bool, gain_alone: Estimate
+) -> Iterator[str]:
+    """Yield what has to be known to read the numbers."""
+    kinds = Counter(one.kind for one in peers)
+    if kinds["synthetic"]:
+        yield (
+            "Synthetic peers have the adapter's sites, norms and spectra, and random singular "
+            "vectors: they have no skill, and adapters of real tasks may collide with it more, or "
+            "less."
+        )
+    if peers and not known:
+        yield (
+            "Of the peers no accuracy is known, so that nothing is said of what merging does to "
+            "them; coefficients are the best for this adapter's task on validation inputs among "
+            f"those at which the peers are in the merge with {LEAST_SHARE:g} of their scale or "
+            "more, in the mean."
+        )
+    if peers and known:
+        yield (
+            "Coefficients are the best for the mean accuracy over all tasks, on validation inputs."
+        )
+    if peers and not plain:
+        yield (
+            "No plain twin was given (--plain): denied is the share of what the adapter gains "
+            "alone that merging does not keep, and a plain adapter also loses some of it."
+        )
+    if _undecided(gain_alone):
+        yield (
+            "The interval of what the adapter gains alone holds 0: with so few inputs, or so small "
+            "a gain, shares of it say little."
+        )
+
+
+def counted(peers: Sequence[PeerRecord]) -> str:
+    """Return how many peers of which kind.
+
+    >>> counted([PeerRecord(label="a", kind="synthetic", sha256="", norm=1.0)])
+    'one synthetic peer'
+    """
+    kind = peers[0].kind
+    number = _NUMBERS[len(peers)] if len(peers) < len(_NUMBERS) else str(len(peers))
+    word = "peer" if len(peers) == 1 else "peers"
+    words = _KINDS[kind]
+    before, after = (words, "") if kind == "synthetic" else ("", words)
+    return f"{number} {before}{word}{after}"
+
+
+def share(estimate: Estimate | None) -> str:
+    """Return a share in percent, with its interval."""
+    if estimate is None:
+        return "-"
+    around = estimate.interval
+    limits = "" if around is None else f" ({100 * around.low:z.0f} to {100 * around.high:z.0f} %)"
+    return f"{100 * estimate.value:z.0f} %{limits}"
+
+
+def points(estimate: Estimate | None) -> str:
+    """Return a difference in points, with its interval."""
+    if estimate is None:
+        return "-"
+    around = estimate.interval
+    limits = "" if around is None else f" ({around.low:+z.1f} to {around.high:+z.1f})"
+    return f"{estimate.value:+z.1f} points{limits}"
+
+
+def _beside_plain(blind: Outcome, *, plain: bool) -> str:
+    if not plain:
+        return ""
+    if blind.denied is None:
+        return ", in merges by which its plain twin gains nothing"
+    if blind.denied.value <= 0:
+        return ", and gains no less than its plain twin"
+    return f", and gains {share(blind.denied)} less than its plain twin"
+
+
+def _informed(informed: Outcome) -> str:
+    cost = "" if informed.others is None else f", for {points(informed.others)} on the other tasks"
+    if informed.attack.startswith("hold"):
+        return f"holding it at its nominal scale gives {share(informed.kept)}{cost}."
+    return f"who knows which one it is does no better than that: {share(informed.kept)}{cost}."
+
+
+def _undecided(gain: Estimate) -> bool:
+    return gain.interval is None or gain.interval.low <= 0 <= gain.interval.high

@@ -1,0 +1,100 @@
+"""The verb that says how mergeable an adapter is: exit status 1 when a requirement is not met."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mergebench.commands import numbers
+from mergebench.commands.adapters import add_insisting
+from mergebench.commands.options import DEFAULT_STORE, add_data_options
+from mergebench.commands.parser import Later, Parser, Verbs, path_word
+from mergebench.device import AUTO, CHOICES
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Add audit."""
+    verb = verbs.add_parser(
+        "audit", help="how much of an adapter's skill merging takes, in words and numbers"
+    )
+    verb.add_argument(
+        "adapters",
+        nargs="+",
+        type=path_word,
+        metavar="ADAPTER",
+        help="PEFT folder or safetensors; several are audited one after the other",
+    )
+    _add_model(verb)
+    _add_peers(verb)
+    verb.add_argument("--json", type=Path, metavar="FILE.json", help="write all of it there")
+    verb.add_argument(
+        "--require",
+        action="append",
+        default=[],
+        metavar="NAME>=NUMBER",
+        help="exit status 1 unless it holds, e.g. denied>=0.8, denied_informed.low>0.5; repeatable",
+    )
+    verb.add_argument(
+        "--force", action="store_true", help="replace what is there, even if it is no audit"
+    )
+    verb.set_defaults(run=Later("auditing", "audit"))
+
+
+def _add_model(verb: Parser) -> None:
+    verb.add_argument(
+        "--task",
+        type=Path,
+        metavar="FILE.py",
+        help="a file with model() and correct(model, split), for any torch model (docs/audit.md)",
+    )
+    verb.add_argument("--backbone", help="or a backbone, with --data or --target")
+    verb.add_argument(
+        "--data", type=Path, metavar="PATH", help="data of the adapter's task (docs/own_data.md)"
+    )
+    verb.add_argument("--target", metavar="TASK", help="or a task of the backbone's suite")
+    verb.add_argument(
+        "--template",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="prompt of --data, with {} for the class name; several are averaged",
+    )
+    verb.add_argument(
+        "--names", type=Path, metavar="FILE", help="what the classes of --data are called"
+    )
+    verb.add_argument(
+        "--weights", type=path_word, metavar="FILE", help="local weights of the backbone"
+    )
+    verb.add_argument("--device", default=AUTO, help=CHOICES)
+    add_data_options(verb)
+    add_insisting(verb)
+
+
+def _add_peers(verb: Parser) -> None:
+    verb.add_argument(
+        "--with",
+        action="append",
+        default=[],
+        type=path_word,
+        metavar="PEER",
+        dest="peers",
+        help="an adapter to merge with (default: releases of the suite in --store, else synthetic)",
+    )
+    verb.add_argument(
+        "--synthetic",
+        type=numbers.peers,
+        metavar="N",
+        help="merge with N random updates of the adapter's norms and spectra; 0: with nothing",
+    )
+    verb.add_argument(
+        "--plain",
+        type=path_word,
+        metavar="ADAPTER",
+        help="an unprotected adapter of the same task, to say what protection denies",
+    )
+    verb.add_argument("--store", type=Path, default=DEFAULT_STORE, metavar="DIR")
+    verb.add_argument("--seed", type=numbers.seed, default=0, help="of releases and draws")
+    verb.add_argument(
+        "--missing",
+        choices=("zero",),
+        help="take sites that only some of the adapters change as unchanged in the others",
+    )

@@ -1,0 +1,93 @@
+"""Audits of adapters of anybody."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from mergebench.auditing import Audit, Request, audit_on, make_bench, parse_requirement
+from mergebench.commands.runs.audit_text import print_audit
+from mergebench.errors import InputError
+from mergebench.files import Output, content_of, replacing
+from mergebench.terminal import make_console, say
+
+_AUDITS = "audits"
+
+
+def run_audit(options: argparse.Namespace) -> int:
+    """Print audits in words, then in numbers; 1 if one of them is not as required."""
+    required = [parse_requirement(text) for text in options.require]
+    request = _request(options)
+    _check_output(options)
+    _check_once(options.adapters)
+    bench, found = make_bench(request), []
+    for adapter in options.adapters:
+        audit = audit_on(bench, adapter, tell=lambda line: say(f"measuring {line}"))
+        found.append(audit)
+        print_audit(audit, make_console())
+    if options.json is not None:
+        _write(options.json, found)
+        make_console().print(f"wrote {options.json}", highlight=False, soft_wrap=True)
+    failures = [line for one in found for need in required if (line := need.failure(one))]
+    for line in failures:
+        say(line)
+    return 1 if failures else 0
+
+
+def _request(options: argparse.Namespace) -> Request:
+    return Request(
+        backbone=options.backbone,
+        data=options.data,
+        task=options.target,
+        task_file=options.task,
+        peers=tuple(options.peers) or None,
+        synthetic=options.synthetic,
+        plain=options.plain,
+        store=options.store,
+        seed=options.seed,
+        missing_as_zero=options.missing == "zero",
+        other_base=options.other_base,
+        vision_tower=options.vision_tower,
+        weights=options.weights,
+        device=options.device,
+        names=options.names,
+        templates=tuple(options.template),
+        data_root=options.data_root,
+        cache=options.cache,
+        partial=options.partial,
+    )
+
+
+def _check_once(adapters: Sequence[str]) -> None:
+    for adapter in adapters:
+        if adapters.count(adapter) > 1:
+            raise InputError(f"{adapter} is named twice; name each adapter once")
+
+
+def _check_output(options: argparse.Namespace) -> None:
+    """Raise `InputError` unless `--json` may be written: it is checked before hours of work."""
+    if options.json is None:
+        return
+    read = [*options.adapters, *options.peers, options.plain, options.task, options.data]
+    Output(
+        option="--json",
+        inputs=[one for one in read if one is not None],
+        is_own=_is_audit,
+        force=options.force,
+    ).check_file(options.json)
+
+
+def _is_audit(file: Path) -> bool:
+    try:
+        found = json.loads(content_of(file))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and [*found] == [_AUDITS]
+
+
+def _write(file: Path, audits: Sequence[Audit]) -> None:
+    text = json.dumps({_AUDITS: [one.record() for one in audits]}, indent=1, ensure_ascii=False)
+    with replacing(file) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")

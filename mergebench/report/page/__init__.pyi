@@ -1,0 +1,16 @@
+from .content import Cell as Cell
+from .content import Number as Number
+from .content import Page as Page
+from .content import PageColumn as PageColumn
+from .content import PageTable as PageTable
+from .content import Section as Section
+from .origin import Origin as Origin
+from .page_file import check_page_file as check_page_file
+from .page_file import write_page as write_page
+from .page_html import page_text as page_text
+from .plots import Curve as Curve
+from .plots import CurvePlot as CurvePlot
+from .plots import Dot as Dot
+from .plots import DotPlot as DotPlot
+from .plots import Dots as Dots
+from .plots import Mark as Mark

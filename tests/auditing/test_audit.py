@@ -1,0 +1,130 @@
+"""Audits of a model whose answers follow from its weights: what is found is known beforehand."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from audited import SHAPES, low_rank, network, write_adapter, write_task
+
+import mergebench
+from mergebench.auditing import audit
+from mergebench.auditing import running as measuring
+from mergebench.auditing.deployment import Deployment
+from mergebench.auditing.merge_by_site import MergeBySite
+from mergebench.auditing.search import LEAST_SHARE, configured
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """An adapter, two peers, and a task file for each rule."""
+    own = low_rank(0)
+    write_adapter(tmp_path / "adapter", own)
+    for number in (1, 2):
+        write_adapter(tmp_path / f"peer{number}", low_rank(number))
+    for rule in ("trapped", "plain", "useless"):
+        write_task(tmp_path / f"{rule}.py", own, rule)
+    return tmp_path
+
+
+def of(folder, rule, **options):
+    return audit(folder / "adapter", task=folder / f"{rule}.py", **options)
+
+
+def given(folder):
+    return [folder / "peer1", folder / "peer2"]
+
+
+def test_it_is_the_function_of_the_package():
+    assert mergebench.audit is audit
+
+
+def test_without_peers_there_is_the_adapter_alone(folder):
+    found = of(folder, "trapped", synthetic=0)
+    assert (found.peers, found.merges, found.blind, found.informed) == ((), (), None, None)
+    assert (found.base["trapped"].correct, found.alone["trapped"].correct) == (10, 40)
+    assert found.gain_alone.value == pytest.approx(75)
+    assert "gains +75.0 points" in found.verdict
+    assert "merged with nothing" in found.verdict
+    right = {point.scale: point.accuracy.correct for point in found.curve}
+    assert {scale for scale, correct in right.items() if correct == 40} == {0.9, 1.0, 1.1}
+
+
+def test_task_arithmetic_of_nothing_else_at_1_is_the_adapter():
+    own, model = low_rank(0), network()
+    parameters = {name: model.get_submodule(name).weight for name in SHAPES}
+    path = MergeBySite((own,), *configured("ta@full"))
+    with Deployment(parameters) as deployment:
+        deployment.set(path, 1.0)
+        before = network()
+        for name in SHAPES:
+            expected = before.get_submodule(name).weight + own.sites[name].dense()
+            assert torch.equal(parameters[name], expected)
+
+
+@pytest.mark.parametrize("peers", ["given", "synthetic"])
+def test_a_planted_trap_is_denied_to_blind_merges_and_not_to_who_holds_its_scale(folder, peers):
+    options = {"peers": given(folder)} if peers == "given" else {"synthetic": 2}
+    found = of(folder, "trapped", **options)
+    assert found.blind is not None
+    assert found.informed is not None
+    assert {peer.kind for peer in found.peers} == {peers}
+    assert (found.blind.kept.value, found.blind.denied.value) == (0, 1)
+    assert found.informed.attack.startswith("hold:")
+    assert (found.informed.kept.value, found.informed.denied.value) == (1, 0)
+    kind = "two synthetic peers" if peers == "synthetic" else "two peers"
+    assert found.verdict.startswith(f"Merged with {kind}, this adapter keeps 0 % ")
+    assert "holding it at its nominal scale gives 100 %" in found.verdict
+    held = [one for one in found.merges if one.attack.startswith("hold")]
+    assert all(one.peers_share >= LEAST_SHARE for one in held)
+    assert found.blind.others is None
+    assert found.blind.overall is None  # of the peers' tasks nothing is known
+    assert any("no accuracy is known" in note for note in found.notes)
+    assert any("random singular vectors" in note for note in found.notes) == (peers == "synthetic")
+
+
+def test_an_adapter_that_any_merge_keeps(folder):
+    found = of(folder, "plain", peers=given(folder))
+    assert found.blind.kept.value == 1
+    assert found.blind.denied.value == 0
+    assert found.left_out.accuracy["plain"].correct == 10
+
+
+def test_an_adapter_without_skill_has_no_shares(folder):
+    found = of(folder, "useless", peers=given(folder))
+    assert (found.blind.kept, found.blind.denied) == (None, None)
+    assert "nothing to lose" in found.verdict
+    assert any("holds 0" in note for note in found.notes)
+
+
+def test_denied_is_a_share_of_what_the_plain_twin_gives(folder):
+    own = low_rank(0)
+    twin = own.scaled(0.9)  # what the task takes for the adapter as well
+    write_adapter(folder / "twin", twin)
+    found = of(folder, "trapped", peers=given(folder), plain=folder / "twin")
+    assert found.plain == str(folder / "twin")
+    assert {one.of for one in found.merges} == {"adapter", "plain", "left out"}
+    assert found.blind.denied is None  # the twin is as trapped, so that nothing is denied
+    assert found.informed.denied.value == 0
+    assert not any("No plain twin" in note for note in found.notes)
+
+
+def test_the_model_is_as_it_was(folder):
+    request = measuring.Request(task_file=folder / "plain.py", peers=[str(folder / "peer1")])
+    bench = measuring.make_bench(request)
+    before = {name: one.detach().clone() for name, one in bench.source.parameters.items()}
+    first = measuring.audit_on(bench, str(folder / "adapter"))
+    for name, parameter in bench.source.parameters.items():
+        assert torch.equal(parameter, before[name])
+    again = measuring.audit_on(bench, str(folder / "adapter"))
+    assert again.record()["merges"] == first.record()["merges"]
+
+
+def test_the_record_is_json(folder):
+    found = of(folder, "trapped", synthetic=2)
+    record = json.loads(json.dumps(found.record(), allow_nan=False))
+    assert record["alone"]["trapped"]["correct"] == 40
+    assert record["blind"]["denied"]["interval"] == {"low": 1, "high": 1}
+    assert [one["kind"] for one in record["peers"]] == ["synthetic"] * 2
+    assert record["curve"][0]["scale"] == 0

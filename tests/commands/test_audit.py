@@ -1,0 +1,169 @@
+"""`mergebench audit`: what it prints and writes, and what it refuses in one line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from audited import low_rank, write_adapter, write_task
+from command_line import run
+
+BROKEN = {
+    "no correct": ("def model(): ...", "defines no function correct"),
+    "no model": ("def correct(model, split): ...", "defines no function model"),
+    "no function": ("model = correct = 3", "defines no function model"),
+    "no module": ("def model(): return 3\ndef correct(m, s): ...", "model() returned int 3"),
+    "raises": ("def model(): {}['a']\ndef correct(m, s): ...", "model(): KeyError: 'a'"),
+    "exits": ("import sys\nsys.exit(3)", "SystemExit: 3"),
+    "no Python": ("def model(:", "SyntaxError"),
+}
+CORRECT = """
+from audited import network
+calls = []
+
+def model():
+    return network()
+
+def correct(model, split):
+    calls.append(split)
+    return {answer}
+"""
+ANSWERS = {
+    "[1, 0, 1]": "correct(model, 'val') returned a list with int 1; return booleans",
+    "[0.5]": "returned a list with float 0.5; return booleans",
+    "0.75": "returned float 0.75; return a list of booleans",
+    "None": "returned NoneType; return a list of booleans",
+    "[]": "returned an empty list",
+    "['yes']": "returned a list with str; return booleans",
+    "__import__('torch').ones(3) > 0": "returned Tensor; return a list of booleans",
+    "[True] * len(calls)": "returned 2 booleans, and 1 before",
+    "model.third(split)": "AttributeError",
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    own = low_rank(0)
+    for name, update in (("adapter", own), ("peer", low_rank(1)), ("twin", own.scaled(0.97))):
+        write_adapter(tmp_path / name, update)
+    for rule in ("trapped", "plain"):
+        write_task(tmp_path / f"{rule}.py", own, rule)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def complaint(folder, capsys):
+    def refused(*words):
+        assert run("audit", *words) == 2
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert shown.err.count("\n") == 1, shown.err
+        return shown.err
+
+    return refused
+
+
+def edit(adapter, **options):
+    config = adapter / "adapter_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), **options}))
+
+
+def test_words_first_then_numbers(folder, capsys):
+    words = ["adapter", "--task", "trapped.py", "--with", "peer", "--json", "audit.json"]
+    assert run("audit", *words, "--require", "denied>=0.8", "--require", "alone>=90") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.startswith("Merged with one peer, this adapter keeps 0 % (0 to 0 %) of what it")
+    for text in ("adapter alone", "who knows which one it is", "hold:ta@full", "wrote audit.json"):
+        assert text in shown
+    (found,) = json.loads((folder / "audit.json").read_text())["audits"]
+    assert found["verdict"] in shown
+    assert found["blind"]["denied"]["value"] == 1
+    assert run("audit", *words) == 0  # it replaces its own
+
+
+def test_a_requirement_that_is_not_met_is_status_1_and_a_line(capsys, folder):
+    words = ["twin", "adapter", "--task", "trapped.py", "--synthetic", 1]
+    assert run("audit", *words, "--require", "denied_informed>=0.8") == 1
+    shown = capsys.readouterr()
+    assert shown.out.count("Merged with one synthetic peer, ") == 2
+    failures = [line for line in shown.err.splitlines() if "measuring" not in line]
+    assert [line.split(":")[1] for line in failures] == [" twin", " adapter"]
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_files_that_are_no_task(folder, complaint, what):
+    text, message = BROKEN[what]
+    (folder / "broken.py").write_text(text)
+    line = complaint("adapter", "--task", "broken.py")
+    assert "broken.py" in line
+    assert message in line
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_answers_that_are_no_booleans(folder, complaint, answer):
+    (folder / "answering.py").write_text(CORRECT.format(answer=answer))
+    line = complaint("adapter", "--task", "answering.py")
+    assert "answering.py: correct(model, 'val')" in line
+    assert ANSWERS[answer] in line
+
+
+def test_models_that_no_update_can_be_added_to(folder, complaint):
+    quantised = "model.first.weight = torch.nn.Parameter(model.first.weight.to(torch.int8), False)"
+    tied = "model.third = torch.nn.Linear(40, 48); model.third.weight = model.first.weight"
+    meta = "model = model.to('meta')"
+    text = "import torch\nfrom audited import network\ndef model():\n  model = network()\n  {}\n"
+    text += "  return model\ndef correct(model, split): return [True]"
+    for change, message in (
+        (quantised, "is quantised (first is Linear)"),
+        (tied, "site first shares its weights with third.weight"),
+        (meta, "the weights of first are not in memory"),
+    ):
+        (folder / "odd.py").write_text(text.format(change))
+        assert message in complaint("adapter", "--task", "odd.py")
+
+
+def test_adapters_that_do_not_fit(folder, complaint):
+    task = ["--task", "plain.py"]
+    write_adapter(folder / "other", low_rank(3), base="someone/another-model")
+    write_adapter(folder / "mine", low_rank(4), base="someone/model")
+    line = complaint("mine", *task, "--with", "other")
+    assert "other: base_model_name_or_path is 'someone/another-model'" in line
+    assert "--other-base" in line
+    edit(folder / "mine", base_model_name_or_path="someone/model-bnb-4bit")
+    assert "mine: its base 'someone/model-bnb-4bit' is quantised" in complaint("mine", *task)
+    assert "is the audited adapter adapter itself" in complaint(
+        "adapter", *task, "--with", "adapter"
+    )
+    assert "--plain adapter is the audited adapter" in complaint(
+        "adapter", *task, "--plain", "adapter"
+    )
+    sites = {"third": low_rank(0).sites["first"]}
+    write_adapter(folder / "foreign", type(low_rank(0))(sites=sites))
+    assert "plain.py has no site 'third'" in complaint("foreign", *task)
+    one = {"first": low_rank(5).sites["first"]}
+    write_adapter(folder / "small", type(low_rank(0))(sites=one))
+    assert "--missing zero" in complaint("adapter", *task, "--with", "small")
+    assert run("audit", "adapter", *task, "--with", "small", "--missing", "zero") == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["adapter"], "say what the adapter is for: --backbone NAME"),
+        (["adapter", "--task", "nowhere.py"], "--task nowhere.py: no such file"),
+        (["adapter", "--task", "adapter"], "--task adapter: no such file"),
+        (["nowhere", "--task", "plain.py"], "nowhere: no such adapter folder"),
+        (["adapter", "adapter", "--task", "plain.py"], "adapter is named twice"),
+        (["adapter", "--task", "plain.py", "--backbone", "mini_vit"], "--backbone: --task says"),
+        (["adapter", "--backbone", "mini_vit"], "needs --data PATH, or --target TASK"),
+        (["adapter", "--backbone", "mini_vat", "--target", "mnist"], "did you mean mini_vit"),
+        (["adapter", "--task", "plain.py", "--require", "denies>1"], "did you mean denied"),
+        (["adapter", "--task", "plain.py", "--with", "peer", "--synthetic", "2"], "leave one out"),
+        (["adapter", "--task", "plain.py", "--synthetic", "-1"], "no whole number from 0 to 64"),
+        (["adapter", "--task", "plain.py", "--json", "plain.py"], "would replace plain.py"),
+        (["adapter", "--task", "plain.py", "--json", "plain.pt"], "not as this command writes it"),
+    ],
+)
+def test_wrong_words(complaint, words, message):
+    assert message in complaint(*words)
