@@ -59,7 +59,7 @@ class Plan:
 
 def make_plan(request: Request) -> Plan:
     """Find and load what the request names; `InputError` for whatever is wrong with it."""
-    usual = get_setting(request.backbone)
+    usual = replace(get_setting(request.backbone), search_per_task=None)  # nothing is merged
     if request.data is not None:
         usual = replace(usual, suite=OWN, published=False)
     data = _suite_options(request, usual)
