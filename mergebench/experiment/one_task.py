@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.jobs import ReleaseJob, ZeroShotJob
@@ -65,7 +66,7 @@ def measure_on_test(
         cells += [alone, curve]
         rows.append(standalone_row(alone, protection, task))
         curves.append(scale_curve(curve, protection, task))
-    context = context_of(experiment, cells)
+    context = replace(context_of(experiment, cells), protocol="")  # nothing is searched
     return Measurements(context=context, standalone=tuple(rows), curves=tuple(curves))
 
 

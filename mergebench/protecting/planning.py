@@ -59,9 +59,9 @@ class Plan:
 
 def make_plan(request: Request) -> Plan:
     """Find and load what the request names; `InputError` for whatever is wrong with it."""
-    usual = get_setting(request.backbone)
+    usual = replace(get_setting(request.backbone), search_per_task=None, published=False)
     if request.data is not None:
-        usual = replace(usual, suite=OWN, published=False)
+        usual = replace(usual, suite=OWN)
     data = _suite_options(request, usual)
     choose_device(request.device)
     tasks = None if request.task is None else (request.task,)

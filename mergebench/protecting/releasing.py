@@ -98,8 +98,11 @@ def _facts(
 
 
 def _without_protected(measured: Measurements) -> Measurements:
+    about = tuple(f"{what} of {name}:" for what in ("Adapters", "Options") for name in _PROTECTED)
+    notes = tuple(note for note in measured.context.notes if not note.startswith(about))
     return replace(
         measured,
+        context=replace(measured.context, notes=notes),
         standalone=tuple(one for one in measured.standalone if one.release not in _PROTECTED),
         curves=tuple(one for one in measured.curves if one.release not in _PROTECTED),
     )

@@ -1,6 +1,8 @@
 from .captions import stated_facts as stated_facts
 from .card_facts import CardFacts as CardFacts
 from .card_facts import Sweep as Sweep
+from .card_protection import LEAST_LOSS as LEAST_LOSS
+from .card_protection import lost_when_rescaled as lost_when_rescaled
 from .detection import detection_text as detection_text
 from .detection import print_detection as print_detection
 from .figure_files import write_figure2 as write_figure2

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from mergebench.measure import OFF_NOMINAL, ScaleCurve
+from mergebench.measure import OFF_NOMINAL, UNPROTECTED, Measurements, ScaleCurve
 from mergebench.report.card_facts import CardFacts
 from mergebench.report.markdown import markdown_text
 from mergebench.report.spread import percent
 
-_SMALL = 5.0
+LEAST_LOSS = 5.0
 """Points: a trap that costs a re-scaled update less is none to rely on."""
 
 
@@ -21,10 +21,7 @@ def protection_text(facts: CardFacts) -> str:
     return (
         f"{markdown_text(facts.method)}, λ = {facts.strength:g}. Training lowers the loss at "
         "s = 1 and raises it at other scales, so that a merge, which deploys the update at another "
-        f"scale, loses its skill.\n\n{_measured(facts)}\n\n"
-        "What this denies: mixtures that add the update at another scale, as merging by averages "
-        "and most published rules do, as far as the numbers above go. How well mergers do was not "
-        "measured in making this adapter: attack it to know.\n\n"
+        f"scale, loses its skill.\n\n{_measured(facts)}\n\n{_denied(facts)}\n\n"
         "What it does not deny:\n\n"
         "- Use of the adapter as it is. It works at s = 1 for everybody who has it.\n"
         "- Mergers who know or guess that it is protected, and keep it at s = 1 beside others.\n"
@@ -32,6 +29,16 @@ def protection_text(facts: CardFacts) -> str:
         "fine-tuned on a few inputs, gets the skill back.\n"
         "- Other tasks of a mixture: a merge that leaves this update out loses nothing.\n"
     )
+
+
+def lost_when_rescaled(measurements: Measurements) -> float | None:
+    """Return by how many points the protected update is worse than the plain one off scale 1.
+
+    Of the mean test accuracy over `OFF_NOMINAL`; None unless both were measured.
+    """
+    means = {curve.release: off_nominal_mean(curve) for curve in measurements.curves}
+    plain = means.pop(UNPROTECTED, None)
+    return None if plain is None or not means else plain - next(iter(means.values()))
 
 
 def off_nominal_mean(curve: ScaleCurve) -> float:
@@ -43,20 +50,30 @@ def off_nominal_mean(curve: ScaleCurve) -> float:
 def _measured(facts: CardFacts) -> str:
     """Return what re-scaling costs, and whether that is a protection at all."""
     base = percent(facts.zero_shot.correct, facts.zero_shot.size)
-    own = off_nominal_mean(facts.curve)
+    own, lost = off_nominal_mean(facts.curve), lost_when_rescaled(facts.measurements)
     scales = ", ".join(f"{scale:g}" for scale in OFF_NOMINAL)
     numbers = f"Mean test accuracy at s = {scales}: {own:.1f} %"
-    if facts.plain_curve is None:
+    if lost is None:
         return f"{numbers}; the base model has {base:.1f} %. No plain adapter was made beside it."
-    plain = off_nominal_mean(facts.plain_curve)
-    numbers = f"{numbers}; a plain adapter has {plain:.1f} %, the base model {base:.1f} %."
-    if plain - own < _SMALL:
+    numbers = f"{numbers}; a plain adapter has {own + lost:.1f} %, the base model {base:.1f} %."
+    if lost < LEAST_LOSS:
         return (
             f"{numbers} **No trap to rely on has formed**: re-scaled, this adapter does as well "
             "as a plain one, or nearly."
         )
     left = "still better" if own > base else "no better"
     return (
-        f"{numbers} Re-scaled, it loses {plain - own:.1f} points against the plain one and is "
+        f"{numbers} Re-scaled, it loses {lost:.1f} points against the plain one and is "
         f"{left} than the base model."
+    )
+
+
+def _denied(facts: CardFacts) -> str:
+    lost = lost_when_rescaled(facts.measurements)
+    if lost is not None and lost < LEAST_LOSS:
+        return "What this denies: nothing, as far as the numbers above go."
+    return (
+        "What this denies: mixtures that add the update at another scale, as merging by averages "
+        "and most published rules do, as far as the numbers above go. How well mergers do was not "
+        "measured in making this adapter: attack it to know."
     )

@@ -7,7 +7,7 @@ import torch
 from command_line import run
 from safetensors.torch import save_file
 
-from mergebench.commands.runs import suite_data
+from mergebench.experiment import required_inputs
 
 
 @pytest.mark.parametrize("verb", ["table2", "doctor"])
@@ -15,7 +15,7 @@ def test_bad_weights_are_the_first_thing_said(verb, tmp_path, monkeypatch, capsy
     def look(*words: object) -> None:
         raise AssertionError("images were looked for")
 
-    monkeypatch.setattr(suite_data, "survey_suite", look)
+    monkeypatch.setattr(required_inputs, "survey_suite", look)
     folders = ["--store", tmp_path / "runs", "--results", tmp_path, "--data-root", tmp_path]
     words = [verb, "--backbone", "vit_b32", *folders, "--weights"]
     for name, line in (("absent.pt", "no weights at"), ("empty.pt", "is empty")):

@@ -21,8 +21,9 @@ from vision8_data import pictures, write_archive, write_image_folders, write_par
 from mergebench import cli
 from mergebench.backbones import BACKBONES
 from mergebench.backbones.clip.architectures import create_model
-from mergebench.commands.runs import experiments, suite_data
+from mergebench.commands.runs import experiments
 from mergebench.experiment import experiment as experiment_module
+from mergebench.experiment import required_inputs
 from mergebench.experiment.settings import SETTINGS
 from mergebench.measure.protocols import PROTOCOLS
 from mergebench.suites.vision8 import fetching, task_rows
@@ -238,7 +239,7 @@ def test_with_weights_a_silent_hub_is_asked_once(tmp_path, capsys, monkeypatch, 
 def test_a_local_copy_that_lacks_images_is_not_replaced_by_a_download(
     tmp_path, capsys, monkeypatch, small, words
 ):
-    monkeypatch.setattr(suite_data, "fetch_data", lambda state: pytest.fail("downloads"))
+    monkeypatch.setattr(required_inputs, "fetch_data", lambda state: pytest.fail("downloads"))
     write_data(tmp_path / "data", ["mnist"])
     local = ["--backbone", "vit_b32", "--weights", str(small), "--tasks", "mnist"]
     assert cli.main(["table1", *local, *words]) == 2

@@ -108,7 +108,7 @@ def test_numbers_come_with_intervals_and_the_curve():
 def test_the_verdict_follows_from_the_numbers(trapped, verdict):
     text = " ".join(model_card(facts(trapped=trapped)).split())
     assert verdict in text
-    assert ("No trap" in verdict) == ("No trap" in text)
+    assert ("No trap" in verdict) == ("No trap" in text) == ("denies: nothing" in text)
     assert "It works at s = 1 for everybody who has it" in text
 
 

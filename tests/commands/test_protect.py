@@ -1,0 +1,284 @@
+"""`mergebench protect`: what it writes, that it goes on, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from command_line import run
+from few_images import load_few
+from huggingface_hub import ModelCard
+from miniature import SETTING
+from own_data import write_pictures
+from safetensors.torch import load_file
+
+import mergebench
+from mergebench.backbones import load_backbone, site_shapes
+from mergebench.errors import InputError
+from mergebench.measure import deployed
+from mergebench.protecting import planning
+from mergebench.protecting.loading_code import naming_of
+from mergebench.suites import SUITES
+from mergebench.updates import load_update
+from protections.trap2 import Trap2
+
+FEW_STEPS = replace(
+    SETTING, recipe=replace(SETTING.recipe, steps=2, warmup_steps=1, evaluate_every=2)
+)
+SWEEP = ("--sweep", "0.05", "0.1", "--margin", "100")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_steps(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planning, "get_setting", lambda name: FEW_STEPS)
+        patch.setenv("MERGEBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("user")
+    write_pictures(folder / "shapes", {"circle": 8, "square": 8})
+    return folder
+
+
+def words(root: Path, *others: object, out: str = "adapter") -> list[object]:
+    given = ["protect", "--backbone", "mini_vit", "--data", root / "shapes"]
+    return [*given, "--out", root / out, "--store", root / "runs", *others]
+
+
+@pytest.fixture(scope="module")
+def made(root) -> Path:
+    assert run(*words(root, *SWEEP)) == 0
+    return root / "adapter"
+
+
+# --- what is written ------------------------------------------------------------------------
+
+
+def test_both_folders_are_complete(made):
+    files = ["README.md", "adapter_config.json", "adapter_model.safetensors", "record.json"]
+    for name in ("plain", "trap2"):
+        assert sorted(file.name for file in (made / name).iterdir()) == [
+            *files,
+            "scale_curve.png",
+        ]
+    plain, trap = (load_file(made / n / "adapter_model.safetensors") for n in ("plain", "trap2"))
+    assert plain.keys() == trap.keys()
+    assert any(not torch.equal(plain[key], trap[key]) for key in plain)
+
+
+def test_peft_loads_them_as_the_card_says(made, monkeypatch):
+    monkeypatch.chdir(made)
+    (code,) = re.findall(r"```python\n(.+?)```", (made / "trap2" / "README.md").read_text(), re.S)
+    names: dict[str, object] = {}
+    exec(code, names)
+    backbone = load_backbone("mini_vit")
+    update = load_update(made / "trap2", site_shapes("mini_vit"), "mini_vit")
+    draws = torch.Generator().manual_seed(0)
+    inputs = torch.rand(4, 3, 32, 32, generator=draws)
+    with torch.no_grad(), deployed(backbone, update):
+        ours = backbone.tower.eval()(inputs)
+    with torch.no_grad():
+        theirs = names["tower"].eval()(inputs)
+        without = load_backbone("mini_vit").tower.eval()(inputs)
+    torch.testing.assert_close(theirs, ours, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(theirs, without, rtol=1e-4, atol=1e-5)
+
+
+def test_the_card_agrees_with_the_record(made, root, capsys):
+    record = json.loads((made / "trap2" / "record.json").read_text())
+    card = ModelCard.load(made / "trap2" / "README.md")
+    test = record["test"]["trap2"]
+    assert card.data.eval_results[0].metric_value == pytest.approx(test["correct"] / test["size"])
+    curve = record["scale_curves"]["trap2"]
+    assert curve["correct"][curve["scales"].index(1)] == test["correct"]
+    assert record["sizes"] == {"train": 12, "val": 2, "test": 2}
+    assert [one["strength"] for one in record["sweep"]["validation"]] == [None, 0.05, 0.1]
+    assert record["strength"] == record["sweep"]["chosen"] in (0.05, 0.1)
+    assert record["options"]["data"] == "shapes"
+    assert str(root) not in json.dumps(record) + card.content
+    plain = json.loads((made / "plain" / "record.json").read_text())
+    assert [*plain["scale_curves"]] == ["none"]
+    assert "trap2" not in (made / "plain" / "README.md").read_text()
+    words = ["evaluate", made / "trap2", "--backbone", "mini_vit", "--data", root / "shapes"]
+    assert run(*words, "--json") == 0
+    counted = json.loads(capsys.readouterr().out)["tasks"]["shapes"]["update"]
+    assert counted["correct"] == test["correct"]
+
+
+def test_the_choice_reads_no_test_input(root, made):
+    """Of the strength that was not chosen nothing is counted on test."""
+    cells = [json.loads(file.read_text()) for file in (root / "runs" / "cells").iterdir()]
+    of_trap = [one for one in cells if (one["inputs"]["protection"] or {}).get("name") == "trap2"]
+    tested = {
+        one["inputs"]["protection"]["options"]["strength"]
+        for one in of_trap
+        if "test" in one["results"]["sizes"]
+    }
+    chosen = json.loads((made / "trap2" / "record.json").read_text())["strength"]
+    assert tested == {chosen}
+    assert len({one["inputs"]["updates"][0] for one in of_trap}) == 2
+
+
+# --- again, and interrupted -----------------------------------------------------------------
+
+
+def test_what_is_there_is_replaced_only_with_force(root, made, capsys):
+    before = (made / "trap2" / "record.json").read_bytes()
+    (made / "trap2" / "mine.txt").write_text("kept")
+    assert run(*words(root, *SWEEP)) == 2
+    message = capsys.readouterr().err
+    assert "is there already: choose another name, or replace it with --force" in message
+    (made / "trap2" / "README.md").write_text("edited")
+    assert run(*words(root, *SWEEP, "--force")) == 0
+    assert "adapters: 0 measured, 3 recalled" in capsys.readouterr().out
+    assert (made / "trap2" / "mine.txt").read_text() == "kept"
+    (made / "trap2" / "mine.txt").unlink()
+    assert (made / "trap2" / "README.md").read_text() != "edited"
+    after = json.loads((made / "trap2" / "record.json").read_bytes())
+    first = json.loads(before)
+    assert after.pop("command") == first.pop("command") + " --force"
+    assert after == first
+
+
+def test_an_interrupted_run_goes_on(root, monkeypatch, capsys):
+    given = words(root, "--sweep", 0.3, 0.4, "--margin", 100, "--seed", 1, out="interrupted")
+
+    def interrupt(self, step):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trap2, "backward", interrupt)
+        assert run(*given) == 130
+    assert "interrupted; what was measured is kept" in capsys.readouterr().err
+    assert not (root / "interrupted").exists()
+    assert run(*given) == 0
+    assert "adapters: 2 measured, 1 recalled" in capsys.readouterr().out
+    assert (root / "interrupted" / "trap2" / "README.md").exists()
+
+
+# --- one of them, and from Python -----------------------------------------------------------
+
+
+def test_only_a_protected_one_of_a_given_strength_trains_nothing_else(root):
+    store = root / "alone"
+    made = mergebench.protect(
+        backbone="mini_vit",
+        data=root / "shapes",
+        out=root / "one",
+        only="trap2",
+        sweep=[0.2],
+        store=store,
+    )
+    assert (made.strength, made.sweep, made.steps) == (0.2, None, 2)
+    assert [one.folder for one in made.adapters] == [root / "one" / "trap2"]
+    assert [folder.name.split("-")[1] for folder in (store / "releases").iterdir()] == ["trap2"]
+    text = (root / "one" / "trap2" / "README.md").read_text()
+    assert "mergebench.protect(backbone='mini_vit', data='shapes', only='trap2'" in text
+    assert not (root / "one" / "plain").exists()
+
+
+def test_only_a_plain_one(root):
+    made = mergebench.protect(
+        backbone="mini_vit", data=root / "shapes", out=root / "p", only="plain", store=root / "runs"
+    )
+    assert (made.strength, [one.release for one in made.adapters]) == (None, ["none"])
+    with pytest.raises(InputError, match="is there already"):
+        mergebench.protect(backbone="mini_vit", data=root / "shapes", out=root / "p", only="plain")
+
+
+def test_a_task_of_the_suite(root, monkeypatch):
+    monkeypatch.setitem(SUITES, "few", load_few)
+    made = mergebench.protect(
+        backbone="mini_vit", task="fashion", out=root / "f", only="plain", store=root / "runs"
+    )
+    assert (made.task, made.sizes) == ("fashion", {"train": 64, "val": 16, "test": 24})
+    with pytest.raises(InputError, match="unknown task 'fashio'"):
+        mergebench.protect(backbone="mini_vit", task="fashio", out=root / "g")
+
+
+@pytest.mark.parametrize(
+    ("backbone", "base", "layout", "loaded"),
+    [
+        ("mini_convnext", "mini_convnext", "open_clip", "load_backbone('mini_convnext')"),
+        ("minilm", "sentence-transformers/all-MiniLM-L6-v2", "huggingface", "AutoModel"),
+        ("vit_b32", "openai/clip-vit-base-patch32", "huggingface", "CLIPModel"),
+        ("convnext", "convnext", "open_clip", "load_backbone('convnext')"),
+    ],
+)
+def test_adapters_are_for_transformers_where_it_has_the_model(backbone, base, layout, loaded):
+    naming = naming_of(backbone, "trap2")
+    assert (naming.base_model, naming.layout) == (base, layout)
+    assert loaded in naming.code
+    compile(naming.code, "card", "exec")
+
+
+# --- what is refused ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def complaint(capsys):
+    def refused(*given):
+        assert run(*given) == 2
+        shown = capsys.readouterr()
+        assert (shown.out, shown.err.count("\n")) == ("", 1), shown
+        return shown.err
+
+    return refused
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        (["--backbone", "mini_vitt"], "unknown backbone 'mini_vitt'; did you mean mini_vit"),
+        (["--task", "mnist"], "give --data PATH, or --task NAME of the suite"),
+        (["--sweep", "0"], "--sweep 0: give λ above 0"),
+        (["--sweep", "a"], "--sweep a: expected a finite number"),
+        (["--sweep", "1", "1"], "--sweep: give each λ once"),
+        (["--sweep", "1", "--only", "plain"], "--sweep: a plain adapter has no λ"),
+        (["--margin", "-1"], "--margin is -1.0; give a number from 0 to 100"),
+        (["--steps", "0"], "argument --steps: '0' is no whole number"),
+        (["--only", "trap"], "unknown --only 'trap'; did you mean trap2"),
+        (["--data-root", "."], "--data-root: --data says where the data are"),
+        (["--data", "nowhere"], "--data nowhere: there is no such folder or file"),
+        (["--names", "nowhere"], "--names nowhere: there is no such file"),
+    ],
+)
+def test_wrong_options(root, others, message, complaint):
+    assert message in complaint(*words(root, *others, out="new"))
+    assert not (root / "new").exists()
+
+
+def test_data_that_cannot_be_trained_on(tmp_path, complaint):
+    given = [
+        "protect",
+        "--backbone",
+        "mini_vit",
+        "--out",
+        tmp_path / "a",
+        "--store",
+        tmp_path / "r",
+    ]
+    (tmp_path / "empty").mkdir()
+    assert "empty" in complaint(*given, "--data", tmp_path / "empty")
+    lonely = write_pictures(tmp_path / "lonely", {"circle": 8, "square": 1})
+    assert "square" in complaint(*given, "--data", lonely)
+
+
+def test_an_out_that_cannot_be_written(root, complaint, tmp_path):
+    (tmp_path / "file").write_text("")
+    shapes = ["protect", "--backbone", "mini_vit", "--data", root / "shapes", "--out"]
+    assert "is no folder" in complaint(*shapes, tmp_path / "file" / "adapter")
+    assert "lies in" in complaint(*shapes, root / "shapes" / "adapter")
+
+
+def test_no_strength_within_the_margin_keeps_the_trainings(root, made, complaint, monkeypatch):
+    monkeypatch.setattr("mergebench.measure.strength_choice.allowed_loss", lambda *_: -100)
+    assert run(*words(root, *SWEEP, out="worse")) == 2
+    assert not (root / "worse").exists()
