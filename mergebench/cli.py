@@ -50,6 +50,7 @@ def make_parser() -> Parser:
         detecting,
         doctor,
         gpu_checking,
+        reporting,
         tables,
         verifying,
     )
@@ -61,7 +62,10 @@ def make_parser() -> Parser:
     )
     parser.add_argument(DEBUG, action="store_true", help="show tracebacks (may follow the verb)")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    every = (tables, doctor, detecting, adapters, checking, verifying, data, building, gpu_checking)
+    every = (
+        *(tables, reporting, doctor, detecting, adapters, checking, verifying, data, building),
+        gpu_checking,
+    )
     for module in every:
         module.add_verbs(verbs)
     return parser
