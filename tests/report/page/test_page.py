@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from page_data import NAMES, page
+from repository import ROOT
 
 from mergebench.errors import InputError
 from mergebench.report.page import (
@@ -145,3 +146,12 @@ def test_numbers_are_sorted_by_their_value() -> None:
     table = PageTable(caption="c", columns=(PageColumn(name="n"),), rows=((number,),))
     section = Section(title="s", tables=(table, replace(table, folded=True)))
     assert page_text(Page(title="p", sections=(section,))).count('data-value="1e-07"') == 2
+
+
+def test_the_documented_page_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = re.findall(
+        r"```python\n(.+?)```", (ROOT / "docs" / "report.md").read_text(), re.DOTALL
+    )
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    assert "61.5 to 79.0" in (tmp_path / "audit.html").read_text()

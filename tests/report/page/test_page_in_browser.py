@@ -121,6 +121,7 @@ def test_details_are_columns_that_are_asked_for(opened: Any) -> None:
 
 def test_a_number_shows_its_record_and_gives_the_focus_back(opened: Any) -> None:
     view = opened("every")
+    view.locator(TABLE).get_by_label("all columns").check()
     mean = view.locator(f"{TABLE} tbody tr").first.locator("a.number").nth(1)
     mean.click()
     dialog = view.get_by_role("dialog")
@@ -197,10 +198,14 @@ def test_without_scripts_everything_is_there(opened: Any) -> None:
     assert view.locator("article:target h3").inner_text() == f"{NAMES[0]} alone"
 
 
-@pytest.mark.parametrize("name", ["every", "minilm"])
-@pytest.mark.parametrize("colours", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
-def test_axe_finds_nothing_serious(opened: Any, name: str, colours: str, width: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "width", "colours"),
+    [
+        *(("every", width, colours) for width in WIDTHS for colours in ("light", "dark")),
+        *(("minilm", 400, "dark"), ("minilm", 1400, "light")),
+    ],
+)
+def test_axe_finds_nothing_serious(opened: Any, name: str, width: int, colours: str) -> None:
     script = axe_script().read_text()
     view = opened(name, width, colours)
     for details in view.locator("main details").all():
