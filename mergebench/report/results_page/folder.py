@@ -78,18 +78,23 @@ def _section(folder: Path, base: str, stems: list[str], cells: Cells) -> tuple[S
     belonging = [stem for stem, whose in sorted(_parts(stems).items()) if whose == base]
     sheets = {stem: read_sheet(folder / f"{stem}.csv") for stem in (base, *belonging)}
     counted = {stem: origins.of_cells(sheet) for stem, sheet in sheets.items() if is_counted(sheet)}
-    tables, pictures = [], ()
-    for stem, sheet in sheets.items():
-        others = [(sheets[one], found) for one, found in counted.items() if one != stem]
-        origin_of = _origin_of(sheet, origins, counted.get(stem), others)
-        tables.append(_table(stem, sheet, base, words, origin_of))
-        pictures = plots(sheet, origin_of) if stem == base else pictures
+    sources = {
+        stem: _origin_of(
+            sheet,
+            origins,
+            counted.get(stem),
+            [(sheets[one], found) for one, found in counted.items() if one != stem],
+        )
+        for stem, sheet in sheets.items()
+    }
     section = Section(
         title=words.title,
         subtitle=f"{base}.csv",
         paragraphs=words.paragraphs,
-        plots=pictures,
-        tables=tuple(tables),
+        plots=plots(sheets[base], sources[base]),
+        tables=tuple(
+            _table(stem, sheet, base, words, sources[stem]) for stem, sheet in sheets.items()
+        ),
         facts=words.facts,
     )
     return section, origins
@@ -133,8 +138,10 @@ def _summary(words: list[Words], found: int, lacking: int) -> Iterator[str]:
             f"{len(words)} tables and figures of {', '.join(backbones)} on {', '.join(suites)}, "
             f"measured {when}."
         )
-    cells = found + lacking
     if found:
-        yield f"Every number leads to its record: {found} of {cells} cells are in the store."
+        yield (
+            "Every number leads to its record and command: of "
+            f"{found + lacking} counts {found} have their cell in the store."
+        )
     else:
         yield "Every number leads to the command that measures it; no store of cells was read."

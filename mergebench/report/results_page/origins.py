@@ -80,6 +80,8 @@ class Origins:
             facts.append(("cell", f"cells/{cell.key}.json of the store"))
         else:
             self.lacking += 1
+            if self.cells:
+                facts.append(("cell", "not in the store; the command measures it"))
         return Origin(
             title=f"{row_title(row)}, seed {row['seed']}",
             command=self.words.fact("Command"),

@@ -116,7 +116,8 @@ def test_a_row_leads_to_the_cell_that_has_its_counts(folder: Path) -> None:
     assert ("cell", f"cells/{right.key}.json of the store") in origins[3].facts  # type: ignore[union-attr]
     assert '"target": "digits"' in records[3]
     assert "hits" not in records[3]
-    assert page.summary[-1].endswith("4 of 15 cells are in the store.")
+    assert ("cell", "not in the store; the command measures it") in origins[4].facts  # type: ignore[union-attr]
+    assert page.summary[-1].endswith("of 15 counts 4 have their cell in the store.")
 
 
 @pytest.mark.parametrize(
