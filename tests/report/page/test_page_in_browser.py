@@ -173,6 +173,7 @@ def test_light_and_dark_by_the_system_and_by_choice(opened: Any) -> None:
     assert of_light != of_dark
     light.get_by_label("Dark").check(force=True)
     assert light.evaluate(ink) == of_dark
+    light.wait_for_timeout(500)  # the browser keeps it in its own time, in another process
     light.reload()
     assert light.evaluate(ink) == of_dark
     light.get_by_label("System").check(force=True)
