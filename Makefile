@@ -36,6 +36,7 @@ BASELINE ?= results/baselines/mini_vit.json
 CHECK    ?=
 SUITE    ?= vision8
 RESULTS  ?= results/$(BACKBONE)
+PAGE     ?= report-$(BACKBONE).html
 SIZE     ?= full
 BUDGET   ?= 420
 VERIFY   ?=
@@ -64,7 +65,7 @@ OPTIONS = --backbone $(BACKBONE) $(if $(filter-out paper,$(PROTOCOL)),--protocol
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
 .PHONY: help install doctor detect table1 table2 table3 table4 table5 tables leaderboard mergers price recovery replay figure2 \
-        regress verify test test-slow bench gpu-check lint data data-check data-fetch pretrain clean
+        regress verify report test test-slow bench gpu-check lint data data-check data-fetch pretrain clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,7 +74,7 @@ help:  ## list the targets
 	@echo "    SET=trap2.strength=0.1 TRAIN_PRECISION=bf16 WEIGHTS=... DATA_ROOT=... PARTIAL=1 DROP_LEAKS=1"
 	@echo "    DATA='shapes signs' NAMES=names.json (docs/own_data.md)"
 	@echo "    BASELINE=$(BASELINE) CHECK=--exact SUITE=vision8|text8 SIZE=full|tiny BUDGET=$(BUDGET)"
-	@echo "    RESULTS=$(RESULTS) VERIFY='--cells 20 --sample-seed 1' LEVELS=unlabelled|labelled RELEASE=full"
+	@echo "    RESULTS=$(RESULTS) PAGE=$(PAGE) VERIFY='--cells 20 --sample-seed 1' LEVELS=unlabelled|labelled RELEASE=full"
 	@echo "    ADAPTERS='folder folder' BUDGETS='16 256' TARGETS='mnist flags'"
 
 $(VENV)/.installed: pyproject.toml
@@ -131,6 +132,11 @@ recovery: $(INSTALLED)  ## accuracy after fine-tuning merges, and W0, against la
 
 figure2: $(INSTALLED)  ## accuracy against the scale s at which an update is deployed
 	$(MERGEBENCH) figure2 $(OPTIONS)
+
+# Numbers lead to the cells of STORE, which has to be there if it is said.
+report: $(INSTALLED)  ## one HTML page of the tables in RESULTS, into PAGE
+	$(MERGEBENCH) report $(RESULTS) --out $(PAGE) \
+	  $(if $(filter command environment,$(firstword $(origin STORE))),--store $(STORE))
 
 regress: $(INSTALLED)  ## whether merged accuracy moved since BASELINE (exit status 1 if so)
 	$(MERGEBENCH) check $(BASELINE) --jobs $(JOBS) $(CHECK)

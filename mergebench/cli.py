@@ -52,6 +52,7 @@ def make_parser() -> Parser:
         doctor,
         gpu_checking,
         protecting,
+        reporting,
         tables,
         verifying,
     )
@@ -64,8 +65,8 @@ def make_parser() -> Parser:
     parser.add_argument(DEBUG, action="store_true", help="show tracebacks (may follow the verb)")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     every = (
-        *(tables, doctor, detecting, protecting, auditing, adapters, checking, verifying, data),
-        *(building, gpu_checking),
+        *(tables, reporting, doctor, detecting, protecting, auditing, adapters, checking),
+        *(verifying, data, building, gpu_checking),
     )
     for module in every:
         module.add_verbs(verbs)

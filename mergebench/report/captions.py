@@ -44,16 +44,21 @@ def markdown_caption(context: Context) -> str:
     )
 
 
+def listed_facts(markdown: str) -> tuple[tuple[str, str], ...]:
+    """Return `(what, value)` of a written table's caption, in order; the inverse of the above."""
+    found = re.findall(rf"^- ({'|'.join((*_NAMES, 'Note'))}): (.+)$", markdown, flags=re.MULTILINE)
+    return tuple(
+        (what, stated_code(value) if what == "Command" else stated_text(value))
+        for what, value in found
+    )
+
+
 def stated_facts(markdown: str) -> dict[str, str]:
     """Return the facts of a written table's caption by what they are, but for notes.
 
-    The inverse of `markdown_caption`; without a caption there are none.
+    Without a caption there are none.
     """
-    found = re.findall(rf"^- ({'|'.join(_NAMES)}): (.+)$", markdown, flags=re.MULTILINE)
-    return {
-        what: stated_code(value) if what == "Command" else stated_text(value)
-        for what, value in found
-    }
+    return {what: value for what, value in listed_facts(markdown) if what != "Note"}
 
 
 def latex_caption(context: Context) -> str:
@@ -72,6 +77,12 @@ def latex_comment(context: Context) -> str:
 def plain_caption(context: Context) -> str:
     """Return the caption as one line, for the metadata of figures."""
     return printable("; ".join(f"{what}: {value}" for what, value in facts(context)))
+
+
+def plain_facts(caption: str) -> tuple[tuple[str, str], ...]:
+    """Return what `plain_caption` was made of."""
+    parts = re.split(rf"(?:^|; )({'|'.join((*_NAMES, 'Note'))}): ", caption)
+    return tuple(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def headline(context: Context, *, merging: bool = True) -> str:

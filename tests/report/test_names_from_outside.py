@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from leaderboard_data import LEVELS, MEASURED, YARDSTICKS
+from page_data import NAMES
 from report_data import CONTEXT, MEASUREMENTS, printed
 from repository import ROOT
 
-from mergebench.measure.measurements import Measurements, Merged, ScaleCurve
-from mergebench.report import write_figure2, write_table1, write_table2
+from mergebench.measure.measurements import Measurements, Merged, ScaleCurve, Standalone
+from mergebench.report import write_figure2, write_leaderboard, write_table1, write_table2
 from mergebench.report.captions import stated_facts
 from mergebench.report.latex import escape, typewriter
 from mergebench.report.markdown import (
@@ -147,6 +149,67 @@ def test_tables_show_the_name_and_nothing_else(tmp_path: Path, nasty: Measuremen
             body = "".join(line for line in text.splitlines() if not line.startswith("%"))
             assert r"\x{" not in body
             assert "\n[" not in text
+
+
+def renamed_board(name: str) -> Measurements:
+    """Return the leaderboard's measurements with the name for a task and for the protection."""
+
+    def one_of(one: Merged | Standalone) -> dict[str, object]:
+        changes: dict[str, object] = {
+            field.name: {name if key == "digits" else key: value for key, value in found.items()}
+            for field in fields(one)
+            if isinstance(found := getattr(one, field.name), dict) and "digits" in found
+        }
+        for field in ("target", "task"):
+            if getattr(one, field, None) == "digits":
+                changes[field] = name
+        for field in ("protection", "release"):
+            if getattr(one, field, None) == "trap2":
+                changes[field] = name
+        return changes
+
+    tasks = tuple(name if task == "digits" else task for task in CONTEXT.tasks)
+    context = replace(MEASURED.context, tasks=tasks, command=f"mergebench {name}", notes=(name,))
+    return replace(
+        MEASURED,
+        context=context,
+        standalone=tuple(replace(one, **one_of(one)) for one in MEASURED.standalone),  # type: ignore[arg-type]
+        merged=tuple(replace(one, **one_of(one)) for one in MEASURED.merged),  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_table_keeps_its_shape_and_the_name(tmp_path: Path, name: str) -> None:
+    board = renamed_board(name)
+    files = [
+        *write_table1(board, tmp_path),
+        *write_table2(board, tmp_path),
+        *write_leaderboard(
+            board, tmp_path, "leaderboard", levels=LEVELS, yardsticks=YARDSTICKS, version=1
+        ),
+    ]
+    for file in (one for one in files if one.suffix in (".md", ".tex", ".csv")):
+        text = file.read_text()
+        if file.suffix == ".md":
+            outside_code = re.sub(r"^- Command: .*$", "", text, flags=re.MULTILINE)
+            assert "<script" not in outside_code.replace(r"\<", "")
+            assert markdown_text(name) in outside_code
+            for block in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
+                assert len({len(re.findall(r"(?<!\\)\|", row)) for row in block.splitlines()}) == 1
+        elif file.suffix == ".csv":
+            cells = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
+            assert not [cell for cell in cells if cell[:1] in ("=", "+", "@")]
+            assert name in {stated_csv_text(cell).removesuffix("_correct") for cell in cells}
+        else:
+            shown = "".join(line for line in text.splitlines(True) if not line.startswith("%"))
+            assert escape(name) in shown
+            rest = shown.replace(escape(name), "").replace(escape(f"mergebench {name}"), "")
+            assert not re.search(r"<|(?<!\\)%|x_y|\|b", rest)
+            for block in re.findall(r"\\toprule\n(.*?)\\bottomrule", shown, flags=re.DOTALL):
+                rows = [
+                    row for row in block.split(r"\\") if "&" in row and "multicolumn" not in row
+                ]
+                assert len({len(re.findall(r"(?<!\\)&", row)) for row in rows}) == 1
 
 
 def test_the_terminal_shows_the_name(nasty: Measurements) -> None:

@@ -80,6 +80,7 @@ class DrawnDots:
 
     ticks: tuple[Tick, ...]
     lanes: tuple[Lane, ...]
+    reference: Tick | None
 
 
 def drawn_curves(plot: CurvePlot) -> DrawnCurves:
@@ -103,19 +104,29 @@ def drawn_curves(plot: CurvePlot) -> DrawnCurves:
 def drawn_dots(plot: DotPlot) -> DrawnDots:
     """Return where everything stands, a lane per name."""
     dots = [dot for series in plot.series for dot in series.dots]
-    texts = _ticks([*(dot.value for dot in dots), *_ends(dots), *(plot.x_range or ())])
+    compared = [plot.reference[0]] if plot.reference else []
+    values = [dot.value for dot in dots]
+    texts = _ticks([*values, *_ends(dots), *compared, *(plot.x_range or ())])
     x = _scale(min(texts), max(texts))
     names = list(dict.fromkeys(dot.name for dot in dots))
     lanes = []
     for row, name in enumerate(names):
         found = [
-            (number, _dot(series.name, dot, row, number, x))
+            (number, _dot(series.name, dot, row, number, x, _height(number, len(plot.series))))
             for number, series in enumerate(plot.series)
             for dot in series.dots
             if dot.name == name
         ]
         lanes.append(Lane(name=name, dots=tuple(found)))
-    return DrawnDots(ticks=_placed(texts, x), lanes=tuple(lanes))
+    named = dict([plot.reference]) if plot.reference else {}
+    return DrawnDots(
+        ticks=_placed(texts, x), lanes=tuple(lanes), reference=next(iter(_placed(named, x)), None)
+    )
+
+
+def _height(number: int, count: int) -> float:
+    """Return where a series stands in its lane, so that intervals do not cover each other."""
+    return round(50 + (number - (count - 1) / 2) * min(26, 78 / count), 2)
 
 
 def _curve(
@@ -151,10 +162,12 @@ def _curve(
     )
 
 
-def _dot(series: str, dot: Dot, row: int, column: int, x: Callable[[float], float]) -> Place:
+def _dot(
+    series: str, dot: Dot, row: int, column: int, x: Callable[[float], float], y: float
+) -> Place:
     return Place(
         x=x(dot.value),
-        y=50,
+        y=y,
         low=None if dot.low is None else x(dot.low),
         high=None if dot.high is None else x(dot.high),
         label=f"{dot.name}, {series}: {_said(dot.text, dot.low, dot.high)}",

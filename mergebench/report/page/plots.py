@@ -32,7 +32,8 @@ class CurvePlot:
     """Curves over a horizontal axis of numbers; `marks` have intervals above and below.
 
     `y_range`: what the vertical axis shows at least. `x_ticks`: `(x, text)` where the axis shall
-    not choose them itself. `small`: one of several beside each other.
+    not choose them itself. `small`: one of several beside each other,
+    with the key of the one before them.
     """
 
     title: str
@@ -68,10 +69,11 @@ class Dots:
 class DotPlot:
     """Dots on a horizontal axis of values, a line per name in the order in which they come.
 
-    `x_range`: what the axis shows at least.
+    `x_range`: what the axis shows at least. `reference`: a value to compare with, and its name.
     """
 
     title: str
     x_label: str
     series: tuple[Dots, ...]
     x_range: tuple[float, float] | None = None
+    reference: tuple[float, str] | None = None

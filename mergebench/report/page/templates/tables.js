@@ -133,6 +133,15 @@
     });
   };
 
+  /* Where columns lie beyond the right edge, the edge shows it. */
+  const watchEdge = (scroller) => {
+    const mark = () => scroller.classList.toggle(
+      "more", scroller.scrollLeft + scroller.clientWidth < scroller.scrollWidth - 2);
+    scroller.addEventListener("scroll", mark, { passive: true });
+    new ResizeObserver(mark).observe(scroller);
+  };
+
+  for (const scroller of document.querySelectorAll(".scroller")) watchEdge(scroller);
   for (const holder of document.querySelectorAll(".table")) {
     const table = holder.querySelector("table");
     sortable(table);

@@ -1,0 +1,1 @@
+from .folder import results_page as results_page
