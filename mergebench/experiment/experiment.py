@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mergebench.backbones import find_source
+from mergebench.contracts import Protection
 from mergebench.device import choose_device
 from mergebench.errors import InputError, unknown_name
 from mergebench.experiment.attack_names import TABLE2, check_attack
@@ -16,6 +17,7 @@ from mergebench.experiment.workbench import Workbench
 from mergebench.measure import UNPROTECTED, Protocol
 from mergebench.registry import registry
 from mergebench.suites import SuiteOptions
+from mergebench.train import PostHoc
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +102,13 @@ class Experiment:
     def trainable(self) -> str:
         """What full fine-tuning trains here, in words for a caption."""
         return find_source(self.backbone).trainable
+
+    @property
+    def stores_checkpoints(self) -> bool:
+        """Whether a protection acts on checkpoints, which may lose by the dtype of their file."""
+        return any(
+            issubclass(registry().get(Protection, name), PostHoc) for name in self.protections
+        )
 
     @property
     def merge_count(self) -> int:

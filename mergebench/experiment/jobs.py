@@ -10,6 +10,7 @@ from mergebench.experiment.executors import Report
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.merges import Merges
 from mergebench.experiment.monitor import CellDone, CellStarted, ReportingProgress
+from mergebench.experiment.single_models import STORAGE, measured_as_stored
 from mergebench.experiment.workbench import Workbench
 from mergebench.measure import UNPROTECTED, Cell
 
@@ -82,6 +83,8 @@ class ReleaseJob:
             bench.norm(self.task, self.seed, progress)
         if self.with_curve:
             bench.scale_curve(self.protection, self.task, self.seed, progress)
+        for dtype in STORAGE if self.experiment.stores_checkpoints else ():
+            measured_as_stored(bench, self.protection, self.task, self.seed, dtype)
         accuracy = results.correct[self.task] / results.sizes["test"][self.task]
         report(
             CellDone(

@@ -11,6 +11,7 @@ from mergebench.experiment.attack_names import check_attack
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.jobs import MergeJob, ReleaseJob, ZeroShotJob
 from mergebench.experiment.monitor import Monitor
+from mergebench.experiment.single_models import STORAGE, measured_as_stored
 from mergebench.experiment.stage import run_jobs
 from mergebench.experiment.training_costs import training_costs
 from mergebench.measure import (
@@ -21,9 +22,11 @@ from mergebench.measure import (
     Context,
     Measurements,
     Merged,
+    Stored,
     merged_row,
     scale_curve,
     standalone_row,
+    stored_row,
     zero_shot_rows,
 )
 from mergebench.progress import Silent
@@ -60,7 +63,19 @@ def _recalled_standalone(experiment: Experiment, *, curves: bool) -> Measurement
             lines.append(scale_curve(curve, protection, task))
     context = context_of(experiment, cells)
     context = replace(context, notes=(*context.notes, *training_costs(experiment)))
-    return Measurements(context=context, standalone=tuple(rows), curves=tuple(lines))
+    return Measurements(
+        context=context,
+        standalone=tuple(rows),
+        curves=tuple(lines),
+        stored=tuple(_recalled_stored(experiment)),
+    )
+
+
+def _recalled_stored(experiment: Experiment) -> Iterator[Stored]:
+    bench = experiment.workbench()
+    for release in experiment.releases() if experiment.stores_checkpoints else ():
+        for dtype in STORAGE:
+            yield stored_row(measured_as_stored(bench, *release, dtype), *release[:2], dtype)
 
 
 def measure_merges(experiment: Experiment, monitor: Monitor, *, processes: int) -> Measurements:

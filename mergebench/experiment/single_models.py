@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+
+import torch
 
 from mergebench.experiment.workbench import Workbench
 from mergebench.measure import (
     FULL,
     Cell,
     CellResults,
+    Evaluator,
     Method,
     Point,
     deployed,
     results_on_test,
 )
 from mergebench.merging import AttackT, Problem
+from mergebench.progress import Silent
+from mergebench.symmetries import stored_as
 from mergebench.updates import Update
+
+STORAGE: Mapping[str, torch.dtype] = {
+    "fp32": torch.float32,
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
+}
+"""In what checkpoints are stored, by name."""
 
 
 def measured_point(
@@ -47,6 +60,29 @@ def measured_point(
         space=Method.of(problem.space),
         protocol={"name": "point", "alpha": alpha, **begun},
         updates=tuple(update.sha256 for update in problem.updates),
+    )
+
+
+def measured_as_stored(bench: Workbench, protection: str, task: str, seed: int, dtype: str) -> Cell:
+    """Return the test count of one update, the checkpoint that it makes being stored in a dtype.
+
+    `dtype`: of `STORAGE`. The tower computes in float32, whatever the setting's precision, so that
+    nothing but storing rounds.
+    """
+    update = bench.release(protection, task, seed, Silent())
+
+    def measure() -> CellResults:
+        evaluator = Evaluator(bench.backbone, [bench.suite.task(task)], precision="fp32")
+        with deployed(bench.backbone, stored_as(update, bench.backbone, STORAGE[dtype])):
+            return results_on_test(evaluator)
+
+    return bench.recalled(
+        measure,
+        seed=seed,
+        protection=Method.of(bench.setting.protection(protection)),
+        target=task,
+        protocol={"name": "stored", "dtype": dtype, "precision": "fp32"},
+        updates=(update.sha256,),
     )
 
 

@@ -47,6 +47,7 @@ from .measurements import Merged as Merged
 from .measurements import Recovered as Recovered
 from .measurements import ScaleCurve as ScaleCurve
 from .measurements import Standalone as Standalone
+from .measurements import Stored as Stored
 from .measurements import Theft as Theft
 from .merge_results import MergeMeasurement as MergeMeasurement
 from .merge_results import results_on_test as results_on_test
@@ -68,6 +69,7 @@ from .resampling import mixture_of as mixture_of
 from .rows import merged_row as merged_row
 from .rows import scale_curve as scale_curve
 from .rows import standalone_row as standalone_row
+from .rows import stored_row as stored_row
 from .rows import zero_shot_rows as zero_shot_rows
 from .scale_points import curve_points as curve_points
 from .scale_response import INPUTS as INPUTS

@@ -39,6 +39,21 @@ class Standalone:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stored:
+    """Test accuracy, in float32, of a checkpoint that was stored in a `dtype` (fp32, fp16, bf16).
+
+    The rest as of `Standalone`.
+    """
+
+    seed: int
+    release: str
+    task: str
+    dtype: str
+    correct: int
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Merged:
     """Test counts of one merge: one attack in one space on the updates of all tasks.
 
@@ -173,3 +188,4 @@ class Measurements:
     recovered: tuple[Recovered, ...] = ()
     thefts: tuple[Theft, ...] = ()
     counters: tuple[CounterMerge, ...] = ()
+    stored: tuple[Stored, ...] = ()

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mergebench.measure.cell import Cell
-from mergebench.measure.measurements import FROM_BASE, ZERO_SHOT, Merged, ScaleCurve, Standalone
+from mergebench.measure.measurements import (
+    FROM_BASE,
+    ZERO_SHOT,
+    Merged,
+    ScaleCurve,
+    Standalone,
+    Stored,
+)
 
 
 def zero_shot_rows(cell: Cell, seeds: Sequence[int]) -> list[Standalone]:
@@ -34,6 +41,18 @@ def standalone_row(cell: Cell, protection: str, task: str) -> Standalone:
         size=cell.results.sizes["test"][task],
         hits=cell.results.hits[task],
         warnings=cell.results.warnings,
+    )
+
+
+def stored_row(cell: Cell, protection: str, task: str, dtype: str) -> Stored:
+    """Return the row of one update on its own task, its checkpoint stored in a dtype."""
+    return Stored(
+        seed=cell.inputs.seed,
+        release=protection,
+        task=task,
+        dtype=dtype,
+        correct=cell.results.correct[task],
+        size=cell.results.sizes["test"][task],
     )
 
 

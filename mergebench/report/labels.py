@@ -46,6 +46,9 @@ PROTECTIONS = {
     UNPROTECTED: "unprotected",
     "trap2": "Trap²",
     "trap2_capped": "Trap², capped",
+    "params": "PaRaMS",
+    "mergelock": "MergeLock",
+    "mergeguard_like": "MergeGuard-like (stand-in)",
 }
 
 

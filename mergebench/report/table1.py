@@ -36,6 +36,7 @@ from mergebench.report.latex import escape, latex_table
 from mergebench.report.markdown import markdown_text
 from mergebench.report.spread import Spread, fixed, percent, spread
 from mergebench.report.standalone_accuracies import StandaloneRow, Table1, shown_tasks
+from mergebench.report.stored_checkpoints import stored_markdown, write_stored
 from mergebench.report.writing import write_csv, write_text
 
 CSV_DIGITS = 2
@@ -126,7 +127,8 @@ def write_table1(measurements: Measurements, folder: Path, stem: str = "table1")
     markdown = (
         f"# Table {number}: standalone test accuracy in percent"
         f"{FORM_IN_TITLE[context.release]}\n\n"
-        f"{markdown_table(grid)}\n{markdown_text(_reading(table))}\n\n{beside.markdown()}{markdown_caption(context)}"
+        f"{markdown_table(grid)}\n{markdown_text(_reading(table))}\n\n{stored_markdown(measurements)}"
+        f"{beside.markdown()}{markdown_caption(context)}"
     )
     latex = latex_comment(context) + latex_table(
         grid,
@@ -138,6 +140,7 @@ def write_table1(measurements: Measurements, folder: Path, stem: str = "table1")
         _write_csv(folder / f"{stem}.csv", table, context),
         write_text(folder / f"{stem}.tex", latex + beside.latex(context, stem)),
         _write_counts(folder / f"{stem}_tasks.csv", measurements),
+        *write_stored(measurements, folder / f"{stem}_stored.csv"),
         *beside.files(folder, context, stem),
     ]
 

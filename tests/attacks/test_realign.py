@@ -16,7 +16,7 @@ from torch.func import functional_call
 from attacks.realign import Realign
 from attacks.task_arithmetic import TaskArithmetic
 from attacks.ties import Ties
-from mergebench.backbones import Backbone
+from mergebench.backbones import Backbone, load_backbone
 from mergebench.contracts import Space
 from mergebench.errors import InputError
 from mergebench.merging import InformedProblem
@@ -144,6 +144,37 @@ def test_the_gauge_is_at_a_minimum(backbone, size) -> None:
 
 def _objective(pair, base) -> float:
     return float((pair.left - base.left).square().sum() + (pair.right - base.right).square().sum())
+
+
+@pytest.mark.parametrize(
+    ("method", "error", "function_error"), [("aga", 0.54, 0.55), ("gauge", 0.36, 0.0)]
+)
+def test_errors_on_a_pretrained_tower(method, error, function_error) -> None:
+    """Of the change, and of what each head computes, as measured once for changes of 0.2 ‖W0‖."""
+    backbone = load_backbone("mini_vit")
+    attention = {name for name in backbone.tensors if ".attn." in name}
+    update = trained(backbone)
+    update = replace(update, sites={name: update.sites[name] for name in attention})
+    hidden = protected(MergeLock(kappa=10.0), backbone, update)
+    squares = torch.zeros(4, dtype=torch.float64)
+    before, after = (
+        Checkpoint(backbone=backbone, update=one)
+        for one in (update, realigned(backbone, hidden, method))
+    )
+    for paths in (one for both in pair_paths(backbone.parts) for one in both):
+        base, true, found = (
+            paths.read(weights) for weights in (before.pretrained, before.released, after.released)
+        )
+        products = [pair.product() for pair in (base, true, found)]
+        sides = [
+            torch.cat([pair.left.flatten(), pair.right.flatten()]) for pair in (base, true, found)
+        ]
+        for place, (zero, one, other) in ((0, sides), (2, products)):
+            squares[place] += (other - one).square().sum()
+            squares[place + 1] += (one - zero).square().sum()
+    errors = (squares[::2] / squares[1::2]).sqrt()
+    assert float(errors[0]) == pytest.approx(error, abs=0.01)
+    assert float(errors[1]) == pytest.approx(function_error, abs=0.01 if function_error else 1e-12)
 
 
 def test_a_merge_with_a_protected_update_is_that_of_the_unprotected_one(backbone) -> None:

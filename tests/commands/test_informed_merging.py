@@ -46,6 +46,20 @@ def test_a_coefficient_for_every_update(adapters, tmp_path):
         torch.testing.assert_close(change.dense(), expected, rtol=1e-5, atol=1e-6)
 
 
+def test_an_adapter_is_realigned_to_itself(adapters, tmp_path, capsys):
+    """The backbone is loaded for it; an adapter was not rearranged, and stays."""
+    for attack in ("ta", "realign:ta"):
+        rest = ["--force", *(["--protected", adapters[1]] if attack != "ta" else [])]
+        assert run(*words(adapters, tmp_path, attack, *rest)) == 0
+        merged = load_update(tmp_path / "merged.safetensors", SHAPES, "mini_vit")
+        if attack == "ta":
+            expected = merged.sha256
+    assert merged.sha256 == expected
+    rest = ["--force", "--protected", adapters[1], "--weights", str(tmp_path / "none.pt")]
+    assert run(*words(adapters, tmp_path, "realign:ta", *rest)) == 2
+    assert "none.pt" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("attack", "rest", "message"),
     [

@@ -15,6 +15,7 @@ from mergebench.experiment import experiment as experiment_module
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.runner import measure_merges, measure_standalone
 from mergebench.progress import Silent
+from mergebench.report import write_table1
 from mergebench.train import FullRecipe, record
 from mergebench.updates import Dense
 
@@ -71,6 +72,14 @@ def test_undone_merges_are_those_of_unprotected_updates(tmp_path: Path, full: bo
     for task in TASKS:
         assert counts["mergelock", task].correct == counts["none", task].correct
         assert not counts["mergelock", task].warnings
+    stored = {(one.release, one.task, one.dtype): one.correct for one in alone.stored}
+    assert len(stored) == 2 * len(TASKS) * 3
+    for task in TASKS:
+        for release in ("none", "mergelock"):
+            assert stored[release, task, "fp32"] == counts[release, task].correct
+    (table, *_, file) = write_table1(alone, tmp_path)
+    assert "| MergeLock | " in table.read_text().partition("## By the dtype of the file")[2]
+    assert len(file.read_text().splitlines()) == 1 + len(stored)
     bench = experiment.workbench()
     plain, locked = (bench.release(name, TASKS[0], 0, Silent()) for name in ("none", "mergelock"))
     assert set(plain.sites) <= set(locked.sites)
