@@ -42,6 +42,7 @@ from .stage import run_jobs as run_jobs
 from .standard_set import WORST_CASE as WORST_CASE
 from .standard_set import YARDSTICKS as YARDSTICKS
 from .standard_set import levels as levels
+from .stopping import measure_standard_set as measure_standard_set
 from .store import Store as Store
 from .workbench import Workbench as Workbench
 from .worst_case import measure_worst_case as measure_worst_case

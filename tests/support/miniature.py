@@ -29,3 +29,6 @@ SETTING = Setting(
     precision="fp32",
 )
 PROTOCOL = replace(PAPER, alphas=(0.2, 0.5, 1.0), patience=2)
+
+LITTLE = replace(SETTING, recipe=replace(SETTING.recipe, steps=2, evaluate_every=2))
+"""For tests of what is done with updates, whatever they have learnt."""
