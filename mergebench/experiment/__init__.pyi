@@ -1,3 +1,4 @@
+from .attack_names import PRICE as PRICE
 from .attack_names import RECOVERY as RECOVERY
 from .attack_names import TABLE2 as TABLE2
 from .attack_names import TABLE4 as TABLE4
@@ -23,7 +24,6 @@ from .jobs import ReleaseJob as ReleaseJob
 from .jobs import ZeroShotJob as ZeroShotJob
 from .merges import Merges as Merges
 from .monitor import Monitor as Monitor
-from .price_set import PRICE as PRICE
 from .price_set import PriceAttacks as PriceAttacks
 from .price_set import price_attacks as price_attacks
 from .price_set import price_budgets as price_budgets

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from miniature import FEW_IMAGES, LITTLE, PROTOCOL, TASKS
+from miniature import FEW_IMAGES, PRICED, PROTOCOL, TASKS
 from rich.console import Console
 
 from mergebench.errors import InputError
@@ -16,7 +16,6 @@ from mergebench.experiment.jobs import Merges
 from mergebench.experiment.monitor import Monitor
 from mergebench.measure import COST, FROM_BASE, Level, Measurements, Theft
 
-RECIPE = replace(LITTLE.recipe, learning_rate=1e-2)
 ATTACKS = (
     *("leave_out:ta@full", "ta@full"),
     *("distil:ta@full", "finetune@full", "relearn:ta@full"),
@@ -27,14 +26,9 @@ BUDGETS = (4, 16)
 @pytest.fixture(scope="module")
 def experiment(little_store, short_curves) -> Experiment:
     experiment_module._workbench.cache_clear()
-    own = {
-        "distil": {"recipe": RECIPE, "steps": 2},
-        "finetune": {"recipe": RECIPE},
-        "relearn": {"recipe": RECIPE},
-    }
     return Experiment(
         backbone="mini_vit",
-        setting=replace(LITTLE, attacks=own),
+        setting=PRICED,
         protocol=PROTOCOL,
         seeds=(0,),
         store=little_store,
@@ -132,7 +126,7 @@ def test_a_theft_with_inputs_is_tested_with_these(experiment, measured) -> None:
     bought = [
         one.merged
         for one in measured.thefts
-        if one.inputs == 16 and one.merged is not None and one.merged.attack in ("distil:ta",)
+        if one.inputs == 16 and one.merged is not None and one.merged.attack == "distil:ta"
     ]
     for merged in bought:
         merges = Merges(experiment, merged.protection, "mnist", 0)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import abstractmethod
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 import torch
 
-from mergebench.backbones import site_shapes
+from mergebench.backbones import Backbone, site_shapes
+from mergebench.contracts import Release
+from mergebench.progress import Progress
 from mergebench.seeding import generator
+from mergebench.suites import Task
 from mergebench.train import FineTuned, Losses, Step
 from mergebench.updates import LowRank, Update, load_update, save_adapter
 
@@ -23,6 +27,24 @@ class _Plain(FineTuned):
         loss = step.losses(1.0).mean()
         loss.backward()
         return Losses(nominal=float(loss.detach()))
+
+    def protect(self, backbone: Backbone, task: Task, *, seed: int, progress: Progress) -> Release:
+        release = super().protect(backbone, task, seed=seed, progress=progress)
+        return replace(release, update=self.released(release.update, task.name, seed))
+
+    @classmethod
+    def released(cls, update: Update, task: str, seed: int) -> Update:
+        """Return what is released of the unprotected `update`."""
+        sites = {
+            name: cls.weakened(site, generator(seed, "weak", task, name))
+            for name, site in update.sites.items()
+            if isinstance(site, LowRank)
+        }
+        return Update(sites=sites)
+
+    @staticmethod
+    @abstractmethod
+    def weakened(site: LowRank, draws: torch.Generator) -> LowRank: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +75,4 @@ def release_weakened(plain: Path, folder: Path, task: str) -> None:
     """Write what each of them releases for `task` into `folder`, made of the adapter `plain`."""
     update = load_update(plain, site_shapes("mini_vit"), "mini_vit")
     for protection in (Permuted, Noisy):
-        sites = {
-            name: protection.weakened(site, generator(0, "weak", task, name))
-            for name, site in update.sites.items()
-            if isinstance(site, LowRank)
-        }
-        save_adapter(Update(sites=sites), folder / f"{task}-{protection.name}")
+        save_adapter(protection.released(update, task, 0), folder / f"{task}-{protection.name}")
