@@ -1,3 +1,4 @@
+from .attack_names import PRICE as PRICE
 from .attack_names import RECOVERY as RECOVERY
 from .attack_names import TABLE2 as TABLE2
 from .attack_names import TABLE4 as TABLE4
@@ -30,7 +31,6 @@ from .merges import Merges as Merges
 from .monitor import Monitor as Monitor
 from .one_task import measure_on_test as measure_on_test
 from .one_task import measure_on_validation as measure_on_validation
-from .price_set import PRICE as PRICE
 from .price_set import PriceAttacks as PriceAttacks
 from .price_set import price_attacks as price_attacks
 from .price_set import price_budgets as price_budgets
@@ -51,6 +51,7 @@ from .stage import run_jobs as run_jobs
 from .standard_set import WORST_CASE as WORST_CASE
 from .standard_set import YARDSTICKS as YARDSTICKS
 from .standard_set import levels as levels
+from .stopping import measure_standard_set as measure_standard_set
 from .store import Store as Store
 from .workbench import Workbench as Workbench
 from .worst_case import measure_worst_case as measure_worst_case

@@ -37,6 +37,14 @@ RECOVERY = "finetune@full"
 RECOVERY_BUDGETS = (1, 4, 16)
 """The attack of the recovery figure, and how many labelled inputs per class it is given there."""
 
+PRICE = (
+    *("leave_out:ta@full", "leave_out:tsv@full"),
+    *("ta@full", "tsv@full", "hold:ta@full", "hold:tsv@full"),
+    *("distil:ta@full", "distil:tsv@full", "flatten:tsv@full", "finetune@full"),
+    *("relearn:ta@full", "relearn:tsv@full"),
+)
+"""The attacks of the price of theft, cheap ones first; what each is for, it declares itself."""
+
 
 def every_merger(release: ReleaseKind = "lora") -> tuple[str, ...]:
     """Return all mergers that treat updates alike, in all spaces of theirs, `attack@space`.

@@ -127,7 +127,8 @@ def _wanted(
         for target in measured.context.tasks
     ]
     for level, protection, seed, target in places:
-        usable = [name for one in levels if level.allows(one) for name in one.attacks]
+        allowed = [name for one in levels if level.allows(one) for name in one.attacks]
+        usable = measured.run_on(protection, allowed)
         merges = [choices.of(protection, name, target, seed) for name in usable]
         for bound in BOUNDS:
             yield Wanted(

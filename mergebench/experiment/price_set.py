@@ -12,14 +12,6 @@ from mergebench.experiment.attack_names import check_attack
 from mergebench.experiment.experiment import Experiment
 from mergebench.measure import Level
 
-PRICE = (
-    *("leave_out:ta@full", "leave_out:tsv@full"),
-    *("ta@full", "tsv@full", "hold:ta@full", "hold:tsv@full"),
-    *("distil:ta@full", "distil:tsv@full", "flatten:tsv@full", "finetune@full"),
-    *("relearn:ta@full", "relearn:tsv@full"),
-)
-"""The attacks of the price of theft, cheap ones first; what each is for, it declares itself."""
-
 BUDGETS = (4, 16, 64, 256, 1000, 2000)
 """Inputs of the target's task, where its training split has so many."""
 

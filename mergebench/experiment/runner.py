@@ -88,9 +88,16 @@ def measure_merges_and_cells(
 ) -> tuple[Measurements, list[Cell]]:
     """Return what `measure_merges` returns, and the cells of the merges in the same order."""
     alone = measure_standalone(experiment, monitor, processes=processes)
-    jobs = merge_jobs(experiment)
-    run_jobs(jobs, monitor, "merges", processes=processes)
-    return _with_merges(experiment, alone)
+    pairs = measure_pairs(experiment, monitor, processes=processes)
+    return with_merges(experiment, alone, pairs)
+
+
+def measure_pairs(
+    experiment: Experiment, monitor: Monitor, *, processes: int
+) -> list[tuple[Merged, Cell]]:
+    """Return the merges of updates that are there with their cells, measuring what is missing."""
+    run_jobs(merge_jobs(experiment), monitor, "merges", processes=processes)
+    return _recalled_pairs(experiment)
 
 
 def recall_merges(experiment: Experiment) -> tuple[Measurements, list[Cell]]:
@@ -99,16 +106,16 @@ def recall_merges(experiment: Experiment) -> tuple[Measurements, list[Cell]]:
     Raises `NotMeasuredError` if something was not measured.
     """
     with experiment.workbench().recalling_only():
-        return _with_merges(experiment, _recalled_standalone(experiment, curves=False))
+        alone = _recalled_standalone(experiment, curves=False)
+        return with_merges(experiment, alone, _recalled_pairs(experiment))
 
 
-def _with_merges(experiment: Experiment, alone: Measurements) -> tuple[Measurements, list[Cell]]:
+def _recalled_pairs(experiment: Experiment) -> list[tuple[Merged, Cell]]:
     found = [
         (merged_row(cell, from_base=job.from_base), cell)
         for job in merge_jobs(experiment)
         for cell in job.cells()
     ]
-    cells = [cell for _, cell in found]
     attacks, protections = experiment.attacks, (FROM_BASE, UNPROTECTED, *experiment.protections)
 
     def place(pair: tuple[Merged, Cell]) -> tuple[int, int, int]:
@@ -116,11 +123,18 @@ def _with_merges(experiment: Experiment, alone: Measurements) -> tuple[Measureme
         attack = attacks.index(f"{row.attack}@{row.space}")
         return row.seed, attack, protections.index(row.protection)
 
-    pairs = sorted(found, key=place)
+    return sorted(found, key=place)
+
+
+def with_merges(
+    experiment: Experiment, alone: Measurements, pairs: Sequence[tuple[Merged, Cell]]
+) -> tuple[Measurements, list[Cell]]:
+    """Return the measurements of `alone` with these merges, and the cells of the latter."""
+    cells = [cell for _, cell in pairs]
     context = context_of(experiment, [*cells, experiment.workbench().zero_shot()])
     rows = tuple(row for row, _ in pairs)
     measured = Measurements(context=context, standalone=alone.standalone, merged=rows)
-    return measured, [cell for _, cell in pairs]
+    return measured, cells
 
 
 def merge_jobs(experiment: Experiment, options: tuple[tuple[str, Any], ...] = ()) -> list[MergeJob]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from mergebench.contracts import DataUse
@@ -17,6 +19,9 @@ WORST_CASE = 2
 
 YARDSTICKS = ("leave_out:ta@full", "leave_out:tsv@full")
 """What a merger has without the update; the better of them by validation is compared with."""
+
+_CHEAP_FIRST = ("ta", "tsv", "cart", "ties", "dare_ties")
+"""The rules of tables 2 and 4 by how many points they search."""
 
 _INFORMED = (
     *("hold:ta@full", "hold:tsv@full", "restore:ta@full", "restore:tsv@full"),
@@ -33,13 +38,24 @@ _INFORMED_UNLABELLED = (
 )
 
 
+def rounds(level: Level) -> tuple[tuple[str, ...], ...]:
+    """Return the attacks of a level in the order in which they are run, cheap ones first.
+
+    Those of one round are run before anybody asks whether more are needed: one attack with all its
+    rules and spaces, which share work.
+    """
+    groups = groupby(level.attacks, key=lambda name: re.split("[:@]", name)[0])
+    return tuple(tuple(names) for _, names in groups)
+
+
 def levels(release: ReleaseKind, *, data: Sequence[DataUse] = ("none",)) -> tuple[Level, ...]:
     """Return the levels of the standard set for a form of release, those with `data` alone.
 
     The attacks with data are for adapters, whatever the `release`.
     """
     lora = release == "lora"
-    blind, informed = (TABLE2, _INFORMED) if lora else (TABLE4, _INFORMED_FULL)
+    table, informed = (TABLE2, _INFORMED) if lora else (TABLE4, _INFORMED_FULL)
+    blind = tuple(sorted(table, key=lambda name: _CHEAP_FIRST.index(name.partition("@")[0])))
     every = (
         Level(knowledge="blind", data="none", attacks=blind),
         Level(knowledge="informed", data="none", attacks=informed),

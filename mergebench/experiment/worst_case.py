@@ -8,7 +8,7 @@ from dataclasses import replace
 from mergebench.experiment.bounded_theft import measure_thefts
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
-from mergebench.experiment.runner import measure_merges_and_cells
+from mergebench.experiment.stopping import measure_standard_set
 from mergebench.measure import UNPROTECTED, ZERO_SHOT, Level, Measurements, Standalone
 from mergebench.progress import Silent
 
@@ -21,12 +21,14 @@ def measure_worst_case(
     *,
     processes: int,
 ) -> Measurements:
-    """Return the merges of all attacks of `experiment` and the thefts, measuring what is missing.
+    """Return the merges of `measure_standard_set` and the thefts, measuring what is missing.
 
-    `yardsticks`: the merges without the update, as `attack@space`, which are among its attacks as
-    those of `levels` are.
+    `yardsticks`: the merges without the update, as `attack@space`, which are among the attacks of
+    `experiment` as those of `levels` are.
     """
-    measured, cells = measure_merges_and_cells(experiment, monitor, processes=processes)
+    measured, cells = measure_standard_set(
+        experiment, levels, yardsticks, monitor, processes=processes
+    )
     thefts = measure_thefts(
         experiment, measured, cells, levels, yardsticks, monitor, processes=processes
     )

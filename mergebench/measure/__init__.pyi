@@ -31,6 +31,7 @@ from .detection import rocs as rocs
 from .evaluate import Deployment as Deployment
 from .evaluate import Evaluator as Evaluator
 from .evaluate import deployed as deployed
+from .gain import LITTLE as LITTLE
 from .gain import Case as Case
 from .gain import Gain as Gain
 from .gain import gain_of_taking as gain_of_taking
@@ -44,6 +45,7 @@ from .measurements import Context as Context
 from .measurements import CounterMerge as CounterMerge
 from .measurements import Measurements as Measurements
 from .measurements import Merged as Merged
+from .measurements import NotRun as NotRun
 from .measurements import Recovered as Recovered
 from .measurements import ScaleCurve as ScaleCurve
 from .measurements import Standalone as Standalone

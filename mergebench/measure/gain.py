@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mergebench.measure.resampling import Estimate, Mixture, Resampling, Values
+from mergebench.measure.measurements import Merged
+from mergebench.measure.resampling import Estimate, Mixture, Resampling, Values, mixture_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,23 @@ class Case:
     taken: Mixture
     left_out: Mixture
     unprotected: Mixture
+
+    @classmethod
+    def of(
+        cls, target: str, seed: int, *, taken: Merged, left_out: Merged, unprotected: Merged
+    ) -> Case:
+        """Return the case of three merges."""
+        return cls(
+            target=target,
+            seed=seed,
+            taken=mixture_of(taken),
+            left_out=mixture_of(left_out),
+            unprotected=mixture_of(unprotected),
+        )
+
+
+LITTLE = 0.1
+"""The share up to which the interval of what is denied may reach where nothing is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +65,20 @@ class Gain:
     unprotected_target: Estimate
     denied: Estimate | None
     denied_target: Estimate | None
+
+    @property
+    def nothing_denied(self) -> bool:
+        """Whether an attacker gains all that an unprotected update gives, on the target as well.
+
+        Both shares are at most 0, and their intervals end at `LITTLE` at most.
+        """
+        return all(
+            one is not None
+            and one.value <= 0
+            and one.interval is not None
+            and one.interval.high <= LITTLE
+            for one in (self.denied, self.denied_target)
+        )
 
 
 def gain_of_taking(cases: Sequence[Case]) -> Gain:

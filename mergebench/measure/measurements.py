@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,6 +108,18 @@ class Theft:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NotRun:
+    """Attacks that were not run on a protection, nothing being denied to cheaper ones.
+
+    `attacks`: as `attack@space`; `after`: the last one that was run.
+    """
+
+    protection: str
+    attacks: tuple[str, ...]
+    after: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class CounterMerge:
     """A merged update that somebody else made against one protected update (`COUNTER`).
 
@@ -189,3 +201,11 @@ class Measurements:
     thefts: tuple[Theft, ...] = ()
     counters: tuple[CounterMerge, ...] = ()
     stored: tuple[Stored, ...] = ()
+    not_run: tuple[NotRun, ...] = ()
+
+    def run_on(self, protection: str, attacks: Iterable[str]) -> list[str]:
+        """Return those of `attacks` that were run on `protection`."""
+        left_out = {
+            name for one in self.not_run if one.protection == protection for name in one.attacks
+        }
+        return [name for name in attacks if name not in left_out]

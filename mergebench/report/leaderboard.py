@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from mergebench.measure import (
@@ -16,6 +16,7 @@ from mergebench.measure import (
     Level,
     Measurements,
     Merged,
+    NotRun,
     gain_of_taking,
     mean_accuracy,
     mixture_of,
@@ -55,7 +56,8 @@ class Standing:
     `accuracies`: means over targets and seeds of what is taken; `gain`: against the merge without
     the update and with the unprotected one; `chosen`: how often each attack was the best, by
     `attack@space`; `bounded`: by bound in points, for those that were measured;
-    `flags`: how many of the picks each kind of doubt is about.
+    `flags`: how many of the picks each kind of doubt is about; `not_run`: attacks of the level
+    that were left out, a cheaper one having shown that nothing is denied.
     """
 
     protection: str
@@ -66,6 +68,7 @@ class Standing:
     chosen: Mapping[str, int]
     bounded: Mapping[int, Bounded]
     flags: Mapping[str, int]
+    not_run: tuple[NotRun, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +95,7 @@ def leaderboard(
     rows = {one.protection for one in measurements.merged} - {FROM_BASE}
     picks, flags = Picks(measurements, levels, yardsticks), Flags(measurements, levels)
     standings = tuple(
-        _standing(protection, level, picks.of(protection, level), flags)
+        _standing(measurements, protection, level, picks, flags)
         for level in levels
         for protection in sorted(rows, key=release_order)
     )
@@ -104,14 +107,17 @@ def leaderboard(
     )
 
 
-def _standing(protection: str, level: Level, picks: tuple[Pick, ...], flags: Flags) -> Standing:
+def _standing(
+    measurements: Measurements, protection: str, level: Level, all_picks: Picks, flags: Flags
+) -> Standing:
+    picks = all_picks.of(protection, level)
     cases = [
-        Case(
-            target=one.target,
-            seed=one.seed,
-            taken=mixture_of(one.taken),
-            left_out=mixture_of(one.left_out),
-            unprotected=mixture_of(one.unprotected),
+        Case.of(
+            one.target,
+            one.seed,
+            taken=one.taken,
+            left_out=one.left_out,
+            unprotected=one.unprotected,
         )
         for one in picks
     ]
@@ -128,7 +134,16 @@ def _standing(protection: str, level: Level, picks: tuple[Pick, ...], flags: Fla
             if all(bound in one.thefts for one in picks)
         },
         flags=flags.of(protection, level, picks),
+        not_run=tuple(_of_level(measurements, protection, level)),
     )
+
+
+def _of_level(measurements: Measurements, protection: str, level: Level) -> Iterator[NotRun]:
+    """Yield which attacks of the level itself were not run."""
+    for one in measurements.not_run:
+        own = tuple(name for name in one.attacks if name in level.attacks)
+        if one.protection == protection and own:
+            yield replace(one, attacks=own)
 
 
 def _bounded(picks: Sequence[Pick], bound: int) -> Bounded:

@@ -96,7 +96,7 @@ def _write_csv(file: Path, board: Leaderboard, context: Context, version: int) -
         *("alone", "target", "others", "all", "left_out_target", "left_out_others", "left_out_all"),
         *(f"{name}{end}" for name in estimates for end in ("", "_low_95", "_high_95")),
         *(f"theft_{bound}{end}" for bound in BOUNDS for end in _BOUNDED_ENDS),
-        *("targets", "seeds", "attacks", "flags"),
+        *("targets", "seeds", "attacks", "not_run", "flags"),
     ]
     rows = []
     for one in board.standings:
@@ -115,6 +115,7 @@ def _write_csv(file: Path, board: Leaderboard, context: Context, version: int) -
                 len(board.targets),
                 " ".join(map(str, context.seeds)),
                 " ".join(f"{name}:{count}" for name, count in sorted(one.chosen.items())),
+                " ".join(name for left_out in one.not_run for name in left_out.attacks),
                 listed(one.flags),
             ]
         )

@@ -40,7 +40,7 @@ class Picks:
     ) -> None:
         self._choices = Choices(measurements.merged)
         self._levels = levels
-        self._counters = measurements.counters
+        self._counters, self._run_on = measurements.counters, measurements.run_on
         self._yardsticks = yardsticks
         context = measurements.context
         self._pairs = [(target, seed) for seed in context.seeds for target in context.tasks]
@@ -50,9 +50,13 @@ class Picks:
         }
 
     def of(self, protection: str, level: Level) -> tuple[Pick, ...]:
-        """Return a pick per target and seed; ValueError naming what was not measured."""
+        """Return a pick per target and seed; ValueError naming what was not measured.
+
+        An unprotected update is compared under the attacks that were run on the protected one.
+        """
         others = [one.merged for one in self._counters if level.allows(one.level)]
-        usable = [name for one in self._levels if level.allows(one) for name in one.attacks]
+        allowed = [name for one in self._levels if level.allows(one) for name in one.attacks]
+        usable = self._run_on(protection, allowed)
         return tuple(
             Pick(
                 target=target,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from mergebench.measure import BOUNDS, UNPROTECTED, ZERO_SHOT
+from mergebench.measure import BOUNDS, LITTLE, UNPROTECTED, ZERO_SHOT, NotRun
 from mergebench.report.doubts import legend, marks
 from mergebench.report.estimates import estimate_text
 from mergebench.report.labels import attack_label, protection_label, space_label
@@ -41,6 +41,16 @@ def sentences(board: Leaderboard, inputs: str) -> Iterator[str]:
         f"not. In brackets 95 % intervals over other targets and test {inputs}, which are the same "
         "for all models."
     )
+    stopped = [
+        f"{protection_label(one.protection)} ({one.level.name}): {_not_run(left_out)}"
+        for one in board.standings
+        for left_out in one.not_run
+    ]
+    if stopped:
+        yield (
+            "Attacks are run cheap ones first, until nothing is denied, over all tasks and on the "
+            f"target, with intervals that end at {LITTLE:g} at most. {'; '.join(stopped)}."
+        )
     yield from legend({_group(one): one.flags for one in board.standings}, inputs)
 
 
@@ -59,7 +69,7 @@ def cells(board: Leaderboard, standing: Standing) -> tuple[str, ...]:
         MISSING if plain else estimate_text(gain.denied, 2),
         MISSING if plain else estimate_text(gain.denied_target, 2),
         marks(standing.flags),
-        _shares(standing.chosen),
+        "; ".join([_shares(standing.chosen), *map(_not_run, standing.not_run)]),
     )
 
 
@@ -106,6 +116,12 @@ def _shares(chosen: Mapping[str, int]) -> str:
     """Return the attacks that were the best, the most frequent first."""
     shown = sorted(chosen.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{_attack(name)} {count}" for name, count in shown)
+
+
+def _not_run(left_out: NotRun) -> str:
+    """Return in words which attacks were left out, and why."""
+    count = len(left_out.attacks)
+    return f"{count} not run: nothing denied after {_attack(left_out.after)}"
 
 
 def _attack(name: str) -> str:

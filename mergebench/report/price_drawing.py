@@ -16,7 +16,7 @@ from mergebench.report.drawing import (
 from mergebench.report.price import PriceCurve, PriceTable
 from mergebench.report.price_text import curve_label
 
-_ROOM = 0.12
+_ROOM = 0.08
 """Between the intervals of two curves at one number of inputs, which would hide each other."""
 
 
@@ -42,7 +42,7 @@ def draw_price(table: PriceTable, inputs: str, *, footer: str) -> Figure:
             axes.axhline(goal, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
             axes.axhline(0, color=GREY, linewidth=0.4, zorder=0)
             axes.set_title(f"{kind} {inputs}", fontsize=7, pad=3)
-            axes.set_ylabel("gain on the target")
+            axes.set_ylabel("gain on the target (points)")
         panels[-1].set_xticks(range(len(table.inputs)), [f"{one:,}" for one in table.inputs])
         panels[-1].set_xlabel(f"{inputs} of the target's task")
         handles, labels = panels[0].get_legend_handles_labels()

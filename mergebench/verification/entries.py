@@ -14,7 +14,7 @@ from mergebench.experiment import (
     Experiment,
     Monitor,
     levels,
-    measure_merges,
+    measure_standard_set,
     released_hashes,
 )
 from mergebench.measure import Choices
@@ -74,12 +74,16 @@ def _verified_counter(
     entry: Entry, file: Path, experiment: Experiment, monitor: Monitor, processes: int
 ) -> VerifiedEntry:
     """Measure a counter-evaluation, and whether validation prefers it to the standard set."""
-    measured = measure_merges(experiment, monitor, processes=processes)
     found, differences = counter_differences(entry, file, experiment)
     if found is not None and not differences:
+        kinds = get_args(DataUse)
+        chosen = levels(entry.release, data=kinds[: kinds.index(found.level.data) + 1])
+        measured, _ = measure_standard_set(
+            experiment, chosen, YARDSTICKS, monitor, processes=processes
+        )
         one, choices = found.merged, Choices(measured.merged)
-        chosen = levels(entry.release, data=get_args(DataUse))
-        usable = [name for level in chosen if found.level.allows(level) for name in level.attacks]
+        allowed = [name for level in chosen if found.level.allows(level) for name in level.attacks]
+        usable = measured.run_on(entry.protection, allowed)
         ours = choices.best(entry.protection, usable, str(one.target), one.seed, others=[one])
         if ours is not one:
             differences.append(f"{ours.name} reaches as much on validation inputs")
@@ -89,7 +93,7 @@ def _verified_counter(
 def _measured(entry: Entry, experiment: Experiment, monitor: Monitor, processes: int) -> Entry:
     data = list(dict.fromkeys(claim.data for claim in entry.claims))
     chosen = levels(entry.release, data=data)
-    measured = measure_merges(experiment, monitor, processes=processes)
+    measured, _ = measure_standard_set(experiment, chosen, YARDSTICKS, monitor, processes=processes)
     about = {"name": entry.name, "who": entry.who, "worst_case": WORST_CASE}
     return entry_of(
         measured,

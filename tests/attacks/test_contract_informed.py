@@ -81,6 +81,30 @@ def test_restoring_a_sum_of_orthogonal_updates_is_holding() -> None:
         assert difference(restored.at(0.4), held.at(0.4)) == 0
 
 
+def test_restoring_a_sum_is_holding_but_for_what_the_others_have_along_it() -> None:
+    given = updates(factors_only=False)
+    restored = problem(given).path(Restore(rule=TaskArithmetic())).at(0.4)
+    held = problem(given).path(Hold(rule=TaskArithmetic())).at(0.4)
+    for site, change in given[PLACE].sites.items():
+        own = change.dense()
+        others = [one.sites[site].dense() for place, one in enumerate(given) if place != PLACE]
+        along = float((sum(others) * own).sum()) / change.squared_norm()
+        assert abs(along) > 1e-6
+        expected = held.sites[site].dense() - 0.4 * along * own
+        assert (restored.sites[site].dense() - expected).norm() < 1e-12 * expected.norm()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_projecting_what_does_not_interfere_is_holding(rule) -> None:
+    """Each update has an input and an output of its own, so that the projectors change nothing."""
+    units = torch.eye(TASKS, dtype=torch.float64)
+    given = [Update(sites={"site": Dense(delta=unit[:, None] * unit)}) for unit in units]
+    projected = problem(given).path(Project(rule=rule()))
+    held = problem(given).path(Hold(rule=rule()))
+    assert difference(projected.at(0.4), held.at(0.4)) < 1e-12
+    assert float(held.at(0.4).sites["site"].dense()[PLACE, PLACE]) == 1
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 @pytest.mark.parametrize("per", ["site", "model"])
 def test_restoring_gives_the_nominal_component_back(rule, per) -> None:

@@ -24,18 +24,18 @@ def root(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def few(root) -> Iterator[list[object]]:
+def few(root, little_store, short_curves) -> Iterator[list[object]]:
     """Return the options of a leaderboard; its store is shared."""
     with pytest.MonkeyPatch.context() as patch:
-        yield small_leaderboard(patch, root)
+        yield small_leaderboard(patch, root, little_store)
 
 
 @pytest.fixture(scope="module")
-def merged(few, root) -> Path:
+def merged(few, root, little_store) -> Path:
     """Return a merge of the updates that the leaderboard merges, made by hand."""
     assert run("leaderboard", *few) == 0
     by_hand = root / "by_hand.safetensors"
-    adapters = sorted((root / "runs" / "releases").glob("*/adapter_config.json"))
+    adapters = sorted((little_store / "releases").glob("*/adapter_config.json"))
     words = ["--attack", "ta", "--alpha", "0.4", "--out", by_hand]
     folders = [file.parent for file in adapters[:2]]
     assert run("merge", "--backbone", "mini_vit", *words, *folders) == 0
@@ -70,7 +70,7 @@ def shown(capsys: pytest.CaptureFixture[str]) -> str:
     return " ".join(capsys.readouterr().out.split())
 
 
-def test_the_better_one_on_validation_is_in_the_table(first, results, root, capsys):
+def test_the_better_one_on_validation_is_in_the_table(first, results, little_store, capsys):
     counter = json.loads(first.read_text())["counter"]
     assert first.with_suffix(".safetensors").exists()
     assert counter["correct"].keys() == {"mnist", "fashion"}
@@ -80,7 +80,7 @@ def test_the_better_one_on_validation_is_in_the_table(first, results, root, caps
         if (row["protection"], row["knowledge"], row["target"]) == ("trap2", "informed", "mnist")
     )
     capsys.readouterr()
-    status = run("verify", first, "--store", root / "runs")
+    status = run("verify", first, "--store", little_store)
     said = shown(capsys)
     if ours["attack"] == "counter:theirs":
         assert int(ours["validated_all"]) == sum(counter["validated"].values())
@@ -91,7 +91,9 @@ def test_the_better_one_on_validation_is_in_the_table(first, results, root, caps
     assert all(row["attack"] != "counter:theirs" for row in rows(results) if row != ours)
 
 
-def test_what_is_not_as_it_says_is_named_and_left_out(few, first, results, root, capsys):
+def test_what_is_not_as_it_says_is_named_and_left_out(
+    few, first, results, root, little_store, capsys
+):
     entry = results / "leaderboard" / "theirs.json"
     right = json.loads(entry.read_text())["counter"]["correct"]["mnist"]
     edited(entry, correct={"mnist": right + 1, "fashion": 24})
@@ -102,19 +104,19 @@ def test_what_is_not_as_it_says_is_named_and_left_out(few, first, results, root,
         shown(capsys)
     )
     assert not any(row["attack"] == "counter:theirs" for row in rows(results))
-    assert run("verify", entry, "--store", root / "runs") == 1
+    assert run("verify", entry, "--store", little_store) == 1
     assert "Entry theirs: not confirmed" in shown(capsys)
 
 
-def test_another_file_is_not_measured(first, results, root, capsys):
+def test_another_file_is_not_measured(first, results, little_store, capsys):
     entry = results / "leaderboard" / "theirs.json"
     file = entry.with_suffix(".safetensors")
     save_file({name: 2 * tensor for name, tensor in load_file(file).items()}, file)
     capsys.readouterr()
-    assert run("verify", entry, "--store", root / "runs") == 1
+    assert run("verify", entry, "--store", little_store) == 1
     assert "theirs.safetensors has the hash" in shown(capsys)
     file.unlink()
-    assert run("verify", entry, "--store", root / "runs") == 1
+    assert run("verify", entry, "--store", little_store) == 1
     assert "theirs.safetensors cannot be read" in shown(capsys)
 
 

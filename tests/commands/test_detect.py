@@ -6,14 +6,15 @@ import json
 
 import pytest
 from command_line import measure_few_images, random_adapter, run
+from miniature import LITTLE
 
 from mergebench.backbones import site_shapes
 from mergebench.measure import SCALES
 
 
 @pytest.fixture
-def few(tmp_path, monkeypatch) -> list[object]:
-    return measure_few_images(monkeypatch, tmp_path)
+def few(tmp_path, monkeypatch, little_store, short_curves) -> list[object]:
+    return measure_few_images(monkeypatch, tmp_path, store=little_store, setting=LITTLE)
 
 
 @pytest.fixture

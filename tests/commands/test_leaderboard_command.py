@@ -10,8 +10,8 @@ from few_leaderboard import small_leaderboard
 
 
 @pytest.fixture
-def few(tmp_path, monkeypatch) -> list[object]:
-    return small_leaderboard(monkeypatch, tmp_path)
+def few(tmp_path, monkeypatch, little_store, short_curves) -> list[object]:
+    return small_leaderboard(monkeypatch, tmp_path, little_store)
 
 
 def test_leaderboard(few, tmp_path, capsys):
@@ -33,10 +33,10 @@ def test_leaderboard(few, tmp_path, capsys):
     assert "points: 0 measured" in shown or "points" not in shown
 
 
-def test_its_choices_are_measured_again_by_verify(few, tmp_path, capsys):
+def test_its_choices_are_measured_again_by_verify(few, tmp_path, little_store, capsys):
     assert run("leaderboard", *few) == 0
     folder = tmp_path / "results" / "mini_vit"
-    words = ["verify", folder, "--cells", 100, "--store", tmp_path / "runs"]
+    words = ["verify", folder, "--cells", 100, "--store", little_store]
     assert run(*words) == 0
     shown = capsys.readouterr().out
     assert ", 0 not; cells beyond the tolerance: 0." in shown

@@ -21,10 +21,10 @@ def root(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def few(root) -> Iterator[list[object]]:
+def few(root, little_store, short_curves) -> Iterator[list[object]]:
     """Return the options of a leaderboard; its store is shared."""
     with pytest.MonkeyPatch.context() as patch:
-        yield small_leaderboard(patch, root)
+        yield small_leaderboard(patch, root, little_store)
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +41,8 @@ def entered(first, tmp_path) -> Path:
 
 
 @pytest.fixture
-def verify(root) -> Callable[..., int]:
-    return lambda file, *words: run("verify", file, "--store", root / "runs", *words)
+def verify(little_store) -> Callable[..., int]:
+    return lambda file, *words: run("verify", file, "--store", little_store, *words)
 
 
 def edited(file: Path, **changes: Any) -> dict[str, Any]:

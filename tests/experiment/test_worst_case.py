@@ -6,7 +6,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from miniature import FEW_IMAGES, PROTOCOL, SETTING, TASKS
+from miniature import FEW_IMAGES, LITTLE, PROTOCOL, TASKS
 from rich.console import Console
 
 from attacks.task_arithmetic import TaskArithmetic
@@ -34,7 +34,7 @@ YARDSTICKS = ("leave_out:ta@full",)
 def experiment_in(store: Path) -> Experiment:
     return Experiment(
         backbone="mini_vit",
-        setting=SETTING.with_attack_options("regmean", inputs_per_task=8),
+        setting=LITTLE.with_attack_options("regmean", inputs_per_task=8),
         protocol=PROTOCOL,
         seeds=(0,),
         store=store,
@@ -53,8 +53,8 @@ def measure(store: Path) -> Measurements:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("store")
+def store(little_store, short_curves) -> Path:
+    return little_store
 
 
 @pytest.fixture(scope="module")

@@ -107,3 +107,22 @@ def test_what_cannot_be_compared_is_refused():
     other = replace(case("a", taken=1, unprotected=1), left_out={"a": np.ones(SIZE, dtype=bool)})
     with pytest.raises(ValueError, match="counts of"):
         gain_of_taking([other])
+
+
+@pytest.mark.parametrize(
+    ("taken", "others", "nothing"), [(160, 100, True), (158, 100, False), (160, 99, False)]
+)
+def test_nothing_is_denied_if_all_that_an_update_gives_is_gained(taken, others, nothing):
+    """Less on the target, or the same at a cost to the others, is something."""
+    cases = [case(task, taken=taken, unprotected=160, others=others) for task in TASKS]
+    assert gain_of_taking(cases).nothing_denied == nothing
+
+
+def test_nothing_is_denied_only_if_that_is_sure():
+    """More than an unprotected update on two targets and less on the others: more on average."""
+    shares = zip(TASKS, (200, 190, 130, 125), strict=True)
+    cases = [case(task, taken=taken, unprotected=160) for task, taken in shares]
+    found = gain_of_taking(cases)
+    assert found.denied is not None
+    assert found.denied.value < 0
+    assert not found.nothing_denied

@@ -11,6 +11,7 @@ from miniature import FEW_IMAGES, PROTOCOL, SETTING
 from mergebench import cli
 from mergebench.backbones import load_backbone
 from mergebench.commands.runs import experiments
+from mergebench.experiment import Setting
 from mergebench.seeding import generator
 from mergebench.updates.adapters import save_adapter
 from mergebench.updates.update import LowRank, Update
@@ -46,9 +47,18 @@ def tower_shapes() -> dict[str, dict[str, tuple[int, int]]]:
     }
 
 
-def measure_few_images(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[object]:
-    """Let the command measure on few images; return the options of a table below `folder`."""
-    monkeypatch.setattr(experiments, "get_setting", lambda name: SETTING)
+def measure_few_images(
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    *,
+    store: Path | None = None,
+    setting: Setting = SETTING,
+) -> list[object]:
+    """Let the command measure on few images; return the options of a table below `folder`.
+
+    `store`: a folder of its own if None.
+    """
+    monkeypatch.setattr(experiments, "get_setting", lambda name: setting)
     monkeypatch.setattr(experiments, "get_protocol", lambda name: PROTOCOL)
-    folders = ["--store", folder / "runs", "--results", folder / "results"]
+    folders = ["--store", store or folder / "runs", "--results", folder / "results"]
     return ["--plugin", FEW_IMAGES, "--tasks", "mnist fashion", *folders]

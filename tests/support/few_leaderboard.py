@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from command_line import measure_few_images
+from miniature import LITTLE
 
 from attacks.hold import Hold
 from mergebench.commands.runs import leaderboard
@@ -20,10 +21,10 @@ def few_levels(release: str, *, data: object) -> tuple[Level, ...]:
     )
 
 
-def small_leaderboard(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[object]:
+def small_leaderboard(monkeypatch: pytest.MonkeyPatch, folder: Path, store: Path) -> list[object]:
     """Make the standard set small; return the options of a leaderboard below `folder`."""
     monkeypatch.setattr(Hold, "alphas", (0.0, 0.5))
     for module in (leaderboard, entries):
         monkeypatch.setattr(module, "levels", few_levels)
         monkeypatch.setattr(module, "YARDSTICKS", ("leave_out:ta@full",))
-    return measure_few_images(monkeypatch, folder)
+    return measure_few_images(monkeypatch, folder, store=store, setting=LITTLE)

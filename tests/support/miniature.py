@@ -29,3 +29,17 @@ SETTING = Setting(
     precision="fp32",
 )
 PROTOCOL = replace(PAPER, alphas=(0.2, 0.5, 1.0), patience=2)
+
+LITTLE = replace(SETTING, recipe=replace(SETTING.recipe, steps=2, evaluate_every=2))
+"""For tests of what is done with updates, whatever they have learnt."""
+
+_SHARP = replace(LITTLE.recipe, learning_rate=1e-2)
+PRICED = replace(
+    LITTLE,
+    attacks={
+        "distil": {"recipe": _SHARP, "steps": 2},
+        "finetune": {"recipe": _SHARP},
+        "relearn": {"recipe": _SHARP},
+    },
+)
+"""The same with attacks that train as little."""

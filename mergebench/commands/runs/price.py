@@ -24,14 +24,10 @@ def run_price(options: argparse.Namespace) -> None:
     attacks = price_attacks(experiment)
     budgets = price_budgets(experiment, tuple(map(_budget, names_in(options.budgets))))
     measured = measure_price(experiment, budgets, Monitor(console), processes=options.jobs)
-    compared = {"free": attacks.levels[0], "yardsticks": attacks.yardsticks}
-    files = write_price(
-        measured,
-        options.results / options.backbone,
-        stem("price", options, experiment),
-        **compared,
-    )
-    print_price(measured, console, **compared)
+    free, yardsticks = attacks.levels[0], attacks.yardsticks
+    folder, name = options.results / options.backbone, stem("price", options, experiment)
+    files = write_price(measured, folder, name, free=free, yardsticks=yardsticks)
+    print_price(measured, console, free=free, yardsticks=yardsticks)
     say_written(console, files)
 
 

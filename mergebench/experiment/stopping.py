@@ -1,0 +1,116 @@
+"""The standard set of attacks, run cheap ones first until nothing is denied to an attacker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mergebench.experiment.experiment import Experiment
+from mergebench.experiment.monitor import Monitor
+from mergebench.experiment.runner import measure_pairs, measure_standalone, with_merges
+from mergebench.experiment.standard_set import rounds
+from mergebench.measure import (
+    UNPROTECTED,
+    Case,
+    Cell,
+    Choices,
+    Level,
+    Measurements,
+    Merged,
+    NotRun,
+    gain_of_taking,
+)
+
+
+def measure_standard_set(
+    experiment: Experiment,
+    levels: Sequence[Level],
+    yardsticks: Sequence[str],
+    monitor: Monitor,
+    *,
+    processes: int,
+) -> tuple[Measurements, list[Cell]]:
+    """Return the merges that it takes to judge the protections, and their cells in that order.
+
+    `levels` come one after the other, and their attacks in `rounds`. After each, a protection is
+    done with whose update gives as much as an unprotected one (`Gain.nothing_denied`) to who is at
+    this level: more attacks could not show it to be weaker. That the test inputs say, as they do
+    what a leaderboard states; they choose no merge. Unprotected updates are attacked as long as
+    some protected ones are. What is missing is measured.
+    """
+    alone = measure_standalone(experiment, monitor, processes=processes)
+    run = _Run(experiment, levels, yardsticks, monitor, processes)
+    run.attack(yardsticks, experiment.protections)
+    for level in levels:
+        for names in rounds(level):
+            run.round(level, names)
+    found = [one for seed in experiment.seeds for one in run.pairs if one[0].seed == seed]
+    measured, cells = with_merges(experiment, alone, found)
+    return replace(measured, not_run=run.not_run()), cells
+
+
+class _Run:
+    """What was run so far, and on which protections nothing more is."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        levels: Sequence[Level],
+        yardsticks: Sequence[str],
+        monitor: Monitor,
+        processes: int,
+    ) -> None:
+        self._experiment, self._levels, self._yardsticks = experiment, levels, yardsticks
+        self._monitor, self._processes = monitor, processes
+        self.pairs: list[tuple[Merged, Cell]] = []
+        self._run: list[str] = []
+        self._done: dict[str, str] = {}
+        self._skipped: dict[str, list[str]] = {}
+
+    def attack(self, names: Sequence[str], protections: Sequence[str]) -> None:
+        """Run attacks on the unprotected updates and on those of `protections`."""
+        chosen = replace(self._experiment, attacks=tuple(names), protections=tuple(protections))
+        self.pairs += measure_pairs(chosen, self._monitor, processes=self._processes)
+
+    def round(self, level: Level, names: Sequence[str]) -> None:
+        """Run attacks of `level` where they are needed, then see where more are."""
+        every = self._experiment.protections
+        left = [one for one in every if one not in self._done]
+        idle = [*self._done] if left or not every else [*self._done, UNPROTECTED]
+        for protection in idle:
+            self._skipped.setdefault(protection, []).extend(names)
+        if left or not every:
+            self.attack(names, left)
+            self._run += names
+            choices = Choices(merged for merged, _ in self.pairs)
+            for protection in left:
+                if self._nothing_denied(choices, protection, level):
+                    self._done[protection] = names[-1]
+
+    def not_run(self) -> tuple[NotRun, ...]:
+        """Return what was left out, by protection."""
+        last = self._run[-1] if self._run else ""
+        return tuple(
+            NotRun(
+                protection=protection,
+                attacks=tuple(names),
+                after=self._done.get(protection, last),
+            )
+            for protection, names in self._skipped.items()
+        )
+
+    def _nothing_denied(self, choices: Choices, protection: str, level: Level) -> bool:
+        allowed = [name for one in self._levels if level.allows(one) for name in one.attacks]
+        names = [name for name in allowed if name in self._run]
+        cases = [
+            Case.of(
+                target,
+                seed,
+                taken=choices.best(protection, names, target, seed),
+                left_out=choices.left_out(self._yardsticks, target, seed),
+                unprotected=choices.best(UNPROTECTED, names, target, seed),
+            )
+            for seed in self._experiment.seeds
+            for target in self._experiment.target_names
+        ]
+        return gain_of_taking(cases).nothing_denied

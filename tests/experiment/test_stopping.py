@@ -1,0 +1,135 @@
+"""The standard set stops where nothing is denied: which attacks are run on which protections."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from io import StringIO
+
+import pytest
+from leaderboard_data import merge
+from report_data import CONTEXT, TASKS
+from rich.console import Console
+
+from mergebench.experiment import levels, measure_standard_set, stopping
+from mergebench.experiment.monitor import Monitor
+from mergebench.experiment.standard_set import rounds
+from mergebench.measure import Level, Measurements, NotRun
+from mergebench.report import write_leaderboard
+from mergebench.report.leaderboard import leaderboard
+from mergebench.report.leaderboard_text import cells, sentences
+
+LEVELS = (
+    Level(knowledge="blind", data="none", attacks=("ta@full", "tsv@full", "tsv@core")),
+    Level(knowledge="informed", data="none", attacks=("hold:ta@full",)),
+)
+YARDSTICKS = ("leave_out:ta@full",)
+SHARES = {"none": 0.8, "weak": 0.8, "trap2": 0.3}
+"""What merges have right with an update of that protection; without it, 0.4."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """An experiment as far as it is asked here."""
+
+    protections: tuple[str, ...]
+    attacks: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = (0,)
+    target_names: tuple[str, ...] = TASKS
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Return what runs the set on protections, and the list of (attacks, protections) it fills."""
+    ran: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+
+    def pairs(plan: Planned, monitor, *, processes):
+        ran.append((plan.attacks, plan.protections))
+        for name in plan.attacks:
+            left_out = name in YARDSTICKS
+            for protection in ("none",) if left_out else ("none", *plan.protections):
+                for target in TASKS:
+                    share = 0.4 if left_out else SHARES[protection]
+                    yield merge(protection, target, name, share, share), None
+
+    monkeypatch.setattr(stopping, "measure_standalone", lambda *given, **options: None)
+    monkeypatch.setattr(
+        stopping, "measure_pairs", lambda *given, **options: [*pairs(*given, **options)]
+    )
+    monkeypatch.setattr(
+        stopping,
+        "with_merges",
+        lambda plan, alone, found: (
+            Measurements(context=CONTEXT, merged=tuple(row for row, _ in found)),
+            [cell for _, cell in found],
+        ),
+    )
+
+    def measure(*protections: str) -> Measurements:
+        monitor = Monitor(Console(file=StringIO()))
+        plan = Planned(protections)
+        return measure_standard_set(plan, LEVELS, YARDSTICKS, monitor, processes=1)[0]
+
+    return measure, ran
+
+
+def test_the_weak_one_is_left_alone_after_the_cheapest(run) -> None:
+    measure, ran = run
+    measured = measure("weak", "trap2")
+    assert ran == [
+        (YARDSTICKS, ("weak", "trap2")),
+        (("ta@full",), ("weak", "trap2")),
+        (("tsv@full", "tsv@core"), ("trap2",)),
+        (("hold:ta@full",), ("trap2",)),
+    ]
+    skipped = ("tsv@full", "tsv@core", "hold:ta@full")
+    assert measured.not_run == (NotRun(protection="weak", attacks=skipped, after="ta@full"),)
+
+
+def test_unprotected_updates_are_attacked_as_long_as_others_are(run) -> None:
+    measure, ran = run
+    measured = measure("weak")
+    assert [names for names, _ in ran] == [YARDSTICKS, ("ta@full",)]
+    assert [(one.protection, one.after) for one in measured.not_run] == [
+        *(("weak", "ta@full"), ("none", "ta@full")),
+    ]
+
+
+@pytest.mark.parametrize("protections", [("trap2",), ()])
+def test_all_are_run_where_something_is_denied_or_nothing_judged(run, protections) -> None:
+    measure, ran = run
+    assert measure(*protections).not_run == ()
+    assert sum((names for names, _ in ran), ()) == (
+        *YARDSTICKS,
+        *(name for level in LEVELS for name in level.attacks),
+    )
+
+
+def test_the_cell_says_so(run, tmp_path) -> None:
+    measure, _ = run
+    measured = measure("weak", "trap2")
+    board = leaderboard(measured, LEVELS, YARDSTICKS)
+    last = {(one.protection, one.level.knowledge): cells(board, one)[-1] for one in board.standings}
+    assert last["weak", "blind"] == "TA 3; 2 not run: nothing denied after TA"
+    assert last["weak", "informed"] == "TA 3; 1 not run: nothing denied after TA"
+    assert "not run" not in last["trap2", "blind"] + last["none", "informed"]
+    (said,) = [one for one in sentences(board, "images") if "cheap ones first" in one]
+    assert "weak (informed, no data): 1 not run: nothing denied after TA" in said
+    files = write_leaderboard(
+        measured, tmp_path, "board", levels=LEVELS, yardsticks=YARDSTICKS, version=1
+    )
+    with files[1].open() as lines:
+        rows = {(one["protection"], one["knowledge"]): one for one in csv.DictReader(lines)}
+    assert rows["weak", "blind"]["not_run"] == "tsv@full tsv@core"
+    assert rows["trap2", "blind"]["not_run"] == ""
+
+
+def test_rounds_are_attacks_with_their_rules_and_spaces_cheap_ones_first() -> None:
+    blind, informed = levels("lora")
+    assert [names[0] for names in rounds(blind)] == [
+        *("ta@full", "tsv@full", "cart@full", "ties@full", "dare_ties@full"),
+    ]
+    assert rounds(blind)[1] == ("tsv@full", "tsv@knots", "tsv@core")
+    assert rounds(informed)[0] == ("hold:ta@full", "hold:tsv@full")
+    (full, _) = levels("full")
+    assert rounds(full)[-1] == ("dare_ties@full",)
