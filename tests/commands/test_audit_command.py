@@ -82,6 +82,21 @@ def test_words_first_then_numbers(folder, capsys):
     assert run("audit", *words) == 0  # it replaces its own
 
 
+def test_a_page_has_the_verdict_and_escapes_what_comes_from_outside(folder, capsys):
+    strange = folder / "<b>&adapter"
+    (folder / "adapter").rename(strange)
+    words = ["<b>&adapter", "twin", "--task", "plain.py", "--synthetic", 1, "--html", "audit.html"]
+    assert run("audit", *words) == 0
+    page = (folder / "audit.html").read_text()
+    assert page.count("Merged with one synthetic peer, this adapter keeps 100 %") >= 2
+    assert "&lt;b&gt;&amp;adapter" in page
+    assert "<b>&adapter" not in page
+    assert "--synthetic 1 --html audit.html" in page
+    assert run("audit", *words) == 0  # it replaces its own
+    (folder / "audit.html").write_text("somebody's")
+    assert run("audit", *words) == 2
+
+
 def test_a_requirement_that_is_not_met_is_status_1_and_a_line(capsys, folder):
     words = ["twin", "adapter", "--task", "trapped.py", "--synthetic", 1]
     assert run("audit", *words, "--require", "denied_informed>=0.8") == 1
@@ -163,6 +178,14 @@ def test_adapters_that_do_not_fit(folder, complaint):
         (["adapter", "--task", "plain.py", "--synthetic", "-1"], "no whole number from 0 to 64"),
         (["adapter", "--task", "plain.py", "--json", "plain.py"], "would replace plain.py"),
         (["adapter", "--task", "plain.py", "--json", "plain.pt"], "not as this command writes it"),
+        (
+            ["adapter", "--task", "plain.py", "--html", "a.htm"],
+            "expected a name that ends in .html",
+        ),
+        (
+            ["adapter", "--task", "plain.py", "--html", "a.html", "--json", "a.html"],
+            "--json's file",
+        ),
     ],
 )
 def test_wrong_words(complaint, words, message):
