@@ -21,8 +21,8 @@ from .experiment import Experiment as Experiment
 from .jobs import MergeJob as MergeJob
 from .jobs import ReleaseJob as ReleaseJob
 from .jobs import ZeroShotJob as ZeroShotJob
-from .kept_releases import kept_releases as kept_releases
-from .kept_releases import released_tasks as released_tasks
+from .found_releases import kept_releases as kept_releases
+from .found_releases import released_tasks as released_tasks
 from .merges import Merges as Merges
 from .monitor import Monitor as Monitor
 from .recovery import measure_recovery as measure_recovery

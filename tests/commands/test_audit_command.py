@@ -74,7 +74,7 @@ def test_words_first_then_numbers(folder, capsys):
     assert run("audit", *words, "--require", "denied>=0.8", "--require", "alone>=90") == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert shown.startswith("Merged with one peer, this adapter keeps 0 % (0 to 0 %) of what it")
-    for text in ("adapter alone", "who knows which one it is", "hold:ta@full", "wrote audit.json"):
+    for text in ("adapter alone", "who knows which one it is", "hold:ta", "wrote audit.json"):
         assert text in shown
     (found,) = json.loads((folder / "audit.json").read_text())["audits"]
     assert found["verdict"] in shown
