@@ -18,11 +18,11 @@ from .detecting import score_releases as score_releases
 from .detecting import score_updates as score_updates
 from .executors import execute as execute
 from .experiment import Experiment as Experiment
+from .found_releases import kept_releases as kept_releases
+from .found_releases import released_tasks as released_tasks
 from .jobs import MergeJob as MergeJob
 from .jobs import ReleaseJob as ReleaseJob
 from .jobs import ZeroShotJob as ZeroShotJob
-from .found_releases import kept_releases as kept_releases
-from .found_releases import released_tasks as released_tasks
 from .merges import Merges as Merges
 from .monitor import Monitor as Monitor
 from .recovery import measure_recovery as measure_recovery

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
+import torch
 from audited import low_rank, write_adapter, write_task
 from command_line import run
+from repository import ROOT
+
+from mergebench.updates import LowRank, Update
 
 BROKEN = {
     "no correct": ("def model(): ...", "defines no function correct"),
@@ -154,10 +159,10 @@ def test_adapters_that_do_not_fit(folder, complaint):
         "adapter", *task, "--plain", "adapter"
     )
     sites = {"third": low_rank(0).sites["first"]}
-    write_adapter(folder / "foreign", type(low_rank(0))(sites=sites))
+    write_adapter(folder / "foreign", Update(sites=sites))
     assert "plain.py has no site 'third'" in complaint("foreign", *task)
     one = {"first": low_rank(5).sites["first"]}
-    write_adapter(folder / "small", type(low_rank(0))(sites=one))
+    write_adapter(folder / "small", Update(sites=one))
     assert "--missing zero" in complaint("adapter", *task, "--with", "small")
     assert run("audit", "adapter", *task, "--with", "small", "--missing", "zero") == 0
 
@@ -190,3 +195,37 @@ def test_adapters_that_do_not_fit(folder, complaint):
 )
 def test_wrong_words(complaint, words, message):
     assert message in complaint(*words)
+
+
+PROJECT = """
+import torch
+from torch import nn
+
+
+def load_model(file):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
+
+
+def load_data(split):
+    torch.manual_seed(len(split))
+    return torch.randn(30, 6), torch.randint(3, (30,))
+"""
+
+
+def test_the_task_file_of_the_page_runs_as_it_is_printed(folder, monkeypatch, capsys):
+    page = (ROOT / "docs" / "audit.md").read_text()
+    task, python = re.findall(r"```python\n(.+?)```", page, re.DOTALL)
+    (folder / "my_task.py").write_text(task)
+    (folder / "my_project.py").write_text(PROJECT)
+    monkeypatch.syspath_prepend(str(folder))
+    for number, name in enumerate(("my_adapter", "other_1", "other_2")):
+        draws = torch.Generator().manual_seed(number)
+        up, down = torch.randn(5, 2, generator=draws), torch.randn(2, 6, generator=draws)
+        write_adapter(folder / name, Update(sites={"0": LowRank(up=up, down=down)}))
+    exec(python, {})
+    verdict = capsys.readouterr().out
+    assert verdict.startswith(("Merged with two peers, ", "Alone, "))
+    words = re.findall(r"^mergebench (audit my_adapter --task .+)$", page, re.MULTILINE)[0]
+    assert run(*words.split()) == 0
+    assert " ".join(verdict.split()) in " ".join(capsys.readouterr().out.split())
