@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from mergebench.auditing.record import Accuracy, Audit, Outcome, ScalePoint
 from mergebench.measure import Estimate
@@ -30,12 +31,17 @@ _OUTCOMES = {"blind": "who treats all alike", "informed": "who knows which one i
 def audit_page(audits: Sequence[Audit], command: str) -> Page:
     """Return the page of audits; `command`: what measures them again."""
     return Page(
-        title="How mergeable: " + ", ".join(one.adapter for one in audits),
+        title="How mergeable: " + ", ".join(map(_name, audits)),
         summary=tuple(
-            one.verdict if len(audits) == 1 else f"{one.adapter}: {one.verdict}" for one in audits
+            one.verdict if len(audits) == 1 else f"{_name(one)}: {one.verdict}" for one in audits
         ),
         sections=tuple(_section(one, command) for one in audits),
     )
+
+
+def _name(audit: Audit) -> str:
+    """Return what the adapter is called, wherever it lies."""
+    return Path(audit.adapter).resolve().name or audit.adapter
 
 
 def _section(audit: Audit, command: str) -> Section:
@@ -49,7 +55,7 @@ def _section(audit: Audit, command: str) -> Section:
     if outcomes:
         tables += [_taken(outcomes, origin), _merges(audit, origin)]
     return Section(
-        title=audit.adapter,
+        title=_name(audit),
         subtitle=f"on {audit.model}",
         paragraphs=audit.notes,
         plots=(_curve(audit, origin), *([_dots(audit, origin)] if outcomes else [])),
@@ -62,7 +68,7 @@ def _facts(audit: Audit, command: str) -> tuple[tuple[str, str], ...]:
     place = audit.revision or "an installed package"
     return (
         ("Command", command),
-        ("Adapter", f"SHA-256 {audit.adapter_sha256}, norm {audit.norm:.4g}"),
+        ("Adapter", f"{audit.adapter}, SHA-256 {audit.adapter_sha256}, norm {audit.norm:.4g}"),
         ("Model", f"{audit.model}, SHA-256 {audit.model_sha256 or 'not known'}"),
         ("Seed", str(audit.seed)),
         ("Measured", f"{audit.finished}, in {audit.seconds:g} s, by {place}"),
