@@ -1,4 +1,5 @@
 from .function import audit as audit
+from .page import audit_page as audit_page
 from .record import Accuracy as Accuracy
 from .record import Audit as Audit
 from .record import AuditedMerge as AuditedMerge

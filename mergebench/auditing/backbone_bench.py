@@ -79,6 +79,15 @@ class BackboneBench(Bench):
         """Return the unprotected releases of the suite's other tasks."""
         return self._peers
 
+    def notes_on(self, update: Update) -> Sequence[str]:
+        """Say which modules that were saved whole are left out."""
+        if not update.left_out:
+            return ()
+        return (
+            f"{' and '.join(update.left_out)}, saved whole with the adapter, is left out: heads of "
+            f"{self._name} are made of class names.",
+        )
+
     @property
     def _wants_suite(self) -> bool:
         return self.request.peers is None and self.request.synthetic is None

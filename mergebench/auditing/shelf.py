@@ -9,7 +9,7 @@ from typing import BinaryIO, cast
 import torch
 from torch import Tensor
 
-IN_MEMORY = 1 << 30
+IN_MEMORY = 1 << 29
 """Bytes that a shelf keeps in memory; what is put on it beyond them goes to disk."""
 
 

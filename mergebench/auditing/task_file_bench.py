@@ -15,6 +15,7 @@ from mergebench.updates import (
     Update,
     check_base,
     check_full_precision,
+    is_local,
     load_update,
     recorded_base,
 )
@@ -30,7 +31,7 @@ class TaskFileBench(Bench):
         self._source = TaskFile(request.task_file)
         self._base: tuple[str, str] | None = None
         named = self._source.recorded_name
-        if named is not None:
+        if named is not None and not is_local(named):
             self._base = named, f"{self._file.name}: model()"
 
     @property
@@ -69,10 +70,10 @@ class TaskFileBench(Bench):
 
     def _check_base(self, adapter: str) -> None:
         recorded = recorded_base(adapter)
+        if not recorded or is_local(recorded):
+            return
         if self._base is None:
-            self._base = (recorded, adapter) if recorded else None
-        elif recorded:
-            name, whose = self._base
-            where = f"{adapter}: base_model_name_or_path"
-            if not name.startswith((".", "/", "~")):
-                check_base(where, recorded, Base(names=(f"the base of {whose}",)), name)
+            self._base = recorded, adapter
+        name, whose = self._base
+        where = f"{adapter}: base_model_name_or_path"
+        check_base(where, recorded, Base(names=(f"the base of {whose}",)), name)

@@ -27,6 +27,9 @@ def add_verbs(verbs: Verbs) -> None:
     _add_peers(verb)
     verb.add_argument("--json", type=Path, metavar="FILE.json", help="write all of it there")
     verb.add_argument(
+        "--html", type=Path, metavar="FILE.html", help="write it as a page to look at"
+    )
+    verb.add_argument(
         "--require",
         action="append",
         default=[],

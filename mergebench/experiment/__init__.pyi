@@ -22,11 +22,11 @@ from .executors import execute as execute
 from .experiment import Experiment as Experiment
 from .few_inputs import MOST_PASSES as MOST_PASSES
 from .few_inputs import shortened as shortened
+from .found_releases import kept_releases as kept_releases
+from .found_releases import released_tasks as released_tasks
 from .jobs import MergeJob as MergeJob
 from .jobs import ReleaseJob as ReleaseJob
 from .jobs import ZeroShotJob as ZeroShotJob
-from .kept_releases import kept_releases as kept_releases
-from .kept_releases import released_tasks as released_tasks
 from .merges import Merges as Merges
 from .monitor import Monitor as Monitor
 from .one_task import measure_on_test as measure_on_test

@@ -5,6 +5,7 @@ from .adapters import save_adapter as save_adapter
 from .adapters import save_dense as save_dense
 from .base import Base as Base
 from .base import check_base as check_base
+from .base import is_local as is_local
 from .export_notes import EXPORT_FILES as EXPORT_FILES
 from .export_notes import files_of as files_of
 from .export_notes import is_exported as is_exported

@@ -37,7 +37,7 @@ def check_base(where: str, recorded: str | None, base: Base, backbone: str) -> N
     `where`: the file and key that hold `recorded`. None, nothing and a local path name no model; a
     relative path is one only with a dot before it, so that no working directory changes the answer.
     """
-    if not recorded or _is_local(recorded) or names_base(recorded, base, backbone):
+    if not recorded or is_local(recorded) or names_base(recorded, base, backbone):
         return
     called = " ".join([backbone, *(f"({name})" for name in base.names[:1] if name != backbone)])
     raise InputError(
@@ -46,7 +46,8 @@ def check_base(where: str, recorded: str | None, base: Base, backbone: str) -> N
     )
 
 
-def _is_local(recorded: str) -> bool:
+def is_local(recorded: str) -> bool:
+    """Return whether a provider's note is a path, which names no model."""
     return recorded.startswith(_LOCAL) or PureWindowsPath(recorded).is_absolute()
 
 

@@ -6,6 +6,7 @@ that what any merge keeps can be said beforehand.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -46,21 +47,27 @@ RULES = {
 
 def network() -> nn.Module:
     """Return the model, always with the same weights."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = nn.Module()
-        for name, (rows, columns) in SHAPES.items():
-            model.add_module(name, nn.Linear(columns, rows))
-        return model
+    draws, model = torch.Generator().manual_seed(0), nn.Module()
+    for name, (rows, columns) in SHAPES.items():
+        linear = nn.utils.skip_init(nn.Linear, columns, rows)
+        for parameter in linear.parameters():
+            parameter.data.normal_(0, 0.1, generator=draws)
+        model.add_module(name, linear)
+    return model
 
 
 def change_of(model: nn.Module) -> dict[str, torch.Tensor]:
     """Return what of the weights is no longer as in `network`, by linear."""
-    whole = network()
     return {
-        name: model.get_submodule(name).weight.detach() - whole.get_submodule(name).weight.detach()
-        for name in SHAPES
+        name: model.get_submodule(name).weight.detach() - whole
+        for name, whole in _whole_weights().items()
     }
+
+
+@cache
+def _whole_weights() -> dict[str, torch.Tensor]:
+    model = network()
+    return {name: model.get_submodule(name).weight.detach() for name in SHAPES}
 
 
 def answers(

@@ -92,8 +92,8 @@ def _merges(audit: Audit) -> Table:
 
 
 def _short(attack: str) -> str:
-    """Return an attack without the space that all attacks of audits are in."""
-    return attack.removesuffix("@full")
+    """Return an attack without the space of all of them, and without what is left out."""
+    return attack.removesuffix("@full").removeprefix("leave_out:")
 
 
 def _part(value: float | None) -> str:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mergebench.auditing import Audit, Request, audit_on, make_bench, parse_requirement
+from mergebench.auditing import (
+    Audit,
+    Request,
+    audit_on,
+    audit_page,
+    make_bench,
+    parse_requirement,
+)
 from mergebench.commands.runs.audit_text import print_audit
+from mergebench.commands.runs.experiments import say_written
 from mergebench.errors import InputError
 from mergebench.files import Output, content_of, replacing
+from mergebench.report.page import check_page_file, write_page
 from mergebench.terminal import make_console, say
 
 _AUDITS = "audits"
@@ -27,9 +37,7 @@ def run_audit(options: argparse.Namespace) -> int:
         audit = audit_on(bench, adapter, tell=lambda line: say(f"measuring {line}"))
         found.append(audit)
         print_audit(audit, make_console())
-    if options.json is not None:
-        _write(options.json, found)
-        make_console().print(f"wrote {options.json}", highlight=False, soft_wrap=True)
+    say_written(make_console(), [*_write(options, found)])
     failures = [line for one in found for need in required if (line := need.failure(one))]
     for line in failures:
         say(line)
@@ -67,16 +75,16 @@ def _check_once(adapters: Sequence[str]) -> None:
 
 
 def _check_output(options: argparse.Namespace) -> None:
-    """Raise `InputError` unless `--json` may be written: it is checked before hours of work."""
-    if options.json is None:
-        return
+    """Raise `InputError` unless what is asked for may be written: before hours of work."""
     read = [*options.adapters, *options.peers, options.plain, options.task, options.data]
-    Output(
-        option="--json",
-        inputs=[one for one in read if one is not None],
-        is_own=_is_audit,
-        force=options.force,
-    ).check_file(options.json)
+    inputs = [Path(one) for one in read if one is not None]
+    if options.json is not None:
+        place = Output(option="--json", inputs=inputs, is_own=_is_audit, force=options.force)
+        place.check_file(options.json)
+    if options.html is not None:
+        check_page_file(options.html, option="--html", inputs=inputs, force=options.force)
+        if options.json is not None and options.html.absolute() == options.json.absolute():
+            raise InputError(f"--html {options.html}: is --json's file; choose another name")
 
 
 def _is_audit(file: Path) -> bool:
@@ -87,7 +95,13 @@ def _is_audit(file: Path) -> bool:
     return isinstance(found, dict) and [*found] == [_AUDITS]
 
 
-def _write(file: Path, audits: Sequence[Audit]) -> None:
-    text = json.dumps({_AUDITS: [one.record() for one in audits]}, indent=1, ensure_ascii=False)
-    with replacing(file) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+def _write(options: argparse.Namespace, audits: Sequence[Audit]) -> Iterator[Path]:
+    if options.json is not None:
+        records = {_AUDITS: [one.record() for one in audits]}
+        with replacing(options.json) as temporary:
+            text = json.dumps(records, indent=1, ensure_ascii=False, allow_nan=False)
+            temporary.write_text(text + "\n", encoding="utf-8")
+        yield options.json
+    if options.html is not None:
+        page = audit_page(audits, shlex.join(["mergebench", *options.words]))
+        yield write_page(page, options.html, option="--html", force=options.force)

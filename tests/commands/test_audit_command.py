@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
+import torch
 from audited import low_rank, write_adapter, write_task
 from command_line import run
+from repository import ROOT
+
+from mergebench.updates import LowRank, Update
 
 BROKEN = {
     "no correct": ("def model(): ...", "defines no function correct"),
@@ -74,12 +79,27 @@ def test_words_first_then_numbers(folder, capsys):
     assert run("audit", *words, "--require", "denied>=0.8", "--require", "alone>=90") == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert shown.startswith("Merged with one peer, this adapter keeps 0 % (0 to 0 %) of what it")
-    for text in ("adapter alone", "who knows which one it is", "hold:ta@full", "wrote audit.json"):
+    for text in ("adapter alone", "who knows which one it is", "hold:ta", "wrote audit.json"):
         assert text in shown
     (found,) = json.loads((folder / "audit.json").read_text())["audits"]
     assert found["verdict"] in shown
     assert found["blind"]["denied"]["value"] == 1
     assert run("audit", *words) == 0  # it replaces its own
+
+
+def test_a_page_has_the_verdict_and_escapes_what_comes_from_outside(folder, capsys):
+    strange = folder / "<b>&adapter"
+    (folder / "adapter").rename(strange)
+    words = ["<b>&adapter", "twin", "--task", "plain.py", "--synthetic", 1, "--html", "audit.html"]
+    assert run("audit", *words) == 0
+    page = (folder / "audit.html").read_text()
+    assert page.count("Merged with one synthetic peer, this adapter keeps 100 %") >= 2
+    assert "&lt;b&gt;&amp;adapter" in page
+    assert "<b>&adapter" not in page
+    assert "--synthetic 1 --html audit.html" in page
+    assert run("audit", *words) == 0  # it replaces its own
+    (folder / "audit.html").write_text("somebody's")
+    assert run("audit", *words) == 2
 
 
 def test_a_requirement_that_is_not_met_is_status_1_and_a_line(capsys, folder):
@@ -139,10 +159,10 @@ def test_adapters_that_do_not_fit(folder, complaint):
         "adapter", *task, "--plain", "adapter"
     )
     sites = {"third": low_rank(0).sites["first"]}
-    write_adapter(folder / "foreign", type(low_rank(0))(sites=sites))
+    write_adapter(folder / "foreign", Update(sites=sites))
     assert "plain.py has no site 'third'" in complaint("foreign", *task)
     one = {"first": low_rank(5).sites["first"]}
-    write_adapter(folder / "small", type(low_rank(0))(sites=one))
+    write_adapter(folder / "small", Update(sites=one))
     assert "--missing zero" in complaint("adapter", *task, "--with", "small")
     assert run("audit", "adapter", *task, "--with", "small", "--missing", "zero") == 0
 
@@ -163,7 +183,49 @@ def test_adapters_that_do_not_fit(folder, complaint):
         (["adapter", "--task", "plain.py", "--synthetic", "-1"], "no whole number from 0 to 64"),
         (["adapter", "--task", "plain.py", "--json", "plain.py"], "would replace plain.py"),
         (["adapter", "--task", "plain.py", "--json", "plain.pt"], "not as this command writes it"),
+        (
+            ["adapter", "--task", "plain.py", "--html", "a.htm"],
+            "expected a name that ends in .html",
+        ),
+        (
+            ["adapter", "--task", "plain.py", "--html", "a.html", "--json", "a.html"],
+            "--json's file",
+        ),
     ],
 )
 def test_wrong_words(complaint, words, message):
     assert message in complaint(*words)
+
+
+PROJECT = """
+import torch
+from torch import nn
+
+
+def load_model(file):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
+
+
+def load_data(split):
+    torch.manual_seed(len(split))
+    return torch.randn(30, 6), torch.randint(3, (30,))
+"""
+
+
+def test_the_task_file_of_the_page_runs_as_it_is_printed(folder, monkeypatch, capsys):
+    page = (ROOT / "docs" / "audit.md").read_text()
+    task, python = re.findall(r"```python\n(.+?)```", page, re.DOTALL)
+    (folder / "my_task.py").write_text(task)
+    (folder / "my_project.py").write_text(PROJECT)
+    monkeypatch.syspath_prepend(str(folder))
+    for number, name in enumerate(("my_adapter", "other_1", "other_2")):
+        draws = torch.Generator().manual_seed(number)
+        up, down = torch.randn(5, 2, generator=draws), torch.randn(2, 6, generator=draws)
+        write_adapter(folder / name, Update(sites={"0": LowRank(up=up, down=down)}))
+    exec(python, {})
+    verdict = capsys.readouterr().out
+    assert verdict.startswith(("Merged with two peers, ", "Alone, "))
+    words = re.findall(r"^mergebench (audit my_adapter --task .+)$", page, re.MULTILINE)[0]
+    assert run(*words.split()) == 0
+    assert " ".join(verdict.split()) in " ".join(capsys.readouterr().out.split())
