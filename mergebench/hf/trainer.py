@@ -86,7 +86,8 @@ class Trap2Trainer(Trainer):
             factor = -strength * self.trap.weight(scale)
             with self._trapped(model, scale, factor):
                 scaled = super().training_step(model, inputs, num_items_in_batch)
-            self._note(scaled / factor, scale)
+            excess = 1 if self._capped is None else self._capped.excess
+            self._note(scaled / factor * excess, scale)
         return super().training_step(model, inputs, num_items_in_batch)
 
     def scale_of(self, index: int, portion: int = 0) -> float:
