@@ -24,6 +24,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     DataCollatorForSeq2Seq,
+    GgufConfig,
     TrainingArguments,
 )
 
@@ -90,10 +91,15 @@ def accuracy(model: Any, rows: list[dict[str, list[int]]], collate: Any) -> floa
 def load(name: str) -> tuple[Any, Any]:
     """Return the model in float32 and its tokenizer, of a GGUF file where the folder has one."""
     files = sorted(Path(name).glob("*.gguf")) if Path(name).is_dir() else []
-    source = {"gguf_file": files[0].name} if files else {}
-    tokenizer = AutoTokenizer.from_pretrained(name, **source)
-    model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32, **source)
-    return model, tokenizer
+    if not files:
+        model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
+        return model, AutoTokenizer.from_pretrained(name)
+    file, plain = files[0].name, GgufConfig(dequantize=True)
+    model = AutoModelForCausalLM.from_pretrained(
+        name, dtype=torch.float32, gguf_file=file, quantization_config=plain
+    )
+    model.is_quantized = False  # no longer: Trainer refuses to train around GGUF blocks
+    return model, AutoTokenizer.from_pretrained(name, gguf_file=file)
 
 
 def train(base: Any, rows: Any, trap: TrapOptions, folder: Path, steps: int, collate: Any) -> None:

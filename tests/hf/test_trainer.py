@@ -68,7 +68,7 @@ def test_without_strength_it_is_the_plain_trainer_bit_for_bit(tmp_path, kind, st
     assert losses[0] == losses[1]
 
 
-@pytest.mark.parametrize("kind", ["llama", "vit"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("options", [{}, {"cap": 0.9}])
 def test_accumulated_batches_have_the_gradient_of_the_whole(tmp_path, kind, options):
     trap = TrapOptions(strength=0.3, **options)
