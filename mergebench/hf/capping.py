@@ -40,7 +40,7 @@ class CappedLoss:
         logits, labels = _logits_and_labels(outputs, inputs)
         entropies = _entropies(logits, labels, shifted=self._shifted)
         if not self._checked:
-            _check(loss, entropies, items)
+            _check(loss.detach(), entropies.detach(), items)
             self._checked = True
         whole = entropies.detach().sum()
         share = torch.where(whole > 0, loss.detach() / whole, torch.zeros_like(whole))

@@ -147,7 +147,7 @@ class Trap2Trainer(Trainer):
         adapter = self._trained()
         compute_loss: Any = self.compute_loss
 
-        def multiplied(model: nn.Module, inputs: dict[str, Any], **options: Any) -> Tensor:
+        def multiplied(model: nn.Module, inputs: dict[str, Any], **options: Any) -> Any:
             if self._capped is None:
                 return factor * compute_loss(model, inputs, **options)
             loss, outputs = compute_loss(model, inputs, return_outputs=True, **options)
