@@ -72,11 +72,13 @@ def test_without_strength_it_is_the_plain_trainer_bit_for_bit(tmp_path, kind, st
 @pytest.mark.parametrize("options", [{}, {"cap": 0.9}])
 def test_accumulated_batches_have_the_gradient_of_the_whole(tmp_path, kind, options):
     trap = TrapOptions(strength=0.3, **options)
+    no_dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     whole, parts = (
         run(
             tmp_path,
             kind,
             trap,
+            lora={"base": no_dropout if kind == "bert" else {}},
             per_device_train_batch_size=8 // count,
             gradient_accumulation_steps=count,
             max_steps=1,
