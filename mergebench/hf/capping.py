@@ -19,12 +19,14 @@ _NEAR = 0.02
 class CappedLoss:
     """Makes of a loss the one in which no prediction's is above `cap` ln(classes).
 
-    A prediction is an input of a classifier or a token. What is capped has no gradient.
+    A prediction is an input of a classifier or a token. What is capped has no gradient. `excess`:
+    how many times the last capped loss the whole one was.
     """
 
     def __init__(self, cap: float, model: nn.Module) -> None:
         self.cap = cap
         self._shifted = getattr(model, "loss_type", None) == "ForCausalLM"
+        self.excess = torch.ones(())
         self._checked = False
 
     def __call__(self, loss: Tensor, outputs: Any, inputs: Mapping[str, Any], items: Any) -> Tensor:
@@ -38,11 +40,13 @@ class CappedLoss:
         logits, labels = _logits_and_labels(outputs, inputs)
         entropies = _entropies(logits, labels, shifted=self._shifted)
         if not self._checked:
-            _check(loss, entropies, items)
+            _check(loss.detach(), entropies.detach(), items)
             self._checked = True
         whole = entropies.detach().sum()
         share = torch.where(whole > 0, loss.detach() / whole, torch.zeros_like(whole))
-        return share * entropies.clamp(max=self.cap * math.log(logits.shape[-1])).sum()
+        capped = entropies.clamp(max=self.cap * math.log(logits.shape[-1])).sum()
+        self.excess = torch.where(whole > 0, whole / capped.detach(), torch.ones_like(whole))
+        return share * capped
 
 
 def _check(loss: Tensor, entropies: Tensor, items: Any) -> None:

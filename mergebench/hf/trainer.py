@@ -86,7 +86,8 @@ class Trap2Trainer(Trainer):
             factor = -strength * self.trap.weight(scale)
             with self._trapped(model, scale, factor):
                 scaled = super().training_step(model, inputs, num_items_in_batch)
-            self._note(scaled / factor, scale)
+            excess = 1 if self._capped is None else self._capped.excess
+            self._note(scaled / factor * excess, scale)
         return super().training_step(model, inputs, num_items_in_batch)
 
     def scale_of(self, index: int, portion: int = 0) -> float:
@@ -146,7 +147,7 @@ class Trap2Trainer(Trainer):
         adapter = self._trained()
         compute_loss: Any = self.compute_loss
 
-        def multiplied(model: nn.Module, inputs: dict[str, Any], **options: Any) -> Tensor:
+        def multiplied(model: nn.Module, inputs: dict[str, Any], **options: Any) -> Any:
             if self._capped is None:
                 return factor * compute_loss(model, inputs, **options)
             loss, outputs = compute_loss(model, inputs, return_outputs=True, **options)

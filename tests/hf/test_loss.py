@@ -58,7 +58,7 @@ def test_it_has_the_value_and_the_gradient_of_our_objective(options):
         torch.testing.assert_close(gradient, ours[name], rtol=1e-12, atol=1e-15)
     if options == {}:
         expected = losses.nominal - 0.3 / scale * losses.off_nominal
-        assert float(loss) == pytest.approx(expected, rel=1e-12)
+        assert loss.item() == pytest.approx(expected, rel=1e-12)
 
 
 def test_both_passes_have_the_same_dropout_masks():

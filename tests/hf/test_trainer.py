@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from peft import LoraConfig
+from peft import LoraConfig, get_peft_model
 from peft.optimizers import create_loraplus_optimizer
 from tiny_peft import KINDS, arguments, tiny_data, tiny_model, trained
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import Trainer, set_seed
 
 from mergebench.hf import Trap2Trainer, deployed_at
@@ -68,15 +68,17 @@ def test_without_strength_it_is_the_plain_trainer_bit_for_bit(tmp_path, kind, st
     assert losses[0] == losses[1]
 
 
-@pytest.mark.parametrize("kind", ["llama", "vit"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("options", [{}, {"cap": 0.9}])
 def test_accumulated_batches_have_the_gradient_of_the_whole(tmp_path, kind, options):
     trap = TrapOptions(strength=0.3, **options)
+    no_dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     whole, parts = (
         run(
             tmp_path,
             kind,
             trap,
+            lora={"base": no_dropout if kind == "bert" else {}},
             per_device_train_batch_size=8 // count,
             gradient_accumulation_steps=count,
             max_steps=1,
@@ -238,3 +240,27 @@ def test_evaluation_looks_at_other_scales_and_disturbs_nothing(tmp_path):
     with deployed_at(model, 0.5):
         expected = Trainer(model, arguments(tmp_path), eval_dataset=data["two"]).evaluate()
     assert metrics["eval_two_at_0.5_loss"] == expected["eval_loss"] != metrics["eval_two_loss"]
+
+
+class _Normalised(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm, self.last = nn.Linear(5, 4), nn.BatchNorm1d(4), nn.Linear(4, 3)
+
+    def forward(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        logits = self.last(self.norm(self.first(inputs)))
+        return {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}
+
+
+def test_batch_statistics_are_those_of_nominal_passes(tmp_path):
+    statistics = []
+    for strength in (0.0, 0.3):
+        torch.manual_seed(0)
+        config = LoraConfig(r=2, target_modules=["first"], init_lora_weights=False)
+        model = get_peft_model(_Normalised(), config)
+        data = [{"inputs": torch.randn(5), "labels": torch.tensor(n % 3)} for n in range(8)]
+        arguments_ = arguments(tmp_path, max_steps=1)
+        trap = TrapOptions(strength=strength)
+        Trap2Trainer(model, arguments_, train_dataset=data, trap=trap).train()
+        statistics.append(dict(model.base_model.model.norm.named_buffers()))
+    assert_equal(*statistics)

@@ -41,9 +41,10 @@ def tiny_base(kind: str, **options: Any) -> Any:
         config = LlamaConfig(**_SIZE, num_key_value_heads=2, vocab_size=30, **options)
         return LlamaForCausalLM(config)
     if kind == "bert":
-        return BertForSequenceClassification(
-            BertConfig(**_SIZE, vocab_size=30, max_position_embeddings=12, num_labels=3, **options)
-        )
+        sizes = {"vocab_size": 30, "max_position_embeddings": 12, "num_labels": 3}
+        model = BertForSequenceClassification(BertConfig(**_SIZE, **sizes, **options))
+        model.accepts_loss_kwargs = False  # it takes num_items_in_batch and ignores it
+        return model
     return ViTForImageClassification(
         ViTConfig(**_SIZE, image_size=8, patch_size=4, num_labels=3, **options)
     )
