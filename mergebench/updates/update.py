@@ -73,7 +73,7 @@ class LowRank:
 
     def to(self, device: torch.device | str) -> LowRank:
         """Return the update on a device."""
-        return LowRank(up=self.up.to(device), down=self.down.to(device))
+        return replace(self, up=self.up.to(device), down=self.down.to(device))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

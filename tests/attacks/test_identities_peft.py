@@ -88,7 +88,8 @@ def test_the_scaling_is_part_of_an_updates_identity_unless_it_is_one() -> None:
         for options in ({}, {"scaling": 1.0}, {"scaling": 2.0})
     )
     assert plain == named != other
-    assert LowRank(up=change.up, down=change.down, scaling=2.0).scaled(3).scaling == 2
+    trained = LowRank(up=change.up, down=change.down, scaling=2.0)
+    assert trained.scaled(3).scaling == trained.to("cpu").scaling == 2
 
 
 @dataclass(frozen=True, kw_only=True)
