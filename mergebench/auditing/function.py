@@ -30,7 +30,7 @@ def audit(
     """Return how mergeable an adapter is: what it can alone, and what merging takes of that.
 
     `adapter`: a PEFT folder or safetensors file. Its model and task are a `backbone` with `data`
-    (a folder of images, a file of texts: docs/own_data.md) or with the suite's task `target`; or
+    (a folder or file: docs/own_data.md) or with the suite's task `target`; or
     any torch model by a `task` file that defines `model()` and `correct(model, split)`
     (docs/audit.md). `peers`: adapters to merge it with; by default the suite's own releases in
     `store`, and without these three synthetic ones; `synthetic`: so many of them, 0 to merge

@@ -38,6 +38,8 @@ def small(attack: type[DataMerger]) -> DataMerger:
         few["recipe"] = replace(known["recipe"], steps=FEW["steps"], batch_size=4)
     if issubclass(attack, OnRule):
         few["rule"] = registry().get(Merger, "ta")()
+        if "recipe" in few:  # of W0, where little training is no better than none, and not taken
+            few["recipe"] = replace(few["recipe"], steps=4, learning_rate=1e-2)
     return attack().with_options(inputs_per_task=4, inputs_per_class=0, **few)
 
 

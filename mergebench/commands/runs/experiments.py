@@ -70,7 +70,9 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
     choose_device(options.device)
     require_inputs(options.backbone, options.weights, setting.suite, data, tasks)
     check_writable(options.results / options.backbone)
-    _ = experiment.target_names  # of the tasks that are there
+    experiment.workbench()
+    if experiment.targets is not None:
+        _ = experiment.target_names  # wrong ones are refused before anything runs
     return experiment
 
 
