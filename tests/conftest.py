@@ -21,8 +21,8 @@ def little_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "little_store"
 
 
-@pytest.fixture(scope="module")
-def short_curves() -> Iterator[None]:
+@pytest.fixture(scope="session", autouse=True)
+def _short_curves() -> Iterator[None]:
     """Have trainings record three scales and not 41, which take them longer than two steps."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(record, "CURVE_SCALES", (0.0, 1.0, 2.0))

@@ -24,7 +24,7 @@ def root(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def few(root, little_store, short_curves) -> Iterator[list[object]]:
+def few(root, little_store) -> Iterator[list[object]]:
     """Return the options of a leaderboard; its store is shared."""
     with pytest.MonkeyPatch.context() as patch:
         yield small_leaderboard(patch, root, little_store)

@@ -13,7 +13,7 @@ from mergebench.measure import SCALES
 
 
 @pytest.fixture
-def few(tmp_path, monkeypatch, little_store, short_curves) -> list[object]:
+def few(tmp_path, monkeypatch, little_store) -> list[object]:
     return measure_few_images(monkeypatch, tmp_path, store=little_store, setting=LITTLE)
 
 

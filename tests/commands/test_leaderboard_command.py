@@ -10,7 +10,7 @@ from few_leaderboard import small_leaderboard
 
 
 @pytest.fixture
-def few(tmp_path, monkeypatch, little_store, short_curves) -> list[object]:
+def few(tmp_path, monkeypatch, little_store) -> list[object]:
     return small_leaderboard(monkeypatch, tmp_path, little_store)
 
 

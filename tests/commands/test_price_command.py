@@ -12,7 +12,7 @@ ATTACKS = ("--attacks", "leave_out:ta ta distil:ta relearn:ta")
 
 
 @pytest.fixture
-def few(tmp_path, monkeypatch, little_store, short_curves) -> list[object]:
+def few(tmp_path, monkeypatch, little_store) -> list[object]:
     return measure_few_images(monkeypatch, tmp_path, store=little_store, setting=PRICED)
 
 

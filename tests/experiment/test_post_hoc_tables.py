@@ -16,7 +16,7 @@ from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.runner import measure_merges, measure_standalone
 from mergebench.progress import Silent
 from mergebench.report import write_table1
-from mergebench.train import FullRecipe, record
+from mergebench.train import FullRecipe
 from mergebench.updates import Dense
 
 ATTACKS = ("ta@full", "realign:ta@full")
@@ -29,12 +29,6 @@ FULL = FullRecipe(
     probe_inputs=2,
     precision="fp32",
 )
-
-
-@pytest.fixture(autouse=True)
-def _short_curve(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure two scales in place of 41."""
-    monkeypatch.setattr(record, "CURVE_SCALES", (0.0, 1.0))
 
 
 def experiment_in(store: Path, *, full: bool) -> Experiment:

@@ -24,7 +24,7 @@ BUDGETS = (4, 16)
 
 
 @pytest.fixture(scope="module")
-def experiment(little_store, short_curves) -> Experiment:
+def experiment(little_store) -> Experiment:
     experiment_module._workbench.cache_clear()
     return Experiment(
         backbone="mini_vit",

@@ -37,7 +37,7 @@ STARTS = (FROM_BASE, "none", "trap2")
 
 
 @pytest.fixture(scope="module")
-def experiment(tmp_path_factory: pytest.TempPathFactory, short_curves) -> Experiment:
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     experiment_module._workbench.cache_clear()
     return Experiment(
         backbone="mini_vit",

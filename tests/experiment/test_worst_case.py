@@ -53,7 +53,7 @@ def measure(store: Path) -> Measurements:
 
 
 @pytest.fixture(scope="module")
-def store(little_store, short_curves) -> Path:
+def store(little_store) -> Path:
     return little_store
 
 

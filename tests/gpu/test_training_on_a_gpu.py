@@ -12,17 +12,10 @@ from mergebench.backbones import Backbone, Precision
 from mergebench.contracts import Protection, Release
 from mergebench.progress import Silent
 from mergebench.registry import registry
-from mergebench.train import record
 
 pytestmark = pytest.mark.gpu
 
 STEPS = 12
-
-
-@pytest.fixture(autouse=True)
-def _short_curve(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure three scales in place of 41."""
-    monkeypatch.setattr(record, "CURVE_SCALES", (0.0, 1.0, 2.0))
 
 
 def backbone_on(device: torch.device | str) -> Backbone:

@@ -32,7 +32,6 @@ from mergebench.gpu_check.budget import Deadline
 from mergebench.gpu_check.gpu_tests import run_gpu_tests
 from mergebench.gpu_check.sizes import SIZES, TINY, TableSize
 from mergebench.registry import registry
-from mergebench.train import record as training_record
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +47,6 @@ def _fresh() -> Any:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run the verb on even less than `tiny`, and return its status and what it wrote."""
     registry().add_file(FEW_IMAGES)
-    monkeypatch.setattr(training_record, "CURVE_SCALES", (0.0, 1.0, 2.0))
     short = replace(SETTING, recipe=replace(SETTING.recipe, steps=4, batch_size=8))
     table = TableSize(setting=short, protocol=PROTOCOL, attacks=("ta@full",))
     less = replace(TINY, images={"mini_vit": 32}, updates=2, table=lambda setting: table)

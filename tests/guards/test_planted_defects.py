@@ -24,7 +24,6 @@ from attacks.dare import Dare
 from attacks.spaces.knots import KnOTS
 from mergebench.backbones import load_backbone
 from mergebench.suites import load_suite
-from mergebench.train import record
 from mergebench.updates.adapters import save_adapter
 from tests.attacks import test_contract as contract
 from tests.attacks import test_identities_merging as identities
@@ -232,12 +231,6 @@ DEFECTS = (
         guards=[ONE_CLASSIFIER, by(evaluate.test_hits_equal_a_plain_loop_over_images)],
     ),
 )
-
-
-@pytest.fixture(autouse=True)
-def _short_curve(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure three scales in place of 41: no guard here looks at the curve."""
-    monkeypatch.setattr(record, "CURVE_SCALES", (0.0, 1.0, 2.0))
 
 
 @pytest.mark.parametrize(

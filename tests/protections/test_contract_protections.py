@@ -11,7 +11,7 @@ from training import TINY, assert_unchanged, synthetic_task, tiny_backbone, weig
 from mergebench.contracts import Protection
 from mergebench.progress import Silent
 from mergebench.registry import registry
-from mergebench.train import FineTuned, PostHoc, record
+from mergebench.train import FineTuned, PostHoc
 from mergebench.updates import Dense
 
 PROTECTIONS = [found.plugin for found in registry().all(Protection)]
@@ -19,12 +19,6 @@ PROTECTIONS = [found.plugin for found in registry().all(Protection)]
 
 def test_the_registry_finds_the_protections() -> None:
     assert {plugin.name for plugin in PROTECTIONS} >= {"none", "trap2"}
-
-
-@pytest.fixture(autouse=True)
-def _short_curve(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure two scales in place of 41."""
-    monkeypatch.setattr(record, "CURVE_SCALES", (0.0, 1.0))
 
 
 @pytest.mark.parametrize("kind", PROTECTIONS, ids=lambda plugin: plugin.name)

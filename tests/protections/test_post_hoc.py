@@ -16,7 +16,7 @@ from mergebench.measure import deployed
 from mergebench.progress import Silent
 from mergebench.seeding import generator
 from mergebench.symmetries import stored_as
-from mergebench.train import FullRecipe, LoraTower, Recipe, make_tower, record
+from mergebench.train import FullRecipe, LoraTower, Recipe, make_tower
 from mergebench.updates import Dense, LowRank, Update
 from protections.mergeguard_like import MergeGuardLike
 from protections.mergelock import MergeLock
@@ -149,13 +149,6 @@ def test_wrong_options_are_refused(kind, options, message) -> None:
         kind(**options)
 
 
-@pytest.fixture
-def short_curve(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure two scales in place of 41."""
-    monkeypatch.setattr(record, "CURVE_SCALES", (0.0, 1.0))
-
-
-@pytest.mark.usefixtures("short_curve")
 def test_training_is_that_of_the_unprotected_update() -> None:
     backbone, task = tiny_backbone(), synthetic_task()
     plain = Unprotected(recipe=SHORT)(backbone, task, seed=0, progress=Silent())
@@ -205,7 +198,6 @@ def test_the_squared_norm_is_that_of_the_update(recipe) -> None:
     assert isinstance(tower, LoraTower) == (recipe is not SHORT)
 
 
-@pytest.mark.usefixtures("short_curve")
 def test_the_penalty_keeps_the_update_small() -> None:
     backbone, task = tiny_backbone(), synthetic_task()
     norms = [

@@ -15,15 +15,9 @@ from mergebench.backbones import Backbone
 from mergebench.errors import InputError
 from mergebench.progress import Silent
 from mergebench.suites import Task
-from mergebench.train import Classifier, LoraTower, Recipe, Step, record, train
+from mergebench.train import Classifier, LoraTower, Recipe, Step, train
 from protections.none import Unprotected
 from protections.trap2 import Trap2
-
-
-@pytest.fixture(autouse=True)
-def _short_curve(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure three scales in place of 41: most tests do not look at the curve."""
-    monkeypatch.setattr(record, "CURVE_SCALES", (0.0, 1.0, 2.0))
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ SETTING = Setting(
         precision="fp32",
     ),
     protections={"trap2": {"strength": 0.05}},
-    search_per_task=12,
+    search_per_task=4,
     precision="fp32",
 )
 PROTOCOL = replace(PAPER, alphas=(0.2, 0.5, 1.0), patience=2)

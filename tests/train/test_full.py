@@ -18,7 +18,7 @@ from mergebench.experiment.releases import load_release, save_release
 from mergebench.measure.evaluate import Deployment, Evaluator, deployed
 from mergebench.progress import Silent
 from mergebench.suites import Task
-from mergebench.train import Classifier, FullRecipe, FullTower, LoraTower, Step, record, train
+from mergebench.train import Classifier, FullRecipe, FullTower, LoraTower, Step, train
 from mergebench.updates import DENSE_NAME, load_update
 from mergebench.updates.update import Dense, Update
 from protections.none import Unprotected
@@ -34,12 +34,6 @@ TINY = FullRecipe(
     precision="fp32",
 )
 FROZEN = {"mini_vit": ["proj"], "mini_convnext": ["head.proj.weight"]}
-
-
-@pytest.fixture(autouse=True)
-def _short_curve(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure two scales in place of 41."""
-    monkeypatch.setattr(record, "CURVE_SCALES", (0.0, 1.0))
 
 
 @pytest.fixture(scope="module", params=["mini_vit", "mini_convnext"])

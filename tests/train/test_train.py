@@ -28,18 +28,11 @@ from mergebench.train import (
     Losses,
     Recipe,
     Step,
-    record,
     train,
 )
 from mergebench.train.selection import Candidate, Selection
 from mergebench.updates.update import LowRank, Update
 from protections.none import Unprotected
-
-
-@pytest.fixture(autouse=True)
-def _short_curve(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure three scales in place of 41: most tests do not look at the curve."""
-    monkeypatch.setattr(record, "CURVE_SCALES", (0.0, 1.0, 2.0))
 
 
 @pytest.fixture(scope="module", params=["mini_vit", "mini_convnext"])

@@ -22,7 +22,6 @@ from mergebench.train import (
     LoraTower,
     Step,
     make_tower,
-    record,
     train,
 )
 from mergebench.train.like_length import of_like_length
@@ -41,12 +40,6 @@ FULL = FullRecipe(
     precision="fp32",
 )
 RECIPES = {"adapter": ADAPTER, "every weight": FULL}
-
-
-@pytest.fixture(autouse=True)
-def _short_curve(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure two scales in place of 41."""
-    monkeypatch.setattr(record, "CURVE_SCALES", (0.0, 1.0))
 
 
 @pytest.fixture(scope="module")
