@@ -113,8 +113,8 @@ def suite(monkeypatch) -> Suite:
 
 def test_table_2_is_merges_times_images(suite):
     rates = Rates(evaluated=1000.0, step_seconds=1.0)
-    # Two seeds of one unprotected and two protected sets, by two attacks; 12 images searched.
-    seconds = 2 * 3 * 2 * (21.9 * 2 * 12 + 2000) / 1000
+    # Two seeds of one unprotected and two protected sets, by two attacks; 4 images searched.
+    seconds = 2 * 3 * 2 * (21.9 * 2 * 4 + 2000) / 1000
     found = table2_estimate(experiment(), suite, rates)
     assert (found.least, found.most) == (pytest.approx(seconds), pytest.approx(seconds))
     everything = experiment(setting=replace(SETTING, search_per_task=None))

@@ -94,7 +94,7 @@ def test_rows_of_a_cold_run(first):
     assert context.notes == (
         "Adapters: LoRA of rank 4, learning rate 0.002, 8 steps of 4 images.",
         "Options of trap2: strength 0.05.",
-        "Merges are tuned on 12 class-balanced validation images per task.",
+        "Merges are tuned on 4 class-balanced validation images per task.",
     )
 
 
@@ -212,12 +212,12 @@ def test_a_problem_protects_the_target_alone(bench):
 def test_the_norm_is_the_accuracy_on_the_search_subset(bench):
     update = bench.release("none", "mnist", 0, Silent())
     evaluator = Evaluator(
-        bench.backbone, [bench.suite.task("mnist")], per_task={"val": 12}, precision="fp32"
+        bench.backbone, [bench.suite.task("mnist")], per_task={"val": 4}, precision="fp32"
     )
     with deployed(bench.backbone, update):
         correct = evaluator.correct("val")["mnist"]
     measured = bench.measured
-    assert bench.norm("mnist", 0, Silent()) == correct / 12
+    assert bench.norm("mnist", 0, Silent()) == correct / 4
     assert bench.measured == measured, "the cold run had measured it"
 
 
