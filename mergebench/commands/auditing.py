@@ -6,9 +6,8 @@ from pathlib import Path
 
 from mergebench.commands import numbers
 from mergebench.commands.adapters import add_insisting
-from mergebench.commands.options import DEFAULT_STORE, add_data_options
+from mergebench.commands.options import DEFAULT_STORE, add_classifier_options, add_data_options
 from mergebench.commands.parser import Later, Parser, Verbs, path_word
-from mergebench.device import AUTO, CHOICES
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -54,20 +53,7 @@ def _add_model(verb: Parser) -> None:
         "--data", type=Path, metavar="PATH", help="data of the adapter's task (docs/own_data.md)"
     )
     verb.add_argument("--target", metavar="TASK", help="or a task of the backbone's suite")
-    verb.add_argument(
-        "--template",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help="prompt of --data, with {} for the class name; several are averaged",
-    )
-    verb.add_argument(
-        "--names", type=Path, metavar="FILE", help="what the classes of --data are called"
-    )
-    verb.add_argument(
-        "--weights", type=path_word, metavar="FILE", help="local weights of the backbone"
-    )
-    verb.add_argument("--device", default=AUTO, help=CHOICES)
+    add_classifier_options(verb)
     add_data_options(verb)
     add_insisting(verb)
 

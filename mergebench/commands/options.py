@@ -88,3 +88,21 @@ def add_leak_option(parser: Parser) -> None:
         action="store_true",
         help="leave training inputs out that are validation or test inputs too",
     )
+
+
+def add_classifier_options(parser: Parser) -> None:
+    """Add what one task of `--data` is classified with: prompts, class names, a backbone."""
+    parser.add_argument(
+        "--template",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="prompt of --data, with {} for the class name; several are averaged",
+    )
+    parser.add_argument(
+        "--names", type=Path, metavar="FILE", help="what the classes of --data are called"
+    )
+    parser.add_argument(
+        "--weights", type=path_word, metavar="FILE", help="local weights of the backbone"
+    )
+    parser.add_argument("--device", default=AUTO, help=CHOICES)

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from mergebench.commands import numbers
 from mergebench.commands.adapters import FORCE
-from mergebench.commands.options import DEFAULT_STORE, add_data_options
-from mergebench.commands.parser import Later, Verbs, path_word
-from mergebench.device import AUTO, CHOICES
+from mergebench.commands.options import DEFAULT_STORE, add_classifier_options, add_data_options
+from mergebench.commands.parser import Later, Verbs
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -42,20 +41,7 @@ def add_verbs(verbs: Verbs) -> None:
         help="of training (the recipe's; fewer where there are few inputs)",
     )
     verb.add_argument("--license", default="", metavar="ID", help="the hub's identifier, for cards")
-    verb.add_argument(
-        "--template",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help="prompt of --data, with {} for the class name; several are averaged",
-    )
-    verb.add_argument(
-        "--names", type=Path, metavar="FILE", help="what classes of --data are called"
-    )
-    verb.add_argument(
-        "--weights", type=path_word, metavar="FILE", help="local weights of the backbone"
-    )
-    verb.add_argument("--device", default=AUTO, help=CHOICES)
+    add_classifier_options(verb)
     verb.add_argument("--seed", type=numbers.seed, default=0)
     verb.add_argument("--jobs", type=numbers.jobs, default=1, help="processes, one thread each")
     verb.add_argument("--store", type=Path, default=DEFAULT_STORE, metavar="DIR")
