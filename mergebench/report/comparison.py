@@ -8,7 +8,15 @@ from statistics import fmean
 
 import numpy as np
 
-from mergebench.measure import Interval, Merged, PairedTest, bootstrap, paired_test, unpacked
+from mergebench.measure import (
+    Estimate,
+    Interval,
+    Merged,
+    PairedTest,
+    bootstrap,
+    paired_test,
+    unpacked,
+)
 
 SIGNIFICANT = 0.05
 
@@ -25,6 +33,11 @@ class Comparison:
     difference: float
     interval: Interval | None
     p_value: float | None
+
+    @property
+    def estimate(self) -> Estimate:
+        """The difference with its interval."""
+        return Estimate(value=self.difference, interval=self.interval)
 
     @property
     def significant(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mergebench.measure import FROM_BASE, UNPROTECTED, Interval, Merged
+from mergebench.measure import FROM_BASE, UNPROTECTED, Estimate, Interval, Merged
 from mergebench.report.comparison import Comparison
 from mergebench.report.spread import Spread
 
@@ -61,6 +61,11 @@ class MergedCell:
     interval: Interval | None
     merges: int
     warnings: Mapping[str, int]
+
+    @property
+    def estimate(self) -> Estimate:
+        """Accuracy on the target's task with its interval over other targets."""
+        return Estimate(value=self.target.mean, interval=self.interval)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from mergebench.measure import UNPROTECTED, Interval, bootstrap
+from mergebench.measure import UNPROTECTED, Estimate, bootstrap
 from mergebench.report.comparison import Comparison
 from mergebench.report.merged_accuracies import AttackInSpace, MergedCell, Table2
 
@@ -17,18 +17,17 @@ _ByTask = Mapping[str, float]
 class RankedMerger:
     """One merger in one space.
 
-    `rank`: from 1, by the mean accuracy over all tasks of the unprotected merge, `kept`, whose
-    95 % interval over other tasks is `interval`. `behind`: how many points it is behind the first,
-    with the interval of that difference over the same tasks. Intervals are None with a single task.
-    `protected` and `comparisons`: by protection, as of `Table2`; None where not all was measured.
+    `rank`: from 1, by the mean accuracy over all tasks of the unprotected merge, `kept`, in
+    percent. `behind`: how many points it is behind the first on the same tasks. Both with a 95 %
+    interval over other tasks, None with a single one. `alpha`: the chosen coefficient, `warnings`:
+    how many of the merges carry one, by kind. `protected` and `comparisons`: by protection, as of
+    `Table2`; None where not all was measured.
     """
 
     rank: int
     column: AttackInSpace
-    kept: float
-    interval: Interval | None
-    behind: float
-    behind_interval: Interval | None
+    kept: Estimate
+    behind: Estimate
     alpha: float
     warnings: Mapping[str, int]
     protected: Mapping[str, MergedCell | None]
@@ -37,7 +36,7 @@ class RankedMerger:
     @property
     def ties_with_first(self) -> bool:
         """Whether the distance to the first may be that of these tasks alone."""
-        return self.behind_interval is None or 0.0 in self.behind_interval
+        return self.behind.interval is None or 0.0 in self.behind.interval
 
 
 def rank_mergers(table: Table2) -> tuple[RankedMerger, ...]:
@@ -62,15 +61,17 @@ def _ranked(
         yield RankedMerger(
             rank=place + 1,
             column=column,
-            kept=fmean(own.values()),
-            interval=bootstrap(list(own.values())),
-            behind=fmean(differences),
-            behind_interval=bootstrap(differences),
+            kept=_mean([*own.values()]),
+            behind=_mean(differences),
             alpha=cell.alpha if cell else 0.0,
             warnings=cell.warnings if cell else {},
             protected={one: table.cells[one, column] for one in guarded},
             comparisons={one: table.comparisons.get((one, column)) for one in guarded},
         )
+
+
+def _mean(by_task: list[float]) -> Estimate:
+    return Estimate(value=fmean(by_task), interval=bootstrap(by_task))
 
 
 def _by_task(table: Table2, column: AttackInSpace) -> dict[str, float]:

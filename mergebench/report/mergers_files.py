@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mergebench.measure import Context, Interval, Measurements
+from mergebench.measure import Context, Measurements
 from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
 from mergebench.report.comparison import Comparison
 from mergebench.report.doubts import listed
+from mergebench.report.estimates import estimate_columns
 from mergebench.report.labels import FORM_IN_TITLE, protection_key
 from mergebench.report.latex import escape, text_table
 from mergebench.report.markdown import markdown_text, pipe_table
@@ -71,8 +72,8 @@ def _write_csv(file: Path, ranked: Sequence[RankedMerger], context: Context) -> 
     rows = [
         [
             *(context.backbone, context.release, merger.rank, *merger.column),
-            *_numbers(merger.kept, merger.interval),
-            *_numbers(merger.behind, merger.behind_interval),
+            *estimate_columns(merger.kept),
+            *estimate_columns(merger.behind),
             fixed(merger.alpha, 4),
             listed(merger.warnings),
             *(
@@ -94,12 +95,9 @@ _GUARDED = (
 
 def _guarded(cell: MergedCell | None, against: Comparison | None) -> list[str]:
     """Return what stands under `_GUARDED`; empty where not all was measured."""
-    target = ["", "", ""] if cell is None else _numbers(cell.target.mean, cell.interval)
-    lost = ["", "", ""] if against is None else _numbers(against.difference, against.interval)
     others = None if cell is None or cell.others is None else cell.others.mean
-    return [*target, *lost, fixed(others, _DIGITS)]
-
-
-def _numbers(value: float, interval: Interval | None) -> list[str]:
-    ends = (None, None) if interval is None else (interval.low, interval.high)
-    return [fixed(one, _DIGITS) for one in (value, *ends)]
+    return [
+        *estimate_columns(None if cell is None else cell.estimate),
+        *estimate_columns(None if against is None else against.estimate),
+        fixed(others, _DIGITS),
+    ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mergebench.measure import UNPROTECTED, Interval
-from mergebench.report.doubts import legend, marks
+from mergebench.measure import UNPROTECTED
+from mergebench.report.doubts import legend, marks, tally
+from mergebench.report.estimates import estimate_text
 from mergebench.report.labels import attack_label, protection_label, space_label
 from mergebench.report.merged_accuracies import Table2
 from mergebench.report.merger_ranking import RankedMerger
@@ -24,12 +25,12 @@ def headings(protections: Sequence[str]) -> tuple[str, ...]:
 def cells(merger: RankedMerger) -> tuple[str, ...]:
     """Return one line of the table, below `headings`."""
     attack, space = merger.column
-    behind = "" if merger.rank == 1 else _points(merger.behind, merger.behind_interval)
+    behind = "" if merger.rank == 1 else estimate_text(merger.behind)
     tie = " ns" if merger.rank > 1 and merger.ties_with_first else ""
     doubts = marks(merger.warnings)
     return (
         *(str(merger.rank), attack_label(attack), space_label(space)),
-        _points(merger.kept, merger.interval) + (f" {doubts}" if doubts else ""),
+        estimate_text(merger.kept) + (f" {doubts}" if doubts else ""),
         f"{behind}{tie}",
         fixed(merger.alpha, 2),
         *(text for protection in merger.protected for text in _guarded(merger, protection)),
@@ -56,28 +57,15 @@ def sentences(table: Table2, ranked: Sequence[RankedMerger]) -> Iterator[str]:
     if len(ranked) > 1:
         yield f"{ties} of {len(ranked) - 1} mergers cannot be told from the first."
     whole = f"{len(ranked)} unprotected merges"
-    yield from legend({whole: _tally(ranked)}, table.inputs)
-
-
-def _tally(ranked: Sequence[RankedMerger]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for merger in ranked:
-        for kind in merger.warnings:
-            counts[kind] = counts.get(kind, 0) + 1
-    return counts
+    warned = tally(kind for merger in ranked for kind in merger.warnings)
+    yield from legend({whole: warned}, table.inputs)
 
 
 def _guarded(merger: RankedMerger, protection: str) -> tuple[str, str, str]:
     cell, against = merger.protected[protection], merger.comparisons[protection]
     if cell is None:
         return MISSING, MISSING, MISSING
-    difference = MISSING if against is None else _points(against.difference, against.interval)
+    difference = MISSING if against is None else estimate_text(against.estimate)
     chance = " ns" if against is not None and not against.significant else ""
     others = fixed(cell.others.mean, 1) if cell.others else MISSING
-    return _points(cell.target.mean, cell.interval), difference + chance, others
-
-
-def _points(value: float, interval: Interval | None) -> str:
-    if interval is None:
-        return fixed(value, 1)
-    return f"{fixed(value, 1)} [{fixed(interval.low, 1)}, {fixed(interval.high, 1)}]"
+    return estimate_text(cell.estimate), difference + chance, others
