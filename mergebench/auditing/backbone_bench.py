@@ -12,14 +12,12 @@ from mergebench.auditing.request import Request
 from mergebench.backbones import (
     Backbone,
     base_of,
-    find_source,
     load_backbone,
-    resolution_of,
     site_shapes,
     tensor_shapes,
 )
 from mergebench.device import choose_device
-from mergebench.experiment import Setting, get_setting, kept_releases, released_tasks
+from mergebench.experiment import Setting, fitted_to, get_setting, kept_releases, released_tasks
 from mergebench.suites import (
     OWN,
     OwnData,
@@ -130,23 +128,20 @@ def _suite_options(
     suite: str, backbone: Backbone, setting: Setting, request: Request
 ) -> SuiteOptions | None:
     """Return the options of the user's own data or of a suite on disk, None for an embedded one."""
-    side = resolution_of(find_source(backbone.name))
-    common = {
-        "cache": request.cache or default_cache(),
-        "resolution": side or SuiteOptions.resolution,
-        "partial": request.partial,
-        "tokenize": backbone.tokenize,
-    }
+    if not is_found_on_disk(suite):
+        return None
+    own = None
     if suite == OWN:
         assert request.data is not None
         own = OwnData(
-            paths=(request.data,),
-            templates=tuple(request.templates),
-            names=request.names,
-            takes="texts" if side is None else "images",
+            paths=(request.data,), templates=tuple(request.templates), names=request.names
         )
-        return SuiteOptions(**common, own=own)  # type: ignore[arg-type]
-    if not is_found_on_disk(suite):
-        return None
-    root = request.data_root or default_data_root()
-    return SuiteOptions(**common, data_root=root, leaks="keep")  # type: ignore[arg-type]
+    found = SuiteOptions(
+        data_root=request.data_root or default_data_root(),
+        cache=request.cache or default_cache(),
+        partial=request.partial,
+        tokenize=backbone.tokenize,
+        leaks="refuse" if suite == OWN else "keep",
+        own=own,
+    )
+    return fitted_to(backbone.name, found)

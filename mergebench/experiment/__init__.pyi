@@ -22,6 +22,7 @@ from .executors import execute as execute
 from .experiment import Experiment as Experiment
 from .few_inputs import MOST_PASSES as MOST_PASSES
 from .few_inputs import shortened as shortened
+from .fitted_data import fitted_to as fitted_to
 from .found_releases import kept_releases as kept_releases
 from .found_releases import released_tasks as released_tasks
 from .jobs import MergeJob as MergeJob

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from mergebench.backbones import find_source, resolution_of
 from mergebench.device import choose_device
 from mergebench.errors import InputError
 from mergebench.experiment import (
     STRENGTHS,
     Experiment,
     Setting,
+    fitted_to,
     get_setting,
     require_inputs,
     shortened,
@@ -120,17 +120,13 @@ def _suite_options(request: Request, setting: Setting) -> SuiteOptions | None:
                     "mergebench; leave it out"
                 )
         return None
-    side = resolution_of(find_source(request.backbone))
     own = request.data and OwnData(
-        paths=(request.data,),
-        templates=request.templates,
-        names=request.names,
-        takes="texts" if side is None else "images",
+        paths=(request.data,), templates=request.templates, names=request.names
     )
-    return SuiteOptions(
+    found = SuiteOptions(
         data_root=request.data_root or default_data_root(),
         cache=request.cache or default_cache(),
-        resolution=side or SuiteOptions.resolution,
         partial=request.partial,
         own=own or None,
     )
+    return fitted_to(request.backbone, found)

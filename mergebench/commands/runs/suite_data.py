@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Literal
 
 from mergebench.backbones import find_source, resolution_of
 from mergebench.errors import InputError
+from mergebench.experiment import fitted_to
 from mergebench.measure import Defects
 from mergebench.suites import (
     OWN,
@@ -36,39 +36,32 @@ def suite_options(
         return None
     if options.drop_leaks and defects.leaks_kept:
         raise InputError("--drop-leaks: protocol paper-exact trains on them; leave one out")
-    side = resolution_of(find_source(backbone))
-    if side is None and options.drop_leaks:
+    if options.drop_leaks and resolution_of(find_source(backbone)) is None:
         raise InputError(f"--drop-leaks: the splits of suite {suite} share no text; leave it out")
-    return SuiteOptions(
+    found = SuiteOptions(
         data_root=options.data_root or default_data_root(),
         cache=options.cache or default_cache(),
-        resolution=side or SuiteOptions.resolution,
         partial=options.partial,
         cars_leak=defects.cars_leak,
         leaks="keep" if defects.leaks_kept else "drop" if options.drop_leaks else "refuse",
     )
+    return fitted_to(backbone, found)
 
 
-def own_data(options: argparse.Namespace, takes: Literal["images", "texts", ""] = "") -> OwnData:
-    """Return the data of the user's own that the options name; `takes` as of `OwnData`."""
+def own_data(options: argparse.Namespace) -> OwnData:
+    """Return the data of the user's own that the options name, of whatever kind."""
     return OwnData(
-        paths=tuple(options.data),
-        templates=tuple(options.template),
-        names=options.names,
-        takes=takes,
+        paths=tuple(options.data), templates=tuple(options.template), names=options.names
     )
 
 
 def _own_options(options: argparse.Namespace, backbone: str) -> SuiteOptions:
     refuse(options, ("data_root",), "--data says where the data are")
     refuse(options, ("drop_leaks",), "what two splits of --data have is kept once anyway")
-    side = resolution_of(find_source(backbone))
-    return SuiteOptions(
-        cache=options.cache or default_cache(),
-        resolution=side or SuiteOptions.resolution,
-        partial=options.partial,
-        own=own_data(options, "texts" if side is None else "images"),
+    found = SuiteOptions(
+        cache=options.cache or default_cache(), partial=options.partial, own=own_data(options)
     )
+    return fitted_to(backbone, found)
 
 
 def refuse(options: argparse.Namespace, names: Sequence[str], why: str) -> None:
