@@ -17,10 +17,10 @@ from mergebench.contracts import Merger, Site
 class Ties(Merger):
     """Trim each update to its largest entries, elect one sign per entry, average what agrees.
 
-    `top_k`: percent of the entries of one site that are kept per update; `inclusive`: whether an
-    entry at the threshold is kept, as in the TIES, KnOTS and Trap² codes (mergekit and PEFT keep
-    one fewer); `aggregation`: mean of the agreeing values, or their sum. Tensors of any shape,
-    each flattened and trimmed on its own.
+    `top_k`: percent of the entries of one site that are kept per update; up to 1 it is a share, as
+    in the Trap² code, so that 1 keeps all. `inclusive`: whether an entry at the threshold is kept,
+    as in the TIES, KnOTS and Trap² codes (mergekit and PEFT keep one fewer). `aggregation`: mean of
+    the agreeing values, or their sum. Tensors of any shape, each flattened and trimmed on its own.
     """
 
     name: ClassVar[str] = "ties"

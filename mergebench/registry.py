@@ -164,10 +164,13 @@ def is_scanned() -> bool:
     return registry.cache_info().currsize > 0
 
 
-def parse_options(plugin: type[PluginT], settings: Sequence[str]) -> dict[str, Any]:
+def parse_options(
+    plugin: type[PluginT], settings: Sequence[str], *, of: str = ""
+) -> dict[str, Any]:
     """Return `key=value` settings as typed hyper-parameters of `plugin`.
 
-    Raises `InputError` naming the setting when the key is unknown or the value has another type.
+    `of`: the name that the user wrote before each key, with a point. Raises `InputError` naming the
+    setting as it was written when the key is unknown or the value has another type.
     """
     with blaming(plugin, "in its annotations"):
         types = get_type_hints(plugin)
@@ -175,11 +178,12 @@ def parse_options(plugin: type[PluginT], settings: Sequence[str]) -> dict[str, A
     options: dict[str, Any] = {}
     for setting in settings:
         key, separator, text = setting.partition("=")
+        written = f"{of}.{setting}" if of else setting
         if not separator:
-            raise InputError(f"--set {setting}: expected key=value")
+            raise InputError(f"--set {written}: expected key=value")
         if key not in names:
-            raise InputError(f"--set {setting}: " + unknown_name("option", key, names))
-        options[key] = _parse_value(setting, types[key], text)
+            raise InputError(f"--set {written}: " + unknown_name("option", key, names))
+        options[key] = _parse_value(written, types[key], text)
     return options
 
 

@@ -24,7 +24,6 @@ from mergebench.report.page import (
     Section,
 )
 
-_WHOSE = {"adapter": "the adapter", "plain": "its plain twin", "left out": "the peers alone"}
 _OUTCOMES = {"blind": "who treats all alike", "informed": "who knows which one it is"}
 
 
@@ -102,7 +101,7 @@ def _dots(audit: Audit, origin: Origin) -> DotPlot:
         "the model": audit.base[audit.task],
         "the adapter alone": audit.alone[audit.task],
         **{
-            f"{one.attack}, {_WHOSE[one.of]}": one.accuracy[audit.task]
+            f"{one.attack}, {one.merged_with}": one.accuracy[audit.task]
             for one in audit.merges
             if one.of != "left out"
         },
@@ -183,7 +182,7 @@ def _merges(audit: Audit, origin: Origin) -> PageTable:
         rows=tuple(
             (
                 one.attack,
-                _WHOSE[one.of],
+                one.merged_with,
                 *map(_number, (one.alpha, one.own_share, one.peers_share)),
                 *(_accuracy(one.accuracy[task], origin) for task in audit.tasks),
             )

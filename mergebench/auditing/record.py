@@ -17,6 +17,9 @@ AUDIT_FORMAT = 1
 PeerKind = Literal["given", "suite", "synthetic"]
 Whose = Literal["adapter", "plain", "left out"]
 
+NOTHING = "none"
+"""The attack of who merges nothing."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
@@ -83,6 +86,13 @@ class AuditedMerge:
     own_share: float | None
     peers_share: float | None
     accuracy: Mapping[str, Accuracy]
+
+    @property
+    def merged_with(self) -> str:
+        """What is merged, in a few words; of the model itself it is nothing."""
+        if self.attack == NOTHING:
+            return "nothing"
+        return {"adapter": "the adapter", "plain": "its twin", "left out": "peers alone"}[self.of]
 
 
 @dataclass(frozen=True, kw_only=True)

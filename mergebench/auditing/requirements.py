@@ -66,7 +66,10 @@ def parse_requirement(text: str) -> Requirement:
         raise InputError(f"--require {text!r}: expected NAME>=NUMBER, such as denied>=0.8")
     name, comparison, number = found.groups()
     if name not in NAMES:
-        raise InputError(f"--require {text!r}: {unknown_name('number', name, NAMES)}")
+        raise InputError(
+            f"--require {text!r}: {unknown_name('number', name, _ESTIMATES)}; .low and .high "
+            "behind one are the ends of its interval"
+        )
     bound = float(number)
     plain = name.partition(".")[0].removesuffix("_informed")
     if plain in ("denied", "denied_overall") and not 0 <= bound <= 1:

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from mergebench.auditing.deployment import Deployment
 from mergebench.auditing.merge_by_site import MergeBySite
-from mergebench.auditing.record import Accuracy, AuditedMerge, Whose
+from mergebench.auditing.record import NOTHING, Accuracy, AuditedMerge, Whose
 from mergebench.auditing.source import Source
 from mergebench.contracts import Attack, Merger, OnRule, Space
 from mergebench.measure import Mixture
@@ -76,7 +76,7 @@ class Merges:
         """Return the model itself, as what a merger has who merges nothing."""
         self._deployment.restore()
         merge = AuditedMerge(
-            attack="none",
+            attack=NOTHING,
             knowledge="blind",
             of="left out",
             alpha=0.0,

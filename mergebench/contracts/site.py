@@ -66,15 +66,22 @@ class Site:
         """Return `compute()`, remembered for the next merge of the same representatives.
 
         For what does not depend on the hyper-parameters that a search varies: sorted magnitudes,
-        spectra. The value must not be changed in place. `size`: its bytes, if they are many; it is
-        not remembered where the problem has no room for them.
+        spectra. The value must not be changed in place. What `compute` notes is noted again with
+        the value: other rules may have written to the same names since. `size`: the bytes of the
+        value, if they are many; it is not remembered where the problem has no room for them.
         """
         if key not in self._memory:
+            before = dict(self.notes)
+            self.notes.clear()
             value = compute()
+            noted = dict(self.notes)
+            self.notes.update({**before, **noted})
             if size and not self._room.take(size):
                 return value
-            self._memory[key] = value
-        known: Value = self._memory[key]
+            self._memory[key] = value, noted
+        known: Value
+        known, noted = self._memory[key]
+        self.notes.update(noted)
         return known
 
     def once_for_all(self, key: str, compute: Callable[[Stacks], Value]) -> Value:

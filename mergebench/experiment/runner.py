@@ -234,6 +234,9 @@ def _notes(experiment: Experiment, cells: Sequence[Cell], inputs: str) -> Iterat
         merger = experiment.setting.attack(check_attack(attack)[0])
         if isinstance(merger, DataMerger):
             yield described(merger, inputs, trainable)
+            own = merger.options().get("recipe")
+            if isinstance(own, TrainingRecipe) and own.precision != setting.recipe.precision:
+                yield f"{merger.label} trains in {own.precision}."
     if setting.published or setting.recipe.precision != setting.precision:
         yield f"Training computes in {setting.recipe.precision}."
     if setting.search_per_task is not None:

@@ -96,12 +96,20 @@ class Setting:
         return replace(self, attacks={**self.attacks, attack: merged})
 
     def trained_in(self, precision: Precision) -> Setting:
-        """Return the setting with another arithmetic of the tower in every training."""
+        """Return the setting with another arithmetic of the tower in every training.
+
+        That is of updates, and of attacks that train by a recipe.
+        """
         setting = replace(self, recipe=replace(self.recipe, precision=precision))
         for name, options in self.protections.items():
             if "recipe" in options:
                 own = replace(options["recipe"], precision=precision)
                 setting = setting.with_options(name, recipe=own)
+        for name in (found.plugin.name for found in registry().all(Attack)):
+            options = self.attack(name).options()
+            if isinstance(options.get("recipe"), TrainingRecipe):
+                own = replace(options["recipe"], precision=precision)
+                setting = setting.with_attack_options(name, recipe=own)
         return setting
 
 

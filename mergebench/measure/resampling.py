@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,16 +54,9 @@ class Resampling:
     def __init__(self, targets: Sequence[str], sizes: Mapping[str, int]) -> None:
         if not targets:
             raise ValueError("no case to average")
-        draws = np.random.default_rng(0)
-        self._inputs: dict[str, Values] = {}
-        for task, size in sizes.items():
-            drawn = draws.multinomial(size, np.full(size, 1 / size), RESAMPLES) / size
-            self._inputs[task] = np.vstack([np.full(size, 1 / size), drawn])
         self._of = tuple(targets)
         self._targets = list(dict.fromkeys(targets))
-        count = len(self._targets)
-        again = draws.multinomial(count, np.full(count, 1 / count), RESAMPLES) / count
-        self._weights = np.vstack([np.full(count, 1 / count), again])
+        self._inputs, self._weights = _draws(tuple(sizes.items()), len(self._targets))
 
     def mean(self, models: Sequence[Mixture], part: str) -> Values:
         """Return the accuracy of one model per target given, averaged over the targets.
@@ -96,6 +89,31 @@ class Resampling:
         own = partial(np.asarray, dtype=np.float64)
         found: Values = np.mean([self._inputs[task] @ own(model[task]) for task in tasks], axis=0)
         return found
+
+
+@lru_cache(maxsize=1)
+def _draws(sizes: tuple[tuple[str, int], ...], targets: int) -> tuple[Mapping[str, Values], Values]:
+    """Return the weights of the test inputs, by task, and of so many targets; not to be changed.
+
+    The numbers of one table mostly share them, and those of large test sets take seconds and 16 KB
+    per input.
+    """
+    draws = np.random.default_rng(0)
+    inputs = {task: _weights(draws, size) for task, size in sizes}
+    return inputs, _weights(draws, targets)
+
+
+def _weights(draws: np.random.Generator, size: int) -> Values:
+    """Return how much each of `size` things counts: at first alike, then drawn with replacement.
+
+    `(RESAMPLES + 1, size)`, rows of sum 1.
+    """
+    weights = np.empty((RESAMPLES + 1, size))
+    weights[0] = 1 / size
+    weights[1:] = draws.multinomial(size, np.full(size, 1 / size), RESAMPLES)
+    weights[1:] /= size
+    weights.flags.writeable = False
+    return weights
 
 
 def _interval(values: Values) -> Interval | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
-from mergebench.protecting.request import MARGIN, Request
+from mergebench.protecting.request import Request
 
 
 def stated_command(request: Request) -> str:
@@ -14,22 +15,24 @@ def stated_command(request: Request) -> str:
     """
     if request.command:
         return request.command
-    given = {
+    stated: dict[str, object] = {
         "backbone": request.backbone,
         "data": request.data and _name(request.data),
         "task": request.task,
         "only": request.only,
         "sweep": request.sweep,
-        "margin": None if request.margin == MARGIN else request.margin,
+        "margin": request.margin,
         "steps": request.steps,
         "seed": request.seed,
         "names": request.names and _name(request.names),
         "templates": request.templates,
         "partial": request.partial,
         "weights": request.weights and _name(Path(request.weights)),
+        "out": _name(request.out),
     }
-    shown = ", ".join(f"{name}={value!r}" for name, value in given.items() if value)
-    return f"mergebench.protect({shown})"
+    usual = {item.name: item.default for item in fields(request)}
+    shown = (f"{name}={value!r}" for name, value in stated.items() if value != usual[name])
+    return f"mergebench.protect({', '.join(shown)})"
 
 
 def _name(path: Path) -> str:

@@ -54,6 +54,18 @@ def test_cart_of_equal_singular_values() -> None:
     assert warnings_of(changes, "cart", "full", rank_fraction=0.4) == [], "nothing is cut"
 
 
+@pytest.mark.parametrize("name", ["tsv", "iso_c", "iso_cts"])
+def test_what_is_remembered_keeps_its_own_notes(name: str) -> None:
+    """Rules that share a problem write to the same note; each is judged by its own."""
+    rule, given = attack(name), problem(low_rank(40, 48, [4] * 4), "core")
+    given.merge(rule)
+    own = given.notes(rule)
+    given.merge(attack("cart", rank_fraction=0.16))
+    assert given.notes(rule) != own, "the other rule wrote nothing"
+    given.merge(rule)
+    assert given.notes(rule) == own
+
+
 def test_the_note_is_that_of_the_last_rank() -> None:
     changes = low_rank(40, 48, [4] * 4)
     given = problem(changes, "core")

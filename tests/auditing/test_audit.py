@@ -104,7 +104,11 @@ def test_denied_is_a_share_of_what_the_plain_twin_gives(folder):
     write_adapter(folder / "twin", twin)
     found = of(folder, "trapped", peers=given(folder), plain=folder / "twin")
     assert found.plain == str(folder / "twin")
-    assert {one.of for one in found.merges} == {"adapter", "plain", "left out"}
+    with_what = {(one.of, one.merged_with) for one in found.merges}
+    assert with_what == {
+        *(("adapter", "the adapter"), ("plain", "its twin")),
+        *(("left out", "peers alone"), ("left out", "nothing")),
+    }
     assert found.blind.denied is None  # the twin is as trapped, so that nothing is denied
     assert found.informed.denied.value == 0
     assert not any("No plain twin" in note for note in found.notes)

@@ -160,7 +160,11 @@ def test_an_option_of_a_protection_is_used_and_stated(tmp_path, run):
         ("mini_vit", ["--set", "ties.top=1"], "unknown option 'top'; did you mean top_k?"),
         ("mini_vit", ["--set", "trap.strength=1"], "unknown protection 'trap'; did you mean trap2"),
         ("mini_vit", ["--set", "trap2.strenth=1"], "did you mean strength"),
-        ("mini_vit", ["--set", "trap2.recipe=1"], "--set recipe=1: this option is no single value"),
+        (
+            "mini_vit",
+            ["--set", "trap2.recipe=1"],
+            "--set trap2.recipe=1: this option is no single value",
+        ),
         (
             "vit_b32",
             ["--protocol", "paper-exact", "--drop-leaks"],

@@ -114,6 +114,23 @@ def test_captions_state_every_switch(protocol):
         assert "logit scale 10000" in notes[1]
 
 
+def test_captions_state_what_attacks_train_in():
+    experiment = Experiment(
+        backbone="vit_b32",
+        setting=SETTING,
+        protocol=PAPER,
+        seeds=(0,),
+        store=Path(),
+        command="",
+        attacks=("finetune@full", "regmean@full"),
+    )
+    notes = [*_notes(experiment, [], "images")]
+    assert "finetune trains in bf16." in notes, "its recipe has its own precision"
+    assert "Training computes in fp32." in notes
+    asked = replace(experiment, setting=SETTING.trained_in("fp32"))
+    assert not [note for note in _notes(asked, [], "images") if "trains in" in note]
+
+
 @pytest.mark.parametrize("backbone", ["vit_b32", "mini_convnext"])
 def test_every_recipe_trains_in_the_asked_precision(backbone):
     setting = reproducing(Defects.all(), SETTING) if backbone == "vit_b32" else SETTINGS[backbone]
@@ -123,6 +140,11 @@ def test_every_recipe_trains_in_the_asked_precision(backbone):
             before, after = setting.options(protection), changed.options(protection)
             assert after["recipe"] == replace(before["recipe"], precision=precision)
             assert {**after, "recipe": 0} == {**before, "recipe": 0}
+        for attack in ("finetune", "distil:ta", "flatten:tsv", "relearn:ta"):
+            before, after = setting.attack(attack), changed.attack(attack)
+            recipe = replace(before.recipe, precision=precision)
+            assert after == before.with_options(recipe=recipe), "an attack that trains, too"
+        assert changed.attack("ties") == setting.attack("ties")
 
 
 def test_embedded_backbones_have_no_defects_to_reproduce():

@@ -37,7 +37,10 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
     file, record = folder / f"{name}.safetensors", folder / f"{name}.json"
     for needed in (record, file):
         if not needed.is_file():
-            raise InputError(f"no {needed}: make it with `mergebench pretrain --backbone {name}`")
+            raise InputError(
+                f"no {needed}: weights of {name} are a folder with {record.name} and {file.name}, "
+                f"as `mergebench pretrain --backbone {name}` makes them"
+            )
     with readable(record, "the record of a checkpoint"):
         expected = str(json.loads(record.read_bytes())["sha256"])
     found = _sha256(file)

@@ -8,8 +8,6 @@ from rich.table import Table
 from mergebench.auditing import Accuracy, Audit, Outcome, points, share
 from mergebench.terminal import printable
 
-_WHOSE = {"adapter": "the adapter", "plain": "its twin", "left out": "peers alone"}
-
 
 def print_audit(audit: Audit, console: Console) -> None:
     """Print an audit."""
@@ -82,7 +80,7 @@ def _merges(audit: Audit) -> Table:
     for one in audit.merges:
         table.add_row(
             _short(one.attack),
-            _WHOSE[one.of],
+            one.merged_with,
             f"{one.alpha:g}",
             _part(one.own_share),
             _part(one.peers_share),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from mergebench.commands.runs.idle_options import idle_options
 from mergebench.commands.runs.suite_data import suite_options
 from mergebench.contracts import Attack, Protection
 from mergebench.device import choose_device
@@ -77,8 +78,13 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
 
 
 def announced_experiment(options: argparse.Namespace) -> Experiment:
-    """Return the checked experiment; what was made of the user's own data is said at once."""
+    """Return the checked experiment.
+
+    What was made of the user's own data is said at once, and which options change nothing.
+    """
     experiment = checked_experiment(options)
+    for line in idle_options(experiment, options.settings):
+        say(line)
     if experiment.setting.suite == OWN:
         for note in experiment.workbench().suite.notes:
             say(note)
@@ -141,8 +147,9 @@ def _with_option(setting: Setting, text: str) -> Setting:
         raise InputError(f"--set {text}: expected NAME.KEY=VALUE, of a protection or an attack")
     if _is_attack(name):
         attack = registry().get(Attack, name)
-        return setting.with_attack_options(name, **parse_options(attack, [option]))
-    return setting.with_options(name, **parse_options(registry().get(Protection, name), [option]))
+        return setting.with_attack_options(name, **parse_options(attack, [option], of=name))
+    protection = registry().get(Protection, name)
+    return setting.with_options(name, **parse_options(protection, [option], of=name))
 
 
 def _is_attack(name: str) -> bool:
