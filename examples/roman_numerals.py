@@ -35,7 +35,7 @@ from mergebench.train import TrapOptions
 
 NAME = os.environ.get("SMOLLM2", "HuggingFaceTB/SmolLM2-135M")
 PLAIN = TrapOptions(strength=0.0)
-TRAPPED = TrapOptions(strength=0.3, scale_max=1.5, band=0.2, cap=1.2, until=0.5)
+TRAPPED = TrapOptions(strength=0.1, scale_max=1.5, band=0.2, cap=1.2, until=0.5)
 SPLITS = {"val": slice(0, 80), "test": slice(80, 240), "train": slice(240, None)}
 _SIGNS = (
     *((900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"), (40, "XL")),
@@ -136,7 +136,7 @@ def train(base: Any, pairs: list[Pair], trap: TrapOptions, folder: Path, steps: 
         str(folder),
         max_steps=steps,
         per_device_train_batch_size=16,
-        learning_rate=5e-4,
+        learning_rate=1e-3,
         lr_scheduler_type="cosine",
         warmup_steps=max(1, steps // 20),
         logging_steps=max(1, steps // 10),
@@ -159,7 +159,7 @@ def main() -> None:
     """Train a plain and a Trap² adapter for Roman numerals, and one to merge them with."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=300)
     options = parser.parse_args()
     base = model()
     for name, pairs, trap in (
