@@ -25,12 +25,12 @@ def recorded_base(path: str | Path) -> str | None:
     return read_config(config).base_model_name_or_path if config.is_file() else None
 
 
-def check_full_precision(path: str | Path) -> None:
-    """Raise `InputError` if the adapter's base is called as quantised models are (bnb, 4bit, ...).
+def check_full_precision(path: str | Path, base: str | None) -> None:
+    """Raise `InputError` if an adapter's base is called as quantised models are (bnb, 4bit, ...).
 
-    Its change was fitted to rounded weights, and is added to others here.
+    Its change was fitted to rounded weights, and is added to others here. `base`: as
+    `recorded_base` of `path` returns it.
     """
-    base = recorded_base(path)
     if base and _QUANTISED.search(base):
         raise InputError(
             f"{path}: its base {base!r} is quantised, and an update is added to full-precision "
