@@ -42,7 +42,7 @@ def check_base(where: str, recorded: str | None, base: Base, backbone: str) -> N
     called = " ".join([backbone, *(f"({name})" for name in base.names[:1] if name != backbone)])
     raise InputError(
         f"{where} is {recorded!r}, which is not {called}: choose the backbone that it was trained "
-        "on, or merge or export with --other-base"
+        "on, or insist with --other-base"
     )
 
 

@@ -10,8 +10,9 @@ from mergebench.updates.adapter_config import CONFIG_NAME, read_config
 from mergebench.updates.adapter_folder import find_weights
 
 _QUANTISED = re.compile(
-    r"(?:^|[-_./])(?:bnb|gptq|awq|gguf|nf4|fp[48]|hqq|aqlm|eetq|exl2|w[48]a\d+"
-    r"|(?:int)?[2348][-_]?bits?|int[48]|q[2-8]_[01k]\w*)(?=$|[-_./])",
+    r"(?:^|[-_./])(?:bnb|gptq|awq|gguf|nf4|(?:mx|nv)?fp[48]|hqq|aqlm|eetq|exl[23]|w[48]a\d+"
+    r"|quanti[sz]ed|quanto|torchao|(?:int)?[12348][-_]?bits?|int[48](?:wo|dq)?|q[2-8]_[01k]\w*)"
+    r"(?=$|[-_./])",
     re.IGNORECASE,
 )
 

@@ -229,7 +229,7 @@ def test_the_script_of_the_page_runs_in_two_processes(tmp_path, launcher):
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), environment.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", *words[launcher], script.name]
     done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=280
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("eval_at_0.5_loss") >= 2  # both processes print what both measured
