@@ -13,7 +13,7 @@ import torch
 from accelerate import debug_launcher
 
 COUNT = 2
-_SECONDS = 120
+_SECONDS = 600
 
 
 def in_two_processes(folder: Path, work: Callable[[], Any]) -> tuple[Any, ...]:
