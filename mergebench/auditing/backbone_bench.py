@@ -39,7 +39,7 @@ class BackboneBench(Bench):
     """A backbone: the adapter's task, and where releases of its suite are merged, theirs.
 
     Weights and data are read when they are first asked for: after the adapters, so that one that
-    does not fit is refused before images are decoded.
+    does not fit is refused before inputs are decoded.
     """
 
     def __init__(self, request: Request) -> None:
