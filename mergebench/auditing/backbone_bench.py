@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from mergebench.auditing.backbone_source import BackboneSource
 from mergebench.auditing.bench import Bench
@@ -31,38 +32,30 @@ from mergebench.suites import (
     load_suite,
 )
 from mergebench.terminal import say
-from mergebench.updates import Update, check_full_precision, load_update
+from mergebench.updates import Update, load_update
 
 
 class BackboneBench(Bench):
-    """A backbone: the adapter's task, and where releases of its suite are merged, theirs."""
+    """A backbone: the adapter's task, and where releases of its suite are merged, theirs.
+
+    Weights and data are read when they are first asked for: after the adapters, so that one that
+    does not fit is refused before inputs are decoded.
+    """
 
     def __init__(self, request: Request) -> None:
         super().__init__(request)
         assert request.backbone is not None
         self._name = request.backbone
         self._setting = get_setting(self._name)
-        device = choose_device(request.device)
-        self._backbone = load_backbone(self._name, weights=request.weights, device=device)
-        own = self._own_task()
-        found = list(self._releases(own)) if self._wants_suite else []
-        self._peers = tuple(peer for _, peer in found)
-        self._source = BackboneSource(
-            self._backbone,
-            [own, *(task for task, _ in found)],
-            per_task=self._setting.search_per_task,
-            precision=self._setting.precision,
-        )
+        self._device = choose_device(request.device)
 
     @property
     def source(self) -> BackboneSource:
         """The backbone on these tasks."""
-        return self._source
+        return self._read[0]
 
     def load(self, adapter: str) -> Update:
         """Return an adapter of the backbone."""
-        if not self.request.other_base:
-            check_full_precision(adapter)
         return load_update(
             adapter,
             site_shapes(self._name),
@@ -75,7 +68,7 @@ class BackboneBench(Bench):
 
     def suite_peers(self) -> Sequence[Peer]:
         """Return the unprotected releases of the suite's other tasks."""
-        return self._peers
+        return self._read[1]
 
     def notes_on(self, update: Update) -> Sequence[str]:
         """Say which modules that were saved whole are left out."""
@@ -85,6 +78,22 @@ class BackboneBench(Bench):
             f"{' and '.join(update.left_out)}, saved whole with the adapter, is left out: heads of "
             f"{self._name} are made of class names.",
         )
+
+    @cached_property
+    def _backbone(self) -> Backbone:
+        return load_backbone(self._name, weights=self.request.weights, device=self._device)
+
+    @cached_property
+    def _read(self) -> tuple[BackboneSource, tuple[Peer, ...]]:
+        backbone, own = self._backbone, self._own_task()
+        found = list(self._releases(own)) if self._wants_suite else []
+        source = BackboneSource(
+            backbone,
+            [own, *(task for task, _ in found)],
+            per_task=self._setting.search_per_task,
+            precision=self._setting.precision,
+        )
+        return source, tuple(peer for _, peer in found)
 
     @property
     def _wants_suite(self) -> bool:

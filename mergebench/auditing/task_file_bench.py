@@ -50,8 +50,9 @@ class TaskFileBench(Bench):
             raise InputError(f"{self._file}: model() has no torch.nn.Linear that adapters change")
         update = load_update(adapter, shapes, self._source.name, other_base=True)
         if not self.request.other_base:
-            check_full_precision(adapter)
-            self._check_base(adapter)
+            recorded = recorded_base(adapter)
+            check_full_precision(adapter, recorded)
+            self._check_base(adapter, recorded)
         check_untied(str(self._file), self._source.model, update.sites)
         return update
 
@@ -68,8 +69,7 @@ class TaskFileBench(Bench):
             "numbers are right only if model() has it loaded.",
         )
 
-    def _check_base(self, adapter: str) -> None:
-        recorded = recorded_base(adapter)
+    def _check_base(self, adapter: str, recorded: str | None) -> None:
         if not recorded or is_local(recorded):
             return
         if self._base is None:

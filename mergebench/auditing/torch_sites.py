@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from mergebench.errors import InputError
+from mergebench.updates import is_quantised
 
 _OF_QUANTISED = ("qweight", "_packed_params", "quant_state", "weight_scale_inv")
 
@@ -28,9 +29,7 @@ def check_whole_weights(where: str, model: nn.Module) -> None:
     """
     for path, module in model.named_modules():
         weight = getattr(module, "weight", None)
-        rounded = isinstance(weight, Tensor) and (
-            not weight.is_floating_point() or weight.element_size() < 2
-        )
+        rounded = isinstance(weight, Tensor) and is_quantised(weight)
         if "Linear" in type(module).__name__ and (
             rounded or any(hasattr(module, name) for name in _OF_QUANTISED)
         ):

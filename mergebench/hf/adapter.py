@@ -62,7 +62,7 @@ def active_adapter(model: nn.Module, name: str | None = None) -> Adapter:
 
     layers: list[Any] = [part for part in model.modules() if isinstance(part, BaseTunerLayer)]
     chosen = _chosen(layers, name)
-    config = getattr(model, "peft_config", {}).get(chosen)
+    config = _configs(model).get(chosen)
     own = [layer for layer in layers if chosen in _adapters(layer)]
     if config is not None:
         _check_config(chosen, config)
@@ -77,6 +77,13 @@ def active_adapter(model: nn.Module, name: str | None = None) -> Adapter:
             else:
                 heads[path] = trained
     return Adapter(name=chosen, layers=tuple(own), whole=whole, heads=heads)
+
+
+def _configs(model: nn.Module) -> dict[str, Any]:
+    """Return PEFT's configs of all adapters, also of a model within another (DDP)."""
+    held = (part.peft_config for part in model.modules() if hasattr(part, "peft_config"))
+    configs: dict[str, Any] = next(held, {})  # type: ignore[arg-type]
+    return configs
 
 
 def _chosen(layers: list[Any], name: str | None) -> str:

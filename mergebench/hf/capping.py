@@ -20,11 +20,14 @@ class CappedLoss:
     """Makes of a loss the one in which no prediction's is above `cap` ln(classes).
 
     A prediction is an input of a classifier or a token. What is capped has no gradient. `excess`:
-    how many times the last capped loss the whole one was.
+    how many times the last capped loss the whole one was. `processes`: how many train together; a
+    loss that is divided by the predictions of all of them is multiplied by their number, since
+    their gradients are averaged.
     """
 
-    def __init__(self, cap: float, model: nn.Module) -> None:
+    def __init__(self, cap: float, model: nn.Module, processes: int = 1) -> None:
         self.cap = cap
+        self.processes = processes
         self._shifted = getattr(model, "loss_type", None) == "ForCausalLM"
         self.excess = torch.ones(())
         self._checked = False
@@ -35,12 +38,13 @@ class CappedLoss:
         `loss`: the sum of the cross entropies by any number; `outputs`: with `logits` `(N,
         classes)` or `(N, length, classes)`; `inputs`: with `labels` int64 `(N,)` or `(N, length)`,
         -100 where nothing is predicted; `items`: the number of predictions of the optimiser step,
-        if known. Raises `InputError`, at its first call, if the loss is anything else.
+        on all processes, if known. Raises `InputError`, at its first call, if the loss is anything
+        else.
         """
         logits, labels = _logits_and_labels(outputs, inputs)
         entropies = _entropies(logits, labels, shifted=self._shifted)
         if not self._checked:
-            _check(loss.detach(), entropies.detach(), items)
+            _check(loss.detach(), entropies.detach(), items, self.processes)
             self._checked = True
         whole = entropies.detach().sum()
         share = torch.where(whole > 0, loss.detach() / whole, torch.zeros_like(whole))
@@ -49,10 +53,13 @@ class CappedLoss:
         return share * capped
 
 
-def _check(loss: Tensor, entropies: Tensor, items: Any) -> None:
+def _check(loss: Tensor, entropies: Tensor, items: Any, processes: int) -> None:
     found, whole, count = float(loss), float(entropies.sum()), len(entropies)
-    divisors = [count] if items is None else [count, float(torch.as_tensor(items).sum())]
-    if not any(math.isclose(found, whole / max(by, 1), rel_tol=_NEAR) for by in divisors):
+    means = [whole / max(count, 1)]
+    if items is not None:
+        mean = whole / max(float(torch.as_tensor(items).sum()), 1)
+        means += [mean, mean * processes]
+    if not any(math.isclose(found, mean, rel_tol=_NEAR) for mean in means):
         raise InputError(
             "trap2: cap needs a loss that is the cross entropy of logits and labels; the model's "
             f"is {found:.4g}, theirs {whole / max(count, 1):.4g}: take cap 0"

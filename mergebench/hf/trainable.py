@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mergebench.errors import InputError, shown
 from mergebench.hf.adapter import Adapter
 from mergebench.train import TrapOptions
+from mergebench.updates import is_quantised
 
 if TYPE_CHECKING:
     from transformers import Trainer
@@ -40,7 +41,15 @@ def check_loop(trainer: Trainer, trap: TrapOptions) -> None:
     for reason, applies in reasons.items():
         if applies:
             raise InputError(f"trap2: {reason}")
-    if getattr(trainer.model, "is_quantized", False):
+
+
+def warn_of_rounded(model: nn.Module, adapter: Adapter) -> None:
+    """Warn whoever makes a trainer if a layer that the adapter changes is quantised."""
+    bases = (layer.get_base_layer() for layer in adapter.layers)
+    weights = (getattr(base, "weight", None) for base in bases)
+    if getattr(model, "is_quantized", False) or any(
+        isinstance(weight, Tensor) and is_quantised(weight) for weight in weights
+    ):
         warnings.warn(_ROUNDED, stacklevel=3)
 
 
@@ -66,6 +75,20 @@ def held(weights: Iterable[Tensor]) -> Iterator[None]:
     finally:
         for weight in trained:
             weight.requires_grad_(True)
+
+
+@contextmanager
+def buffers_sent_again(model: nn.Module) -> Iterator[None]:
+    """Have the pass after this one start, as without it, from the buffers of the first process.
+
+    `DistributedDataParallel` sends them before a pass only if the pass before it synchronised.
+    """
+    due = getattr(model, "require_forward_param_sync", None)
+    try:
+        yield
+    finally:
+        if due is not None:
+            model.require_forward_param_sync = due
 
 
 @contextmanager

@@ -17,7 +17,14 @@ from mergebench.hf.capping import CappedLoss
 from mergebench.hf.checks import check_scale
 from mergebench.hf.deployment import adapter_at
 from mergebench.hf.repeated_draws import repeated_draws
-from mergebench.hf.trainable import check_loop, check_trained, held, unaltered_statistics
+from mergebench.hf.trainable import (
+    buffers_sent_again,
+    check_loop,
+    check_trained,
+    held,
+    unaltered_statistics,
+    warn_of_rounded,
+)
 from mergebench.seeding import generator
 from mergebench.train import TrapOptions
 
@@ -58,7 +65,12 @@ class Trap2Trainer(Trainer):
         super().__init__(*args, **kwargs)
         check_loop(self, self.trap)
         check_trained(self._module, self._trained())
-        self._capped = CappedLoss(self.trap.cap, self._module) if self.trap.cap > 0 else None
+        warn_of_rounded(self._module, self._trained())
+        self._capped = (
+            CappedLoss(self.trap.cap, self._module, self.accelerator.num_processes)
+            if self.trap.cap > 0
+            else None
+        )
         self._portion, self._portions = 0, 1
         self._off_nominal, self._trapped_steps = torch.zeros(()), 0
 
@@ -155,6 +167,7 @@ class Trap2Trainer(Trainer):
 
         with (
             repeated_draws(),
+            buffers_sent_again(model),
             self.accelerator.no_sync(model),
             held(adapter.head_parameters()),
             unaltered_statistics(self._module),
@@ -168,8 +181,10 @@ class Trap2Trainer(Trainer):
                 del self.__dict__["compute_loss"]
 
     def _note(self, loss: Tensor, scale: float) -> None:
-        """Add the scaled loss of a batch to what is logged; overflows of fp16 are skipped steps."""
-        if not self.args.fp16 and not math.isfinite(float(loss)):
+        """Add the scaled loss of a batch to what is logged; where a scaler of fp16 skips steps
+        that overflow, they are no error.
+        """
+        if self.accelerator.scaler is None and not math.isfinite(float(loss)):
             raise InputError(
                 f"trap2: the loss at scale {scale:.3g} is {float(loss)} at step "
                 f"{self.state.global_step + 1}; lower strength or learning rate, or set cap"

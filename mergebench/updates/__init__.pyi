@@ -19,6 +19,7 @@ from .merge_path import MergePath as MergePath
 from .merge_path import added as added
 from .quantised_base import check_full_precision as check_full_precision
 from .quantised_base import recorded_base as recorded_base
+from .quantised_weights import is_quantised as is_quantised
 from .saved_heads import beyond_heads as beyond_heads
 from .truncation import LEAST_GAP as LEAST_GAP
 from .truncation import Truncated as Truncated

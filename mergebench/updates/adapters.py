@@ -21,6 +21,7 @@ from mergebench.updates.adapter_keys import PREFIX, check_keys
 from mergebench.updates.adapter_layout import Evidence, LayoutName, layout_to_write
 from mergebench.updates.base import Base, check_base, names_base
 from mergebench.updates.json_objects import parse_object
+from mergebench.updates.quantised_base import check_full_precision
 from mergebench.updates.saved_heads import saved_heads
 from mergebench.updates.site_changes import Expected, Shapes, dense_changes, low_rank_changes
 from mergebench.updates.update import LowRank, Update
@@ -63,6 +64,7 @@ def load_update(
         config = read_config(file)
         recorded = config.base_model_name_or_path
         if not other_base:
+            check_full_precision(path, recorded)
             check_base(f"{file}: base_model_name_or_path", recorded, base, backbone)
         sized = base.towers_differ and names_base(recorded, base, backbone)
         evidence = Evidence(model_class=config.model_class, vision=vision_tower or sized)

@@ -10,8 +10,9 @@ from mergebench.updates.adapter_config import CONFIG_NAME, read_config
 from mergebench.updates.adapter_folder import find_weights
 
 _QUANTISED = re.compile(
-    r"(?:^|[-_./])(?:bnb|gptq|awq|gguf|nf4|fp[48]|hqq|aqlm|eetq|exl2|w[48]a\d+"
-    r"|(?:int)?[2348][-_]?bits?|int[48]|q[2-8]_[01k]\w*)(?=$|[-_./])",
+    r"(?:^|[-_./])(?:bnb|gptq|awq|gguf|nf4|(?:mx|nv)?fp[48]|hqq|aqlm|eetq|exl[23]|w[48]a\d+"
+    r"|quanti[sz]ed|quanto|torchao|(?:int)?[12348][-_]?bits?|int[48](?:wo|dq)?|q[2-8]_[01k]\w*)"
+    r"(?=$|[-_./])",
     re.IGNORECASE,
 )
 
@@ -25,12 +26,12 @@ def recorded_base(path: str | Path) -> str | None:
     return read_config(config).base_model_name_or_path if config.is_file() else None
 
 
-def check_full_precision(path: str | Path) -> None:
-    """Raise `InputError` if the adapter's base is called as quantised models are (bnb, 4bit, ...).
+def check_full_precision(path: str | Path, base: str | None) -> None:
+    """Raise `InputError` if an adapter's base is called as quantised models are (bnb, 4bit, ...).
 
-    Its change was fitted to rounded weights, and is added to others here.
+    Its change was fitted to rounded weights, and is added to others here. `base`: as
+    `recorded_base` of `path` returns it.
     """
-    base = recorded_base(path)
     if base and _QUANTISED.search(base):
         raise InputError(
             f"{path}: its base {base!r} is quantised, and an update is added to full-precision "

@@ -38,7 +38,7 @@ def tiny_base(kind: str, **options: Any) -> Any:
     """Return an untrained model, the same for equal arguments."""
     torch.manual_seed(0)
     if kind == "llama":
-        config = LlamaConfig(**_SIZE, num_key_value_heads=2, vocab_size=30, **options)
+        config = LlamaConfig(**_SIZE | options, num_key_value_heads=2, vocab_size=30)
         return LlamaForCausalLM(config)
     if kind == "bert":
         sizes = {"vocab_size": 30, "max_position_embeddings": 12, "num_labels": 3}

@@ -65,4 +65,6 @@ def _instead(path: Path) -> str:
     loose = sum(one.suffix.lower() in SUFFIXES for one in path.iterdir())
     if loose:
         return f"has {loose} images outside of folders; expected a folder of images per class"
-    return f"has no images in folders of classes, and not {_FILES}"
+    return (
+        f"has no images in folders of classes, and not {_FILES}; put images into a folder per class"
+    )
