@@ -158,6 +158,31 @@ def test_replaying_the_protocols_own_rule_gives_table4(
         file.unlink()
 
 
+def test_mergers_of_full_releases_are_ranked_with_each_protection(
+    folder: Path, written: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Trap², whose cells are those of table 4, and a rearranged checkpoint of the plain updates."""
+    words = ("mergers", "--release", "full", "--attacks", ATTACKS)
+    assert run(folder, *words, "--protections", "none trap2 params") == 0
+    assert "updates: 2 measured, 4 recalled" in capsys.readouterr().out
+    stem = "mergers_full_tasks-mnist-fashion_attacks-ta-weighted_sum_protections-none-trap2-params"
+    made = {path: path.read_text() for path in (folder / "results/mini_vit").glob("mergers*")}
+    for path in made:
+        path.unlink()
+    assert {path.name for path in made} == {f"{stem}.{kind}" for kind in ("md", "csv", "tex")}
+    ranked = rows(made[folder / f"results/mini_vit/{stem}.csv"])
+    accuracies = {
+        (row["protection"], row["attack"]): row["accuracy"]
+        for row in rows(written[f"{TABLE4}.csv"])
+    }
+    for protection in ("trap2", "params"):
+        assert sorted(row[f"{protection}_rank"] for row in ranked) == ["1", "2"]
+        assert all(row[f"{protection}_target_low_95"] for row in ranked), "an interval over tasks"
+    for row in ranked:
+        assert row["release"] == "full"
+        assert row["trap2_target"] == accuracies["trap2", row["attack"]]
+
+
 def test_what_was_not_measured_is_told_with_its_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
