@@ -96,7 +96,8 @@ def _others(others: Sequence[Merged]) -> Iterator[str]:
     yield (
         "The same for every merger and space beyond table 2, and for the informed attacks that "
         "compute something themselves, on task arithmetic; hold, hold_layers and leave_out cost "
-        "what their rule does on the updates that they merge. Dense: "
+        "what their rule does on the updates that they merge, and realign is a dense formulation "
+        "itself, of checkpoints. Dense: "
         "`tests/benchmarks/dense_rules.py`, `informed_subjects.py`. *Difference*: of both results, "
         "in float64, the largest as a share of the largest entry."
     )
