@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn.functional import hardshrink
 
 from attacks.parts.sparsification import count_thresholds
 from mergebench.contracts import Merger, Site
@@ -40,12 +41,31 @@ class Breadcrumbs(Merger):
     def combine(self, stack: Tensor, site: Site) -> Tensor:
         """Return the sum of the masked updates."""
         rows = stack.flatten(start_dim=1)
-        size = rows.shape[1]
-        kept = int(self.density * size)
-        outliers = min(int(self.gamma * size), size - kept)
-        low, high = count_thresholds(rows, [kept + outliers, outliers])
         merged = torch.zeros_like(rows[0])
-        for row, least, most in zip(rows, low, high, strict=True):
-            sizes = row.abs()
-            merged += row * ((sizes > least) & (sizes <= most))
+        for row, (least, most) in zip(rows, self._limits(rows, site), strict=True):
+            # Hard shrinking keeps what exceeds a limit.
+            merged += hardshrink(row, least).sub_(hardshrink(row, most))
         return merged.reshape(stack.shape[1:])
+
+    def _limits(self, rows: Tensor, site: Site) -> list[tuple[float, float]]:
+        """Return for each row which magnitudes what is kept exceeds, and which it does not.
+
+        One sort serves the whole grid.
+        """
+        densities = {*self.grid["density"], self.density}
+        counts = {density: self._counts(density, rows.shape[1]) for density in densities}
+        wanted = sorted({count for pair in counts.values() for count in pair})
+
+        def thresholds(index: int) -> dict[int, float]:
+            found = count_thresholds(rows[index : index + 1], wanted)[:, 0]
+            return dict(zip(wanted, found.tolist(), strict=True))
+
+        known = site.once_each(f"magnitudes exceeded by {wanted}", len(rows), thresholds)
+        more, fewer = counts[self.density]
+        return [(one[more], one[fewer]) for one in known]
+
+    def _counts(self, density: float, size: int) -> tuple[int, int]:
+        """Return how many entries are kept or outliers, and how many are outliers."""
+        kept = int(density * size)
+        outliers = min(int(self.gamma * size), size - kept)
+        return kept + outliers, outliers

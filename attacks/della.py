@@ -53,23 +53,46 @@ class Della(Merger):
 
     def combine(self, stack: Tensor, site: Site) -> Tensor:
         """Return the consensus of the sparse, rescaled updates."""
-        sparse = torch.stack([self._dropped(one, i, site) for i, one in enumerate(stack)])
+        sparse = torch.empty_like(stack)
+        for index, update in enumerate(stack):
+            sparse[index] = self._dropped(update, index, site)
         if not self.elect:
             return sparse.sum(dim=0)
         rows = sparse.flatten(start_dim=1)
         return consensus(rows, Tensor.clone, self.aggregation).reshape(stack.shape[1:])
 
     def _dropped(self, update: Tensor, task: int, site: Site) -> Tensor:
-        probability = self.density - self.epsilon + 2 * self.epsilon * _ranks(update.abs())
+        places = site.once(
+            f"places of update {task} in its rows", lambda: _places(update), size=2 * update.numel()
+        )
+        rank = places.to(update.dtype).div_(max(1, update.shape[1] - 1))
+        probability = rank.mul_(2 * self.epsilon).add_(self.density - self.epsilon)
         draws = torch.rand(update.shape, generator=site.generator(self.name, task))
-        kept = update * (draws.to(update.device) < probability)
+        kept = torch.lt(draws.to(update.device), probability, out=torch.empty_like(update))
+        kept.mul_(update)
         if self.rescale == "probability":
-            return kept / probability
+            return kept.div_(probability)
         left = kept.abs().sum()
         return kept * (update.abs().sum() / left) if left > 0 else kept
 
 
-def _ranks(sizes: Tensor) -> Tensor:
-    """Return the place of each entry in its row of `(m, n)`, from 0 for the least to 1."""
-    places = sizes.argsort(dim=1, stable=True).argsort(dim=1).to(sizes.dtype)
-    return places / max(1, sizes.shape[1] - 1)
+def _places(update: Tensor) -> Tensor:
+    """Return the place of each magnitude in its row of `(m, n)`, from 0 for the least on.
+
+    Of equal ones the first is the lesser. int16 where rows are short enough for it, else int32.
+    """
+    columns = update.shape[1]
+    dtype = torch.int16 if columns <= 1 << 15 else torch.int32
+    ascending = torch.arange(columns, dtype=dtype, device=update.device).expand(update.shape)
+    return torch.empty_like(ascending).scatter_(1, _order(update.abs()), ascending)
+
+
+def _order(sizes: Tensor) -> Tensor:
+    """Return which columns hold the ascending magnitudes of each row, int64."""
+    if sizes.dtype != torch.float32 or sizes.device.type != "cpu":
+        return sizes.argsort(dim=1, stable=True)
+    # Bits of magnitudes ascend with them. Numbers of these and the column are sorted by NumPy,
+    # several times faster than torch finds the order.
+    numbers = sizes.view(torch.int32).long() << 32 | torch.arange(sizes.shape[1])
+    numbers.numpy().sort(axis=1)
+    return numbers.bitwise_and_((1 << 32) - 1)

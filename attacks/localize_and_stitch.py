@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from attacks.parts.regions import largest_from, stitched
-from attacks.parts.sparsification import check_top_k
+from attacks.parts.sparsification import check_top_k, trimming
 from mergebench.contracts import Merger, Site
 
 
@@ -35,6 +35,5 @@ class LocalizeAndStitch(Merger):
         smallest = site.once_for_all(
             f"the largest {self.top_k} percent", lambda stacks: largest_from(stacks, self.top_k)
         )
-        magnitudes = stack.abs()
-        claimed = (magnitudes >= smallest[:, None, None]) & (magnitudes > 0)
-        return stitched(stack, claimed)
+        merged = stitched(stack.flatten(start_dim=1), trimming(smallest))
+        return merged.reshape(stack.shape[1:])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
+from torch.nn.functional import hardshrink
 
 from attacks.parts.regions import stitched
 from mergebench.contracts import Merger, Site
@@ -36,4 +37,7 @@ class Ram(Merger):
 
     def combine(self, stack: Tensor, site: Site) -> Tensor:
         """Return what is touched by one update as it is, what is shared averaged."""
-        return stitched(stack, stack.abs() > self.epsilon)
+        merged = stitched(
+            stack.flatten(start_dim=1), lambda values: hardshrink(values, self.epsilon)
+        )
+        return merged.reshape(stack.shape[1:])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
+
+import torch
+from torch import Tensor
 
 from attacks.hold import COEFFICIENTS
 from mergebench.contracts import InformedMerger, Suspected
@@ -37,24 +39,31 @@ class Restore(InformedMerger):
     def path(self, given: Suspected) -> MergePath:
         """Return the path; a site that `τ_p` does not change stays as merged."""
         merged, held = given.merged(given.updates), given.protected
-        inner = {site: _inner(change, held.sites[site]) for site, change in merged.sites.items()}
-        norms = {site: change.squared_norm() for site, change in held.sites.items()}
-        share = _shares(inner, norms, self.per)
+        whole = self._share(merged, held) if self.per == "model" else None
         sites = {
-            site: Dense(delta=change.dense() - share[site] * held.sites[site].dense())
+            site: self._restored(change, held.sites[site], whole)
             for site, change in merged.sites.items()
         }
         return MergePath(direction=Update(sites=sites, label=merged.label), fixed=held)
 
+    def _share(self, merged: Update, held: Update) -> float:
+        """Return c of the whole model; 0 where there is nothing to restore."""
+        norm = sum(change.squared_norm() for change in held.sites.values())
+        inner = sum(
+            _inner(change.dense(), held.sites[site].dense())
+            for site, change in merged.sites.items()
+        )
+        return inner / norm if norm else 0.0
 
-def _inner(first: SiteUpdate, second: SiteUpdate) -> float:
-    """Return the inner product of two changes, in float64."""
-    return float((first.dense().double() * second.dense().double()).sum())
+    def _restored(self, change: SiteUpdate, held: SiteUpdate, share: float | None) -> Dense:
+        """Return `D - c τ_p` of a site, with its own c where none is given."""
+        whole, own = change.dense(), held.dense()
+        if share is None:
+            norm = held.squared_norm()
+            share = _inner(whole, own) / norm if norm else 0.0
+        return Dense(delta=whole - share * own)
 
 
-def _shares(inner: Mapping[str, float], norms: Mapping[str, float], per: Per) -> dict[str, float]:
-    """Return c by site; 0 where there is nothing to restore."""
-    if per == "model":
-        whole = sum(norms.values())
-        return dict.fromkeys(inner, sum(inner.values()) / whole if whole else 0.0)
-    return {site: inner[site] / norms[site] if norms[site] else 0.0 for site in inner}
+def _inner(first: Tensor, second: Tensor) -> float:
+    """Return the inner product of two tensors, in float64."""
+    return float(first.to(torch.float64, copy=True).mul_(second).sum())

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from attacks.parts.consensus import COLUMNS_AT_ONCE
 from attacks.parts.sparsification import count_thresholds
 from mergebench.contracts import Merger, Site
 from mergebench.errors import InputError
@@ -45,17 +46,28 @@ class SCE(Merger):
         powers = rows.square().mean(dim=1)
         total = powers.sum()
         weights = powers / total if total > 0 else torch.full_like(powers, 1 / len(rows))
-        majority = torch.where(rows.sum(dim=0) >= 0, 1, -1)
-        agreeing = weights[:, None] * (rows.sign() == majority)
-        share = agreeing.sum(dim=0)
-        merged = (agreeing * rows).sum(dim=0) / torch.where(share > 0, share, 1)
-        return merged.reshape(stack.shape[1:])
+        merged = [_majority_mean(part, weights) for part in rows.split(COLUMNS_AT_ONCE, dim=1)]
+        return torch.cat(merged).reshape(stack.shape[1:])
+
+
+def _majority_mean(rows: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted mean of the entries whose sign is that of their sum, `(c,)`."""
+    majority = torch.where(rows.sum(dim=0) >= 0, 1, -1).to(rows.dtype)
+    agreeing = torch.gt(rows * majority, 0, out=torch.empty_like(rows)).mul_(weights[:, None])
+    share = agreeing.sum(dim=0)
+    return agreeing.mul_(rows).sum(dim=0) / torch.where(share > 0, share, 1)
 
 
 def _most_varying(rows: Tensor, share: float) -> Tensor:
     """Return which entries of `rows` `(T, d)` are selected, `(d,)` bool."""
-    variance = rows.var(dim=0, correction=0)
+    variance = torch.cat([_variance(part) for part in rows.split(COLUMNS_AT_ONCE, dim=1)])
     count = int(int(variance.count_nonzero()) * share)
     if count == 0:
         return torch.ones_like(variance, dtype=torch.bool)
     return variance > count_thresholds(variance[None], [count])[0]
+
+
+def _variance(rows: Tensor) -> Tensor:
+    """Return the variance of each column, computed in float64; exactly 0 where all are equal."""
+    centred = rows.double() - rows[0].double()
+    return centred.sub_(centred.mean(dim=0)).square_().mean(dim=0).to(rows.dtype)

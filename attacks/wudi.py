@@ -51,6 +51,9 @@ class WUDI(Merger):
         """Return the minimiser, or where Adam gets to."""
         if not site.matrix:
             return stack.mean(dim=0)
+        return site.once(f"merge by {self!r}", lambda: self._merged(stack, site))
+
+    def _merged(self, stack: Tensor, site: Site) -> Tensor:
         updates = stack.double()
         norms = torch.linalg.matrix_norm(updates)[:, None, None]
         unit = updates / torch.where(norms > 0, norms, 1)

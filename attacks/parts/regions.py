@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+from attacks.parts.consensus import COLUMNS_AT_ONCE
 from mergebench.contracts import Stacks
 
+_INTEGERS = {torch.float32: (torch.int32, 15), torch.float64: (torch.int64, 47)}
+"""Of the same size, and the bits that are left after the 16 leading ones and the sign."""
 
-def stitched(stack: Tensor, claimed: Tensor) -> Tensor:
+
+def stitched(rows: Tensor, claimed: Callable[[Tensor], Tensor]) -> Tensor:
     """Return `Σ_i m_i ⊙ τ_i / max(1, Σ_j m_j)`: what one update claims as it is, else the mean.
 
-    `stack`: `(T, a, b)` float; `claimed`: the masks `m_i`, `(T, a, b)` bool. Returns `(a, b)`.
+    `rows`: `(T, d)` float; `claimed` returns the values `m_i ⊙ τ_i` of some columns of it, a new
+    `(T, c)` with zeros where nothing is claimed, and is called piece by piece (see `consensus`). A
+    value that is zero is not claimed. Returns `(d,)`.
     """
-    claims = claimed.sum(dim=0).clamp(min=1)
-    return torch.where(claimed, stack, 0).sum(dim=0) / claims
+    merged = rows.new_empty(rows.shape[1])
+    for start in range(0, rows.shape[1], COLUMNS_AT_ONCE):
+        part = slice(start, start + COLUMNS_AT_ONCE)
+        values = claimed(rows[:, part])
+        total = values.sum(dim=0)
+        claims = torch.ne(values, 0, out=values).sum(dim=0).clamp_(min=1)
+        torch.div(total, claims, out=merged[part])
+    return merged
 
 
 def largest_from(stacks: Stacks, top_k: float) -> Tensor:
@@ -22,15 +36,29 @@ def largest_from(stacks: Stacks, top_k: float) -> Tensor:
 
     `stacks` yields `(T, a, b)` of one site after the other, of the same dtype, at every call alike.
     Returns `(T,)`; as many entries are counted as `top_k` percent are, rounded down, at least one.
-    Held are the largest entries so far and one site.
+    Entries are counted by the leading bits of their magnitudes, and then only those are looked at
+    that share them with the entry sought, so that a site costs as much in every model.
     """
-    size = sum(stack[0].numel() for stack in stacks())
-    count = max(1, int(size * (top_k / 100)))
-    largest: Tensor | None = None
+    tallies = sum((_tallies(stack) for stack in stacks()), torch.zeros((), dtype=torch.int64))
+    count = max(1, int(int(tallies[0].sum()) * (top_k / 100)))
+    from_above = tallies.flip(1).cumsum(dim=1).flip(1)
+    bins = (from_above >= count).sum(dim=1) - 1
+    places = count - (from_above - tallies).gather(1, bins[:, None])[:, 0]
+    alike: list[list[Tensor]] = [[] for _ in bins]
     for stack in stacks():
-        found = stack.abs().flatten(start_dim=1)
-        if largest is not None:
-            found = torch.cat([largest, found], dim=1)
-        largest = found.topk(min(count, found.shape[1]), dim=1, sorted=False).values
-    assert largest is not None
-    return largest.amin(dim=1)
+        for own, row, leading in zip(alike, stack.flatten(start_dim=1), bins, strict=True):
+            own.append(row.abs()[_leading_bits(row) == leading])
+    found = zip(alike, places.tolist(), strict=True)
+    return torch.stack([torch.cat(own).topk(place).values[-1] for own, place in found])
+
+
+def _tallies(stack: Tensor) -> Tensor:
+    """Return how many entries of each update have which leading bits, `(T, 2^16)` int64."""
+    rows = stack.flatten(start_dim=1)
+    return torch.stack([torch.bincount(_leading_bits(row), minlength=1 << 16) for row in rows])
+
+
+def _leading_bits(row: Tensor) -> Tensor:
+    """Return the 16 leading bits of magnitudes, which are in the order of the magnitudes."""
+    integers, rest = _INTEGERS[row.dtype]
+    return row.abs().view(integers) >> rest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -21,7 +21,8 @@ class RankedMerger:
     percent. `behind`: how many points it is behind the first on the same tasks. Both with a 95 %
     interval over other tasks, None with a single one. `alpha`: the chosen coefficient, `warnings`:
     how many of the merges carry one, by kind. `protected` and `comparisons`: by protection, as of
-    `Table2`; None where not all was measured.
+    `Table2`; None where not all was measured. `places`: by protection its rank, from 1, by the
+    accuracy on the target, among the mergers that have one.
     """
 
     rank: int
@@ -32,6 +33,7 @@ class RankedMerger:
     warnings: Mapping[str, int]
     protected: Mapping[str, MergedCell | None]
     comparisons: Mapping[str, Comparison | None]
+    places: Mapping[str, int | None]
 
     @property
     def ties_with_first(self) -> bool:
@@ -53,11 +55,12 @@ def rank_mergers(table: Table2) -> tuple[RankedMerger, ...]:
 def _ranked(
     table: Table2, columns: list[AttackInSpace], kept: Mapping[AttackInSpace, _ByTask]
 ) -> Iterator[RankedMerger]:
+    guarded = [one for one in table.protections if one != UNPROTECTED]
+    places = {one: _places(table, columns, one) for one in guarded}
     for place, column in enumerate(columns):
         own, first = kept[column], kept[columns[0]]
         differences = [first[task] - own[task] for task in own]
         cell = table.cells[UNPROTECTED, column]
-        guarded = [one for one in table.protections if one != UNPROTECTED]
         yield RankedMerger(
             rank=place + 1,
             column=column,
@@ -67,7 +70,18 @@ def _ranked(
             warnings=cell.warnings if cell else {},
             protected={one: table.cells[one, column] for one in guarded},
             comparisons={one: table.comparisons.get((one, column)) for one in guarded},
+            places={one: places[one].get(column) for one in guarded},
         )
+
+
+def _places(
+    table: Table2, columns: Sequence[AttackInSpace], protection: str
+) -> dict[AttackInSpace, int]:
+    """Return the ranks by accuracy on the target; equal ones stay in the order of `columns`."""
+    found = {column: table.cells[protection, column] for column in columns}
+    means = {column: cell.target.mean for column, cell in found.items() if cell}
+    best_first = sorted(means, key=lambda column: -means[column])
+    return {column: place for place, column in enumerate(best_first, start=1)}
 
 
 def _mean(by_task: list[float]) -> Estimate:

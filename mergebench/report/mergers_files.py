@@ -7,13 +7,12 @@ from pathlib import Path
 
 from mergebench.measure import Context, Measurements
 from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
-from mergebench.report.comparison import Comparison
 from mergebench.report.doubts import listed
 from mergebench.report.estimates import estimate_columns
 from mergebench.report.labels import FORM_IN_TITLE, protection_key
 from mergebench.report.latex import escape, text_table
 from mergebench.report.markdown import markdown_text, pipe_table
-from mergebench.report.merged_accuracies import MergedCell, Table2
+from mergebench.report.merged_accuracies import Table2
 from mergebench.report.merger_ranking import RankedMerger, rank_mergers
 from mergebench.report.mergers_text import cells, headings, sentences
 from mergebench.report.spread import fixed
@@ -76,11 +75,7 @@ def _write_csv(file: Path, ranked: Sequence[RankedMerger], context: Context) -> 
             *estimate_columns(merger.behind),
             fixed(merger.alpha, 4),
             listed(merger.warnings),
-            *(
-                text
-                for one in protections
-                for text in _guarded(merger.protected[one], merger.comparisons[one])
-            ),
+            *(text for one in protections for text in _guarded(merger, one)),
         ]
         for merger in ranked
     ]
@@ -88,15 +83,18 @@ def _write_csv(file: Path, ranked: Sequence[RankedMerger], context: Context) -> 
 
 
 _GUARDED = (
-    *("target", "target_low_95", "target_high_95"),
+    *("rank", "target", "target_low_95", "target_high_95"),
     *("difference", "difference_low_95", "difference_high_95", "others"),
 )
 
 
-def _guarded(cell: MergedCell | None, against: Comparison | None) -> list[str]:
+def _guarded(merger: RankedMerger, protection: str) -> list[str]:
     """Return what stands under `_GUARDED`; empty where not all was measured."""
+    cell, against = merger.protected[protection], merger.comparisons[protection]
+    place = merger.places[protection]
     others = None if cell is None or cell.others is None else cell.others.mean
     return [
+        "" if place is None else str(place),
         *estimate_columns(None if cell is None else cell.estimate),
         *estimate_columns(None if against is None else against.estimate),
         fixed(others, _DIGITS),

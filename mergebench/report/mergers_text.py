@@ -18,7 +18,11 @@ def headings(protections: Sequence[str]) -> tuple[str, ...]:
     labels = [protection_label(one) for one in protections]
     return (
         *("rank", "merger", "space", "all tasks, unprotected", "behind the first", "α"),
-        *(text for label in labels for text in (f"target, {label}", "− unprotected", "others")),
+        *(
+            text
+            for label in labels
+            for text in (f"rank, {label}", f"target, {label}", "− unprotected", "others")
+        ),
     )
 
 
@@ -50,8 +54,8 @@ def sentences(table: Table2, ranked: Sequence[RankedMerger]) -> Iterator[str]:
     if guarded:
         yield (
             "Beside it, per protection, accuracy on the task whose update is protected, averaged "
-            f"over {len(table.targets)} choices of it, the difference to the unprotected merge on "
-            "the same tasks, and the mean of the other tasks."
+            f"over {len(table.targets)} choices of it, the rank by that, the difference to the "
+            "unprotected merge on the same tasks, and the mean of the other tasks."
         )
     ties = sum(merger.ties_with_first for merger in ranked[1:])
     if len(ranked) > 1:
@@ -61,11 +65,12 @@ def sentences(table: Table2, ranked: Sequence[RankedMerger]) -> Iterator[str]:
     yield from legend({whole: warned}, table.inputs)
 
 
-def _guarded(merger: RankedMerger, protection: str) -> tuple[str, str, str]:
+def _guarded(merger: RankedMerger, protection: str) -> tuple[str, ...]:
     cell, against = merger.protected[protection], merger.comparisons[protection]
     if cell is None:
-        return MISSING, MISSING, MISSING
+        return MISSING, MISSING, MISSING, MISSING
     difference = MISSING if against is None else estimate_text(against.estimate)
     chance = " ns" if against is not None and not against.significant else ""
     others = fixed(cell.others.mean, 1) if cell.others else MISSING
-    return estimate_text(cell.estimate), difference + chance, others
+    rank = str(merger.places[protection])
+    return rank, estimate_text(cell.estimate), difference + chance, others

@@ -95,6 +95,19 @@ def test_thresholds_do_not_depend_on_how_entries_are_spread_over_sites(dtype: to
     assert torch.equal(whole, parts)
 
 
+@pytest.mark.parametrize("top_k", [0.1, 7.0, 60.0, 90.0, 100.0])
+def test_thresholds_are_those_of_sorting_also_among_equal_entries(
+    dtype: torch.dtype, top_k: float
+) -> None:
+    """Many entries are zero, and the others have few magnitudes, some of them subnormal."""
+    values = torch.tensor([0.0, -0.0, 1e-40, -1e-3, 0.5, -0.5, 3e30], dtype=dtype)
+    draws = torch.randint(len(values), (2, 30, 10), generator=torch.Generator().manual_seed(0))
+    stack = values[draws]
+    largest = stack.abs().flatten(start_dim=1).sort(dim=1, descending=True).values
+    expected = largest[:, max(1, int(300 * (top_k / 100))) - 1]
+    assert torch.equal(largest_from(lambda: iter(stack.split([1, 29], dim=1)), top_k), expected)
+
+
 def test_a_site_of_no_model_is_named(dtype: torch.dtype) -> None:
     stack = torch.ones(2, 3, 4, dtype=dtype)
     with pytest.raises(PluginError, match="site fc1 is no part of a model"):

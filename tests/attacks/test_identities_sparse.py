@@ -10,7 +10,7 @@ from small_updates import BOTH_PRECISIONS, TOLERANCE, tasks, total
 from synthetic import SITE, attack, dense, distance, merge, problem
 
 from attacks.breadcrumbs import Breadcrumbs
-from attacks.della import Della
+from attacks.della import Della, _places
 from attacks.parts.sparsification import count_thresholds
 from attacks.sce import SCE
 from mergebench.contracts import Site
@@ -101,6 +101,16 @@ def test_della(
     assert distance(found, torch.from_numpy(sparse.sum(axis=0))) < TOLERANCE[dtype]
     elected = merge([Dense(delta=torch.from_numpy(one)) for one in sparse], "ties", top_k=100.0)
     assert distance(merge(changes, "della", rescale=rescale, **options), elected) < TOLERANCE[dtype]
+
+
+@BOTH_PRECISIONS
+@pytest.mark.parametrize("columns", [7, 33000])
+def test_of_equal_magnitudes_in_a_row_the_first_is_the_lesser(
+    dtype: torch.dtype, columns: int
+) -> None:
+    signs = torch.tensor([[1, -1, 0]], dtype=dtype).repeat(2, columns)[:, :columns]
+    expected = signs.abs().argsort(dim=1, stable=True).argsort(dim=1)
+    assert torch.equal(_places(signs).long(), expected)
 
 
 def test_della_is_unbiased() -> None:

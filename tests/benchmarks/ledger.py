@@ -22,6 +22,15 @@ class SiteCosts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Merged:
+    """Costs of all sites of ViT-L/14; `difference`: of the results, see `Subject.difference`."""
+
+    column: str
+    costs: Costs
+    difference: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scaling:
     """Costs of one 768 x 768 site with `count` updates of `rank`."""
 
@@ -79,6 +88,7 @@ class Ledger:
     """What one session measured. `alphas`: seconds by backbone; `loading`: images per second."""
 
     sites: list[SiteCosts] = field(default_factory=list)
+    others: list[Merged] = field(default_factory=list)
     scaling: list[Scaling] = field(default_factory=list)
     alphas: dict[str, float] = field(default_factory=dict)
     memory: list[Memory] = field(default_factory=list)

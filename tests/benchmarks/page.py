@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from ledger import Ledger, Scaling
-from subjects import ALPHAS, SHORT
+from ledger import Ledger, Merged, Scaling
+from subjects import ALPHAS, SHORT, Costs
 
 from mergebench.device import processor_name
 from mergebench.experiment.experiment import TABLE2
@@ -25,6 +25,8 @@ def _lines(ledger: Ledger) -> Iterator[str]:
     for backbone in ledger.backbones():
         yield from ["", f"## {backbone}", ""]
         yield from _merging_table(ledger, backbone)
+    if ledger.others:
+        yield from _others(ledger.others)
     if ledger.scaling:
         yield from ["", "## Against the number of updates T and their rank r", ""]
         yield "Ratio dense / fast of the whole grid on one 768 x 768 site (`scaling.svg`)."
@@ -48,11 +50,11 @@ def _head() -> Iterator[str]:
     yield ""
     yield (
         f"Written by `{COMMAND}`: one thread of {processor_name()}, torch {torch.__version__}, "
-        f"NumPy {np.__version__}; medians, both ways in turns in one process. *Dense*: the "
-        "formulas in float64 NumPy on dense updates (`tests/support/oracle.py`), a space's "
-        f"components kept between merges, merged again at each of {ALPHAS} alphas. *Fast*: this "
-        "package, float32 "
-        "adapters, one merge whatever the number of alphas. 8 updates of rank 16; one site of each "
+        f"NumPy {np.__version__}; processor time, medians, both ways in turns in one process. "
+        "*Dense*: the formulas in float64 NumPy on dense updates (`tests/support/oracle.py`), a "
+        "space's components kept between merges, merged again at each of "
+        f"{ALPHAS} alphas. *Fast*: this package, float32 adapters, one merge whatever the number "
+        "of alphas. 8 updates of rank 16; one site of each "
         "shape is timed and counted as often as the backbone has it. Seconds, forward passes "
         "excluded. *Point*: one more merge, components at hand (the mean of several where one "
         f"takes under {1000 * SHORT:.0f} ms and there is no structural point); *first*: components "
@@ -61,27 +63,46 @@ def _head() -> Iterator[str]:
 
 
 def _merging_table(ledger: Ledger, backbone: str) -> Iterator[str]:
-    yield (
-        "| attack @ space | point: dense | fast | ratio | first: ratio "
-        "| grid: dense | fast | ratio |"
-    )
-    yield "|---" + "|--:" * 7 + "|"
+    yield from _table_head()
     dense = fast = 0.0
     for column in TABLE2:
         costs = ledger.model(backbone, column)
-        ratios = [
-            costs.dense_point / costs.fast_point,
-            costs.dense_first / costs.fast_first,
-            costs.dense_grid / costs.fast_grid,
-        ]
-        yield (
-            f"| {column} | {costs.dense_point:.3g} | {costs.fast_point:.3g} | {ratios[0]:.1f} "
-            f"| {ratios[1]:.1f} | {costs.dense_grid:.3g} | {costs.fast_grid:.3g} "
-            f"| {ratios[2]:.0f} |"
-        )
+        yield _row(column, costs)
         if column != "tsv@full":
             dense, fast = dense + costs.dense_grid, fast + costs.fast_grid
     yield f"| all but tsv@full | | | | | {dense:.3g} | {fast:.3g} | {dense / fast:.0f} |"
+
+
+def _table_head(*more: str) -> list[str]:
+    first = "| attack @ space | point: dense | fast | ratio | first: ratio "
+    head = f"{first}| grid: dense | fast | ratio |" + "".join(f" {one} |" for one in more)
+    return [head, "|---" + "|--:" * (7 + len(more)) + "|"]
+
+
+def _row(column: str, costs: Costs) -> str:
+    ratios = [
+        costs.dense_point / costs.fast_point,
+        costs.dense_first / costs.fast_first,
+        costs.dense_grid / costs.fast_grid,
+    ]
+    return (
+        f"| {column} | {costs.dense_point:.3g} | {costs.fast_point:.3g} | {ratios[0]:.1f} "
+        f"| {ratios[1]:.1f} | {costs.dense_grid:.3g} | {costs.fast_grid:.3g} | {ratios[2]:.3g} |"
+    )
+
+
+def _others(others: Sequence[Merged]) -> Iterator[str]:
+    yield from ["", "## The other attacks without data, ViT-L/14", ""]
+    yield (
+        "The same for every merger and space beyond table 2, and for the informed attacks that "
+        "compute something themselves, on task arithmetic; hold, hold_layers and leave_out cost "
+        "what their rule does on the updates that they merge, and realign is a dense formulation "
+        "itself, of checkpoints. Dense: "
+        "`tests/benchmarks/dense_rules.py`, `informed_subjects.py`. *Difference*: of both results, "
+        "in float64, the largest as a share of the largest entry."
+    )
+    yield from ["", *_table_head("difference")]
+    yield from (f"{_row(one.column, one.costs)} {one.difference:.0e} |" for one in others)
 
 
 def _scaling_table(scaling: Sequence[Scaling]) -> Iterator[str]:

@@ -9,7 +9,7 @@ import numpy as np
 from ledger import Ledger, Scaling
 from matplotlib.figure import Figure
 from page import page
-from subjects import Costs
+from subjects import OTHERS_ON, Costs
 
 from mergebench.experiment.experiment import TABLE2
 from mergebench.report.writing import write_csv, write_text
@@ -24,20 +24,14 @@ LINES = {"full": "-", "knots": "--", "core": ":"}
 
 
 def write(ledger: Ledger, folder: Path) -> None:
-    """Write `merging.csv`, `scaling.csv`, `merging.md` and `scaling.svg` into `folder`."""
+    """Write `merging`, `mergers` and `scaling.csv`, `merging.md` and `scaling.svg`."""
     folder.mkdir(parents=True, exist_ok=True)
     models = [(b, c, ledger.model(b, c)) for b in ledger.backbones() for c in TABLE2]
-    rows = [
-        (
-            backbone,
-            *column.split("@"),
-            costs.structures,
-            *_numbers(costs.dense_first, costs.dense_point, costs.dense_grid),
-            *_numbers(costs.fast_first, costs.fast_point, costs.fast_grid),
-        )
-        for backbone, column, costs in models
+    write_csv(folder / "merging.csv", HEADER, [_row(*model) for model in models])
+    others = [
+        (*_row(OTHERS_ON, one.column, one.costs), f"{one.difference:.1e}") for one in ledger.others
     ]
-    write_csv(folder / "merging.csv", HEADER, rows)
+    write_csv(folder / "mergers.csv", (*HEADER, "difference"), others)
     scaling = [
         (*one.column.split("@"), one.count, one.rank, *_numbers(*_grids(one.costs)))
         for one in ledger.scaling
@@ -47,6 +41,16 @@ def write(ledger: Ledger, folder: Path) -> None:
     write_text(folder / "merging.md", page(ledger))
     if ledger.scaling:
         _plot(ledger.scaling).savefig(folder / "scaling.svg", metadata={"Date": None})
+
+
+def _row(backbone: str, column: str, costs: Costs) -> tuple[object, ...]:
+    return (
+        backbone,
+        *column.split("@"),
+        costs.structures,
+        *_numbers(costs.dense_first, costs.dense_point, costs.dense_grid),
+        *_numbers(costs.fast_first, costs.fast_point, costs.fast_grid),
+    )
 
 
 def _plot(scaling: Sequence[Scaling]) -> Figure:

@@ -158,6 +158,31 @@ def test_replaying_the_protocols_own_rule_gives_table4(
         file.unlink()
 
 
+def test_mergers_of_full_releases_are_ranked_with_each_protection(
+    folder: Path, written: dict[str, str]
+) -> None:
+    """Trap², whose cells are those of table 4, and a rearranged checkpoint of the plain updates."""
+    words = ("mergers", "--release", "full", "--attacks", ATTACKS)
+    assert run(folder, *words, "--protections", "none trap2 params") == 0
+    files = {path.suffix: path for path in (folder / "results/mini_vit").glob("mergers_full_*")}
+    made = {kind: path.read_text() for kind, path in files.items()}
+    for path in files.values():
+        path.unlink()
+    assert made[".md"].startswith("# Mergers, full fine-tuning\n")
+    assert r"\label{tab:mini_vit-mergers_full_tasks-mnist" in made[".tex"]
+    ranked = rows(made[".csv"])
+    accuracies = {
+        (row["protection"], row["attack"]): row["accuracy"]
+        for row in rows(written[f"{TABLE4}.csv"])
+    }
+    for protection in ("trap2", "params"):
+        assert sorted(row[f"{protection}_rank"] for row in ranked) == ["1", "2"]
+        assert all(row[f"{protection}_target_low_95"] for row in ranked), "an interval over tasks"
+    for row in ranked:
+        assert row["release"] == "full"
+        assert row["trap2_target"] == accuracies["trap2", row["attack"]]
+
+
 def test_what_was_not_measured_is_told_with_its_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

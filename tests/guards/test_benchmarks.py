@@ -12,11 +12,15 @@ import pytest
 from repository import ROOT
 
 MERGING = "tests/benchmarks/test_cost_of_merging.py"
+OTHERS = "tests/benchmarks/test_cost_of_other_mergers.py"
 SOME = (
     f"{MERGING}::test_one_site[convnext-128x512-ta@full]",
     f"{MERGING}::test_scaling[2-16-ta@full]",
     f"{MERGING}::test_a_further_alpha[vit_b32]",
     f"{MERGING}::test_decompositions_of_all_sites_at_once[qr]",
+    f"{OTHERS}::test_every_attack_without_data_has_a_dense_formulation",
+    f"{OTHERS}::test_one_site[ram@core]",
+    f"{OTHERS}::test_one_site_of_an_informed_attack[restore]",
     "tests/benchmarks/test_cost_of_evaluation.py::test_loading",
 )
 
@@ -32,8 +36,15 @@ def test_some_of_them(tmp_path: Path) -> None:
     assert f"{len(SOME)} passed" in done.stdout
     with (tmp_path / "scaling.csv").open() as lines:
         assert [(row["attack"], row["updates"]) for row in csv.DictReader(lines)] == [("ta", "2")]
+    with (tmp_path / "mergers.csv").open() as lines:
+        assert [row["attack"] for row in csv.DictReader(lines)] == ["ram", "restore:ta"]
     page = (tmp_path / "merging.md").read_text()
-    for title in ("A further alpha", "Evaluation and loading", "As it is done"):
+    for title in (
+        "The other attacks",
+        "A further alpha",
+        "Evaluation and loading",
+        "As it is done",
+    ):
         assert title in page
     assert "Peak memory" not in page, "a section without a measurement"
     assert (tmp_path / "scaling.svg").is_file()

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from report_data import MEASUREMENTS, TASKS, UNPROTECTED
+from report_data import MEASUREMENTS, TARGETED, TASKS, UNPROTECTED
 
 from mergebench.contracts import Merger
 from mergebench.errors import InputError
 from mergebench.experiment import check_attack, every_merger
-from mergebench.measure import Measurements
+from mergebench.measure import Measurements, Merged
 from mergebench.registry import registry
 from mergebench.report import print_mergers, write_mergers
 from mergebench.terminal import make_console
@@ -59,6 +59,29 @@ def test_what_a_protection_leaves_stands_beside_where_it_was_measured(tmp_path: 
     assert found.loc["ta", "trap2_target"] == 8
     assert found.loc["ta", "trap2_difference"] == -32
     assert found["trap2_target"].isna().tolist() == [True, True, False]
+    assert found["trap2_rank"].isna().tolist() == [True, True, False]
+    assert found.loc["ta", "trap2_rank"] == 1
+
+
+def guarded(attack: str, space: str, correct: int) -> list[Merged]:
+    """Return what a merger leaves of each protected target."""
+    return [
+        replace(one, attack=attack, space=space, correct={**one.correct, one.target: correct})
+        for one in TARGETED
+        if one.target
+    ]
+
+
+def test_every_protection_has_a_rank_of_its_own(tmp_path: Path) -> None:
+    """TA is the last unprotected, and the second on protected targets."""
+    more = [*guarded("ties", "full", 0), *guarded("tsv", "core", 40)]
+    found = ranking(replace(RANKED, merged=(*RANKED.merged, *more)), tmp_path)
+    assert list(found["attack"]) == ["tsv", "ties", "ta"]
+    assert list(found["trap2_rank"]) == [1, 3, 2]
+    assert (found["trap2_target_low_95"] <= found["trap2_target"]).all()
+    rows = [line for line in (tmp_path / "mergers.md").read_text().splitlines() if "|" in line]
+    place = rows[0].split(" | ").index("rank, Trap²")
+    assert [row.split(" | ")[place] for row in rows[2:5]] == ["1", "3", "2"]
 
 
 def test_the_terminal_shows_the_same(tmp_path: Path) -> None:
