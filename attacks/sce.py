@@ -44,11 +44,11 @@ class SCE(Merger):
         rows = rows * _most_varying(rows, self.select)
         powers = rows.square().mean(dim=1)
         total = powers.sum()
-        weights = powers / total if total > 0 else torch.full_like(powers, 1 / len(rows))
-        majority = torch.where(rows.sum(dim=0) >= 0, 1, -1)
+        weights = (powers / total).masked_fill(total == 0, 1 / len(rows))
+        majority = 2 * (rows.sum(dim=0) >= 0) - 1
         agreeing = weights[:, None] * (rows.sign() == majority)
         share = agreeing.sum(dim=0)
-        merged = (agreeing * rows).sum(dim=0) / torch.where(share > 0, share, 1)
+        merged = (agreeing * rows).sum(dim=0) / share.masked_fill(share <= 0, 1)
         return merged.reshape(stack.shape[1:])
 
 

@@ -14,7 +14,7 @@ def stitched(stack: Tensor, claimed: Tensor) -> Tensor:
     `stack`: `(T, a, b)` float; `claimed`: the masks `m_i`, `(T, a, b)` bool. Returns `(a, b)`.
     """
     claims = claimed.sum(dim=0).clamp(min=1)
-    return torch.where(claimed, stack, 0).sum(dim=0) / claims
+    return stack.masked_fill(~claimed, 0).sum(dim=0) / claims
 
 
 def largest_from(stacks: Stacks, top_k: float) -> Tensor:
