@@ -15,7 +15,7 @@ TOP_K_GRID = (100.0, 90.0, 80.0, 70.0, 60.0, 50.0, 40.0, 30.0, 20.0, 10.0)
 DROP_GRID = (1e-5, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99)
 
 ENTRIES_AT_ONCE = 1 << 18
-"""How many entries of a stack, in whole updates but at least one, are dropped in one step."""
+"""How many entries of a stack, in whole updates but at least one, a CPU drops in one step."""
 
 
 def check_top_k(top_k: float) -> None:
@@ -134,7 +134,8 @@ def drop_and_rescale(stack: Tensor, drop: float, site: Site) -> Tensor:
     if drop == 0:
         return stack
     dropped = torch.empty_like(stack)
-    step = max(1, ENTRIES_AT_ONCE // stack[0].numel())
+    on_cpu = stack.device.type == "cpu"
+    step = max(1, ENTRIES_AT_ONCE // stack[0].numel()) if on_cpu else len(stack)
     for start in range(0, len(stack), step):
         rows, out = stack[start : start + step], dropped[start : start + step]
         torch.mul(rows, _kept(rows, start, drop, site), out=out).div_(1 - drop)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from weakref import WeakValueDictionary
+
+import torch
 
 from mergebench.backbones import Backbone
 from mergebench.contracts import DataMerger, Protection, Space
@@ -45,7 +48,7 @@ class Problems:
         self._precision = setting.precision
         self._adapters = setting.release == "lora"
         self._releases = releases
-        self._known = UpdateMemory()
+        self._known: defaultdict[torch.device, UpdateMemory] = defaultdict(UpdateMemory)
         self._moved: WeakValueDictionary[str, Update] = WeakValueDictionary()
 
     def blind(
@@ -53,18 +56,19 @@ class Problems:
     ) -> MergeProblem:
         """Return the merge by rules that look at updates alone."""
         updates = self._on_device(protection, target, seed, progress)
-        return MergeProblem(updates, space=space, seed=seed, known=self._known)
+        return MergeProblem(updates, space=space, seed=seed, known=self._memory(updates))
 
     def informed(
         self, space: Space, protection: str, target: str, seed: int, progress: Progress
     ) -> InformedProblem:
         """Return the merge by attacks that know that the target's update may be protected."""
+        updates = self._on_device(protection, target, seed, progress)
         return InformedProblem(
-            self._on_device(protection, target, seed, progress),
+            updates,
             place=self._suite.task_names.index(target),
             space=space,
             seed=seed,
-            known=self._known,
+            known=self._memory(updates),
             base=lambda: self._backbone,
         )
 
@@ -80,8 +84,9 @@ class Problems:
         start: Callable[[], Update] | None = None,
     ) -> DataMergeProblem:
         """Return the merge by `merger`, with data; `start`: as of `DataMergeProblem`."""
+        updates = self._released(protection, target, seed, progress)
         return DataMergeProblem(
-            self._released(protection, target, seed, progress),
+            updates,
             backbone=self._backbone,
             tasks=self._suite.tasks,
             space=space,
@@ -89,8 +94,13 @@ class Problems:
             target=target if merger.targeted else None,
             start=start,
             precision=self._precision,
-            known=self._known,
+            known=self._memory(updates),
         )
+
+    def _memory(self, updates: list[Update]) -> UpdateMemory:
+        """Return what is known of updates that are where these are; it is there too."""
+        (first, *_) = updates[0].sites.values()
+        return self._known[first.device]
 
     def _on_device(
         self, protection: str, target: str | None, seed: int, progress: Progress

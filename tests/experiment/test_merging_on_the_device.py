@@ -32,7 +32,7 @@ def problems_on(device: torch.device | str) -> Any:
 
 
 def merged(found: Any) -> Any:
-    space = registry().get(Space, "core")()
+    space = registry().get(Space, "full")()
     problem = found.blind(space, UNPROTECTED, None, 0, Silent())
     return problem, problem.merge(registry().get(Merger, "ties")())
 
@@ -52,7 +52,10 @@ def test_a_merge_is_that_of_the_cpu_on_the_device() -> None:
 
 
 def test_what_does_not_fit_is_merged_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(problems, "free_bytes", lambda device: 1 << 10)
+    """Also after updates that did: what was found out about those is on the device."""
     with pretended_gpu() as device:
-        _, result = merged(problems_on(device))
+        found = problems_on(device)
+        merged(found)
+        monkeypatch.setattr(problems, "free_bytes", lambda device: 1 << 10)
+        _, result = merged(found)
         assert {one.device.type for one in result.sites.values()} == {"cpu"}
