@@ -31,7 +31,7 @@ OWN_WAITS = {"sce": 1}
 """Of a site beyond one for each decomposition: how many entries vary decides what is sorted."""
 OWN_UPLOADS = {"della": UPDATES}
 """Of a site, every time: its draws, which are the CPU's and too many to keep."""
-MOST_OPERATIONS = {"breadcrumbs": 38, "della": 62, "dare_ties": 56, "sce": 37, "ties": 35}
+MOST_OPERATIONS = {"breadcrumbs": 38, "della": 62, "dare_ties": 44, "sce": 37, "ties": 35}
 """Of a site in one more merge; `LESS_OPERATIONS` of every other attack."""
 LESS_OPERATIONS = 30
 
