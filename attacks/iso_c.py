@@ -40,8 +40,9 @@ class IsoC(AfterRule):
     def _flat(self, stack: Tensor, site: Site) -> Tensor:
         merged = self.merged(stack, site)
         left, values, right = torch.linalg.svd(merged.double(), full_matrices=False)
-        rank = numerical_rank(values, site.shape, stack.dtype)
-        site.notes[GAP] = relative_gap(values, rank)
+        spectrum = values.cpu()
+        rank = numerical_rank(spectrum, site.shape, stack.dtype)
+        site.notes[GAP] = relative_gap(spectrum, rank)
         if rank == 0:
             return torch.zeros_like(merged)
         flat: Tensor = values[:rank].mean() * (left[:, :rank] @ right[:rank])

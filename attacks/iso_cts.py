@@ -58,11 +58,12 @@ class IsoCTS(Merger):
 
         def leading(matrix: Tensor, most: int, largest: Tensor) -> tuple[Tensor, ...]:
             left, values, right = torch.linalg.svd(matrix, full_matrices=False)
-            rank = min(most, numerical_rank(values, site.shape, stack.dtype, largest))
-            gaps.append(relative_gap(values, rank))
+            spectrum = values.cpu()
+            rank = min(most, numerical_rank(spectrum, site.shape, stack.dtype, largest))
+            gaps.append(relative_gap(spectrum, rank))
             return left[:, :rank], values[:rank], right[:rank]
 
-        sizes = torch.linalg.matrix_norm(updates, 2)
+        sizes = torch.linalg.matrix_norm(updates, 2).cpu()
         common = leading(updates.sum(dim=0), smaller - own * len(stack), sizes.max())
         rest = updates - common[0] @ (common[0].T @ updates)
         parts = [leading(one, own, size) for one, size in zip(rest, sizes, strict=True)]

@@ -50,5 +50,5 @@ class PeftSVD(Merger):
 
 
 def _largest_rank(stack: Tensor, site: Site) -> int:
-    spectra = torch.linalg.svdvals(stack.double())
+    spectra = torch.linalg.svdvals(stack.double()).cpu()
     return max(1, *(numerical_rank(values, site.shape, stack.dtype) for values in spectra))

@@ -45,17 +45,17 @@ class SCE(Merger):
         rows = rows * _most_varying(rows, self.select)
         powers = rows.square().mean(dim=1)
         total = powers.sum()
-        weights = powers / total if total > 0 else torch.full_like(powers, 1 / len(rows))
+        weights = (powers / total).masked_fill(total == 0, 1 / len(rows))
         merged = [_majority_mean(part, weights) for part in rows.split(COLUMNS_AT_ONCE, dim=1)]
         return torch.cat(merged).reshape(stack.shape[1:])
 
 
 def _majority_mean(rows: Tensor, weights: Tensor) -> Tensor:
     """Return the weighted mean of the entries whose sign is that of their sum, `(c,)`."""
-    majority = torch.where(rows.sum(dim=0) >= 0, 1, -1).to(rows.dtype)
+    majority = (2 * (rows.sum(dim=0) >= 0) - 1).to(rows.dtype)
     agreeing = torch.gt(rows * majority, 0, out=torch.empty_like(rows)).mul_(weights[:, None])
     share = agreeing.sum(dim=0)
-    return agreeing.mul_(rows).sum(dim=0) / torch.where(share > 0, share, 1)
+    return agreeing.mul_(rows).sum(dim=0) / share.masked_fill(share <= 0, 1)
 
 
 def _most_varying(rows: Tensor, share: float) -> Tensor:

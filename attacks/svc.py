@@ -51,9 +51,10 @@ class SVC(AfterRule):
             return stack.mean(dim=0)
         merged = self.merged(stack, site)
         left, values, right = torch.linalg.svd(merged.double(), full_matrices=False)
-        rank = numerical_rank(values, site.shape, stack.dtype)
+        spectrum = values.cpu()
+        rank = numerical_rank(spectrum, site.shape, stack.dtype)
         left, values, right = left[:, :rank], values[:rank], right[:rank]
-        gaps = 1 - values[1:] / values[:-1]
+        gaps = 1 - spectrum[1:rank] / spectrum[: max(0, rank - 1)]
         site.notes[_NOTE] = float(gaps.min()) if len(gaps) else 1.0
         along = left.T @ stack.double()  # a_r^i = u_rᵀ τ_i, (T, rank, n)
         shares = torch.einsum("r,rn,trn->tr", values, right, along) / along.square().sum(dim=2)

@@ -57,9 +57,10 @@ class TSV(Merger):
     def _orthogonalised(self, stack: Tensor, site: Site) -> Tensor:
         left, values, right = torch.linalg.svd(stack.double(), full_matrices=False)
         most = int(min(site.shape) * (1 / len(stack)))
-        ranks = [self._rank(each, most, site, stack.dtype) for each in values]
+        spectra = values.cpu()
+        ranks = [self._rank(each, most, site, stack.dtype) for each in spectra]
         site.notes[GAP] = min(
-            self._gap(s, k, site, stack.dtype) for s, k in zip(values, ranks, strict=True)
+            self._gap(s, k, site, stack.dtype) for s, k in zip(spectra, ranks, strict=True)
         )
         if sum(ranks) == 0:
             return torch.zeros_like(stack[0])

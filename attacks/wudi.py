@@ -56,7 +56,7 @@ class WUDI(Merger):
     def _merged(self, stack: Tensor, site: Site) -> Tensor:
         updates = stack.double()
         norms = torch.linalg.matrix_norm(updates)[:, None, None]
-        unit = updates / torch.where(norms > 0, norms, 1)
+        unit = updates / norms.masked_fill(norms == 0, 1)
         if self.form == "closed":
             return self._minimiser(updates, unit, site, stack.dtype).to(stack.dtype)
         return self._approached(updates, unit).to(stack.dtype)
@@ -64,8 +64,9 @@ class WUDI(Merger):
     def _minimiser(self, updates: Tensor, unit: Tensor, site: Site, dtype: torch.dtype) -> Tensor:
         """Return `Σ_i τ_i X_iᵀ P_i Σ⁻¹ Qᵀ` with `[X_1; ...; X_T] = P Σ Qᵀ`, `X_i = τ_i / ‖τ_i‖`."""
         left, values, right = torch.linalg.svd(unit.flatten(0, 1), full_matrices=False)
-        rank = numerical_rank(values, site.shape, dtype)
-        site.notes[GAP] = relative_gap(values, rank)
+        spectrum = values.cpu()
+        rank = numerical_rank(spectrum, site.shape, dtype)
+        site.notes[GAP] = relative_gap(spectrum, rank)
         left = left[:, :rank].unflatten(0, unit.shape[:2])
         solved: Tensor = (updates @ unit.mT @ left).sum(dim=0) / values[:rank] @ right[:rank]
         return solved

@@ -40,7 +40,7 @@ class Batches:
         order = lengths.argsort(stable=True)
         place = order.to(rows.device)
         ordered = self._of(compute, rows[place], lengths[order].tolist())
-        return torch.empty_like(ordered).index_copy_(0, place, ordered)
+        return torch.empty_like(ordered).index_copy_(0, place.to(ordered.device), ordered)
 
     def _of(
         self, compute: Callable[[Tensor], Tensor], rows: Tensor, lengths: Sequence[int]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor
 
 from mergebench.errors import InputError
@@ -29,12 +30,14 @@ def consensus(
     """Elect a sign per entry and combine the trimmed values that have it: mean or sum, `(d,)`.
 
     `rows`: `(T, d)`; `trimmed` returns the trimmed values of some columns of it, a new `(T, c)`,
-    and is called piece by piece, so that no copy of `rows` is made. The sign of an entry is that
-    of its sum over the updates. Entries whose values cancel take the sign of the majority of all
-    entries, and the negative one when there is no majority. Zero has neither sign; an entry without
-    any value of the elected sign is 0. Source: Yadav et al., 2023, section 3, steps 2 and 3; zero
-    sums as in the reference code.
+    and is called piece by piece on a CPU, so that no copy of `rows` is made. The sign of an entry
+    is that of its sum over the updates. Entries whose values cancel take the sign of the majority
+    of all entries, and the negative one when there is no majority. Zero has neither sign; an entry
+    without any value of the elected sign is 0. Source: Yadav et al., 2023, section 3, steps 2 and
+    3; zero sums as in the reference code.
     """
+    if rows.device.type != "cpu":
+        return _at_once(trimmed(rows), aggregation)
     size = rows.shape[1]
     merged = rows.new_empty(size)
     majority, undecided = 0, []
@@ -53,6 +56,14 @@ def consensus(
             values = trimmed(rows[:, part])
             merged[part] = _agreeing(values, values.sum(dim=0) >= 0, aggregation)
     return merged
+
+
+def _at_once(values: Tensor, aggregation: Aggregation) -> Tensor:
+    """Return the same in one piece, `values` `(T, d)` being trimmed, and wait for no count."""
+    total = values.sum(dim=0)
+    majority = total.sign().sum(dtype=torch.float64)
+    positive = (total > 0) | ((total == 0) & (majority > 0))
+    return _agreeing(values, positive, aggregation)
 
 
 def _agreeing(values: Tensor, positive: Tensor, aggregation: Aggregation) -> Tensor:

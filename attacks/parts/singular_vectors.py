@@ -21,8 +21,9 @@ def numerical_rank(
 ) -> int:
     """Return how many singular values exceed the rounding of a matrix of this shape and dtype.
 
-    `values`: descending, of one matrix. Rounding its entries moves every singular value by up to
-    about `σ_1 · max(shape) · eps(dtype)`, the usual tolerance (Golub and Van Loan, section 5.4).
+    `values`: descending, of one matrix; where they are on a device, it is waited for. Rounding its
+    entries moves every singular value by up to about `σ_1 · max(shape) · eps(dtype)`, the usual
+    tolerance (Golub and Van Loan, section 5.4).
     `largest`: σ_1 of what the matrix was computed from, where that is larger, as of a difference.
     """
     size = values[0] if largest is None else largest
@@ -37,6 +38,7 @@ def polar_factor(matrix: Tensor) -> tuple[Tensor, float]:
     isometry that depends on `matrix` only.
     """
     left, values, right = torch.linalg.svd(matrix, full_matrices=False)
+    values = values.cpu()
     rank = numerical_rank(values, (matrix.shape[0], matrix.shape[1]), matrix.dtype)
     factor: Tensor = left[:, :rank] @ right[:rank]
     return factor, float(values[-1])
@@ -63,7 +65,7 @@ def truncated_sums(
     if truncated:
         left, values, right = torch.linalg.svd(stack, full_matrices=False)
         shape = (stack.shape[1], stack.shape[2])
-        signal = [own[: numerical_rank(own, shape, dtype)] for own in values]
+        signal = [own[: numerical_rank(own, shape, dtype)] for own in values.cpu()]
         total = torch.zeros_like(stack[0])
         start = 0
         for k in truncated:

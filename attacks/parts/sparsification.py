@@ -15,7 +15,7 @@ TOP_K_GRID = (100.0, 90.0, 80.0, 70.0, 60.0, 50.0, 40.0, 30.0, 20.0, 10.0)
 DROP_GRID = (1e-5, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99)
 
 ENTRIES_AT_ONCE = 1 << 18
-"""How many entries of a stack, in whole updates but at least one, are dropped in one step."""
+"""How many entries of a stack, in whole updates but at least one, a CPU drops in one step."""
 
 
 def check_top_k(top_k: float) -> None:
@@ -55,10 +55,12 @@ def count_thresholds(rows: Tensor, counts: Sequence[int]) -> Tensor:
     `(len(counts), T)` of the same dtype: the `(d - count)`-th smallest magnitude, counted from 1,
     and 0 for a count of `d`.
     """
-    dropped = torch.tensor([rows.shape[1] - count for count in counts])
-    places = (dropped - 1).clamp_(min=0)
+    dropped = [rows.shape[1] - count for count in counts]
+    places = [max(0, number - 1) for number in dropped]
     thresholds = torch.stack([_at_places(row.abs(), places) for row in rows], dim=1)
-    thresholds[dropped == 0] = 0
+    for number, own in zip(dropped, thresholds, strict=True):
+        if number == 0:
+            own.zero_()
     return thresholds
 
 
@@ -105,11 +107,16 @@ def trimming(thresholds: Tensor, *, inclusive: bool = True) -> Callable[[Tensor]
     """Return `trim` with these thresholds, for use on one part of the columns after the other."""
     # Hard shrinking keeps what exceeds a limit: here the next number below the threshold.
     below = torch.nextafter(thresholds, torch.zeros_like(thresholds))
-    limits = (below if inclusive else thresholds).tolist()
+    limits = below if inclusive else thresholds
+    if (
+        limits.device.type != "cpu"
+    ):  # hard shrinking takes numbers, for which a device is waited for
+        return lambda rows: rows.masked_fill(rows.abs() <= limits[:, None], 0)
+    numbers = limits.tolist()
 
     def apply(rows: Tensor) -> Tensor:
         trimmed = torch.empty_like(rows, memory_format=torch.contiguous_format)
-        for row, limit, out in zip(rows, limits, trimmed, strict=True):
+        for row, limit, out in zip(rows, numbers, trimmed, strict=True):
             torch.hardshrink(row, limit, out=out)
         return trimmed
 
@@ -127,7 +134,8 @@ def drop_and_rescale(stack: Tensor, drop: float, site: Site) -> Tensor:
     if drop == 0:
         return stack
     dropped = torch.empty_like(stack)
-    step = max(1, ENTRIES_AT_ONCE // stack[0].numel())
+    on_cpu = stack.device.type == "cpu"
+    step = max(1, ENTRIES_AT_ONCE // stack[0].numel()) if on_cpu else len(stack)
     for start in range(0, len(stack), step):
         rows, out = stack[start : start + step], dropped[start : start + step]
         torch.mul(rows, _kept(rows, start, drop, site), out=out).div_(1 - drop)
@@ -140,9 +148,9 @@ def _kept(rows: Tensor, start: int, drop: float, site: Site) -> Tensor:
         return (_uniform(rows, start, site) > drop).to(rows)
     levels = site.once(
         f"drop levels from {start}",
-        lambda: _paired(_levels(_uniform(rows, start, site))),
+        lambda: _paired(_levels(_uniform(rows, start, site))).to(rows.device),
         size=rows.numel() // 2,
-    ).to(rows.device)
+    )
     level = DROP_GRID.index(drop)
     kept = rows.new_empty(2, len(levels))
     torch.gt(levels & 15, level, out=kept[0])
@@ -172,18 +180,19 @@ def _paired(levels: Tensor) -> Tensor:
     return halves[0] | halves[1] << 4
 
 
-def _at_places(values: Tensor, places: Tensor) -> Tensor:
+def _at_places(values: Tensor, places: Sequence[int]) -> Tensor:
     """Return what is at these places of the ascending order of magnitudes; changes `values`."""
     if values.device.type != "cpu":
-        return values.sort().values[places.to(values.device)]
+        ordered = values.sort().values
+        return torch.stack([ordered[place] for place in places])
     # NumPy's vectorised sort and selection are several times faster than torch's on a CPU; where
     # many values are equal, as the zeros of what DARE dropped, selection is the slower one.
     numbers = values.numpy()
     zeros = numbers.size - int(np.count_nonzero(numbers))
-    if int(places.max()) < zeros:
+    if max(places) < zeros:
         return values.new_zeros(len(places))
     if len(places) == 1 and 4 * zeros < numbers.size:
-        numbers.partition(int(places))
+        numbers.partition(places[0])
     else:
         numbers.sort()
-    return values[places]
+    return values[list(places)]

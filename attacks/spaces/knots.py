@@ -58,8 +58,9 @@ class KnOTS(Space):
 
     def _components(self, joined: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         left, values, right = torch.linalg.svd(joined, full_matrices=False)
-        smallest = self.threshold * float(values[0]) if self.relative else self.threshold
-        rank = int((values > smallest).sum())
+        spectrum = values.cpu()
+        smallest = self.threshold * float(spectrum[0]) if self.relative else self.threshold
+        rank = int((spectrum > smallest).sum())
         if rank == 0:
             return left[:, :1], torch.zeros_like(values[:1]), right[:1]
         return left[:, :rank], values[:rank], right[:rank]
@@ -114,7 +115,8 @@ def _split_like(blocks: Sequence[Tensor], right: Tensor) -> list[Tensor]:
     votes.
     """
     parts = torch.split(right, [block.shape[1] for block in blocks], dim=1)
+    some = torch.stack([block.any() for block in blocks]).tolist()
     return [
-        part if bool(block.any()) else torch.zeros_like(part)
-        for part, block in zip(parts, blocks, strict=True)
+        part if any_value else torch.zeros_like(part)
+        for part, any_value in zip(parts, some, strict=True)
     ]

@@ -82,7 +82,9 @@ class StemOutputs:
         self._undecided = False
         if self._compute(self.inputs.of(slice(1))).nbytes * len(self.inputs) <= KEPT_BYTES:
             self._versions = self._written()
-            rows = torch.arange(len(self.inputs))
+            rows = torch.arange(
+                len(self.inputs), device=self.backbone.device if self.inputs.resident else "cpu"
+            )
             self._kept = self._batches.of(lambda batch: self._compute(self.inputs.of(batch)), rows)
 
     def _written(self) -> list[int]:

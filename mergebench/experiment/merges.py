@@ -110,7 +110,8 @@ class Merges:
 
         def start() -> Update:
             chosen = starter.with_options(**begun.results.options)
-            return starting.merge(chosen).scaled(alpha)
+            # Who merges with data is given updates as they were read.
+            return starting.merge(chosen).scaled(alpha).to("cpu")
 
         return begun, start
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
+from weakref import WeakValueDictionary
+
+import torch
 
 from mergebench.backbones import Backbone
 from mergebench.contracts import DataMerger, Protection, Space
+from mergebench.device import free_bytes
 from mergebench.experiment.settings import Setting
 from mergebench.experiment.trained_releases import TrainedReleases
 from mergebench.measure import UNPROTECTED
@@ -22,12 +27,17 @@ from mergebench.suites import Suite
 from mergebench.train import PostHoc
 from mergebench.updates import Update
 
+DEVICE_SHARE = 0.2
+"""Updates are merged on a GPU if they take at most this share of what is free there: a merge holds
+about as much again as its result, and the weights before it."""
+
 
 class Problems:
     """The updates of all tasks of a suite, that of a target being protected, to be merged.
 
-    Updates are trained or read on first use. What is found out about one of them serves all the
-    sets that it is in.
+    Updates are trained or read on first use, and merged where the backbone is; who merges with data
+    gets them as they were read. What is found out about one of them serves all the sets that it is
+    in.
     """
 
     def __init__(
@@ -38,25 +48,27 @@ class Problems:
         self._precision = setting.precision
         self._adapters = setting.release == "lora"
         self._releases = releases
-        self._known = UpdateMemory()
+        self._known: defaultdict[torch.device, UpdateMemory] = defaultdict(UpdateMemory)
+        self._moved: WeakValueDictionary[str, Update] = WeakValueDictionary()
 
     def blind(
         self, space: Space, protection: str, target: str | None, seed: int, progress: Progress
     ) -> MergeProblem:
         """Return the merge by rules that look at updates alone."""
-        updates = self._released(protection, target, seed, progress)
-        return MergeProblem(updates, space=space, seed=seed, known=self._known)
+        updates = self._on_device(protection, target, seed, progress)
+        return MergeProblem(updates, space=space, seed=seed, known=self._memory(updates))
 
     def informed(
         self, space: Space, protection: str, target: str, seed: int, progress: Progress
     ) -> InformedProblem:
         """Return the merge by attacks that know that the target's update may be protected."""
+        updates = self._on_device(protection, target, seed, progress)
         return InformedProblem(
-            self._released(protection, target, seed, progress),
+            updates,
             place=self._suite.task_names.index(target),
             space=space,
             seed=seed,
-            known=self._known,
+            known=self._memory(updates),
             base=lambda: self._backbone,
         )
 
@@ -72,8 +84,9 @@ class Problems:
         start: Callable[[], Update] | None = None,
     ) -> DataMergeProblem:
         """Return the merge by `merger`, with data; `start`: as of `DataMergeProblem`."""
+        updates = self._released(protection, target, seed, progress)
         return DataMergeProblem(
-            self._released(protection, target, seed, progress),
+            updates,
             backbone=self._backbone,
             tasks=self._suite.tasks,
             space=space,
@@ -81,8 +94,29 @@ class Problems:
             target=target if merger.targeted else None,
             start=start,
             precision=self._precision,
-            known=self._known,
+            known=self._memory(updates),
         )
+
+    def _memory(self, updates: list[Update]) -> UpdateMemory:
+        """Return what is known of updates that are where these are; it is there too."""
+        (first, *_) = updates[0].sites.values()
+        return self._known[first.device]
+
+    def _on_device(
+        self, protection: str, target: str | None, seed: int, progress: Progress
+    ) -> list[Update]:
+        """Return the updates on the backbone's device if they fit there (`DEVICE_SHARE`).
+
+        Those that another problem still holds are not copied again.
+        """
+        updates = self._released(protection, target, seed, progress)
+        device = self._backbone.device
+        size = sum(map(_bytes, updates))
+        if device.type == "cpu" or size > DEVICE_SHARE * free_bytes(device):
+            return updates
+        there = [self._moved.get(update.sha256) or update.to(device) for update in updates]
+        self._moved.update({update.sha256: update for update in there})
+        return there
 
     def _released(
         self, protection: str, target: str | None, seed: int, progress: Progress
@@ -96,3 +130,7 @@ class Problems:
         ]
         post_hoc = issubclass(registry().get(Protection, protection), PostHoc)
         return with_missing_as_zero(updates) if post_hoc and self._adapters else updates
+
+
+def _bytes(update: Update) -> int:
+    return sum(tensor.nbytes for one in update.sites.values() for tensor in one.tensors)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from mergebench.gpu_check.goals import goals
 from mergebench.gpu_check.page import page
 from mergebench.gpu_check.prediction import predictions
 from mergebench.gpu_check.record import Missed, Outcome, Record
@@ -20,7 +21,8 @@ _ABOUT = ("backbone", "protection", "column", "stage", "table", "work", "precisi
 def write_record(record: Record, folder: Path, stem: str) -> list[Path]:
     """Write `<stem>.{md,csv,json}` and return them; `InputError` if one cannot be written."""
     foreseen = [asdict(one) for one in predictions(record)]
-    content = {**record.plain(), "predictions": foreseen}
+    wanted = [{**asdict(one), "reached": one.reached} for one in goals(record)]
+    content = {**record.plain(), "predictions": foreseen, "goals": wanted}
     return [
         write_text(folder / f"{stem}.md", page(record)),
         write_csv(folder / f"{stem}.csv", HEADER, _rows(record)),

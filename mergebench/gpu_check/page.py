@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from mergebench.gpu_check.goals import goals
 from mergebench.gpu_check.prediction import Prediction, predictions
 from mergebench.gpu_check.record import (
     AlphaTime,
@@ -30,7 +31,8 @@ def page(record: Record) -> str:
 
 def _lines(record: Record) -> Iterator[str]:
     yield from _head(record)
-    for section in (_tests, _matrices, _evaluation, _training, _merging, _tables, _predicted):
+    measured = (_tests, _matrices, _evaluation, _training, _merging, _tables)
+    for section in (_goals, *measured, _predicted):
         yield from section(record)
     missed = record.of(Missed)
     if missed:
@@ -55,6 +57,19 @@ def _head(record: Record) -> Iterator[str]:
     if record.size != "full":
         yield ""
         yield "**Tiny models and few repetitions: a check that everything runs, no evidence.**"
+
+
+def _goals(record: Record) -> Iterator[str]:
+    found = goals(record)
+    if not found:
+        return
+    yield from ["", "## Goals", "", "| | wanted | found | |", "|---|--:|--:|---|"]
+    for one in found:
+        limit = "at least" if one.at_least else "at most"
+        yield (
+            f"| {one.what} | {limit} {one.wanted:g} {one.unit} | {one.found:.3g} {one.unit} "
+            f"| {'reached' if one.reached else '**missed**'} |"
+        )
 
 
 def _tests(record: Record) -> Iterator[str]:

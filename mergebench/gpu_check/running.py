@@ -46,7 +46,9 @@ def check_gpu(asked: Asked, notebook: Notebook) -> None:
     }
     budget = Budget(asked.seconds, {part: SHARES[part] for part in asked.parts})
     for part in asked.parts:
-        run[part](asked, notebook, budget.begin(part))
+        deadline = budget.begin(part)
+        with notebook.attempt(part, f"the rest of {part}"):
+            run[part](asked, notebook, deadline)
 
 
 def _tests(asked: Asked, notebook: Notebook, deadline: Deadline) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -22,7 +22,7 @@ from mergebench.backbones import (
 )
 from mergebench.batching import Batches
 from mergebench.errors import InputError
-from mergebench.measure.counts import Counts
+from mergebench.measure.counts import Counts, counted
 from mergebench.suites import Task, in_turns
 from mergebench.updates import MergePath, SiteUpdate, Update
 
@@ -86,13 +86,27 @@ def deployed(backbone: Backbone, update: Update | MergePath, alpha: float = 1.0)
 class _Pool:
     """The inputs of one split of all tasks in one sequence, with each task's first row.
 
-    `ranks`: the place of each input in its task's class-balanced order.
+    `ranks`: the place of each input in its task's class-balanced order, on the CPU. `chosen`: what
+    was looked at before, so that a device is not asked again for what does not change.
     """
 
     inputs: StemOutputs
     starts: Counts
     labels: Mapping[str, Tensor]
     ranks: Mapping[str, Tensor]
+    chosen: dict[tuple[range | None, tuple[str, ...]], _Chosen] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Chosen:
+    """Inputs of a pool: their rows, where inputs are taken from, and by task their labels.
+
+    `lengths`: as of `Inputs.lengths`.
+    """
+
+    rows: Tensor
+    labels: Mapping[str, Tensor]
+    lengths: Tensor | None
 
 
 class Evaluator:
@@ -134,7 +148,7 @@ class Evaluator:
 
     def correct(self, split: str) -> Counts:
         """Return the correct counts of the current weights on one split, by task."""
-        return {name: int(hits.sum()) for name, hits in self.hits(split).items()}
+        return counted(self.hits(split))
 
     def hits(self, split: str, ranks: range | None = None) -> dict[str, Tensor]:
         """Return for each task which inputs are classified correctly: `(N,)` bool.
@@ -142,9 +156,9 @@ class Evaluator:
         `ranks`: look only at the inputs at these places of a class-balanced order (see
         `class_balanced`), which are returned in the order of the split.
         """
-        labels, ordered = self._pool(split).labels, self._pool(split).ranks
+        labels = self._chosen(split, ranks, None).labels
         return {
-            name: predicted.eq(labels[name][_places(ordered[name], ranks)])
+            name: predicted.eq(labels[name])
             for name, predicted in self.predictions(split, ranks).items()
         }
 
@@ -156,19 +170,13 @@ class Evaluator:
 
         `ranks`: as in `hits`; `tasks`: look at the inputs of these only.
         """
-        pool = self._pool(split)
-        chosen = {
-            name: _places(own, ranks)
-            for name, own in pool.ranks.items()
-            if tasks is None or name in tasks
-        }
-        rows = torch.cat([pool.starts[name] + places for name, places in chosen.items()])
+        inputs, chosen = self._pool(split).inputs, self._chosen(split, ranks, tasks)
         features = self._batches.of(
-            lambda batch: self._features(pool.inputs.of(batch)), rows, pool.inputs.lengths(rows)
-        ).split([len(places) for places in chosen.values()])
+            lambda batch: self._features(inputs.of(batch)), chosen.rows, chosen.lengths
+        ).split([len(labels) for labels in chosen.labels.values()])
         return {
             name: (own @ self._heads[name].T).argmax(1)
-            for own, name in zip(features, chosen, strict=True)
+            for own, name in zip(features, chosen.labels, strict=True)
         }
 
     def _features(self, hidden: Tensor) -> Tensor:
@@ -176,6 +184,24 @@ class Evaluator:
         with autocast(hidden.device, self.precision):
             features: Tensor = self._body(hidden)
         return features.float()
+
+    def _chosen(self, split: str, ranks: range | None, tasks: Sequence[str] | None) -> _Chosen:
+        """Return the inputs at these ranks of these tasks; found once."""
+        pool = self._pool(split)
+        names = tuple(name for name in pool.ranks if tasks is None or name in tasks)
+        if (ranks, names) not in pool.chosen:
+            places = {name: _places(pool.ranks[name], ranks) for name in names}
+            rows = torch.cat([pool.starts[name] + own for name, own in places.items()])
+            device = self.backbone.device
+            pool.chosen[ranks, names] = _Chosen(
+                rows=rows.to(device) if pool.inputs.inputs.resident else rows,
+                labels={
+                    name: pool.labels[name] if ranks is None else pool.labels[name][own.to(device)]
+                    for name, own in places.items()
+                },
+                lengths=pool.inputs.lengths(rows),
+            )
+        return pool.chosen[ranks, names]
 
     def _pool(self, split: str) -> _Pool:
         if split not in self._pools:
@@ -186,8 +212,8 @@ class Evaluator:
                 if split in self._per_task:
                     chosen = class_balanced(data.labels, self._per_task[split])
                 subsets.append(chosen)
+                ranks[task.name] = _ranks(data.labels[chosen])
                 labels[task.name] = data.labels[chosen].to(self.backbone.device)
-                ranks[task.name] = _ranks(labels[task.name])
                 starts[task.name] = start
                 start += len(chosen)
             parts = [task.splits[split].inputs for task in self.tasks]
@@ -209,27 +235,36 @@ def class_balanced(labels: Tensor, count: int) -> Tensor:
 def _ranks(labels: Tensor) -> Tensor:
     ranks = torch.empty_like(labels)
     order = in_turns(labels)
-    ranks[order] = torch.arange(len(labels), device=labels.device)
+    ranks[order] = torch.arange(len(labels))
     return ranks
 
 
 def _places(own: Tensor, ranks: range | None) -> Tensor:
     """Return the indices, ascending, of the inputs whose rank is in `ranks`; None means all."""
     if ranks is None:
-        return torch.arange(len(own), device=own.device)
+        return torch.arange(len(own))
     return ((own >= ranks.start) & (own < ranks.stop)).nonzero().flatten()
 
 
 def _targets(backbone: Backbone, update: Update) -> dict[nn.Parameter, Tensor]:
-    """Return the change of every parameter that `update` changes, on the backbone's device."""
+    """Return the change of every parameter that `update` changes, on the backbone's device.
+
+    Factors are multiplied there, of which less is to be copied than of their product.
+    """
+    parameters, device = dict(backbone.tower.named_parameters()), backbone.device
     return {
-        _parameter(backbone, site, change, update.label): change.dense().to(backbone.device)
+        _parameter(backbone, parameters, site, change, update.label): change.to(device).dense()
         for site, change in update.sites.items()
     }
 
 
-def _parameter(backbone: Backbone, site: str, change: SiteUpdate, label: str) -> nn.Parameter:
-    parameters = dict(backbone.tower.named_parameters())
+def _parameter(
+    backbone: Backbone,
+    parameters: Mapping[str, nn.Parameter],
+    site: str,
+    change: SiteUpdate,
+    label: str,
+) -> nn.Parameter:
     parameter = parameters.get(f"{site}.weight", parameters.get(site))
     if parameter is None:
         raise InputError(f"{label}: backbone {backbone.name} has no site {site}")

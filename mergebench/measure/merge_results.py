@@ -18,7 +18,7 @@ from mergebench.measure.cell_warnings import (
     norm_out_of_range,
     validation_test_gap,
 )
-from mergebench.measure.counts import Counts
+from mergebench.measure.counts import Counts, counted, on_host
 from mergebench.measure.evaluate import Evaluator, deployed
 from mergebench.measure.points import FULL, Point
 from mergebench.measure.protocols import Protocol
@@ -29,12 +29,13 @@ from mergebench.merging import AttackT, Problem
 
 def results_on_test(evaluator: Evaluator) -> CellResults:
     """Return the test counts of the backbone as it stands."""
-    labels, predictions = evaluator.labels("test"), evaluator.predictions("test")
+    labels = on_host(evaluator.labels("test"))
+    predictions = on_host(evaluator.predictions("test"))
     hits = {task: own.eq(labels[task]) for task, own in predictions.items()}
     most_predicted, most_frequent = _most_frequent(predictions), _most_frequent(labels)
     sizes = evaluator.sizes("test")
     return CellResults(
-        correct={task: int(own.sum()) for task, own in hits.items()},
+        correct=counted(hits),
         sizes={"test": sizes},
         hits={task: packed(own.tolist()) for task, own in hits.items()},
         most_predicted=most_predicted,
@@ -137,4 +138,4 @@ class MergeMeasurement(Generic[AttackT]):
 
     def _correct(self, predictions: Mapping[str, Tensor]) -> Counts:
         labels = self.evaluator.labels("test")
-        return {task: int(own.eq(labels[task]).sum()) for task, own in predictions.items()}
+        return counted({task: own.eq(labels[task]) for task, own in predictions.items()})

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mergebench.measure.counts import Counts
+from mergebench.measure.counts import Counts, counted
 from mergebench.measure.race import Race
 
 Hits = Mapping[str, Tensor]
@@ -35,7 +35,7 @@ class Entrant:
     @property
     def counts(self) -> Counts:
         """Correct counts on the inputs seen so far, by task."""
-        return {task: int(hits.sum()) for task, hits in self.hits.items()}
+        return counted(self.hits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,16 +85,17 @@ class Track:
         seen = {task: len(hits) for task, hits in alive[0].hits.items()}
         enough = [one for one in others if all(len(one.hits[task]) >= seen[task] for task in seen)]
         rivals = [*alive, *enough]
-        lead = doubt = torch.zeros(len(alive), len(rivals), dtype=torch.float64)
+        device = next(iter(alive[0].hits.values())).device
+        lead = doubt = torch.zeros(len(alive), len(rivals), dtype=torch.float64, device=device)
         for task, count in seen.items():
             own = torch.stack([one.hits[task] for one in alive]).float()
             theirs = torch.stack([one.hits[task][:count] for one in rivals]).float()
             own_sum, their_sum = own.sum(1, keepdim=True), theirs.sum(1)
             differing = own_sum + their_sum - 2 * own @ theirs.T
             weight = 1 / (count * self.norms[task])
-            lead = lead + weight * (their_sum - own_sum).double().cpu()
+            lead = lead + weight * (their_sum - own_sum).double()
             unseen = 1 - count / self.sizes[task]
-            doubt = doubt + weight**2 * unseen * differing.double().cpu()
+            doubt = doubt + weight**2 * unseen * differing.double()
         least = (2 * math.log(1 / self.race.risk) * doubt).sqrt()
         ahead: list[bool] = (lead > least).any(dim=1).tolist()
         return ahead

@@ -15,7 +15,7 @@ from torch import Tensor
 from mergebench.contracts import Attack, Encoded, Merger, Room, Site, Space
 from mergebench.errors import InputError, shape_text
 from mergebench.merging.memory import UpdateMemory
-from mergebench.updates import Dense, LowRank, MergePath, SiteUpdate, Update, all_finite
+from mergebench.updates import Dense, LowRank, MergePath, NotFiniteError, SiteUpdate, Update
 
 AttackT = TypeVar("AttackT", bound=Attack)
 
@@ -102,10 +102,13 @@ class MergeProblem(Problem[Merger]):
                 f"attack {merger.name} is not defined in space {self.space.name}; "
                 f"choose from: {', '.join(merger.spaces)}"
             )
-        return Update(
-            sites={name: self._merge_site(name, merger) for name in self.updates[0].sites},
-            label=f"{merger!r}@{self.space.name}",
-        )
+        sites = {name: self._merge_site(name, merger) for name in self.updates[0].sites}
+        try:
+            return Update(sites=sites, label=f"{merger!r}@{self.space.name}")
+        except NotFiniteError as error:
+            raise ArithmeticError(
+                f"{merger.name} gave a value that is not finite at site {error.site}"
+            ) from None
 
     def path(self, merger: Merger) -> MergePath:
         """Return `alpha D`; errors as of `merge`."""
@@ -136,10 +139,7 @@ class MergeProblem(Problem[Merger]):
         if self._coefficients is not None:
             pairs = zip(weights, self._coefficients, strict=True)
             weights = [weight * coefficient for weight, coefficient in pairs]
-        total = self.space.total([update.sites[name] for update in self.updates], weights, name)
-        if total is not None:
-            _require_finite(total.tensors, name, merger)
-        return total
+        return self.space.total([update.sites[name] for update in self.updates], weights, name)
 
     def _of_factors(self, name: str, merger: Merger) -> LowRank | None:
         """Return what a rule about factors gives where all changes have them."""
@@ -147,16 +147,12 @@ class MergeProblem(Problem[Merger]):
         factors = [change for change in changes if isinstance(change, LowRank)]
         if len(factors) < len(changes):
             return None
-        merged = merger.factored(factors, self._coefficients or [1.0] * len(changes), name)
-        if merged is not None:
-            _require_finite(merged.tensors, name, merger)
-        return merged
+        return merger.factored(factors, self._coefficients or [1.0] * len(changes), name)
 
     def _combine(self, name: str, merger: Merger) -> SiteUpdate:
         encoded = self._encode(name, merger.rotation_invariant)
         site = self._sites[name, merger.rotation_invariant]
         merged = merger(encoded.stack, site)
-        _require_finite([merged], name, merger)
         first = self.updates[0].sites[name]
         if site.matrix:
             return self.space.decoded(encoded, merged, name, first)
@@ -250,11 +246,6 @@ def _check_same_sites(first: Update, other: Update) -> None:
         f"{len(missing)} missing, {len(extra)} extra: merge adapters with the same target modules, "
         "or what is missing as zero (--missing zero)"
     )
-
-
-def _require_finite(tensors: Sequence[Tensor], site: str, merger: Merger) -> None:
-    if not all(map(all_finite, tensors)):
-        raise ArithmeticError(f"{merger.name} gave a value that is not finite at site {site}")
 
 
 def _require_factors(updates: Sequence[Update], site: str, space: Space) -> None:

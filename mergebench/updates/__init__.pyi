@@ -27,6 +27,7 @@ from .truncation import relative_gap as relative_gap
 from .truncation import truncated as truncated
 from .update import Dense as Dense
 from .update import LowRank as LowRank
+from .update import NotFiniteError as NotFiniteError
 from .update import SiteUpdate as SiteUpdate
 from .update import Update as Update
 from .update import all_finite as all_finite

@@ -140,6 +140,12 @@ def all_finite(tensor: Tensor) -> bool:
     return bool(torch.isfinite(tensor.sum())) or bool(torch.isfinite(tensor).all())
 
 
+class NotFiniteError(InputError):
+    """A value of an update is a NaN or an infinity, at `site`."""
+
+    site = ""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Update:
     """The released change of a model: one `LowRank` or `Dense` per site, in a fixed order.
@@ -147,7 +153,7 @@ class Update:
     `label` says where it came from (a file, a task) and appears in error messages only;
     `left_out` names the modules of the file that are no part of the tower. Raises `InputError`
     naming the site when a tensor is not float32 or float64, when the factors do not fit together,
-    or when a value is not finite.
+    or, a `NotFiniteError`, when a value is not finite.
     """
 
     sites: Mapping[str, SiteUpdate]
@@ -157,6 +163,7 @@ class Update:
     def __post_init__(self) -> None:
         for site, change in self.sites.items():
             self._check(site, change)
+        self._check_finite()
         object.__setattr__(self, "sites", MappingProxyType(dict(self.sites)))
 
     def _check(self, site: str, change: SiteUpdate) -> None:
@@ -170,15 +177,25 @@ class Update:
                 raise InputError(
                     f"{self.label}: site {site} mixes dtypes in its factors: convert one of them"
                 )
-            if not all_finite(tensor):
-                raise InputError(
-                    f"{self.label}: site {site} holds a NaN or an infinity; export it again"
-                )
         if isinstance(change, LowRank) and change.up.shape[1] != change.down.shape[0]:
             raise InputError(
                 f"{self.label}: site {site} has factors of ranks {change.up.shape[1]} and "
                 f"{change.down.shape[0]}; they must be equal"
             )
+
+    def _check_finite(self) -> None:
+        """Wait for the device once, when it has the sums of all tensors (see `all_finite`)."""
+        tensors = [(site, tensor) for site, one in self.sites.items() for tensor in one.tensors]
+        if not tensors:
+            return
+        device = tensors[0][1].device
+        sums = torch.stack([tensor.sum().double().to(device) for _, tensor in tensors])
+        for (site, tensor), finite in zip(tensors, sums.isfinite().tolist(), strict=True):
+            if not finite and not all_finite(tensor):
+                fault = f"{self.label}: site {site} holds a NaN or an infinity; export it again"
+                error = NotFiniteError(fault)
+                error.site = site
+                raise error
 
     @cached_property
     def sha256(self) -> str:
@@ -199,8 +216,14 @@ class Update:
         return replace(self, sites=sites)
 
     def to(self, device: torch.device | str) -> Update:
-        """Return the update on a device; merging computes where all updates are."""
-        return replace(self, sites={site: one.to(device) for site, one in self.sites.items()})
+        """Return the update on a device, itself if it is there; merging computes where all are."""
+        device = torch.device(device)
+        if all(tensor.device == device for one in self.sites.values() for tensor in one.tensors):
+            return self
+        moved = replace(self, sites={site: one.to(device) for site, one in self.sites.items()})
+        if "sha256" in self.__dict__:
+            moved.__dict__["sha256"] = self.sha256  # of the same bytes
+        return moved
 
     def norm(self) -> float:
         """Return the Frobenius norm over all sites, computed in float64."""

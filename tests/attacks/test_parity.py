@@ -8,6 +8,7 @@ import numpy as np
 import oracle
 import pytest
 import torch
+from pretended_gpu import pretended_gpu
 from synthetic import SITE, attack, distance, low_rank, merge, problem
 from torch import Tensor
 
@@ -158,3 +159,16 @@ def test_values_that_cancel_follow_the_majority_of_all_pieces(lean: int) -> None
     stack = rows.reshape(4, 1, size)
     found = attack("ties", top_k=100.0).combine(stack, Site(name=SITE, shape=(1, size)))
     assert torch.equal(found.flatten(), plain_ties(rows, 100.0))
+
+
+@pytest.mark.parametrize("lean", [-1, 0, 1])
+def test_a_gpu_is_given_all_entries_in_one_piece(lean: int) -> None:
+    """What it computes is held to the CPU's, without the GPU."""
+    rows = torch.randint(-1, 2, (4, 301), generator=generator(0, "rows")).float() + lean
+    rows[:, 0] = torch.tensor([1.0, -1.0, 0.0, 0.0])
+    rule, site = attack("ties", top_k=60.0), Site(name=SITE, shape=(7, 43))
+    here = rule.combine(rows.reshape(4, 7, 43), site)
+    with pretended_gpu() as device:
+        there = rule.combine(rows.reshape(4, 7, 43).to(device), Site(name=SITE, shape=(7, 43)))
+        found = there.cpu()
+    assert torch.equal(found, here)

@@ -89,7 +89,7 @@ def test_everything_runs_on_the_cpu(run, capsys) -> None:
 def test_speeds_and_merges_run_on_a_pretended_gpu(run) -> None:
     """Both devices merge; no tensor of the one meets one of the other on the way."""
     with pretended_gpu():
-        status, content, text = run("--device", "cuda", "--parts", "speeds merging")
+        status, content, text = run("--device", "cuda", "--parts", "speeds merging tables")
     assert status == 0
     assert content["not_measured"] == []
     assert content["machine"]["device"] == "pretended GPU"

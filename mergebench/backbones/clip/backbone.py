@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -65,11 +66,16 @@ class ClipBackbone(Backbone):
             size = (self.resolution, self.resolution)
             pixels = functional.interpolate(pixels, size, mode="bicubic", antialias=True)
             pixels = pixels.clamp_(0, 255)
-        mean = 255 * torch.tensor(self.mean, device=self.device).view(3, 1, 1)
-        std = 255 * torch.tensor(self.std, device=self.device).view(3, 1, 1)
-        return (pixels - mean) / std
+        return (pixels - _of_255(self.mean, self.device)) / _of_255(self.std, self.device)
 
     def encode_text(self, tokens: Tensor) -> Tensor:
         """Return the text tower's embeddings `(N, d)`."""
         encode: Callable[[Tensor], Tensor] = self.model.encode_text
         return encode(tokens)
+
+
+@lru_cache
+def _of_255(shares: tuple[float, ...], device: torch.device) -> Tensor:
+    """Return one number per channel, `(3, 1, 1)` float32; copied to a device once."""
+    with torch.inference_mode(False):  # it serves training too
+        return 255 * torch.tensor(shares, device=device).view(3, 1, 1)
