@@ -145,9 +145,10 @@ verify: $(INSTALLED)  ## measure a random sample of the cells of RESULTS again, 
 	$(MERGEBENCH) verify $(RESULTS) --jobs $(JOBS) --device $(DEVICE) \
 	  $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(VERIFY)
 
-# One thread per process: processes with several slow each other down.
+# One thread per process: processes with several slow each other down. Bytecode is kept even where the
+# environment says not to: without it every process compiles the tests and the product again.
 test: $(INSTALLED)  ## the fast tests
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(VENV)/bin/pytest -q -n $(CORES) --dist loadfile --no-loadscope-reorder -p no:benchmark
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(VENV)/bin/pytest -q -n $(CORES) --dist loadfile --no-loadscope-reorder -p no:benchmark
 
 test-slow: $(INSTALLED)  ## the slow tests only
 	$(VENV)/bin/pytest -q -m slow

@@ -1,4 +1,7 @@
-"""A list of jobs, in this process or in several; the results do not depend on how many."""
+"""A list of jobs, in this process or in several; the results do not depend on how many.
+
+It imports nothing heavy: a worker process is there at once, and its job brings what it needs.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-import torch
-
 from mergebench.errors import InputError, JobError, PluginError, reason
-from mergebench.registry import registry
 
 ResultT = TypeVar("ResultT")
 ResultT_co = TypeVar("ResultT_co", covariant=True)
@@ -83,6 +83,8 @@ def execute(
 def _run_here(
     jobs: Sequence[Job[ResultT]], on_event: Callable[[int, Any], None]
 ) -> Iterator[Finished[ResultT]]:
+    import torch
+
     for index, job in enumerate(jobs):
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
@@ -151,11 +153,25 @@ def _run_in_processes(
 def _start(number: int) -> _Worker:
     context = get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, number, registry().files), daemon=True)
+    process = context.Process(target=_work, args=(theirs, number, _added_plugins()), daemon=True)
     with _uninterrupted_single_thread():
         process.start()
     theirs.close()  # so that the death of the process closes the pipe
     return _Worker(process=process, pipe=ours, index=-1)
+
+
+def _added_plugins() -> tuple[Path, ...]:
+    """Return the files that were added to the registry of this process."""
+    from mergebench.registry import is_scanned, registry
+
+    return registry().files if is_scanned() else ()
+
+
+def _add_plugins(files: Sequence[Path]) -> None:
+    from mergebench.registry import registry
+
+    for file in files:
+        registry().add_file(file)
 
 
 def _assign(worker: _Worker, waiting: list[tuple[int, bytes]]) -> bool:
@@ -206,20 +222,20 @@ def _work(pipe: Connection, number: int, plugins: Sequence[Path]) -> None:
     """The life of a worker process: jobs come in, events and results go out.
 
     `plugins`: the files that were added to the registry of the process that started this one.
+    torch has one thread here, as the environment says that `_start` gives.
     """
     global _worker_number
     _worker_number = number
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(1)
     while True:
         try:
             content = pipe.recv_bytes()
         except EOFError:
             return
         try:
-            for plugin in plugins:
-                registry().add_file(plugin)
+            if plugins:
+                _add_plugins(plugins)
             message = pickle.dumps(pickle.loads(content).run(partial(_send_event, pipe)))
         except BrokenPipeError:
             return  # the parent is gone, and with it whoever wanted the result

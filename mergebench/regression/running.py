@@ -123,12 +123,11 @@ class _Run:
 
     def outcomes(self, monitor: Monitor) -> dict[str, Outcome]:
         """Measure everything and return the outcomes by name, sorted."""
+        # One experiment after the other: there is one workbench at a time, which loads everything.
         measure_standalone(self._trained, monitor, processes=self._processes)
+        trained = _outcomes(self._trained, trained=True)
         measure_merges(self._kept, monitor, processes=self._processes)
-        found = {
-            **_outcomes(self._trained, trained=True),
-            **_outcomes(self._kept, trained=False),
-        }
+        found = {**trained, **_outcomes(self._kept, trained=False)}
         return dict(sorted(found.items()))
 
     def outcome_at(self, name: str, point: Outcome) -> Outcome | None:

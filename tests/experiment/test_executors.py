@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import re
 import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from multiprocessing import forkserver
 from typing import Any
 
 import pytest
 import torch
+from copies import copies
 from miniature import FEW_IMAGES
 from processes import children_of
 
@@ -68,12 +67,15 @@ class Fault:
 @pytest.fixture(scope="module")
 def quick_start() -> Iterator[None]:
     """Copy workers from a process that has imported everything: what they do is the same."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mergebench.experiment.executors"])
-    with pytest.MonkeyPatch.context() as patch:
+    with copies(__name__) as context, pytest.MonkeyPatch.context() as patch:
         patch.setattr(executors, "get_context", lambda kind: context)
         yield
-    forkserver._forkserver._stop()
+
+
+@pytest.fixture
+def no_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the plug-in files of other tests, which every worker would import."""
+    monkeypatch.setattr(executors, "_added_plugins", tuple)
 
 
 def collect(jobs: list[Any], processes: int) -> tuple[dict[int, Any], dict[int, list[Any]]]:
@@ -111,6 +113,7 @@ class Find:
         return registry().get(Merger, self.attack).name
 
 
+@pytest.mark.usefixtures("quick_start")
 def test_plugin_files_are_known_in_every_process() -> None:
     registry().add_file(FEW_IMAGES)
     results, _ = collect([Find(attack="weighted_sum")] * 2, processes=2)
@@ -123,21 +126,21 @@ def test_nothing_to_do() -> None:
         execute([], processes=0)
 
 
-@pytest.mark.usefixtures("quick_start")
+@pytest.mark.usefixtures("quick_start", "no_plugins")
 @pytest.mark.parametrize("processes", [1, 2])
 def test_input_errors_arrive_as_they_are(processes: int) -> None:
     with pytest.raises(InputError, match=r"^adapter\.safetensors is truncated: fetch it again$"):
         collect([Fault(kind="input"), Sum(seed=0)], processes)
 
 
-@pytest.mark.usefixtures("quick_start")
+@pytest.mark.usefixtures("quick_start", "no_plugins")
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_plugin_that_breaks_its_contract_is_named_as_it_is(processes: int) -> None:
     with pytest.raises(PluginError, match=r"^attack x of x\.py: at site y: KeyError$"):
         collect([Fault(kind="plugin"), Sum(seed=0)], processes)
 
 
-@pytest.mark.usefixtures("quick_start")
+@pytest.mark.usefixtures("quick_start", "no_plugins")
 @pytest.mark.parametrize("processes", [1, 2])
 def test_defects_name_the_job_and_keep_the_traceback(processes: int) -> None:
     with pytest.raises(JobError, match=r"^train textures: KeyError: 'weight'$") as caught:
@@ -146,7 +149,7 @@ def test_defects_name_the_job_and_keep_the_traceback(processes: int) -> None:
     assert isinstance(cause, KeyError) or "in run" in str(cause)
 
 
-@pytest.mark.usefixtures("quick_start")
+@pytest.mark.usefixtures("quick_start", "no_plugins")
 @pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize(
     ("kind", "message"),
@@ -160,7 +163,7 @@ def test_whatever_a_job_raises_is_told(kind: str, message: str, processes: int) 
         collect([Fault(kind=kind), Sum(seed=0)], processes)
 
 
-@pytest.mark.usefixtures("quick_start")
+@pytest.mark.usefixtures("quick_start", "no_plugins")
 @pytest.mark.parametrize(
     ("kind", "message"),
     [

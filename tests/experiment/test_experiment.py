@@ -9,7 +9,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from miniature import FEW_IMAGES, PROTOCOL, SETTING, TASKS
+from miniature import FEW_IMAGES, LITTLE, PROTOCOL, TASKS
 from rich.console import Console
 
 from mergebench.contracts import Merger, Space
@@ -36,7 +36,7 @@ ATTACKS = ("ta@full", "ties@core", "tsv@knots", "weighted_sum@full")
 def experiment_in(store: Path) -> Experiment:
     return Experiment(
         backbone="mini_vit",
-        setting=SETTING,
+        setting=LITTLE,
         protocol=PROTOCOL,
         seeds=(0,),
         store=store,
@@ -92,7 +92,7 @@ def test_rows_of_a_cold_run(first):
     context = measurements.context
     assert (context.tasks, context.protocol, context.precision) == (TASKS, "paper", "fp32")
     assert context.notes == (
-        "Adapters: LoRA of rank 4, learning rate 0.002, 8 steps of 4 images.",
+        "Adapters: LoRA of rank 4, learning rate 0.002, 2 steps of 4 images.",
         "Options of trap2: strength 0.05.",
         "Merges are tuned on 4 class-balanced validation images per task.",
     )
@@ -125,7 +125,7 @@ def test_cells_say_which_images_are_correct(bench, first):
 
 
 def test_a_recipe_of_a_protections_own_is_stated(first):
-    setting = SETTING.with_options("trap2", recipe=replace(SETTING.recipe, steps=9))
+    setting = LITTLE.with_options("trap2", recipe=replace(LITTLE.recipe, steps=9))
     _, recipe, options, *_ = _notes(replace(experiment_in(Path()), setting=setting), [], "images")
     assert recipe.endswith("of trap2: LoRA of rank 4, learning rate 0.002, 9 steps of 4 images.")
     assert options == "Options of trap2: strength 0.05."

@@ -7,7 +7,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from miniature import FEW_IMAGES, PROTOCOL, SETTING, TASKS
+from miniature import FEW_IMAGES, LITTLE, PROTOCOL, TASKS
 from rich.console import Console
 
 from mergebench.errors import InputError
@@ -30,7 +30,7 @@ ATTACKS = (
 def experiment_in(store: Path) -> Experiment:
     return Experiment(
         backbone="mini_vit",
-        setting=SETTING,
+        setting=LITTLE,
         protocol=PROTOCOL,
         seeds=(0,),
         store=store,

@@ -51,7 +51,7 @@ def write_data(root: Path, tasks: list[str]) -> None:
             write_archive(root, task, splits)
 
 
-def shortened(monkeypatch, *, steps: int = 12, probe_inputs: int = 4) -> None:
+def shortened(monkeypatch, *, steps: int = 4, probe_inputs: int = 2) -> None:
     """Train for few steps and search three alphas, by the means of settings and protocols."""
     setting = SETTINGS["vit_b32"]
     recipe = replace(
@@ -59,7 +59,7 @@ def shortened(monkeypatch, *, steps: int = 12, probe_inputs: int = 4) -> None:
         steps=steps,
         batch_size=4,
         warmup_steps=2,
-        evaluate_every=6,
+        evaluate_every=2,
         learning_rate=1e-2,
         probe_inputs=probe_inputs,
     )

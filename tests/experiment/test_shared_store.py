@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
+from copies import copies
 from shared_store import measure_in
 
 from mergebench.experiment.store import Store
 from mergebench.files import Claims
 from mergebench.measure import CellResults
 
-RUNS = multiprocessing.get_context("forkserver")  # a process that has imported everything, but
-RUNS.set_forkserver_preload(["shared_store"])  # has no threads yet, is copied for each run
 PATIENCE_S = 120.0
 
 
@@ -30,18 +27,18 @@ Begin = Callable[[Path, Path], BaseProcess]
 def begin() -> Iterator[Begin]:
     """Begin runs, none of which outlives the tests."""
     begun = []
+    with copies("shared_store") as runs:
 
-    def begin_one(store: Path, out: Path) -> BaseProcess:
-        run = RUNS.Process(target=measure_in, args=(store, out))
-        run.start()
-        begun.append(run)
-        return run
+        def begin_one(store: Path, out: Path) -> BaseProcess:
+            run = runs.Process(target=measure_in, args=(store, out))
+            run.start()
+            begun.append(run)
+            return run
 
-    yield begin_one
-    for run in begun:
-        run.kill()
-        run.join()
-    forkserver._forkserver._stop()  # tests of executors want no process left
+        yield begin_one
+        for run in begun:
+            run.kill()
+            run.join()
 
 
 def end(run: BaseProcess) -> None:

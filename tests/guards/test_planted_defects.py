@@ -233,6 +233,12 @@ DEFECTS = (
 )
 
 
+@pytest.fixture(scope="module")
+def sound() -> list[Guard]:
+    """The guards that were seen to pass where nothing is planted."""
+    return []
+
+
 @pytest.mark.parametrize(
     ("defect", "guard"),
     [
@@ -241,8 +247,10 @@ DEFECTS = (
         for guard in defect.guards
     ],
 )
-def test_a_guard_notices(defect: Defect, guard: Guard, tmp_path: Path) -> None:
-    guard.run(tmp_path / "sound")
+def test_a_guard_notices(defect: Defect, guard: Guard, sound: list[Guard], tmp_path: Path) -> None:
+    if guard not in sound:
+        guard.run(tmp_path / "sound")
+        sound.append(guard)
     with pytest.MonkeyPatch.context() as patch:
         defect.plant(patch)
         with pytest.raises(AssertionError):

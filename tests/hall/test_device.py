@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
+from light_jobs import WhichWorker
 from training import synthetic_task, tiny_backbone
 
 from mergebench.backbones import Inputs
 from mergebench.batching import Batches
 from mergebench.device import choose_device, device_name, free_bytes, processor_name, uses_tf32
 from mergebench.errors import InputError
-from mergebench.experiment.executors import Report, execute, worker_number
+from mergebench.experiment import executors
+from mergebench.experiment.executors import execute
 from mergebench.measure.cell import CellRun
 from mergebench.measure.evaluate import Evaluator
 
@@ -141,15 +142,8 @@ def test_inputs_stay_on_the_host_where_another_process_took_the_memory(monkeypat
     assert inputs._copied() is None
 
 
-@dataclass(frozen=True, kw_only=True)
-class WhichWorker:
-    label: str = "which"
-
-    def run(self, report: Report) -> int:
-        return worker_number()
-
-
-def test_workers_know_their_number():
+def test_workers_know_their_number(monkeypatch):
+    monkeypatch.setattr(executors, "_added_plugins", tuple)  # those of other tests are not needed
     assert [done.result for done in execute([WhichWorker()])] == [0]
     results = {done.result for done in execute([WhichWorker()] * 2, processes=2)}
     assert results == {0, 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
 from mergebench.contracts import DataMerger, Knowledge, MergeData, Merger
@@ -14,7 +15,13 @@ SIZES = {"train": 64, "val": 16, "test": 24}
 
 def load_few(tasks=None) -> Suite:
     """Return the first images of two tasks of the embedded suite."""
-    whole = load_mini8(tasks or ("mnist", "fashion"))
+    return _loaded(tuple(tasks or ("mnist", "fashion")))
+
+
+@cache
+def _loaded(tasks: tuple[str, ...]) -> Suite:
+    """Return the suite, of which all images are decoded once in a process."""
+    whole = load_mini8(tasks)
     return Suite(name="few", tasks=tuple(map(_few, whole.tasks)), size=whole.size)
 
 

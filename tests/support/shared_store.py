@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from miniature import FEW_IMAGES, PROTOCOL, SETTING, TASKS
+from miniature import FEW_IMAGES, LITTLE, PROTOCOL, TASKS
 from rich.console import Console
 
 from mergebench.experiment.experiment import Experiment
@@ -17,7 +17,7 @@ def measure_in(store: Path, out: Path) -> None:
     """Measure what `store` lacks; leave in `out` the tables, what was shown, and a count."""
     experiment = Experiment(
         backbone="mini_vit",
-        setting=SETTING,
+        setting=LITTLE,
         protocol=PROTOCOL,
         seeds=(0,),
         store=store,
