@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
+from training import tiny_backbone
 
-from mergebench.backbones import site_shapes
+from mergebench.backbones import Backbone, site_shapes
 from mergebench.contracts import InformedMerger, Merger, Space
 from mergebench.gpu_check import merge_columns
 from mergebench.merging import InformedProblem, MergeProblem
@@ -35,6 +38,25 @@ def updates(kind: type[SiteUpdate] = LowRank) -> list[Update]:
             for up, down in factors
         ]
         sites = {f"blocks.{place}": change for place, change in enumerate(changes)}
+        made.append(Update(sites=sites, label=f"update {number}"))
+    return made
+
+
+def backbone_on(device: torch.device | str) -> Backbone:
+    backbone = tiny_backbone()
+    backbone.model.to(device)
+    return backbone
+
+
+def full_updates() -> list[Update]:
+    """Return random updates of every trained parameter of `mini_vit`."""
+    made = []
+    for number in range(2):
+        draws = generator(0, "full updates", number)
+        sites = {
+            name: Dense(delta=0.02 * torch.randn(weight.shape, generator=draws))
+            for name, weight in backbone_on("cpu").tensors.items()
+        }
         made.append(Update(sites=sites, label=f"update {number}"))
     return made
 
@@ -81,10 +103,14 @@ def test_merge_of_dense_updates(attack: str, device: torch.device) -> None:
 def test_merge_by_who_knows_the_protected_update(
     attack: str, rule: str, device: torch.device
 ) -> None:
+    """The attack that looks at W0 gets updates of every weight of it."""
     merger = registry().get(InformedMerger, attack)(rule=registry().get(Merger, rule)())
     where = registry().get(Space, "full")()
+    given = full_updates() if attack == "realign" else updates()
     there, here = (
-        InformedProblem(moved(updates(), one), place=1, space=where).path(merger)
+        InformedProblem(
+            moved(given, one), place=1, space=where, base=partial(backbone_on, one)
+        ).path(merger)
         for one in (device, "cpu")
     )
     assert_close(there.direction, here.direction, device)
