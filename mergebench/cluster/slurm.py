@@ -39,6 +39,8 @@ class Slurm:
         A job that ends early is told with its log, and the others go on; `JobError` names those
         when all have ended. Raises `InputError` if Slurm refuses the jobs.
         """
+        if not jobs:
+            return
         folder = (
             self.folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
         ).resolve()

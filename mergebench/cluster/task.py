@@ -92,6 +92,9 @@ def _ended_by_signals() -> Iterator[None]:
 
 
 def _told(error: BaseException) -> str:
-    """Return the error in one line; the log gets the traceback."""
+    """Return the error in one line, which goes to the log as well, with the traceback of errors."""
+    if isinstance(error, _EndedBySignal):
+        print(f"mergebench: the job {error}", file=sys.stderr, flush=True)
+        return str(error)
     traceback.print_exception(error, file=sys.stderr)
-    return str(error) if isinstance(error, _EndedBySignal) else reason(error)
+    return reason(error)

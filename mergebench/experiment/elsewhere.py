@@ -27,6 +27,6 @@ class JobsQueued:
 
 @dataclass(frozen=True, kw_only=True)
 class JobLost:
-    """A job of a cluster ended before its work did; `text` says which and how, and names its log."""
+    """A job of a cluster ended before its work did; `text` says which, how and where its log is."""
 
     text: str

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol")
 NODE = "node"
-_PATIENCE_S = 60.0
+_PATIENCE_S = 300.0
 
 _CONFIGURATION = """
 ClusterName=test
@@ -85,8 +86,13 @@ def wait_until(happened: Callable[[], object], patience: float = _PATIENCE_S) ->
 
 
 @contextmanager
-def slurm_node(folder: Path) -> Iterator[SlurmNode]:
+def slurm_node() -> Iterator[SlurmNode]:
     """Start the daemons, below nice 8, and end them when the context is left."""
+    with TemporaryDirectory(prefix="slurm-", ignore_cleanup_errors=True) as folder:
+        yield from _started(Path(folder))
+
+
+def _started(folder: Path) -> Iterator[SlurmNode]:
     environment = {
         **os.environ,
         "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin",
@@ -104,7 +110,7 @@ def slurm_node(folder: Path) -> Iterator[SlurmNode]:
 
 
 def _configure(folder: Path) -> None:
-    folder.chmod(0o755)  # munged refuses folders that others may write in
+    folder.chmod(0o755)  # for munged, which is another user
     munge = folder / "munge"
     munge.mkdir(mode=0o755)
     (munge / "key").write_bytes(os.urandom(128))
