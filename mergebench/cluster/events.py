@@ -34,13 +34,13 @@ class EventReader:
     """Reads the events of `file`, each once."""
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self.file = file
         self._read = 0
 
     def new(self) -> Iterator[tuple[int, Any]]:
         """Yield piece and event of what was appended since; nothing of a file that is not there."""
         try:
-            with self._file.open("rb") as stream:
+            with self.file.open("rb") as stream:
                 stream.seek(self._read)
                 content = stream.read()
         except OSError:

@@ -29,7 +29,8 @@ class Place:
         return self.state in _ENDED
 
 
-GONE = Place(state="COMPLETED", reason="Slurm no longer knows it")
+GONE = Place(state="COMPLETED")
+"""Where a job is that Slurm no longer knows."""
 
 
 def places() -> dict[str, Place]:

@@ -60,7 +60,7 @@ class Running(Generic[ResultT]):
         self._on_event = on_event
         self._left: list[_Batch] = []
         self._lost: list[str] = []
-        self._places: dict[str, queue.Place] = {}
+        self._places: dict[str, queue.Place] | None = None
         self._asked = 0.0
 
     def submit(
@@ -95,7 +95,7 @@ class Running(Generic[ResultT]):
             names = {file.name for file in self._folder.iterdir()}
             for batch in [*self._left]:
                 there = batch.job.paths.result_pickle.name in names
-                for number, event in batch.events.new():
+                for number, event in batch.events.new() if batch.events.file.name in names else ():
                     batch.at = batch.pieces[number]
                     self._on_event(batch.at, event)
                 if there:
@@ -115,15 +115,15 @@ class Running(Generic[ResultT]):
         ids = sorted({batch.job.job_id.partition("_")[0] for batch in self._left}, key=int)
         if not ids:
             return
-        jobs = f"{len(self._left)} jobs of Slurm"
+        jobs = f"{_jobs(len(self._left))} of Slurm"
         if leave:
-            say(f"{jobs} go on, and the same command too; to cancel them: scancel {' '.join(ids)}")
+            say(f"left {jobs}; the same command goes on; to cancel: scancel {' '.join(ids)}")
             return
         try:
             queue.cancel(ids)
             say(f"cancelled {jobs}: {' '.join(ids)}")
         except InputError as error:
-            say(f"{jobs} could not be cancelled ({error}): scancel {' '.join(ids)}")
+            say(f"could not cancel {jobs} ({error}): scancel {' '.join(ids)}")
 
     def clear(self) -> None:
         """Delete the files and logs of jobs that all did their work."""
@@ -158,18 +158,17 @@ class Running(Generic[ResultT]):
             return
         places = [self._place(batch) for batch in self._left]
         waiting = Counter(place.reason for place in places if place.state == "PENDING")
-        text = f"{sum(place.state == 'RUNNING' for place in places)} jobs of Slurm run"
+        text = f"Slurm runs {_jobs(sum(place.state == 'RUNNING' for place in places))}"
         if waiting:
-            reason = waiting.most_common(1)[0][0]
-            text += f", {waiting.total()} wait ({reason})"
+            text += f", {waiting.total()} waiting ({waiting.most_common(1)[0][0]})"
         self._on_event(-1, JobsQueued(text=text))
 
     def _place(self, batch: _Batch) -> queue.Place:
-        return self._places.get(batch.job.job_id, queue.GONE)
+        return (self._places or {}).get(batch.job.job_id, queue.GONE)
 
     def _is_over(self, batch: _Batch) -> bool:
         """Whether a job without a result has ended for so long that there will be none."""
-        if not self._places or not self._place(batch).ended:
+        if self._places is None or not self._place(batch).ended:
             batch.ended = None
             return False
         batch.ended = batch.ended or time.monotonic()
@@ -181,3 +180,7 @@ class Running(Generic[ResultT]):
             f"job {batch.job.job_id} of Slurm ({batch.label}): {how}; log {batch.log}"
         )
         self._on_event(batch.at, JobLost(text=self._lost[-1]))
+
+
+def _jobs(count: int) -> str:
+    return f"{count} job{'' if count == 1 else 's'}"

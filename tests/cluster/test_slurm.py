@@ -81,9 +81,9 @@ def test_the_table_is_that_of_this_machine_and_no_file_is_left(fake, local, tmp_
     assert "merges: 6 measured, 0 recalled" in shown
     assert list((store / "slurm").iterdir()) == []
     assert fake.cancelled == []
-    assert len(fake.requests) == 3  # arrays: the backbone, the updates, and then their merges
+    assert len(fake.requests) == 2  # arrays: the updates, and then their merges
     measure(experiment(store), tmp_path)
-    assert len(fake.requests) == 3
+    assert len(fake.requests) == 2
 
 
 def test_lost_jobs_are_named_with_their_logs_and_the_same_command_goes_on(fake, local, tmp_path):
@@ -95,16 +95,16 @@ def test_lost_jobs_are_named_with_their_logs_and_the_same_command_goes_on(fake, 
     lines = (tmp_path / "shown").read_text()
     for log, (number, state) in zip(logs, fake.lost.items(), strict=True):
         named = re.search(
-            rf"job 2_{number} of Slurm \((\w+) \w+, seed 0\): {state}; log (\S+)", lines
+            rf"job 1_{number} of Slurm \((\w+) \w+, seed 0\): {state}; log (\S+)", lines
         )
         assert named is not None
         assert Path(named[2]) == log
         assert named[0] in str(caught.value)
     assert str(caught.value).endswith("; the same command goes on")
-    assert "adapters 2/4" in lines  # the others of the array were not ended
+    assert "adapters 3/5" in lines  # the others of the array were not ended
     fake.lost = {}
     shown = measure_alone(experiment(store), tmp_path)
-    assert "adapters: 2 measured, 2 recalled" in shown
+    assert "adapters: 2 measured, 3 recalled" in shown
 
 
 def test_wrong_input_of_one_job_ends_all(fake, local, tmp_path, monkeypatch):
@@ -134,8 +134,9 @@ def test_an_interrupt_cancels_the_jobs_or_leaves_them(fake, local, tmp_path, cap
         measure_alone(experiment(store, leave=leave), tmp_path)
     told = capsys.readouterr().err
     if leave:
-        assert "3 jobs of Slurm go on" in told
-        assert told.endswith("to cancel them: scancel 2\n")
+        assert told == (
+            "mergebench: left 4 jobs of Slurm; the same command goes on; to cancel: scancel 1\n"
+        )
     else:
-        assert told == "mergebench: cancelled 3 jobs of Slurm: 2\n"
-    assert fake.cancelled == ([] if leave else ["2"])
+        assert told == "mergebench: cancelled 4 jobs of Slurm: 1\n"
+    assert fake.cancelled == ([] if leave else ["1"])
