@@ -180,7 +180,7 @@ def test_a_job_whose_node_is_set_down_is_named(node, at_work):
 
 
 def test_a_job_that_comes_to_its_time_limit_is_named(at_work):
-    work = at_work("--slurm-time", "2")
+    work = at_work("--slurm-time", "4")
     assert lost(work.run.end(1)) == "came to its time limit"
     assert list((work.run.store / "claims").iterdir()) == []
 
