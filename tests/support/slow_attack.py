@@ -18,10 +18,11 @@ class SlowSum(Merger):
     """The sum of all updates, when it may be."""
 
     name: ClassVar[str] = "slow_sum"
-    paper: ClassVar[str] = ""
+    paper: ClassVar[str] = "none: for tests"
     spaces: ClassVar[tuple[str, ...]] = ("full",)
 
     def combine(self, stack: Tensor, site: Site) -> Tensor:
+        """Wait, then return the sum."""
         file = Path(os.environ.get("WAIT_WHILE", "/nowhere"))
         while file.exists():
             time.sleep(0.05)
