@@ -172,11 +172,11 @@ def test_a_cancelled_job_is_named_and_its_cells_are_missing(node, at_work):
 
 def test_a_job_whose_node_is_set_down_is_named(node, at_work):
     work = at_work()
-    node.set_node("down")
+    node.set_down()
     how = lost(work.run.end(1))
-    node.set_node("resume")
+    node.resume()
     assert how in ("NODE_FAIL", "was cancelled or preempted")
-    work.goes_on()
+    assert list((work.run.store / "claims").iterdir()) == []
 
 
 def test_a_job_that_comes_to_its_time_limit_is_named(at_work):

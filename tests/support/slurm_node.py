@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -70,11 +70,16 @@ class SlurmNode:
             words, env=self.environment, check=True, capture_output=True, text=True, timeout=60
         ).stdout
 
-    def set_node(self, state: str) -> None:
-        """Set the node `down`, or `resume` it and wait until it takes jobs."""
-        self.ask("scontrol", "update", f"nodename={NODE}", f"state={state}", "reason=a test")
-        if state == "resume":
-            wait_until(lambda: self.ask("sinfo", "--noheader", "--format=%T").strip() == "idle")
+    def set_down(self) -> None:
+        """Set the node down: its jobs are ended."""
+        self.ask("scontrol", "update", f"nodename={NODE}", "state=down", "reason=a test")
+
+    def resume(self) -> None:
+        """Wait until the node takes jobs again; it may have come back by itself."""
+        if not _is_idle(self):
+            with suppress(subprocess.CalledProcessError):
+                self.ask("scontrol", "update", f"nodename={NODE}", "state=resume")
+        wait_until(lambda: _is_idle(self))
 
 
 def wait_until(happened: Callable[[], object], patience: float = _PATIENCE_S) -> None:
