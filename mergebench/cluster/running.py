@@ -139,12 +139,12 @@ class Running(Generic[ResultT]):
             return
         for place, result in zip(batch.pieces, outcome.results, strict=False):
             yield Finished(index=place, result=result)
+        if outcome.ending and outcome.kind is None:
+            self._lose(batch, outcome.ending)
+            return
+        self._left.remove(batch)
         if outcome.kind is not None:
             raise outcome.kind(outcome.ending)
-        if outcome.ending:
-            self._lose(batch, outcome.ending)
-        else:
-            self._left.remove(batch)
 
     def _ask(self) -> None:
         """Ask Slurm where the jobs are, not too often, and show it; silence changes nothing."""

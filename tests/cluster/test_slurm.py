@@ -107,7 +107,7 @@ def test_lost_jobs_are_named_with_their_logs_and_the_same_command_goes_on(fake, 
     assert "adapters: 2 measured, 3 recalled" in shown
 
 
-def test_wrong_input_of_one_job_ends_all(fake, local, tmp_path, monkeypatch):
+def test_wrong_input_of_one_job_ends_all(fake, local, tmp_path, monkeypatch, capsys):
     store = without_merges(local, tmp_path / "store")
 
     def full(number: int) -> None:
@@ -119,6 +119,8 @@ def test_wrong_input_of_one_job_ends_all(fake, local, tmp_path, monkeypatch):
     fake.before = full
     with pytest.raises(InputError, match=r"^cannot write x: No space left on device"):
         measure_alone(experiment(store), tmp_path)
+    last = capsys.readouterr().err.splitlines()[-1]  # before that comes what the job's log gets
+    assert last == "mergebench: cancelled 4 jobs of Slurm: 1"
 
 
 @pytest.mark.parametrize("leave", [False, True])
