@@ -40,6 +40,8 @@ PAGE     ?= report-$(BACKBONE).html
 SIZE     ?= full
 BUDGET   ?= 420
 VERIFY   ?=
+EXECUTOR ?= local
+SLURM    ?=
 # torch and torchvision must be builds of one release; a plain `pip install torch` may not be.
 TORCH    ?= torch==2.14.1 torchvision==0.29.1
 
@@ -58,6 +60,7 @@ LOCAL = $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(FOUND) $(OWN)
 OPTIONS = --backbone $(BACKBONE) $(if $(filter-out paper,$(PROTOCOL)),--protocol $(PROTOCOL)) \
           $(if $(filter-out 0,$(SEED)),--seed $(SEED)) $(if $(filter-out 1,$(SEEDS)),--seeds $(SEEDS)) \
           --jobs $(JOBS) --store $(STORE) --device $(DEVICE) \
+          $(if $(filter-out local,$(EXECUTOR)),--executor $(EXECUTOR) $(SLURM)) \
           $(LOCAL) $(if $(DROP_LEAKS),--drop-leaks) $(foreach option,$(SET),--set "$(option)") \
           $(if $(TRAIN_PRECISION),--train-precision $(TRAIN_PRECISION)) \
           $(if $(TASKS),--tasks "$(TASKS)") \
@@ -75,6 +78,7 @@ help:  ## list the targets
 	@echo "    DATA='shapes signs' NAMES=names.json (docs/own_data.md)"
 	@echo "    BASELINE=$(BASELINE) CHECK=--exact SUITE=vision8|text8 SIZE=full|tiny BUDGET=$(BUDGET)"
 	@echo "    RESULTS=$(RESULTS) PAGE=$(PAGE) VERIFY='--cells 20 --sample-seed 1' LEVELS=unlabelled|labelled RELEASE=full"
+	@echo "    EXECUTOR=slurm SLURM='--slurm-partition gpu --slurm-gpus 1 --slurm-time 4:00:00' (docs/cluster.md)"
 	@echo "    ADAPTERS='folder folder' BUDGETS='16 256' TARGETS='mnist flags'"
 
 $(VENV)/.installed: pyproject.toml
@@ -183,4 +187,4 @@ pretrain: $(INSTALLED)  ## pretrain the embedded backbone BACKBONE from what `ma
 	$(MERGEBENCH) pretrain --backbone $(BACKBONE)
 
 clean:  ## remove the virtual environment, caches and what was measured (not results/)
-	rm -rf $(VENV) $(STORE)/cells $(STORE)/releases $(STORE)/claims .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) $(STORE)/cells $(STORE)/releases $(STORE)/claims $(STORE)/slurm .mypy_cache .pytest_cache .ruff_cache *.egg-info

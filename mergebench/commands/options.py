@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mergebench.commands import numbers
+from mergebench.commands.cluster_options import add_executor_options
 from mergebench.commands.parser import Parser, add_plugin_option, path_word
 from mergebench.device import AUTO, CHOICES
 from mergebench.measure import PROTOCOLS
@@ -45,6 +46,7 @@ def common_options() -> Parser:
     common.add_argument("--jobs", type=numbers.jobs, default=1, help="processes, one thread each")
     common.add_argument("--store", type=Path, default=DEFAULT_STORE, metavar="DIR")
     common.add_argument("--results", type=Path, default=DEFAULT_RESULTS, metavar="DIR")
+    add_executor_options(common)
     add_plugin_option(common)
     add_data_options(common)
     add_own_data_options(common)

@@ -18,6 +18,11 @@ from .counters import counter_merge as counter_merge
 from .counters import file_sha256 as file_sha256
 from .detecting import score_releases as score_releases
 from .detecting import score_updates as score_updates
+from .elsewhere import Executor as Executor
+from .elsewhere import JobLost as JobLost
+from .elsewhere import JobsQueued as JobsQueued
+from .executors import Finished as Finished
+from .executors import Job as Job
 from .executors import execute as execute
 from .experiment import Experiment as Experiment
 from .few_inputs import MOST_PASSES as MOST_PASSES

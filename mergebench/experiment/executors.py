@@ -47,6 +47,10 @@ class Job(Protocol[ResultT_co]):
     def label(self) -> str:
         """What the job is, in a few words for progress and errors."""
 
+    @property
+    def cells(self) -> int:
+        """How many cells it measures."""
+
     def run(self, report: Report) -> ResultT_co:
         """Do the work, handing progress events to `report`."""
 

@@ -11,6 +11,7 @@ from mergebench.contracts import Protection
 from mergebench.device import choose_device
 from mergebench.errors import InputError, unknown_name
 from mergebench.experiment.attack_names import TABLE2, check_attack
+from mergebench.experiment.elsewhere import Executor
 from mergebench.experiment.executors import worker_number
 from mergebench.experiment.settings import Setting
 from mergebench.experiment.workbench import Workbench
@@ -29,6 +30,7 @@ class Experiment:
     `attacks`: `attack@space` names. `protections` without `none`, which every experiment includes.
     `command` is what a caption states. `adapters`: see `Workbench`. `weights`: as of
     `load_backbone`; `device`: as of `choose_device`; `data`: as of `load_suite`.
+    `executor`: where jobs run; None: on this machine.
     """
 
     backbone: str
@@ -46,6 +48,7 @@ class Experiment:
     weights: str | None = None
     device: str = "cpu"
     data: SuiteOptions | None = None
+    executor: Executor | None = None
 
     def workbench(self) -> Workbench:
         """Return the workbench of this experiment; one per process."""

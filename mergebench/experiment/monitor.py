@@ -13,6 +13,7 @@ from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as RichBar
 from rich.table import Column
 
+from mergebench.experiment.elsewhere import JobLost, JobsQueued
 from mergebench.experiment.executors import Report
 from mergebench.progress import StepDone, Validated
 
@@ -157,6 +158,7 @@ class Monitor:
         self._total = TaskID(0)
         self._last_line = 0.0
         self._waiting = ""
+        self._where = ""
 
     @contextmanager
     def stage(self, what: str, cells: int) -> Iterator[None]:
@@ -187,6 +189,12 @@ class Monitor:
             self._done(index, event)
         elif isinstance(event, CellPutOff):
             self._ended(index)
+        elif isinstance(event, JobLost):
+            if index in self._stage.running:
+                self._ended(index)
+            self._print(event.text)
+        elif isinstance(event, JobsQueued):
+            self._queued(event.text)
         elif isinstance(event, Training):
             self._trained(index, event)
         self._update_total()
@@ -198,6 +206,14 @@ class Monitor:
         if line != self._waiting:
             self._waiting = line
             self._print(line)
+
+    def _queued(self, text: str) -> None:
+        """Show where jobs are: beside the bar, or in a line if that has changed."""
+        if self._bars is not None:
+            self._bars.update(self._total, state=text)
+        elif text != self._where and time.monotonic() - self._last_line > _LINE_S:
+            self._where = text
+            self._print(f"{self._stage.count()}: {text}")
 
     def _started(self, index: int, label: str) -> None:
         row = None if self._bars is None else self._add_row(f"  {label}", None)

@@ -37,15 +37,19 @@ def measure_standalone(
     experiment: Experiment, monitor: Monitor, *, processes: int, curves: bool = False
 ) -> Measurements:
     """Return the standalone accuracies (and scale curves), training what is missing."""
-    run_jobs([ZeroShotJob(experiment=experiment)], monitor, "zero-shot", processes=processes)
-    jobs = [
+    zero_shot = ZeroShotJob(experiment=experiment)
+    releases = [
         ReleaseJob(
             experiment=experiment, protection=protection, task=task, seed=seed, with_curve=curves
         )
         for protection, task, seed in experiment.releases()
     ]
     what = "adapters" if experiment.setting.release == "lora" else "updates"
-    run_jobs(jobs, monitor, what, processes=processes)
+    if experiment.executor is None:
+        run_jobs([zero_shot], monitor, "zero-shot", processes=processes)
+        run_jobs(releases, monitor, what, processes=processes)
+    else:  # where a stage waits for its turn
+        run_jobs([zero_shot, *releases], monitor, f"zero-shot and {what}", processes=processes)
     return _recalled_standalone(experiment, curves=curves)
 
 

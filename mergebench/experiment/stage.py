@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from mergebench.experiment.elsewhere import Executor
 from mergebench.experiment.executors import Report, execute
 from mergebench.experiment.jobs import MergeJob, ReleaseJob, ZeroShotJob
 from mergebench.experiment.making import NotMeasuredError
@@ -24,19 +26,20 @@ def run_jobs(jobs: Sequence[Job], monitor: Monitor, what: str, *, processes: int
     """Measure what the jobs measure, shown as the stage `what`; what is stored takes no process.
 
     A job is put off while another run measures the same: the others come first, and when only such
-    are left, this waits for them, or runs them if the other run ends without a result.
+    are left, this waits for them, or runs them if the other run ends without a result. The executor
+    of the jobs' experiment runs them where it has one, in place of `processes` of this machine.
     """
     if not jobs:
         return
-    cells = sum(len(job.attacks) if isinstance(job, MergeJob) else 1 for job in jobs)
-    with monitor.stage(what, cells):
+    run: Executor = jobs[0].experiment.executor or partial(execute, processes=processes)
+    with monitor.stage(what, sum(map(_cells, jobs))):
         show = _EachOnce(monitor)
         ready: list[Job] = [*jobs]
         held: list[_Held] = []
         while ready:
             missing = [job for job in ready if not _recalled(job, show)]
             attempts = [_Attempt(job=job) for job in missing]
-            for done in execute(attempts, processes=processes, on_event=show):
+            for done in run(attempts, on_event=show):
                 if done.result is not None:
                     held.append(done.result)
             ready = _freed(held, monitor)
@@ -62,6 +65,10 @@ class _Attempt:
     def label(self) -> str:
         return self.job.label
 
+    @property
+    def cells(self) -> int:
+        return _cells(self.job)
+
     def run(self, report: Report) -> _Held | None:
         try:
             self.job.run(report)
@@ -69,6 +76,10 @@ class _Attempt:
             report(CellPutOff())
             return _Held(job=self.job, claim=error.name, holder=error.holder)
         return None
+
+
+def _cells(job: Job) -> int:
+    return len(job.attacks) if isinstance(job, MergeJob) else 1
 
 
 class _EachOnce:

@@ -56,6 +56,15 @@ def test_what_a_backbone_needs_is_installed_before_it_runs(backbone, extras):
     assert "table2" in last
 
 
+def test_tables_are_measured_by_jobs_of_slurm_if_asked():
+    asked = ["EXECUTOR=slurm", "SLURM=--slurm-partition gpu --slurm-setup 'module load cuda'"]
+    last = shlex.split(commands("table2", *asked)[-1])
+    place = last.index("--executor")
+    expected = ["slurm", "--slurm-partition", "gpu", "--slurm-setup", "module load cuda"]
+    assert last[place + 1 : place + 6] == expected
+    assert "--executor" not in commands("table2")[-1]
+
+
 def test_own_data_are_handed_on():
     last = shlex.split(commands("table1", "DATA=shapes signs", "NAMES=names.txt")[-1])
     assert [last[place + 1] for place, word in enumerate(last) if word == "--data"] == [

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from mergebench.commands.cluster_options import SLURM_OPTIONS
+from mergebench.commands.runs.executing import chosen_executor
 from mergebench.commands.runs.idle_options import idle_options
 from mergebench.commands.runs.suite_data import suite_options
 from mergebench.contracts import Attack, Protection
@@ -34,6 +36,7 @@ from mergebench.terminal import say
 _NAMED = ("--weights", "--data", "--names", "--out")
 _UNSTATED = (
     *("--jobs", "--store", "--results", "--device", "--data-root", "--cache"),
+    *("--executor", *SLURM_OPTIONS),
     *("--enter", "--who", "--merged", "--target", "--knowledge"),
 )
 
@@ -67,6 +70,7 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
         weights=options.weights,
         device=options.device,
         data=data,
+        executor=chosen_executor(options),
     )
     choose_device(options.device)
     require_inputs(options.backbone, options.weights, setting.suite, data, tasks)
