@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from mergebench.commands.options import common_options
-from mergebench.commands.parser import Later, Verbs
+from mergebench.commands.parser import Later, Verbs, names_word
 from mergebench.contracts import DataUse, Knowledge
 from mergebench.experiment import PRICE, RECOVERY, TABLE2, TABLE4, TABLE5
 from mergebench.measure import RULES
@@ -50,8 +50,10 @@ def add_verbs(verbs: Verbs) -> None:
     priced = verbs.add_parser(
         "price", parents=[common], help="how many inputs of the target's task its theft takes"
     )
-    priced.add_argument("--budgets", default="", help="numbers of inputs of the target's task")
-    priced.add_argument("--targets", default="", help="whose updates, of the tasks; all by default")
+    priced.add_argument("--budgets", type=names_word, help="numbers of inputs of the target's task")
+    priced.add_argument(
+        "--targets", type=names_word, help="whose updates, of the tasks; all by default"
+    )
     priced.set_defaults(run=Later("price", "price"), release="lora", default_attacks=PRICE)
     board = verbs.add_parser(
         "leaderboard", parents=[common], help="protections against the standard set of attacks"

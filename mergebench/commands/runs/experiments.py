@@ -60,7 +60,7 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
         store=options.store,
         command=caption_command(options.words),
         tasks=tasks,
-        targets=names_in(vars(options).get("targets", "")) or None,
+        targets=names_in(vars(options).get("targets")) or None,
         attacks=_attacks(options, setting),
         protections=_protections(options),
         plugins=tuple(options.plugin),
@@ -156,9 +156,9 @@ def _is_attack(name: str) -> bool:
     return any(found.plugin.name == name for found in registry().all(Attack))
 
 
-def names_in(text: str) -> tuple[str, ...]:
-    """Return the names of an option, separated by spaces or commas."""
-    return tuple(text.replace(",", " ").split())
+def names_in(text: str | None) -> tuple[str, ...]:
+    """Return the names of an option, separated by spaces or commas; none if it is not given."""
+    return tuple((text or "").replace(",", " ").split())
 
 
 def caption_command(words: Sequence[str]) -> str:
