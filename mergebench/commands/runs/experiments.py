@@ -47,7 +47,7 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
     for plugin in options.plugin:
         registry().add_file(plugin)
     protocol = get_protocol(options.protocol)
-    setting = _setting(options, protocol)
+    setting = setting_of(options, protocol)
     data = suite_options(
         options, suite=setting.suite, backbone=options.backbone, defects=protocol.defects
     )
@@ -91,7 +91,7 @@ def announced_experiment(options: argparse.Namespace) -> Experiment:
     return experiment
 
 
-def _setting(options: argparse.Namespace, protocol: Protocol) -> Setting:
+def setting_of(options: argparse.Namespace, protocol: Protocol) -> Setting:
     """Return the setting of the backbone under a protocol, with what the user set."""
     find = get_full_setting if options.release == "full" else get_setting
     setting = find(options.backbone)
