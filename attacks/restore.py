@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, get_args
 from attacks.hold import COEFFICIENTS
 from mergebench.contracts import InformedMerger, Suspected
 from mergebench.errors import InputError
-from mergebench.updates import Dense, MergePath, SiteUpdate, Update
+from mergebench.updates import Dense, MergePath, Update, inner
 
 Per = Literal["site", "model"]
 
@@ -37,9 +37,9 @@ class Restore(InformedMerger):
     def path(self, given: Suspected) -> MergePath:
         """Return the path; a site that `τ_p` does not change stays as merged."""
         merged, held = given.merged(given.updates), given.protected
-        inner = {site: _inner(change, held.sites[site]) for site, change in merged.sites.items()}
+        along = {site: inner(change, held.sites[site]) for site, change in merged.sites.items()}
         norms = {site: change.squared_norm() for site, change in held.sites.items()}
-        share = _shares(inner, norms, self.per)
+        share = _shares(along, norms, self.per)
         sites = {
             site: Dense(delta=change.dense() - share[site] * held.sites[site].dense())
             for site, change in merged.sites.items()
@@ -47,14 +47,9 @@ class Restore(InformedMerger):
         return MergePath(direction=Update(sites=sites, label=merged.label), fixed=held)
 
 
-def _inner(first: SiteUpdate, second: SiteUpdate) -> float:
-    """Return the inner product of two changes, in float64."""
-    return float((first.dense().double() * second.dense().double()).sum())
-
-
-def _shares(inner: Mapping[str, float], norms: Mapping[str, float], per: Per) -> dict[str, float]:
+def _shares(along: Mapping[str, float], norms: Mapping[str, float], per: Per) -> dict[str, float]:
     """Return c by site; 0 where there is nothing to restore."""
     if per == "model":
         whole = sum(norms.values())
-        return dict.fromkeys(inner, sum(inner.values()) / whole if whole else 0.0)
-    return {site: inner[site] / norms[site] if norms[site] else 0.0 for site in inner}
+        return dict.fromkeys(along, sum(along.values()) / whole if whole else 0.0)
+    return {site: along[site] / norms[site] if norms[site] else 0.0 for site in along}
