@@ -32,6 +32,7 @@ def add_verbs(verbs: Verbs) -> None:
     ):
         added = verbs.add_parser(f"table{number}", parents=[common], help=text)
         added.set_defaults(run=Later("tables", runs), table=number, **MERGES[merges])
+        added.set_defaults(merges=runs == "merges")
     mergers = verbs.add_parser(
         "mergers", parents=[common], help="every merger that sees no data, ranked"
     )
@@ -41,6 +42,7 @@ def add_verbs(verbs: Verbs) -> None:
         "figure2", parents=[common], help="accuracy against the deployed scale"
     )
     figure.set_defaults(run=Later("tables", "figure2"), release="lora", default_attacks=TABLE2)
+    figure.set_defaults(merges=False)
     recovery = verbs.add_parser(
         "recovery", parents=[common], help="accuracy after an attack against its number of inputs"
     )

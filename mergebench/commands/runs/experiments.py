@@ -83,7 +83,7 @@ def announced_experiment(options: argparse.Namespace) -> Experiment:
     What was made of the user's own data is said at once, and which options change nothing.
     """
     experiment = checked_experiment(options)
-    for line in idle_options(experiment, options.settings):
+    for line in idle_options(experiment, options):
         say(line)
     if experiment.setting.suite == OWN:
         for note in experiment.workbench().suite.notes:
