@@ -68,10 +68,11 @@ OPTIONS = --backbone $(BACKBONE) $(if $(filter-out paper,$(PROTOCOL)),--protocol
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
 .PHONY: help install doctor detect table1 table2 table3 table4 table5 tables leaderboard mergers price recovery replay figure2 \
-        regress verify report test test-slow bench gpu-check lint data data-check data-fetch pretrain clean
+        regress verify report test test-slow bench gpu-check lint data data-check data-fetch pretrain \
+        clean clean-store
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  variables: BACKBONE=$(BACKBONE) PROTOCOL=$(PROTOCOL) SEED=$(SEED) SEEDS=$(SEEDS) JOBS=$(JOBS)"
 	@echo "    DEVICE=$(DEVICE) STORE=$(STORE) RULE=$(RULE) TABLE=2|4|5 TASKS=... ATTACKS=... PROTECTIONS=..."
 	@echo "    SET=trap2.strength=0.1 TRAIN_PRECISION=bf16 WEIGHTS=... DATA_ROOT=... PARTIAL=1 DROP_LEAKS=1"
@@ -186,5 +187,8 @@ data-fetch: $(INSTALLED)  ## download the data sets of SUITE that are missing (T
 pretrain: $(INSTALLED)  ## pretrain the embedded backbone BACKBONE from what `make data` built
 	$(MERGEBENCH) pretrain --backbone $(BACKBONE)
 
-clean:  ## remove the virtual environment, caches and what was measured (not results/)
-	rm -rf $(VENV) $(STORE)/cells $(STORE)/releases $(STORE)/claims $(STORE)/slurm .mypy_cache .pytest_cache .ruff_cache *.egg-info
+clean:  ## remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache *.egg-info
+
+clean-store:  ## remove what was trained and measured into STORE (not results/)
+	rm -rf $(STORE)/cells $(STORE)/releases $(STORE)/claims $(STORE)/slurm

@@ -10,7 +10,7 @@ from mergebench.errors import InputError
 from mergebench.measure import deployed
 from mergebench.seeding import derived_seed
 from mergebench.suites import Task
-from mergebench.train import FullRecipe, Recipe, TrainingRecipe, make_tower, train_in_turn
+from mergebench.train import Recipe, TrainingRecipe, make_tower, train_in_turn
 from mergebench.updates import Dense, SiteUpdate, Update
 
 CLIP_RECIPE = Recipe(
@@ -21,16 +21,7 @@ CLIP_RECIPE = Recipe(
     logit_scale=100.0,
     probe_scales=(),
 )
-CLIP_FULL_RECIPE = FullRecipe(
-    learning_rate=1e-5,
-    batch_size=32,
-    steps=1000,
-    warmup_steps=0,
-    logit_scale=100.0,
-    probe_scales=(),
-)
-"""What `mergebench` uses on CLIP, for an adapter and for every weight; the Trap² paper does not
-state its own."""
+"""What `mergebench` uses on CLIP, for an adapter; the Trap² paper does not state its own."""
 
 FROM_BASE = "none"
 

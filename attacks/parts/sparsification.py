@@ -92,19 +92,14 @@ def remembered_thresholds(rows: Tensor, top_k: float, site: Site, *, of: str) ->
     return torch.stack([one.of(row, top_k) for one, row in zip(known, rows, strict=True)])
 
 
-def trim(rows: Tensor, thresholds: Tensor, *, inclusive: bool = True) -> Tensor:
-    """Keep the entries of each row that reach its threshold; the others become 0.
-
-    `rows`: `(T, d)`; `thresholds`: `(T,)`. Entries that equal the threshold are kept if
-    `inclusive`, so that a row with distinct magnitudes keeps `k + 1` of them; else `k`, or fewer
-    where magnitudes tie. Source: Yadav et al., 2023, section 3, step 1; counting as in the
-    reference code.
-    """
-    return trimming(thresholds, inclusive=inclusive)(rows)
-
-
 def trimming(thresholds: Tensor, *, inclusive: bool = True) -> Callable[[Tensor], Tensor]:
-    """Return `trim` with these thresholds, for use on one part of the columns after the other."""
+    """Return what keeps the entries of each row that reach its threshold; the others become 0.
+
+    `thresholds`: `(T,)`. It takes rows `(T, d)`, also one part of the columns after the other.
+    Entries that equal the threshold are kept if `inclusive`, so that a row with distinct magnitudes
+    keeps `k + 1` of them; else `k`, or fewer where magnitudes tie. Source: Yadav et al., 2023,
+    section 3, step 1; counting as in the reference code.
+    """
     # Hard shrinking keeps what exceeds a limit: here the next number below the threshold.
     below = torch.nextafter(thresholds, torch.zeros_like(thresholds))
     limits = below if inclusive else thresholds

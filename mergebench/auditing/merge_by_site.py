@@ -6,13 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from mergebench.auditing.shelf import IN_MEMORY, Shelf
 from mergebench.contracts import Attack, InformedMerger, Room, Space
 from mergebench.merging import InformedProblem, MergeProblem, Problem
-from mergebench.updates import Dense, LowRank, SiteUpdate, Update
+from mergebench.updates import Dense, LowRank, SiteUpdate, Update, inner
 
 
 class MergeBySite:
@@ -88,14 +85,6 @@ class _Along:
         if self._squared == 0:
             return 0.0
         return (self._held + alpha * self._moved) / self._squared
-
-
-def inner(first: SiteUpdate, second: SiteUpdate) -> float:
-    """Return the inner product of two changes of one site, of factors by their Gram matrices."""
-    if isinstance(first, LowRank) and isinstance(second, LowRank):
-        ups: Tensor = first.up.double().T @ second.up.double()
-        return float((ups * (first.down.double() @ second.down.double().T)).sum())
-    return float(torch.sum(first.dense() * second.dense(), dtype=torch.float64))
 
 
 def _problem(updates: Sequence[Update], attack: Attack, space: Space, seed: int) -> Problem[Any]:

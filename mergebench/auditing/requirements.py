@@ -72,9 +72,9 @@ def parse_requirement(text: str) -> Requirement:
         )
     bound = float(number)
     plain = name.partition(".")[0].removesuffix("_informed")
-    if plain in ("denied", "denied_overall") and not 0 <= bound <= 1:
+    if plain in ("denied", "denied_overall") and bound > 1:
         raise InputError(
-            f"--require {text!r}: {name} is a share of at most 1; give a number from 0 to 1"
+            f"--require {text!r}: {name} is a share of at most 1; give a number up to 1"
         )
     return Requirement(text=text.strip(), name=name, comparison=comparison, bound=bound)
 

@@ -6,7 +6,14 @@ from pathlib import Path
 
 from mergebench.commands import numbers
 from mergebench.commands.options import add_data_options, add_own_data_options
-from mergebench.commands.parser import Later, Parser, Verbs, add_plugin_option, path_word
+from mergebench.commands.parser import (
+    Later,
+    Parser,
+    Verbs,
+    add_plugin_option,
+    names_word,
+    path_word,
+)
 from mergebench.device import AUTO, CHOICES
 from mergebench.suites import SPLIT_NAMES
 from mergebench.updates import LAYOUTS
@@ -106,7 +113,7 @@ def _add_evaluate(verbs: Verbs) -> None:
         "--weights", type=path_word, metavar="FILE", help="local weights of the backbone"
     )
     evaluating.add_argument("--device", default=AUTO, help=CHOICES)
-    evaluating.add_argument("--tasks", default="", help="task names, by spaces or commas")
+    evaluating.add_argument("--tasks", type=names_word, help="task names, by spaces or commas")
     evaluating.add_argument("--split", choices=SPLIT_NAMES, default="test")
     evaluating.add_argument("--json", action="store_true", help="print JSON instead of a table")
     add_data_options(evaluating)

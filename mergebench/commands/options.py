@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mergebench.commands import numbers
 from mergebench.commands.cluster_options import add_executor_options
-from mergebench.commands.parser import Parser, add_plugin_option, path_word
+from mergebench.commands.parser import Parser, add_plugin_option, names_word, path_word
 from mergebench.device import AUTO, CHOICES
 from mergebench.measure import PROTOCOLS
 
@@ -25,10 +25,13 @@ def common_options() -> Parser:
     )
     common.add_argument("--device", default=AUTO, help=CHOICES)
     common.add_argument("--protocol", default="paper", help=" | ".join(PROTOCOLS))
-    common.add_argument("--tasks", default="", help="task names, separated by spaces or commas")
-    common.add_argument("--attacks", default="", help="attack[@space] names, likewise")
+    common.add_argument("--tasks", type=names_word, help="names, separated by spaces or commas")
+    common.add_argument("--attacks", type=names_word, help="attack[@space] names, likewise")
     common.add_argument(
-        "--protections", default=DEFAULT_PROTECTIONS, help="protection names, likewise"
+        "--protections",
+        type=names_word,
+        default=DEFAULT_PROTECTIONS,
+        help="protection names, likewise",
     )
     common.add_argument(
         "--set",

@@ -57,6 +57,13 @@ def path_word(text: str) -> str:
     return text
 
 
+def names_word(text: str) -> str:
+    """Return the word as it is, if it names anything: names stand between spaces or commas."""
+    if not text.replace(",", " ").split():
+        raise argparse.ArgumentTypeError(f"{text!r} names nothing: give a name, or leave it out")
+    return text
+
+
 Verbs: TypeAlias = "argparse._SubParsersAction[Parser]"
 """Where a module adds its verbs."""
 

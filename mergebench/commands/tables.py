@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from mergebench.commands.options import common_options
-from mergebench.commands.parser import Later, Verbs
+from mergebench.commands.parser import Later, Verbs, names_word
 from mergebench.contracts import DataUse, Knowledge
 from mergebench.experiment import PRICE, RECOVERY, TABLE2, TABLE4, TABLE5
 from mergebench.measure import RULES
@@ -32,6 +32,7 @@ def add_verbs(verbs: Verbs) -> None:
     ):
         added = verbs.add_parser(f"table{number}", parents=[common], help=text)
         added.set_defaults(run=Later("tables", runs), table=number, **MERGES[merges])
+        added.set_defaults(merges=runs == "merges")
     mergers = verbs.add_parser(
         "mergers", parents=[common], help="every merger that sees no data, ranked"
     )
@@ -41,6 +42,7 @@ def add_verbs(verbs: Verbs) -> None:
         "figure2", parents=[common], help="accuracy against the deployed scale"
     )
     figure.set_defaults(run=Later("tables", "figure2"), release="lora", default_attacks=TABLE2)
+    figure.set_defaults(merges=False)
     recovery = verbs.add_parser(
         "recovery", parents=[common], help="accuracy after an attack against its number of inputs"
     )
@@ -50,8 +52,10 @@ def add_verbs(verbs: Verbs) -> None:
     priced = verbs.add_parser(
         "price", parents=[common], help="how many inputs of the target's task its theft takes"
     )
-    priced.add_argument("--budgets", default="", help="numbers of inputs of the target's task")
-    priced.add_argument("--targets", default="", help="whose updates, of the tasks; all by default")
+    priced.add_argument("--budgets", type=names_word, help="numbers of inputs of the target's task")
+    priced.add_argument(
+        "--targets", type=names_word, help="whose updates, of the tasks; all by default"
+    )
     priced.set_defaults(run=Later("price", "price"), release="lora", default_attacks=PRICE)
     board = verbs.add_parser(
         "leaderboard", parents=[common], help="protections against the standard set of attacks"

@@ -5,7 +5,7 @@ from .attack_names import TABLE4 as TABLE4
 from .attack_names import TABLE5 as TABLE5
 from .attack_names import check_attack as check_attack
 from .attack_names import every_merger as every_merger
-from .cost_estimate import Estimate as Estimate
+from .cost_estimate import Duration as Duration
 from .cost_estimate import Rates as Rates
 from .cost_estimate import SplitSizes as SplitSizes
 from .cost_estimate import measure_rates as measure_rates

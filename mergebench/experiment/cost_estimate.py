@@ -62,14 +62,14 @@ class Rates:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
+class Duration:
     """Seconds on one process; training ends between `least` and `most`, by its patience."""
 
     least: float
     most: float
 
-    def __add__(self, other: Estimate) -> Estimate:
-        return Estimate(least=self.least + other.least, most=self.most + other.most)
+    def __add__(self, other: Duration) -> Duration:
+        return Duration(least=self.least + other.least, most=self.most + other.most)
 
 
 def measure_rates(bench: Workbench, known: float | None = None) -> Rates:
@@ -102,7 +102,7 @@ def sizes_of(suite: str) -> SplitSizes:
     return _sizes(load_suite(suite))
 
 
-def table1_estimate(experiment: Experiment, suite: Suite, rates: Rates) -> Estimate:
+def table1_estimate(experiment: Experiment, suite: Suite, rates: Rates) -> Duration:
     """Return what training and testing every update of an experiment takes."""
     updates = [(protection, task) for protection, task, _ in experiment.releases()]
     return training_estimate(experiment.setting, updates, _sizes(suite), rates)
@@ -110,13 +110,13 @@ def table1_estimate(experiment: Experiment, suite: Suite, rates: Rates) -> Estim
 
 def training_estimate(
     setting: Setting, updates: Sequence[tuple[str, str]], sizes: SplitSizes, rates: Rates
-) -> Estimate:
+) -> Duration:
     """Return what training and testing updates takes, and testing the backbone itself.
 
     `updates`: protection and task of each.
     """
     tested = sum(size["test"] for size in sizes.values())
-    total = Estimate(least=tested / rates.evaluated, most=tested / rates.evaluated)
+    total = Duration(least=tested / rates.evaluated, most=tested / rates.evaluated)
     for protection, task in updates:
         total += _update_estimate(setting, protection, sizes[task], rates)
     return total
@@ -124,7 +124,7 @@ def training_estimate(
 
 def _update_estimate(
     setting: Setting, protection: str, sizes: Mapping[str, int], rates: Rates
-) -> Estimate:
+) -> Duration:
     recipe: TrainingRecipe = setting.options(protection)["recipe"]
     factor = 1.0 if protection == UNPROTECTED else rates.trapped_factor
     step = rates.step_seconds * recipe.batch_size / setting.recipe.batch_size
@@ -135,10 +135,10 @@ def _update_estimate(
         steps * step * factor + steps / recipe.evaluate_every * forward * sizes["val"] + fixed
         for steps in _steps(recipe)
     )
-    return Estimate(least=least, most=most)
+    return Duration(least=least, most=most)
 
 
-def table2_estimate(experiment: Experiment, suite: Suite, rates: Rates) -> Estimate:
+def table2_estimate(experiment: Experiment, suite: Suite, rates: Rates) -> Duration:
     """Return what the merges take beside table 1, without the linear algebra of merging."""
     return merging_estimate(
         experiment.setting, experiment.protocol.name, experiment.merge_count, _sizes(suite), rates
@@ -147,7 +147,7 @@ def table2_estimate(experiment: Experiment, suite: Suite, rates: Rates) -> Estim
 
 def merging_estimate(
     setting: Setting, protocol: str, merges: int, sizes: SplitSizes, rates: Rates
-) -> Estimate:
+) -> Duration:
     """Return what the evaluations of so many merges take under a protocol."""
     limit = setting.search_per_task
     searched = [
@@ -155,7 +155,7 @@ def merging_estimate(
     ]
     tested = sum(size["test"] for size in sizes.values())
     seconds = merges * (POINTS[protocol] * sum(searched) + tested) / rates.evaluated
-    return Estimate(least=seconds, most=seconds)
+    return Duration(least=seconds, most=seconds)
 
 
 def _sizes(suite: Suite) -> SplitSizes:

@@ -10,7 +10,7 @@ from mergebench.backbones import Precision
 from mergebench.contracts import Merger
 from mergebench.experiment import (
     TABLE2,
-    Estimate,
+    Duration,
     Rates,
     get_setting,
     merging_estimate,
@@ -80,7 +80,7 @@ def _algebra(
                 for column in TABLE2
             )
             where = "one thread of the CPU" if device == "cpu" else "the GPU"
-            hours = Estimate(least=sets * seconds, most=sets * seconds)
+            hours = Duration(least=sets * seconds, most=sets * seconds)
             yield _prediction(backbone, 2, f"merging on {where}, protocol {protocol.name}", hours)
 
 
@@ -93,7 +93,7 @@ def structural_points(protocol: Protocol, column: str) -> int:
     return sum(map(len, grids)) if protocol.strategy == "coordinate" else prod(map(len, grids))
 
 
-def _prediction(backbone: str, table: int, work: str, seconds: Estimate) -> Prediction:
+def _prediction(backbone: str, table: int, work: str, seconds: Duration) -> Prediction:
     least, most = seconds.least / 3600, seconds.most / 3600
     return Prediction(backbone=backbone, table=table, work=work, least=least, most=most)
 

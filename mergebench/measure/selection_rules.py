@@ -64,14 +64,18 @@ RULES: Mapping[str, SelectionRule] = {
     for rule in (
         SelectionRule(name=PROTOCOL_RULE, scope="all", normalised=True),
         SelectionRule(name="all_tasks", scope="all"),
-        SelectionRule(name="other_seven", scope="others"),
+        SelectionRule(name="others", scope="others"),
         SelectionRule(name="target", scope="target"),
     )
 }
 
+_FORMER = {"other_seven": "others"}
+"""Names that commands of older captions state, of eight tasks."""
+
 
 def get_rule(name: str) -> SelectionRule:
     """Return the rule called `name`; `InputError` with the nearest names otherwise."""
+    name = _FORMER.get(name, name)
     if name not in RULES:
         raise InputError(unknown_name("selection rule", name, list(RULES)))
     return RULES[name]

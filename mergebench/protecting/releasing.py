@@ -6,7 +6,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from mergebench.experiment import Experiment
+from rich.console import Console
+
+from mergebench.experiment import Experiment, Monitor, measure_on_test
 from mergebench.measure import UNPROTECTED, Measurements
 from mergebench.progress import Silent
 from mergebench.protecting.loading_code import naming_of
@@ -84,7 +86,7 @@ def _facts(
         licence=request.licence,
         loading=naming.code,
         rank=recipe.rank,
-        measurements=_without_protected(measured) if plain else measured,
+        measurements=_of_the_plain_one(experiment) if plain else measured,
         method="" if plain else f"Trap² ({protection.paper})",
         strength=None if plain else float(options["strength"]),
         sweep=None if plain else sweep,
@@ -97,18 +99,10 @@ def _facts(
     )
 
 
-def _without_protected(measured: Measurements) -> Measurements:
-    about = tuple(f"{what} of {name}:" for what in ("Adapters", "Options") for name in _PROTECTED)
-    notes = tuple(note for note in measured.context.notes if not note.startswith(about))
-    return replace(
-        measured,
-        context=replace(measured.context, notes=notes),
-        standalone=tuple(one for one in measured.standalone if one.release not in _PROTECTED),
-        curves=tuple(one for one in measured.curves if one.release not in _PROTECTED),
-    )
-
-
-_PROTECTED = tuple(release for release in FOLDERS if release != UNPROTECTED)
+def _of_the_plain_one(experiment: Experiment) -> Measurements:
+    """Return the measurements as if there were no protection, from what was measured already."""
+    alone, silent = replace(experiment, protections=()), Monitor(Console(quiet=True))
+    return measure_on_test(alone, (UNPROTECTED,), silent, processes=1)
 
 
 def _write(request: Request, experiment: Experiment, facts: CardFacts, folder: Path) -> None:

@@ -1,3 +1,4 @@
+from .counter_entries import Difference as Difference
 from .counter_entries import counter_differences as counter_differences
 from .counter_entries import counter_file as counter_file
 from .entries import VerifiedEntry as VerifiedEntry

@@ -19,7 +19,7 @@ from mergebench.experiment import (
 )
 from mergebench.measure import Choices
 from mergebench.report import Claim, ClaimedCase, ClaimedMerge, Entry, Number, entry_of
-from mergebench.verification.counter_entries import counter_differences
+from mergebench.verification.counter_entries import Difference, counter_differences
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,9 @@ def verified_entry(
     if wrong:
         return VerifiedEntry(name=entry.name, differences=wrong, beyond=wrong)
     if entry.counter is not None:
-        return _verified_counter(entry, file, experiment, monitor, processes)
+        return _verified_counter(
+            entry, file, experiment, monitor, processes=processes, tolerance=tolerance
+        )
     found = _measured(entry, experiment, monitor, processes)
     parts, counts = tuple(_parts(entry, found)), dict(_counts(entry, found))
     rest = tuple(_rest(entry, found))
@@ -71,11 +73,20 @@ def verified_entry(
 
 
 def _verified_counter(
-    entry: Entry, file: Path, experiment: Experiment, monitor: Monitor, processes: int
+    entry: Entry,
+    file: Path,
+    experiment: Experiment,
+    monitor: Monitor,
+    *,
+    processes: int,
+    tolerance: int,
 ) -> VerifiedEntry:
-    """Measure a counter-evaluation, and whether validation prefers it to the standard set."""
+    """Measure a counter-evaluation, and whether validation prefers it to the standard set.
+
+    That it does has to be found with any tolerance: without it there is no counter-evaluation.
+    """
     found, differences = counter_differences(entry, file, experiment)
-    if found is not None and not differences:
+    if found is not None and all(one.within(tolerance) for one in differences):
         kinds = get_args(DataUse)
         chosen = levels(entry.release, data=kinds[: kinds.index(found.level.data) + 1])
         measured, _ = measure_standard_set(
@@ -86,8 +97,13 @@ def _verified_counter(
         usable = measured.run_on(entry.protection, allowed)
         ours = choices.best(entry.protection, usable, str(one.target), one.seed, others=[one])
         if ours is not one:
-            differences.append(f"{ours.name} reaches as much on validation inputs")
-    return VerifiedEntry(name=entry.name, differences=tuple(differences), beyond=tuple(differences))
+            text = f"{ours.name} reaches as much on validation inputs"
+            differences.append(Difference(text=text))
+    return VerifiedEntry(
+        name=entry.name,
+        differences=tuple(one.text for one in differences),
+        beyond=tuple(one.text for one in differences if not one.within(tolerance)),
+    )
 
 
 def _measured(entry: Entry, experiment: Experiment, monitor: Monitor, processes: int) -> Entry:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mergebench.contracts import Attack
 from mergebench.errors import InputError
+from mergebench.experiment import Setting
 from mergebench.measure import COUNTER, FROM_BASE, UNPROTECTED, ZERO_SHOT
 from mergebench.registry import registry
 from mergebench.report import protection_key, release_key, stated_csv_text, stated_facts
@@ -71,11 +72,15 @@ class StatedTable:
     cells: tuple[StatedCell, ...] = field(repr=False)
 
 
-def read_tables(folder: Path) -> list[StatedTable]:
+def read_tables(
+    folder: Path, setting_of: Callable[[str], Setting | None] = lambda _: None
+) -> list[StatedTable]:
     """Return the tables of a folder that hold counts by cell, told by their columns.
 
-    The counts of tables 1 and 3 are in `<table>_tasks.csv`, those of tables 2, 4 and 5 and of the
-    leaderboard in `<table>_targets.csv`, and their captions in the Markdown files. Raises
+    `setting_of` returns the setting of a caption's command, whose attacks say which merges are for
+    one target; where it returns None, their own options do. The counts of tables 1 and 3 are in
+    `<table>_tasks.csv`, those of tables 2, 4 and 5 and of the leaderboard in
+    `<table>_targets.csv`, and their captions in the Markdown files. Raises
     `InputError` naming what is missing or contradicts itself.
     """
     if not folder.is_dir():
@@ -87,7 +92,8 @@ def read_tables(folder: Path) -> list[StatedTable]:
         for suffix, (columns, cells) in _KINDS.items():
             if file.stem.endswith(suffix) and columns <= set(frame.columns):
                 facts = _facts(file.with_name(f"{file.stem.removesuffix(suffix)}.md"))
-                found = tuple(_checked(cells, frame, file))
+                setting = setting_of(facts["Command"])
+                found = tuple(_checked(cells, frame, setting, file))
                 tables.append(StatedTable(file=file, facts=facts, cells=found))
     if not any(table.cells for table in tables):
         raise InputError(f"{folder} has no table of counts: *_tasks.csv or *_targets.csv")
@@ -105,15 +111,15 @@ def _facts(file: Path) -> dict[str, str]:
 
 
 def _checked(
-    cells: Callable[[pd.DataFrame], Iterator[StatedCell]], frame: pd.DataFrame, file: Path
+    cells: _Cells, frame: pd.DataFrame, setting: Setting | None, file: Path
 ) -> Iterator[StatedCell]:
     try:
-        yield from cells(frame)
+        yield from cells(frame, setting)
     except ValueError as error:
         raise InputError(f"{file}: {error}") from error
 
 
-def _standalone(frame: pd.DataFrame) -> Iterator[StatedCell]:
+def _standalone(frame: pd.DataFrame, _: Setting | None) -> Iterator[StatedCell]:
     """Yield one cell per update, and one per seed of the backbone itself."""
     is_zero_shot = frame["row"] == ZERO_SHOT
     for seed, rows in frame[is_zero_shot].groupby("seed", sort=False):
@@ -130,12 +136,12 @@ def _standalone(frame: pd.DataFrame) -> Iterator[StatedCell]:
         )
 
 
-def _merges(frame: pd.DataFrame) -> Iterator[StatedCell]:
+def _merges(frame: pd.DataFrame, setting: Setting | None) -> Iterator[StatedCell]:
     """Yield one cell per merge; that of unprotected updates has a row for each target.
 
     Where the attack is targeted, each of these rows is a merge of its own.
     """
-    targeted = {one.plugin.name for one in registry().all(Attack) if one.plugin().targeted}
+    targeted = {name for name in frame["attack"].unique() if _is_targeted(name, setting)}
     tasks = tuple(
         column.removesuffix(_COUNT) for column in frame.columns if column.endswith(_COUNT)
     )
@@ -143,10 +149,7 @@ def _merges(frame: pd.DataFrame) -> Iterator[StatedCell]:
     for line, row in enumerate(_records(frame), start=2):
         if row["attack"].partition(":")[0] == COUNTER:
             continue  # its entry is verified, from the merged update alone
-        shared = (
-            row["protection"] == protection_key(UNPROTECTED)
-            and row["attack"].partition(":")[0] not in targeted
-        )
+        shared = row["protection"] == protection_key(UNPROTECTED) and row["attack"] not in targeted
         target = "" if shared else row["target"]
         if row["target"] not in tasks:
             raise ValueError(f"line {line}: the target {row['target']} has no column of counts")
@@ -164,6 +167,16 @@ def _merges(frame: pd.DataFrame) -> Iterator[StatedCell]:
             correct=_counts(rows, tasks),
             sizes={row["target"]: int(row["total"]) for row in rows},
         )
+
+
+def _is_targeted(attack: str, setting: Setting | None) -> bool:
+    """Whether unprotected updates are merged anew for every target."""
+    name = attack.partition(":")[0]
+    if name == COUNTER:
+        return False
+    if setting is not None:
+        return setting.attack(attack).targeted
+    return any(one.plugin.name == name and one.plugin().targeted for one in registry().all(Attack))
 
 
 def _counts(rows: list[dict[str, str]], tasks: tuple[str, ...]) -> dict[str, int]:
@@ -186,7 +199,7 @@ def _records(frame: pd.DataFrame) -> list[dict[str, str]]:
     ]
 
 
-_Cells = Callable[[pd.DataFrame], Iterator[StatedCell]]
+_Cells = Callable[[pd.DataFrame, Setting | None], Iterator[StatedCell]]
 _KINDS: Mapping[str, tuple[frozenset[str], _Cells]] = {
     "_tasks": (frozenset({"row", "task", "seed", "correct", "total"}), _standalone),
     "_targets": (

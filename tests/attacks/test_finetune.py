@@ -10,13 +10,13 @@ from few_updates import merge_data, random_update
 from torch import Tensor
 from training import TINY, assert_unchanged, synthetic_task, tiny_backbone, weights_of
 
-from attacks.finetune import CLIP_FULL_RECIPE, SupervisedFinetuning
+from attacks.finetune import SupervisedFinetuning
 from mergebench.backbones import Backbone
 from mergebench.contracts import MergeData
 from mergebench.errors import InputError
 from mergebench.measure.evaluate import Evaluator, deployed
 from mergebench.suites import Split, Task
-from mergebench.train import LoraTower, round_robin, train_in_turn
+from mergebench.train import FullRecipe, LoraTower, round_robin, train_in_turn
 from mergebench.updates.update import Update
 
 RECIPE = replace(TINY, learning_rate=1e-2, warmup_steps=0, logit_scale=10.0, precision="fp32")
@@ -176,8 +176,17 @@ def test_the_start_and_the_adapter_add_up(backbone):
 
 
 def test_every_weight_can_be_trained_in_place_of_an_adapter(backbone):
-    recipe = replace(CLIP_FULL_RECIPE, learning_rate=1e-3, steps=3, evaluate_every=3, batch_size=8)
-    attack = FEW.with_options(recipe=replace(recipe, precision="fp32"))
+    recipe = FullRecipe(
+        learning_rate=1e-3,
+        batch_size=8,
+        steps=3,
+        evaluate_every=3,
+        warmup_steps=0,
+        logit_scale=100.0,
+        probe_scales=(),
+        precision="fp32",
+    )
+    attack = FEW.with_options(recipe=recipe)
     given = given_to(attack, backbone)
     before = weights_of(backbone)
     merged = attack.merge(given)

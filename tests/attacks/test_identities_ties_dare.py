@@ -9,7 +9,8 @@ import torch
 from small_updates import BOTH_PRECISIONS, TOLERANCE, mean, tasks, total
 from synthetic import SITE, attack, dense, distance, merge, problem
 
-from attacks.parts.sparsification import TOP_K_GRID, drop_and_rescale, trim, trim_thresholds
+from attacks.parts import sparsification
+from attacks.parts.sparsification import TOP_K_GRID, drop_and_rescale, trim_thresholds
 from mergebench.contracts import Site
 from mergebench.updates.update import Dense
 
@@ -25,7 +26,7 @@ def test_ties_of_equal_signs_without_trimming_is_the_mean(dtype: torch.dtype) ->
 def test_ties_of_copies_is_the_trimmed_update(dtype: torch.dtype, top_k: float) -> None:
     update = dense((9, 11), 1, dtype=dtype)[0]
     row = update.delta.reshape(1, -1)
-    trimmed = trim(row, trim_thresholds(row, [top_k])[0]).reshape(9, 11)
+    trimmed = sparsification.trimming(trim_thresholds(row, [top_k])[0])(row).reshape(9, 11)
     assert distance(merge([update] * 4, "ties", top_k=top_k), trimmed) < TOLERANCE[dtype]
 
 
@@ -34,13 +35,13 @@ def test_trimming_keeps_one_more_than_the_rounded_count(dtype: torch.dtype, top_
     row = dense((1, 997), 1, dtype=dtype)[0].delta
     threshold = trim_thresholds(row, [top_k])[0]
     count = int(997 * (top_k / 100))
-    assert int(trim(row, threshold).count_nonzero()) == count + 1
-    assert int(trim(row, threshold, inclusive=False).count_nonzero()) == count
+    assert int(sparsification.trimming(threshold)(row).count_nonzero()) == count + 1
+    assert int(sparsification.trimming(threshold, inclusive=False)(row).count_nonzero()) == count
 
 
 def test_trimming_always_keeps_the_largest_entry(dtype: torch.dtype) -> None:
     row = torch.tensor([[0.5, -2.0, 1.0]], dtype=dtype)
-    kept = trim(row, trim_thresholds(row, [10.0])[0])
+    kept = sparsification.trimming(trim_thresholds(row, [10.0])[0])(row)
     assert kept.tolist() == [[0.0, -2.0, 0.0]]
 
 

@@ -9,7 +9,7 @@ from small_tower import SITES, full_updates, low_rank_updates, small_backbone
 from torch import nn
 
 from mergebench.auditing.deployment import Alone, Deployment
-from mergebench.auditing.merge_by_site import MergeBySite, inner
+from mergebench.auditing.merge_by_site import MergeBySite
 from mergebench.auditing.search import BLIND, INFORMED, YARDSTICKS, configured
 from mergebench.auditing.shelf import Shelf
 from mergebench.measure import deployed
@@ -107,13 +107,6 @@ def test_shares_of_orthogonal_updates_are_the_coefficient():
     assert held.carried(0.3) == pytest.approx([1, 0.3])
     left_out = MergeBySite((first, second), *configured("leave_out:ta@full"))
     assert left_out.carried(0.3) == pytest.approx([0, 0.3])
-
-
-def test_inner_products_of_factors_are_those_of_their_products():
-    first, second = (low_rank(seed).sites["first"] for seed in (0, 1))
-    expected = float((first.dense() * second.dense()).sum())
-    assert inner(first, second) == pytest.approx(expected, rel=1e-5)
-    assert inner(Dense(delta=first.dense()), second) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_shelf_hands_out_what_lies_beyond_its_room():

@@ -7,9 +7,8 @@ import torch
 from audited import SHAPES, low_rank
 from small_tower import full_updates
 
-from mergebench.auditing.merge_by_site import inner
 from mergebench.auditing.synthetic import synthetic_peer
-from mergebench.updates import Dense, LowRank, Update
+from mergebench.updates import Dense, LowRank, Update, inner
 
 
 @pytest.mark.parametrize("rank", [2, 35], ids=["low", "above what the smaller site has"])

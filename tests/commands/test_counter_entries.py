@@ -108,6 +108,29 @@ def test_what_is_not_as_it_says_is_named_and_left_out(
     assert "Entry theirs: not confirmed" in shown(capsys)
 
 
+def test_another_processor_is_tolerated(first, results, little_store, capsys):
+    """Its training makes another update, and counts differ by some inputs."""
+    entry = results / "leaderboard" / "theirs.json"
+    as_stated = run("verify", first, "--store", little_store)
+    right = json.loads(entry.read_text())["counter"]["correct"]
+    edited(entry, correct={**right, "mnist": right["mnist"] + 2})
+    stated = json.loads(entry.read_text())
+    entry.write_text(
+        json.dumps({**stated, "adapters": dict.fromkeys(stated["adapters"], "0" * 64)})
+    )
+    statuses = {}
+    for tolerance in (0, 1, 2):
+        capsys.readouterr()
+        words = ["--store", little_store, "--tolerance", tolerance]
+        statuses[tolerance] = run("verify", entry, *words)
+        said = shown(capsys)
+        assert "it was made against another mnist-trap2-0" in said
+        assert f"{right['mnist'] + 2} test inputs of mnist there, {right['mnist']} here" in said
+    assert statuses == {0: 1, 1: 1, 2: as_stated}
+    # Validation is asked only where nothing else speaks against it.
+    assert as_stated == ("reaches as much on validation inputs" in said)
+
+
 def test_another_file_is_not_measured(first, results, little_store, capsys):
     entry = results / "leaderboard" / "theirs.json"
     file = entry.with_suffix(".safetensors")

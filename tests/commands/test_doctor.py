@@ -16,7 +16,7 @@ from mergebench.experiment import cost_estimate
 from mergebench.experiment import experiment as experiment_module
 from mergebench.experiment.cost_estimate import (
     POINTS,
-    Estimate,
+    Duration,
     Rates,
     table1_estimate,
     table2_estimate,
@@ -138,7 +138,7 @@ def test_table_1_is_steps_and_evaluations(suite):
 
     assert found.most == pytest.approx(seconds(1000))
     assert found.least == pytest.approx(seconds(300))
-    assert found + Estimate(least=1, most=2) == Estimate(least=found.least + 1, most=found.most + 2)
+    assert found + Duration(least=1, most=2) == Duration(least=found.least + 1, most=found.most + 2)
 
 
 def test_every_protocol_has_a_number_of_points():

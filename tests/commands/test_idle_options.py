@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mergebench.commands.runs.file_names import stem
 from mergebench.commands.runs.idle_options import idle_options
 from mergebench.experiment import Experiment, get_setting
 from mergebench.measure import get_protocol
@@ -22,29 +24,65 @@ EXPERIMENT = Experiment(
 )
 
 
+def given(experiment: Experiment, **options: object) -> Namespace:
+    usual = {"settings": [], "attacks": None, "protocol": experiment.protocol.name}
+    return Namespace(**{**usual, **options})
+
+
+def idle(experiment: Experiment, settings: list[str]) -> list[str]:
+    return [*idle_options(experiment, given(experiment, settings=settings))]
+
+
 @pytest.mark.parametrize(
     "setting", ["trap2.strength=0.1", "hold.nominal=1", "ties.top_k=20", "finetune.tasks=all"]
 )
 def test_what_is_used_is_not_named(setting: str) -> None:
-    assert [*idle_options(EXPERIMENT, [setting])] == []
+    assert idle(EXPERIMENT, [setting]) == []
 
 
 @pytest.mark.parametrize("setting", ["tsv.rank_mode=reference", "trap2_capped.strength=0.1"])
 def test_a_plugin_that_is_not_used(setting: str) -> None:
-    (line,) = idle_options(EXPERIMENT, ["trap2.strength=0.1", setting])
+    (line,) = idle(EXPERIMENT, ["trap2.strength=0.1", setting])
     assert line.startswith(f"--set {setting}: {setting.partition('.')[0]} is not used here")
 
 
 def test_what_a_merge_starts_from_is_used() -> None:
     alone = replace(EXPERIMENT, attacks=("finetune@full",))
-    assert [*idle_options(alone, ["ta.x=1"])] == []
+    assert idle(alone, ["ta.x=1"]) == []
     setting = alone.setting.with_attack_options("finetune", start_from="tsv@core")
     changed = replace(alone, setting=setting)
-    assert [*idle_options(changed, ["tsv.rank_mode=reference"])] == []
-    assert len([*idle_options(changed, ["ta.x=1"])]) == 1
+    assert idle(changed, ["tsv.rank_mode=reference"]) == []
+    assert len(idle(changed, ["ta.x=1"])) == 1
 
 
 def test_a_joint_search_tries_its_own_values() -> None:
     clean = replace(EXPERIMENT, protocol=get_protocol("clean"))
-    (line,) = idle_options(clean, ["ties.top_k=20", "ties.inclusive=false"])
+    (line,) = idle(clean, ["ties.top_k=20", "ties.inclusive=false"])
     assert line.startswith("--set ties.top_k=20: protocol clean tries its own values of top_k")
+
+
+def named(experiment: Experiment, **options: object) -> str:
+    parts = {"default_attacks": ("ta@full",), "train_precision": None, "partial": False}
+    parts |= {"drop_leaks": False} | options
+    return stem("table1", given(experiment, **parts), experiment)
+
+
+def test_where_nothing_is_merged_attacks_and_search_are_idle() -> None:
+    clean = replace(EXPERIMENT, protocol=get_protocol("clean"), protections=("trap2",))
+    alone = {"attacks": "ties@core", "merges": False, "settings": ["ties.top_k=20"]}
+    lines = [*idle_options(clean, given(clean, **alone))]
+    assert lines == [
+        "--attacks ties@core: nothing is merged here, so that this changes no number",
+        "--protocol clean: nothing is searched here, so that this changes no number",
+        "--set ties.top_k=20: ties is not used here, so that this changes no number",
+    ]
+    assert named(clean, **alone | {"settings": []}) == "table1"
+    merged = alone | {"merges": True, "settings": []}
+    assert [*idle_options(clean, given(clean, **merged))] == []
+    assert named(clean, **merged).startswith("table1_clean_attacks-ta-hold-ties-finetune")
+
+
+def test_defects_of_a_protocol_are_in_single_updates_too() -> None:
+    exact = replace(EXPERIMENT, protocol=get_protocol("paper-exact"), protections=("trap2",))
+    assert [*idle_options(exact, given(exact, merges=False))] == []
+    assert named(exact, merges=False) == "table1_paper-exact"

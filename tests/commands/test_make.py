@@ -74,3 +74,11 @@ def test_own_data_are_handed_on():
     assert last[last.index("--names") + 1] == "names.txt"
     checked = shlex.split(commands("data-check", "DATA=shapes")[-1])
     assert checked[1:] == ["data", "check", "--data", "shapes"]
+
+
+def test_cleaning_keeps_what_was_measured_unless_that_is_said():
+    (cleaned,) = commands("clean", "STORE=runs")
+    assert ".venv" in cleaned
+    assert "runs" not in cleaned
+    (emptied,) = commands("clean-store", "STORE=kept")
+    assert emptied.split() == ["rm", "-rf", "kept/cells", "kept/releases", "kept/claims"]

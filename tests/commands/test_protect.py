@@ -112,6 +112,12 @@ def test_the_card_agrees_with_the_record(made, root, capsys):
     assert counted["correct"] == test["correct"]
 
 
+def test_the_card_of_the_plain_one_is_silent_on_the_protection(made):
+    plain, trap = ((made / name / "README.md").read_text() for name in ("plain", "trap2"))
+    assert "Options of trap2" in trap
+    assert "trap2" not in plain.lower()
+
+
 def test_the_choice_reads_no_test_input(root, made):
     """Of the strength that was not chosen nothing is counted on test."""
     cells = [json.loads(file.read_text()) for file in (root / "runs" / "cells").iterdir()]

@@ -17,7 +17,7 @@ import torch
 from synthetic import SITE, as_updates, attack, dense
 from torch import Tensor
 
-from attacks.parts.sparsification import TOP_K_GRID, trim, trim_thresholds
+from attacks.parts.sparsification import TOP_K_GRID, trim_thresholds, trimming
 from mergebench.contracts import Site, Space
 from mergebench.merging.problem import MergeProblem
 from mergebench.registry import registry
@@ -48,7 +48,7 @@ def trimmed(row: Tensor, top_k: float, *, inclusive: bool) -> Tensor:
     """Return our trimming of one tensor."""
     rows = row.reshape(1, -1)
     thresholds = trim_thresholds(rows, [top_k])[0]
-    return trim(rows, thresholds, inclusive=inclusive).reshape(row.shape)
+    return trimming(thresholds, inclusive=inclusive)(rows).reshape(row.shape)
 
 
 def small_integers(lean: int) -> list[Tensor]:

@@ -94,8 +94,8 @@ def _confirmed(
         if not any(level.allows(counter.level) for level in levels):
             continue
         found, differences = counter_differences(entry, file, experiment)
-        for text in differences:
-            console.print(f"left out: {entry.name}: {text}", markup=False, soft_wrap=True)
+        for one in differences:
+            console.print(f"left out: {entry.name}: {one.text}", markup=False, soft_wrap=True)
         if found is not None and not differences:
             yield found
 

@@ -13,7 +13,7 @@ from mergebench.commands.runs.experiments import checked_experiment
 from mergebench.device import device_name, free_bytes, uses_tf32
 from mergebench.experiment import (
     ZERO_SHOT_TOLERANCE,
-    Estimate,
+    Duration,
     Experiment,
     Monitor,
     Rates,
@@ -121,7 +121,7 @@ def _costs(experiment: Experiment, bench: Workbench, rates: Rates, processes: in
     ]
 
 
-def _hours(estimate: Estimate, processes: int) -> str:
+def _hours(estimate: Duration, processes: int) -> str:
     bounds = (estimate.least / processes, estimate.most / processes)
     least, most = (_duration(seconds) for seconds in bounds)
     return least if least == most else f"{least} to {most}"

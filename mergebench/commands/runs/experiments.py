@@ -50,7 +50,7 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
     for plugin in options.plugin:
         registry().add_file(plugin)
     protocol = get_protocol(options.protocol)
-    setting = _setting(options, protocol)
+    setting = setting_of(options, protocol)
     data = suite_options(
         options, suite=setting.suite, backbone=options.backbone, defects=protocol.defects
     )
@@ -63,7 +63,7 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
         store=options.store,
         command=caption_command(options.words),
         tasks=tasks,
-        targets=names_in(vars(options).get("targets", "")) or None,
+        targets=names_in(vars(options).get("targets")) or None,
         attacks=_attacks(options, setting),
         protections=_protections(options),
         plugins=tuple(options.plugin),
@@ -87,7 +87,7 @@ def announced_experiment(options: argparse.Namespace) -> Experiment:
     What was made of the user's own data is said at once, and which options change nothing.
     """
     experiment = checked_experiment(options)
-    for line in idle_options(experiment, options.settings):
+    for line in idle_options(experiment, options):
         say(line)
     if experiment.setting.suite == OWN:
         for note in experiment.workbench().suite.notes:
@@ -95,7 +95,7 @@ def announced_experiment(options: argparse.Namespace) -> Experiment:
     return experiment
 
 
-def _setting(options: argparse.Namespace, protocol: Protocol) -> Setting:
+def setting_of(options: argparse.Namespace, protocol: Protocol) -> Setting:
     """Return the setting of the backbone under a protocol, with what the user set."""
     find = get_full_setting if options.release == "full" else get_setting
     setting = find(options.backbone)
@@ -160,9 +160,9 @@ def _is_attack(name: str) -> bool:
     return any(found.plugin.name == name for found in registry().all(Attack))
 
 
-def names_in(text: str) -> tuple[str, ...]:
-    """Return the names of an option, separated by spaces or commas."""
-    return tuple(text.replace(",", " ").split())
+def names_in(text: str | None) -> tuple[str, ...]:
+    """Return the names of an option, separated by spaces or commas; none if it is not given."""
+    return tuple((text or "").replace(",", " ").split())
 
 
 def caption_command(words: Sequence[str]) -> str:

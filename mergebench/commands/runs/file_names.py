@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from mergebench.commands.options import DEFAULT_PROTECTIONS
 from mergebench.commands.runs.experiments import names_in
+from mergebench.commands.runs.idle_options import merges, names_protocol
 from mergebench.experiment import Experiment
 from mergebench.suites import all_tasks
 
@@ -21,12 +22,13 @@ def stem(table: str, options: argparse.Namespace, experiment: Experiment) -> str
 
     Behind `table` stand a protocol other than `paper`, data of the user's own, and other tasks,
     targets, budgets, attacks, protections or options than the default, so that a part of a table
-    never replaces the whole. Seeds, weights and devices are not named: a table of other seeds is
-    the same table. Only letters, digits and `._@-`; a name that says too much is cut short and ends
-    in a hash.
+    never replaces the whole; no protocol and attacks that numbers do not depend on. Seeds, weights
+    and devices are not named: a table of other seeds is the same table. Only letters, digits and
+    `._@-`; a name that says too much is cut short and ends in a hash.
     """
     protocol = experiment.protocol.name
-    named = table if protocol == "paper" else f"{table}_{protocol}"
+    plain = protocol == "paper" or not names_protocol(options, experiment)
+    named = table if plain else f"{table}_{protocol}"
     words = "_".join(_differences(options, experiment))
     return f"{named}_{_portable(words)}" if words else named
 
@@ -41,7 +43,7 @@ def _differences(options: argparse.Namespace, experiment: Experiment) -> Iterato
         yield "-".join(("targets", *experiment.target_names))
     if vars(options).get("budgets"):
         yield "-".join(("budgets", *names_in(options.budgets)))
-    if set(experiment.attacks) != set(options.default_attacks):
+    if merges(options) and set(experiment.attacks) != set(options.default_attacks):
         yield "-".join(("attacks", *(name.removesuffix("@full") for name in experiment.attacks)))
     if set(experiment.protections) != {DEFAULT_PROTECTIONS}:
         yield "-".join(("protections", *(experiment.protections or ("none",))))

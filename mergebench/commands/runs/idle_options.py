@@ -1,30 +1,51 @@
-"""What `--set` gives and nothing that is measured depends on."""
+"""What options give and nothing that is measured depends on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import argparse
+from collections.abc import Iterator
+from dataclasses import replace
 
 from mergebench.contracts import DataMerger
 from mergebench.experiment import Experiment, check_attack
-from mergebench.measure import UNPROTECTED
+from mergebench.measure import NO_DEFECTS, UNPROTECTED
+
+_NOTHING = "so that this changes no number"
 
 
-def idle_options(experiment: Experiment, settings: Sequence[str]) -> Iterator[str]:
-    """Yield a line for every `NAME.KEY=VALUE` that changes no number of the experiment.
+def merges(options: argparse.Namespace) -> bool:
+    """Whether the verb merges anything, as its options say."""
+    return bool(vars(options).get("merges", True))
 
-    That are options of a plug-in that is not used, and hyper-parameters of which a joint search
-    tries its own values. One in coordinates begins at what is set.
+
+def names_protocol(options: argparse.Namespace, experiment: Experiment) -> bool:
+    """Whether numbers depend on the protocol: single updates do on the defects that it has."""
+    return merges(options) or experiment.protocol.defects != NO_DEFECTS
+
+
+def idle_options(experiment: Experiment, options: argparse.Namespace) -> Iterator[str]:
+    """Yield a line for every option that changes no number of the experiment.
+
+    That are attacks, and a protocol without defects, where nothing is merged; and of `--set`
+    options of a plug-in that is not used, and hyper-parameters of which a joint search tries its
+    own values. One in coordinates begins at what is set.
     """
+    if not merges(options):
+        experiment = replace(experiment, attacks=())
+        if options.attacks:
+            yield f"--attacks {options.attacks}: nothing is merged here, {_NOTHING}"
+    if options.protocol != "paper" and not names_protocol(options, experiment):
+        yield f"--protocol {options.protocol}: nothing is searched here, {_NOTHING}"
     used = set(_used(experiment))
-    for text in settings:
+    for text in options.settings:
         name, _, option = text.partition(".")
         key = option.partition("=")[0]
         if name not in used:
-            yield f"--set {text}: {name} is not used here, so that this changes no number"
+            yield f"--set {text}: {name} is not used here, {_NOTHING}"
         elif experiment.protocol.strategy == "joint" and key in _searched(experiment, name):
             yield (
                 f"--set {text}: protocol {experiment.protocol.name} tries its own values of {key}, "
-                "so that this changes no number"
+                f"{_NOTHING}"
             )
 
 

@@ -12,6 +12,7 @@ from mergebench.commands.runs.experiments import (
     announced_experiment,
     checked_experiment,
     say_written,
+    setting_of,
 )
 from mergebench.commands.runs.file_names import stem
 from mergebench.commands.runs.leaderboard import set_attacks
@@ -21,12 +22,14 @@ from mergebench.errors import InputError
 from mergebench.experiment import (
     Experiment,
     Monitor,
+    Setting,
     measure_merges,
     measure_recovery,
     measure_standalone,
     replay,
 )
-from mergebench.measure import get_rule
+from mergebench.measure import get_protocol, get_rule
+from mergebench.registry import registry
 from mergebench.report import (
     print_mergers,
     print_table1,
@@ -62,11 +65,7 @@ def stated_experiment(
     not among `data` is where the command says. Raises `InputError` for wrong names in the command,
     which has to be one that `makes_counts`.
     """
-    parser = Parser(prog="mergebench")
-    add_verbs(parser.add_subparsers(dest="verb", metavar="VERB"))
-    words = shlex.split(command)[1:]
-    options = parser.parse_args(words)
-    options.words = words
+    options = _stated_options(command)
     options.store, options.results, options.device = store, store, device
     options.weights = weights or options.weights
     if options.verb == "leaderboard":
@@ -75,6 +74,28 @@ def stated_experiment(
     options.data = [lying.get(path.name, path) for path in options.data]
     options.names = names or options.names
     return checked_experiment(options)
+
+
+def stated_setting(command: str) -> Setting | None:
+    """Return the setting under which a caption's command measures; None unless it `makes_counts`.
+
+    Raises `InputError` for wrong names in the command.
+    """
+    if not makes_counts(command):
+        return None
+    options = _stated_options(command)
+    for plugin in options.plugin:
+        registry().add_file(plugin)
+    return setting_of(options, get_protocol(options.protocol))
+
+
+def _stated_options(command: str) -> argparse.Namespace:
+    parser = Parser(prog="mergebench")
+    add_verbs(parser.add_subparsers(dest="verb", metavar="VERB"))
+    words = shlex.split(command)[1:]
+    options = parser.parse_args(words)
+    options.words = words
+    return options
 
 
 def run_standalone(options: argparse.Namespace) -> None:

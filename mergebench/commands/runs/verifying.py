@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mergebench.commands.runs.tables import makes_counts, stated_experiment
+from mergebench.commands.runs.tables import makes_counts, stated_experiment, stated_setting
 from mergebench.errors import InputError
 from mergebench.experiment import Monitor
 from mergebench.registry import registry
@@ -79,7 +79,7 @@ def _verify_entries(
 def _tables(folder: Path, console: Console) -> list[StatedTable]:
     """Return the tables that can be measured again, and say which cannot."""
     known = []
-    for table in read_tables(folder):
+    for table in read_tables(folder, stated_setting):
         command = table.facts["Command"]
         if makes_counts(command):
             known.append(table)
