@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from attacks.parts.consensus import COLUMNS_AT_ONCE
+from attacks.parts.consensus import pieces
 from attacks.parts.sparsification import count_thresholds
 from mergebench.contracts import Merger, Site
 from mergebench.errors import InputError
@@ -46,7 +46,7 @@ class SCE(Merger):
         powers = rows.square().mean(dim=1)
         total = powers.sum()
         weights = (powers / total).masked_fill(total == 0, 1 / len(rows))
-        merged = [_majority_mean(part, weights) for part in rows.split(COLUMNS_AT_ONCE, dim=1)]
+        merged = [_majority_mean(part, weights) for part in pieces(rows)]
         return torch.cat(merged).reshape(stack.shape[1:])
 
 
@@ -60,7 +60,7 @@ def _majority_mean(rows: Tensor, weights: Tensor) -> Tensor:
 
 def _most_varying(rows: Tensor, share: float) -> Tensor:
     """Return which entries of `rows` `(T, d)` are selected, `(d,)` bool."""
-    variance = torch.cat([_variance(part) for part in rows.split(COLUMNS_AT_ONCE, dim=1)])
+    variance = torch.cat([_variance(part) for part in pieces(rows)])
     count = int(int(variance.count_nonzero()) * share)
     if count == 0:
         return torch.ones_like(variance, dtype=torch.bool)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 import torch
@@ -15,6 +15,11 @@ Aggregation = Literal["mean", "sum"]
 # Few enough columns that a task stack of them stays in a processor's cache; a multiple of what one
 # vectorised step of a sum takes, so that the order of summation is that of the whole.
 COLUMNS_AT_ONCE = 1 << 15
+
+
+def pieces(rows: Tensor) -> Sequence[Tensor]:
+    """Return the columns of `rows`, `(T, d)`, as parts that a CPU's cache holds; a GPU has one."""
+    return rows.split(COLUMNS_AT_ONCE, dim=1) if rows.device.type == "cpu" else (rows,)
 
 
 def check_aggregation(aggregation: str) -> None:

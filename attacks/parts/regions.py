@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from attacks.parts.consensus import COLUMNS_AT_ONCE
+from attacks.parts.consensus import pieces
 from mergebench.contracts import Stacks
 
 _INTEGERS = {torch.float32: (torch.int32, 15), torch.float64: (torch.int64, 47)}
@@ -21,14 +21,13 @@ def stitched(rows: Tensor, claimed: Callable[[Tensor], Tensor]) -> Tensor:
     `(T, c)` with zeros where nothing is claimed, and is called piece by piece (see `consensus`). A
     value that is zero is not claimed. Returns `(d,)`.
     """
-    merged = rows.new_empty(rows.shape[1])
-    for start in range(0, rows.shape[1], COLUMNS_AT_ONCE):
-        part = slice(start, start + COLUMNS_AT_ONCE)
-        values = claimed(rows[:, part])
+    merged = []
+    for part in pieces(rows):
+        values = claimed(part)
         total = values.sum(dim=0)
         claims = torch.ne(values, 0, out=values).sum(dim=0).clamp_(min=1)
-        torch.div(total, claims, out=merged[part])
-    return merged
+        merged.append(total.div_(claims))
+    return torch.cat(merged)
 
 
 def largest_from(stacks: Stacks, top_k: float) -> Tensor:

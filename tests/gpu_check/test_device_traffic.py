@@ -27,11 +27,12 @@ SHAPE = (256, 160)
 """Of more entries than the CPU looks at in one piece."""
 SITES, UPDATES, RANK = 2, 3, 4
 
-OWN_WAITS = {"sce": 1}
-"""Of a site beyond one for each decomposition: how many entries vary decides what is sorted."""
+OWN_WAITS = {"sce": 1, "breadcrumbs": UPDATES, "localize_and_stitch": 2 * UPDATES + 1}
+"""Of a site beyond one for each decomposition: how many entries vary decides what is sorted; and
+once for a whole search, the thresholds of each update, and where the largest entries are."""
 OWN_UPLOADS = {"della": UPDATES}
 """Of a site, every time: its draws, which are the CPU's and too many to keep."""
-MOST_OPERATIONS = {"breadcrumbs": 38, "della": 62, "dare_ties": 44, "sce": 37, "ties": 35}
+MOST_OPERATIONS = {"breadcrumbs": 38, "della": 62, "dare_ties": 44, "sce": 45, "ties": 35}
 """Of a site in one more merge; `LESS_OPERATIONS` of every other attack."""
 LESS_OPERATIONS = 30
 

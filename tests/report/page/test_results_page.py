@@ -184,6 +184,7 @@ def test_committed_results_are_pages(backbone: str) -> None:
     assert {section.title.split()[0] for section in page.sections} <= {
         "Table",
         "Figure",
+        "Leaderboard,",
         "Mergers",
         "Recovery:",
     }
