@@ -81,4 +81,5 @@ def test_cleaning_keeps_what_was_measured_unless_that_is_said():
     assert ".venv" in cleaned
     assert "runs" not in cleaned
     (emptied,) = commands("clean-store", "STORE=kept")
-    assert emptied.split() == ["rm", "-rf", "kept/cells", "kept/releases", "kept/claims"]
+    kept = [f"kept/{name}" for name in ("cells", "releases", "claims", "slurm")]
+    assert emptied.split() == ["rm", "-rf", *kept]
