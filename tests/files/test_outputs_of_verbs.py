@@ -42,7 +42,11 @@ def adapters(tmp_path, kept, monkeypatch) -> list[Path]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    files = (file for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+    files = (
+        file
+        for file in folder.rglob("*")
+        if file.is_file() and not file.is_symlink() and file.parent.name != "__pycache__"
+    )
     return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
