@@ -103,9 +103,8 @@ def trimming(thresholds: Tensor, *, inclusive: bool = True) -> Callable[[Tensor]
     # Hard shrinking keeps what exceeds a limit: here the next number below the threshold.
     below = torch.nextafter(thresholds, torch.zeros_like(thresholds))
     limits = below if inclusive else thresholds
-    if (
-        limits.device.type != "cpu"
-    ):  # hard shrinking takes numbers, for which a device is waited for
+    # Hard shrinking takes numbers, for which a GPU would be waited for.
+    if limits.device.type != "cpu":
         return lambda rows: rows.masked_fill(rows.abs() <= limits[:, None], 0)
     numbers = limits.tolist()
 
