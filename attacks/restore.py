@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-import torch
-from torch import Tensor
-
 from attacks.hold import COEFFICIENTS
 from mergebench.contracts import InformedMerger, Suspected
 from mergebench.errors import InputError
-from mergebench.updates import Dense, MergePath, SiteUpdate, Update
+from mergebench.updates import Dense, MergePath, SiteUpdate, Update, inner
 
 Per = Literal["site", "model"]
 
@@ -49,21 +46,16 @@ class Restore(InformedMerger):
     def _share(self, merged: Update, held: Update) -> float:
         """Return c of the whole model; 0 where there is nothing to restore."""
         norm = sum(change.squared_norm() for change in held.sites.values())
-        inner = sum(
-            _inner(change.dense(), held.sites[site].dense())
+        along = (
+            inner(Dense(delta=change.dense()), Dense(delta=held.sites[site].dense()))
             for site, change in merged.sites.items()
         )
-        return inner / norm if norm else 0.0
+        return sum(along) / norm if norm else 0.0
 
     def _restored(self, change: SiteUpdate, held: SiteUpdate, share: float | None) -> Dense:
         """Return `D - c τ_p` of a site, with its own c where none is given."""
-        whole, own = change.dense(), held.dense()
+        whole, own = Dense(delta=change.dense()), Dense(delta=held.dense())
         if share is None:
             norm = held.squared_norm()
-            share = _inner(whole, own) / norm if norm else 0.0
-        return Dense(delta=whole - share * own)
-
-
-def _inner(first: Tensor, second: Tensor) -> float:
-    """Return the inner product of two tensors, in float64."""
-    return float(first.to(torch.float64, copy=True).mul_(second).sum())
+            share = inner(whole, own) / norm if norm else 0.0
+        return Dense(delta=whole.delta - share * own.delta)
