@@ -30,7 +30,7 @@ from mergebench.measure.cell_warnings import (
 )
 from mergebench.measure.measurements import Measurements, Merged
 from mergebench.measure.protocols import PAPER
-from mergebench.measure.uncertainty import bootstrap, paired_test, wilson
+from mergebench.measure.uncertainty import bootstrap, paired_test, unpaired_interval, wilson
 
 
 @pytest.mark.parametrize(("correct", "size"), [(0, 10), (3, 10), (500, 1000), (1000, 1000)])
@@ -42,6 +42,25 @@ def test_wilson_interval_solves_the_score_equation(correct: int, size: int) -> N
     assert (found.low, found.high) == pytest.approx(
         (100 * max(0, centre - half), 100 * min(1, centre + half)), abs=1e-9
     )
+
+
+def test_an_unpaired_interval_is_newcombes() -> None:
+    """Of his 1998 paper, table II, 10: 56 of 70 less 48 of 80 has 0.0524 to 0.3339."""
+    for size in (70, 80):
+        one, other = wilson(56 * size // 70, size), wilson(48 * size // 80, size)
+        found = unpaired_interval(80.0, 60.0, size)
+        assert found.low == pytest.approx(20 - math.hypot(80 - one.low, other.high - 60))
+        assert found.high == pytest.approx(20 + math.hypot(one.high - 80, 60 - other.low))
+    wide, narrow = unpaired_interval(80.0, 60.0, 70), unpaired_interval(80.0, 60.0, 80)
+    assert wide.low < 5.24 < narrow.low
+    assert narrow.high < 33.39 < wide.high
+
+
+@pytest.mark.parametrize(("first", "second"), [(100.0, 0.0), (0.0, 0.0), (50.5, 49.3)])
+def test_an_unpaired_interval_stays_within_what_can_be(first: float, second: float) -> None:
+    found, swapped = unpaired_interval(first, second, 20), unpaired_interval(second, first, 20)
+    assert -100 <= found.low <= first - second <= found.high <= 100
+    assert (swapped.low, swapped.high) == pytest.approx((-found.high, -found.low))
 
 
 @pytest.mark.parametrize(("one", "other"), [(0, 0), (5, 0), (12, 3), (40, 41)])
