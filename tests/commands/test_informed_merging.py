@@ -34,9 +34,18 @@ def test_held_at_nominal_scale(adapters, tmp_path, capsys):
         torch.testing.assert_close(change.dense(), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_a_coefficient_for_every_update(adapters, tmp_path):
-    settings = ["--set", "coefficients=0.9,0.2,0.4", "--set", "value=0.9"]
-    rest = ["--protected", adapters[1], "--alpha", "1", *settings]
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("coefficients=0.9,0.2,0.4",),
+        ("coefficients=0.9,0.7,0.4", "moving=1", "value=0.2"),
+        ("moving=2", "coefficients=0.9,0.2,0.4"),
+    ],
+)
+def test_a_coefficient_for_every_update(adapters, tmp_path, settings):
+    """Without a `value`, none of them gives way to it."""
+    rest = ["--protected", adapters[1], "--alpha", "1"]
+    rest += [word for setting in settings for word in ("--set", setting)]
     assert run(*words(adapters, tmp_path, "per_task_coefficients", *rest)) == 0
     merged = load_update(tmp_path / "merged.safetensors", SHAPES, "mini_vit")
     parts = [load_update(adapter, SHAPES, "mini_vit") for adapter in adapters]
