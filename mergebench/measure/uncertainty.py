@@ -15,6 +15,8 @@ from scipy import stats
 
 LEVEL = 0.95
 RESAMPLES = 9999
+"""Of targets alone, a number each; `resampling`, which also draws test inputs, has fewer."""
+
 Hits = NDArray[np.bool_]
 
 

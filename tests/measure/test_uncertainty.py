@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from report_data import MEASUREMENTS, TARGETED, TASKS, UNPROTECTED, cells
+from repository import ROOT
 from synthetic import SITE, attack, dense, problem
 
+from mergebench.measure import resampling, uncertainty
 from mergebench.measure.cell import packed
 from mergebench.measure.cell_warnings import (
     COLLAPSED,
@@ -54,6 +56,12 @@ def test_an_unpaired_interval_is_newcombes() -> None:
     wide, narrow = unpaired_interval(80.0, 60.0, 70), unpaired_interval(80.0, 60.0, 80)
     assert wide.low < 5.24 < narrow.low
     assert narrow.high < 33.39 < wide.high
+
+
+def test_the_docs_state_how_often_is_drawn_again() -> None:
+    text = (ROOT / "docs" / "reading_tables.md").read_text()
+    for count in (uncertainty.RESAMPLES, resampling.RESAMPLES):
+        assert f"{count:,} times" in text
 
 
 @pytest.mark.parametrize(("first", "second"), [(100.0, 0.0), (0.0, 0.0), (50.5, 49.3)])
