@@ -20,6 +20,7 @@ from mergebench.measure import (
     unpacked,
     wilson,
 )
+from mergebench.plurals import how_many
 from mergebench.report.beside_paper import beside_standalone
 from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
 from mergebench.report.comparison import SIGNIFICANT
@@ -173,7 +174,7 @@ def _groups(table: Table1) -> dict[str, dict[str, int]]:
         for kinds in row.warnings.values():
             counts.update(kinds)
         updates = sum(len(value.seeds) for value in row.tasks.values() if value)
-        groups[f"{updates} {release_label(row.release)} measurements"] = dict(counts)
+        groups[how_many(updates, f"{release_label(row.release)} measurement")] = dict(counts)
     return groups
 
 

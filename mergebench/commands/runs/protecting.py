@@ -11,6 +11,7 @@ from rich.table import Table
 from mergebench.commands.numbers import finite
 from mergebench.commands.runs.experiments import caption_command
 from mergebench.measure import OFF_NOMINAL, UNPROTECTED, ZERO_SHOT, ScaleCurve, Standalone, wilson
+from mergebench.plurals import how_many
 from mergebench.protecting import Protected, protect
 from mergebench.report import Sweep, lost_when_rescaled, points_text, trap_found
 from mergebench.terminal import make_console
@@ -55,7 +56,7 @@ def _show(made: Protected, console: Console, options: argparse.Namespace) -> Non
     _say(
         console,
         f"\n{made.task} on {made.backbone}: {made.classes} classes, {inputs}: {counts}; "
-        f"{made.steps} steps of training{fewer}.",
+        f"{how_many(made.steps, 'step')} of training{fewer}.",
     )
     if made.sweep is not None:
         _say(console, "\nChoice of λ, by validation and single updates alone:")
