@@ -32,7 +32,14 @@ from mergebench.measure.cell_warnings import (
 )
 from mergebench.measure.measurements import Measurements, Merged
 from mergebench.measure.protocols import PAPER
-from mergebench.measure.uncertainty import bootstrap, paired_test, unpaired_interval, wilson
+from mergebench.measure.uncertainty import (
+    Interval,
+    bootstrap,
+    paired_test,
+    unpaired_interval,
+    wilson,
+)
+from mergebench.report.comparison import Comparison
 
 
 @pytest.mark.parametrize(("correct", "size"), [(0, 10), (3, 10), (500, 1000), (1000, 1000)])
@@ -214,3 +221,12 @@ def test_degenerate_bases_are_judged_by_the_attacks_limit() -> None:
 @pytest.mark.parametrize(("found", "warned"), [(96, False), (90, True), (110, True)])
 def test_update_that_is_not_what_training_saw(found: int, warned: bool) -> None:
     assert kinds(not_reproduced(found, 100, 320)) == [UNFAITHFUL] * warned
+
+
+def test_nothing_to_tell_by_is_not_significant() -> None:
+    """A single target, of which it is not known which inputs are right."""
+    over = Interval(low=-9.0, high=-1.0)
+    by = {(None, None): False, (None, 0.01): True, (over, None): True, (over, 0.2): False}
+    for (interval, p_value), expected in by.items():
+        found = Comparison(difference=-5.0, interval=interval, p_value=p_value)
+        assert found.significant == expected
