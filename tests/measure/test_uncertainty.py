@@ -22,6 +22,7 @@ from mergebench.measure.cell_warnings import (
     GAP,
     NORM,
     UNFAITHFUL,
+    UTILITY_LOSS,
     CellWarning,
     collapsed_predictions,
     degenerate_bases,
@@ -30,7 +31,7 @@ from mergebench.measure.cell_warnings import (
     not_reproduced,
     validation_test_gap,
 )
-from mergebench.measure.measurements import Measurements, Merged
+from mergebench.measure.measurements import Measurements, Merged, Standalone
 from mergebench.measure.protocols import PAPER
 from mergebench.measure.uncertainty import (
     Interval,
@@ -40,6 +41,7 @@ from mergebench.measure.uncertainty import (
     wilson,
 )
 from mergebench.report.comparison import Comparison
+from mergebench.report.table1 import table1
 
 
 @pytest.mark.parametrize(("correct", "size"), [(0, 10), (3, 10), (500, 1000), (1000, 1000)])
@@ -221,6 +223,19 @@ def test_degenerate_bases_are_judged_by_the_attacks_limit() -> None:
 @pytest.mark.parametrize(("found", "warned"), [(96, False), (90, True), (110, True)])
 def test_update_that_is_not_what_training_saw(found: int, warned: bool) -> None:
     assert kinds(not_reproduced(found, 100, 320)) == [UNFAITHFUL] * warned
+
+
+@pytest.mark.parametrize(("guarded", "flagged"), [(33, False), (28, False), (20, True)])
+def test_a_loss_of_utility_is_beyond_chance_also_where_only_counts_are_known(
+    guarded: int, flagged: bool
+) -> None:
+    """Of 50 inputs the unprotected update has 35 right."""
+    rows = tuple(
+        Standalone(seed=0, release=release, task="kana", correct=correct, size=50)
+        for release, correct in (("none", 35), ("trap2", guarded))
+    )
+    (_, row) = table1(replace(MEASUREMENTS, standalone=rows)).rows
+    assert row.warnings["kana"] == ({UTILITY_LOSS: 1} if flagged else {})
 
 
 def test_nothing_to_tell_by_is_not_significant() -> None:
