@@ -41,7 +41,8 @@ def _measured(facts: CardFacts) -> str:
     base, own = percent(facts.zero_shot.correct, size), off_nominal_mean(facts.curve)
     lost = lost_when_rescaled(facts.measurements)
     scales = ", ".join(f"{scale:g}" for scale in OFF_NOMINAL)
-    numbers = f"Mean accuracy on {size} test inputs at s = {scales}: {own:.1f} %"
+    inputs = facts.measurements.context.inputs
+    numbers = f"Mean accuracy on {size} test {inputs} at s = {scales}: {own:.1f} %"
     if lost is None:
         return f"{numbers}; the base model has {base:.1f} %. No plain adapter was made beside it."
     numbers = (
