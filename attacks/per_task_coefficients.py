@@ -48,6 +48,15 @@ class PerTaskCoefficients(InformedMerger):
         check_range(f"attack {self.name}: moving", self.moving, 0, 1_000_000)
         check_range(f"attack {self.name}: rounds", self.rounds, 1, 1000)
 
+    def check_count(self, count: int) -> None:
+        """Check that there are no more coefficients than updates."""
+        super().check_count(count)
+        if self.moving >= count or len(self.coefficients) > count:
+            raise InputError(
+                f"attack {self.name}: {count} updates have so many coefficients, and "
+                f"coefficients has {len(self.coefficients)} numbers, moving is {self.moving}"
+            )
+
     def turn(self, number: int, count: int) -> Mapping[str, Any] | None:
         """Return the coefficients so far and which of them moves now."""
         if number >= self.rounds * count:
@@ -66,11 +75,7 @@ class PerTaskCoefficients(InformedMerger):
         return MergePath(direction=given.merged(scaled))
 
     def _now(self, count: int) -> tuple[float, ...]:
-        if self.moving >= count or len(self.coefficients) > count:
-            raise InputError(
-                f"attack {self.name}: {count} updates have so many coefficients, and "
-                f"coefficients has {len(self.coefficients)} numbers, moving is {self.moving}"
-            )
+        self.check_count(count)
         start = (1.0, *[0.3] * (count - 1))
         known = (*self.coefficients, *start[len(self.coefficients) :])
         return (*known[: self.moving], self.value, *known[self.moving + 1 :])

@@ -55,6 +55,17 @@ def test_a_coefficient_for_every_update(adapters, tmp_path, settings):
         torch.testing.assert_close(change.dense(), expected, rtol=1e-5, atol=1e-6)
 
 
+def test_more_coefficients_than_updates_are_refused_before_anything_is_trained(tmp_path, capsys):
+    setting = "per_task_coefficients.coefficients=1,0.3,0.3"
+    words = ["table2", "--backbone", "mini_vit", "--tasks", "mnist fashion", "--set", setting]
+    store = tmp_path / "runs"
+    assert run(*words, "--attacks", "per_task_coefficients:ta", "--store", store) == 2
+    shown = capsys.readouterr()
+    assert "2 updates have so many coefficients, and coefficients has 3 numbers" in shown.err
+    assert (shown.out, shown.err.count("\n")) == ("", 1)
+    assert not any(file.is_file() for file in store.rglob("*"))
+
+
 def test_an_adapter_is_realigned_to_itself(adapters, tmp_path, capsys):
     """The backbone is loaded for it; an adapter was not rearranged, and stays."""
     for attack in ("ta", "realign:ta"):

@@ -75,7 +75,9 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
     choose_device(options.device)
     require_inputs(options.backbone, options.weights, setting.suite, data, tasks)
     check_writable(options.results / options.backbone)
-    experiment.workbench()
+    merged = experiment.workbench().suite.task_names
+    for name in experiment.attacks:
+        setting.attack(check_attack(name)[0]).check_count(len(merged))
     if experiment.targets is not None:
         _ = experiment.target_names  # wrong ones are refused before anything runs
     return experiment
