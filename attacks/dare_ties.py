@@ -13,7 +13,7 @@ from attacks.parts.sparsification import (
     DROP_GRID,
     TOP_K_GRID,
     check_drop,
-    check_top_k,
+    check_trimming,
     drop_and_rescale,
     remembered_thresholds,
     trimming,
@@ -44,7 +44,7 @@ class DareTies(Merger):
 
     def __post_init__(self) -> None:
         check_drop(self.drop)
-        check_top_k(self.top_k)
+        check_trimming(self.top_k)
         check_aggregation(self.aggregation)
 
     def combine(self, stack: Tensor, site: Site) -> Tensor:

@@ -16,8 +16,8 @@ from mergebench.contracts import Merger, Site
 class LocalizeAndStitch(Merger):
     """`D = Σ_i m_i ⊙ τ_i / max(1, Σ_j m_j)`, `m_i` the largest entries of `τ_i` in the whole model.
 
-    `top_k`: how many, in percent, of all entries of all sites. It is the data-free variant, which
-    does not learn the masks, and has no merging coefficient. Tensors of any shape.
+    `top_k`: how many, in percent from 1 on, of all entries of all sites. It is the data-free
+    variant, which does not learn the masks, and has no merging coefficient. Tensors of any shape.
     """
 
     name: ClassVar[str] = "localize_and_stitch"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from mergebench.contracts import InformedMerger, Suspected
 from mergebench.errors import InputError, check_range
@@ -20,7 +20,7 @@ class PerTaskCoefficients(InformedMerger):
     Each search moves one coefficient over the grid and leaves the best so far, first that of `τ_p`,
     then those of the others in their order, `rounds` times. `coefficients`: in that order, what
     they are at present, 1 for `τ_p` and 0.3 for another where they are not given; `value`
-    stands in place of the one at `moving`.
+    stands in place of the one at `moving`, and is that one where it is not given.
     """
 
     name: ClassVar[str] = "per_task_coefficients"
@@ -33,11 +33,29 @@ class PerTaskCoefficients(InformedMerger):
     coefficients: tuple[float, ...] = ()
     rounds: int = 2
 
+    @classmethod
+    def configured(cls, **options: Any) -> Self:
+        """Return the attack; without a `value`, with the one that `coefficients` have."""
+        given = options.get("coefficients", ())
+        moving = options.get("moving", cls.moving)
+        if "value" not in options and 0 <= moving < len(given):
+            options["value"] = given[moving]
+        return super().configured(**options)
+
     def __post_init__(self) -> None:
         """Check the hyper-parameters."""
         super().__post_init__()
         check_range(f"attack {self.name}: moving", self.moving, 0, 1_000_000)
         check_range(f"attack {self.name}: rounds", self.rounds, 1, 1000)
+
+    def check_count(self, count: int) -> None:
+        """Check that there are no more coefficients than updates."""
+        super().check_count(count)
+        if self.moving >= count or len(self.coefficients) > count:
+            raise InputError(
+                f"attack {self.name}: {count} updates have so many coefficients, and "
+                f"coefficients has {len(self.coefficients)} numbers, moving is {self.moving}"
+            )
 
     def turn(self, number: int, count: int) -> Mapping[str, Any] | None:
         """Return the coefficients so far and which of them moves now."""
@@ -57,8 +75,7 @@ class PerTaskCoefficients(InformedMerger):
         return MergePath(direction=given.merged(scaled))
 
     def _now(self, count: int) -> tuple[float, ...]:
-        if self.moving >= count or len(self.coefficients) > count:
-            raise InputError(f"attack {self.name}: its coefficients are of more than {count}")
+        self.check_count(count)
         start = (1.0, *[0.3] * (count - 1))
         known = (*self.coefficients, *start[len(self.coefficients) :])
         return (*known[: self.moving], self.value, *known[self.moving + 1 :])

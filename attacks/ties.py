@@ -9,7 +9,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from attacks.parts.consensus import Aggregation, check_aggregation, consensus
-from attacks.parts.sparsification import TOP_K_GRID, check_top_k, remembered_thresholds, trimming
+from attacks.parts.sparsification import TOP_K_GRID, check_trimming, remembered_thresholds, trimming
 from mergebench.contracts import Merger, Site
 
 
@@ -17,10 +17,11 @@ from mergebench.contracts import Merger, Site
 class Ties(Merger):
     """Trim each update to its largest entries, elect one sign per entry, average what agrees.
 
-    `top_k`: percent of the entries of one site that are kept per update; up to 1 it is a share, as
-    in the Trap² code, so that 1 keeps all. `inclusive`: whether an entry at the threshold is kept,
-    as in the TIES, KnOTS and Trap² codes (mergekit and PEFT keep one fewer). `aggregation`: mean of
-    the agreeing values, or their sum. Tensors of any shape, each flattened and trimmed on its own.
+    `top_k`: percent of the entries of one site that are kept per update, above 1 (up to 1 it is a
+    share in the Trap² code, and refused here). `inclusive`: whether an entry at the threshold is
+    kept, as in the TIES, KnOTS and Trap² codes (mergekit and PEFT keep one fewer). `aggregation`:
+    mean of the agreeing values, or their sum. Tensors of any shape, each flattened and trimmed on
+    its own.
     """
 
     name: ClassVar[str] = "ties"
@@ -33,7 +34,7 @@ class Ties(Merger):
     aggregation: Aggregation = "mean"
 
     def __post_init__(self) -> None:
-        check_top_k(self.top_k)
+        check_trimming(self.top_k)
         check_aggregation(self.aggregation)
 
     def combine(self, stack: Tensor, site: Site) -> Tensor:

@@ -19,9 +19,29 @@ ENTRIES_AT_ONCE = 1 << 18
 
 
 def check_top_k(top_k: float) -> None:
-    """Raise `InputError` unless `top_k` lies in (0, 100]."""
-    if not 0 < top_k <= 100:
-        raise InputError(f"top_k is {top_k}; give a percentage above 0 and up to 100")
+    """Raise `InputError` unless `top_k` is a percentage from 1 to 100.
+
+    A smaller one is refused because it is most likely meant as a share, as the densities of
+    mergekit and PEFT are.
+    """
+    if 0 < top_k < 1:
+        raise InputError(
+            f"top_k is {top_k:g}; give a percentage: {100 * top_k:g} for a share of {top_k:g}"
+        )
+    if not 1 <= top_k <= 100:
+        raise InputError(f"top_k is {top_k:g}; give a percentage from 1 to 100")
+
+
+def check_trimming(top_k: float) -> None:
+    """Raise `InputError` unless `top_k` is a percentage above 1, up to 100.
+
+    1 has two meanings: in the Trap² code, where numbers up to 1 are shares, it keeps all.
+    """
+    check_top_k(top_k)
+    if top_k == 1:
+        raise InputError(
+            "top_k is 1; give a percentage above 1: 100 keeps all, as 1 does in the Trap² code"
+        )
 
 
 def check_drop(drop: float) -> None:
@@ -31,12 +51,8 @@ def check_drop(drop: float) -> None:
 
 
 def kept_count(size: int, top_k: float) -> int:
-    """Return how many of `size` entries `top_k` percent are, rounded down.
-
-    As in the reference, `top_k` up to 1 is a fraction: 0.5 means 50 %, and 1 means all.
-    """
-    fraction = top_k / 100 if top_k > 1 else top_k
-    return int(size * fraction)
+    """Return how many of `size` entries `top_k` percent are, rounded down."""
+    return int(size * (top_k / 100))
 
 
 def trim_thresholds(rows: Tensor, top_ks: Sequence[float]) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mergebench.auditing.record import Accuracy, Audit, Outcome, ScalePoint
+from mergebench.auditing.words import NO_INTERVAL
 from mergebench.measure import Estimate
 from mergebench.report.page import (
     Cell,
@@ -155,6 +156,7 @@ def _taken(outcomes: Sequence[Outcome], origin: Origin) -> PageTable:
         PageColumn(name="denied", hint="of what a plain adapter gains, or else what is not kept"),
         PageColumn(name="others, points", hint="on the other tasks, with it minus without it"),
         PageColumn(name="all, points", hint="on all tasks, with it minus without it"),
+        PageColumn(name="denied, all", hint="of what a plain adapter gains on all tasks"),
     )
     return PageTable(
         caption="What merging takes",
@@ -167,6 +169,7 @@ def _taken(outcomes: Sequence[Outcome], origin: Origin) -> PageTable:
                 _estimate(one.gain, 1, origin),
                 *(_estimate(found, 2, origin) for found in (one.kept, one.denied)),
                 *(_estimate(found, 1, origin) for found in (one.others, one.overall)),
+                _estimate(one.denied_overall, 2, origin),
             )
             for one in outcomes
         ),
@@ -234,7 +237,9 @@ def _estimate(one: Estimate | None, digits: int, origin: Origin) -> Cell:
         text=f"{one.value:z.{digits}f}",
         low=None if around is None else around.low,
         high=None if around is None else around.high,
-        interval="" if around is None else f"{around.low:z.{digits}f} to {around.high:z.{digits}f}",
+        interval=NO_INTERVAL
+        if around is None
+        else f"{around.low:z.{digits}f} to {around.high:z.{digits}f}",
         origin=origin,
     )
 

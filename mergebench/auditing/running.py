@@ -128,8 +128,16 @@ def _audit(bench: Bench, updates: Updates, measured: _Measured, seconds: float) 
     peers = tuple(peer.record() for peer in updates.peers)
     gain = gain_alone(source.tasks[0], measured.base, measured.alone)
     blind, informed = _outcomes(source, measured)
+    merges = tuple(one.merge for one in (*measured.left_out, *measured.adapter, *measured.plain))
     told = (
-        *notes(peers, known=updates.known, plain=updates.plain is not None, gain_alone=gain),
+        *notes(
+            peers,
+            merges,
+            [one for one in (blind, informed) if one is not None],
+            known=updates.known,
+            plain=updates.plain is not None,
+            gain_alone=gain,
+        ),
         *_unsteady_note(measured),
         *bench.notes_on(updates.own),
     )
@@ -147,7 +155,7 @@ def _audit(bench: Bench, updates: Updates, measured: _Measured, seconds: float) 
         alone=_accuracies(measured.alone),
         gain_alone=gain,
         curve=measured.curve,
-        merges=tuple(one.merge for one in (*measured.left_out, *measured.adapter, *measured.plain)),
+        merges=merges,
         left_out=best(measured.left_out).merge if measured.left_out else None,
         blind=blind,
         informed=informed,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from mergebench.auditing.record import Outcome, PeerRecord
+from mergebench.auditing.record import AuditedMerge, Outcome, PeerRecord
 from mergebench.auditing.search import LEAST_SHARE
 from mergebench.measure import Estimate
 
 _KINDS = {"given": "", "suite": " of the suite", "synthetic": "synthetic "}
+NO_INTERVAL = "no interval"
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
@@ -38,7 +39,13 @@ def verdict(
 
 
 def notes(
-    peers: Sequence[PeerRecord], *, known: bool, plain: bool, gain_alone: Estimate
+    peers: Sequence[PeerRecord],
+    merges: Sequence[AuditedMerge],
+    outcomes: Sequence[Outcome],
+    *,
+    known: bool,
+    plain: bool,
+    gain_alone: Estimate,
 ) -> Iterator[str]:
     """Yield what has to be known to read the numbers."""
     kinds = Counter(one.kind for one in peers)
@@ -55,6 +62,7 @@ def notes(
             f"those at which the peers are in the merge with {LEAST_SHARE:g} of their scale or "
             "more, in the mean."
         )
+        yield from _without_peers(merges)
     if peers and known:
         yield (
             "Coefficients are the best for the mean accuracy over all tasks, on validation inputs."
@@ -63,6 +71,11 @@ def notes(
         yield (
             "No plain twin was given (--plain): denied is the share of what the adapter gains "
             "alone that merging does not keep, and a plain adapter also loses some of it."
+        )
+    if any(one.kept is not None and one.kept.interval is None for one in outcomes):
+        yield (
+            "A share has no interval where, with test inputs drawn again, the adapter often gains "
+            "nothing over what is merged without it: it may be chance."
         )
     if _undecided(gain_alone):
         yield (
@@ -86,12 +99,14 @@ def counted(peers: Sequence[PeerRecord]) -> str:
 
 
 def share(estimate: Estimate | None) -> str:
-    """Return a share in percent, with its interval."""
+    """Return a share in percent with its interval, or that it has none."""
     if estimate is None:
         return "-"
     around = estimate.interval
-    limits = "" if around is None else f" ({100 * around.low:z.0f} to {100 * around.high:z.0f} %)"
-    return f"{100 * estimate.value:z.0f} %{limits}"
+    limits = (
+        NO_INTERVAL if around is None else f"{100 * around.low:z.0f} to {100 * around.high:z.0f} %"
+    )
+    return f"{100 * estimate.value:z.0f} % ({limits})"
 
 
 def points(estimate: Estimate | None) -> str:
@@ -103,13 +118,23 @@ def points(estimate: Estimate | None) -> str:
     return f"{estimate.value:+z.1f} points{limits}"
 
 
+def _without_peers(merges: Sequence[AuditedMerge]) -> Iterator[str]:
+    """Yield which merges have the peers in them with less than that share, at any coefficient."""
+    few = [one for one in merges if one.peers_share is not None and one.peers_share < LEAST_SHARE]
+    if few:
+        yield (
+            f"Merged by {', '.join(dict.fromkeys(one.attack for one in few))} the peers are in "
+            f"with less at every coefficient, and the largest, {few[0].alpha:g}, is taken."
+        )
+
+
 def _beside_plain(blind: Outcome, *, plain: bool) -> str:
     if not plain:
         return ""
     if blind.denied is None:
         return ", in merges by which its plain twin gains nothing"
     if blind.denied.value <= 0:
-        return ", and gains no less than its plain twin"
+        return f", and gains no less than its plain twin (denied: {share(blind.denied)})"
     return f", and gains {share(blind.denied)} less than its plain twin"
 
 

@@ -18,6 +18,7 @@ from mergebench.cluster.task import Outcome, Task
 from mergebench.errors import InputError, JobError
 from mergebench.experiment import Finished, Job, JobLost, JobsQueued
 from mergebench.files import check_writable
+from mergebench.plurals import how_many
 from mergebench.registry import registry
 from mergebench.terminal import say
 
@@ -115,7 +116,7 @@ class Running(Generic[ResultT]):
         ids = sorted({batch.job.job_id.partition("_")[0] for batch in self._left}, key=int)
         if not ids:
             return
-        jobs = f"{_jobs(len(self._left))} of Slurm"
+        jobs = f"{how_many(len(self._left), 'job')} of Slurm"
         if leave:
             say(f"left {jobs}; the same command goes on; to cancel: scancel {' '.join(ids)}")
             return
@@ -158,7 +159,8 @@ class Running(Generic[ResultT]):
             return
         places = [self._place(batch) for batch in self._left]
         waiting = Counter(place.reason for place in places if place.state == "PENDING")
-        text = f"Slurm runs {_jobs(sum(place.state == 'RUNNING' for place in places))}"
+        running = sum(place.state == "RUNNING" for place in places)
+        text = f"Slurm runs {how_many(running, 'job')}"
         if waiting:
             text += f", {waiting.total()} waiting ({waiting.most_common(1)[0][0]})"
         self._on_event(-1, JobsQueued(text=text))
@@ -180,7 +182,3 @@ class Running(Generic[ResultT]):
             f"job {batch.job.job_id} of Slurm ({batch.label}): {how}; log {batch.log}"
         )
         self._on_event(batch.at, JobLost(text=self._lost[-1]))
-
-
-def _jobs(count: int) -> str:
-    return f"{count} job{'' if count == 1 else 's'}"

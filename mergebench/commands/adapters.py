@@ -41,6 +41,9 @@ def add_verbs(verbs: Verbs) -> None:
     listing = verbs.add_parser("list", help="show the plug-ins, backbones, their sites and suites")
     listing.add_argument("kind", metavar="KIND", help=" | ".join(LISTS))
     listing.add_argument("--backbone", help="whose sites to list")
+    listing.add_argument(
+        "--short", action="store_true", help="of attacks a line each: what they know and are given"
+    )
     add_plugin_option(listing)
     listing.set_defaults(run=Later("listing", "list"))
 

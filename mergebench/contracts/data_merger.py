@@ -11,6 +11,7 @@ from mergebench.contracts.faults import blaming, broken, keeping_weights
 from mergebench.contracts.merger import Attack, DataUse, Merger
 from mergebench.contracts.plugin import is_number, require
 from mergebench.errors import shape_text
+from mergebench.plurals import how_many
 
 if TYPE_CHECKING:
     from mergebench.backbones import Backbone, Precision
@@ -97,10 +98,11 @@ class DataMerger(Attack, ABC):
 
     def budget(self, inputs: str) -> str:
         """Return in words for a caption what it looks at; `inputs`: as of `Suite.inputs`."""
+        one = inputs.removesuffix("s")
         if self.inputs_per_class > 0:
-            counted = inputs.removesuffix("s") if self.inputs_per_class == 1 else inputs
-            return f"{self.inputs_per_class} {counted} per class from split {self.split}"
-        return f"{self.inputs_per_task} {inputs} per task from split {self.split}, class-balanced"
+            return f"{how_many(self.inputs_per_class, one)} per class from split {self.split}"
+        counted = how_many(self.inputs_per_task, one)
+        return f"{counted} per task from split {self.split}, class-balanced"
 
     def stated(self) -> Mapping[str, Any]:
         """Return the hyper-parameters that a caption states beside `budget`."""
@@ -134,7 +136,10 @@ def _fault(merged: object, given: MergeData) -> str | None:
         return f"returned {what}; expected an Update"
     lacking = [site for site in given.updates[0].sites if site not in merged.sites]
     if lacking:
-        return f"the result lacks {len(lacking)} sites of the updates, such as {lacking[0]}"
+        return (
+            f"the result lacks {how_many(len(lacking), 'site')} of the updates, such as "
+            f"{lacking[0]}"
+        )
     weights = given.backbone.tensors
     for site, change in merged.sites.items():
         if site not in weights:

@@ -69,6 +69,9 @@ class Attack(Plugin, ABC):
         """Return the value of one hyper-parameter of `searched`."""
         return getattr(self, name)
 
+    def check_count(self, count: int) -> None:
+        """Raise `InputError` where the hyper-parameters do not fit a merge of `count` updates."""
+
     def turn(self, number: int, count: int) -> Mapping[str, Any] | None:
         """Return what to change ahead of search `number`, from 1 on; None if there is no other.
 

@@ -50,6 +50,11 @@ class OnRule(Attack, ABC):
         """What the rule says of its notes."""
         return {} if self.rule is None else self.rule.least_notes
 
+    def check_count(self, count: int) -> None:
+        """Check those of the rule."""
+        if self.rule is not None:
+            self.rule.check_count(count)
+
     def option(self, name: str) -> Any:
         """Return the value of a hyper-parameter, its own or the rule's."""
         return getattr(self if name in self._own() else self.rule, name)

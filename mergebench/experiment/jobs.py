@@ -13,6 +13,7 @@ from mergebench.experiment.monitor import CellDone, CellStarted, ReportingProgre
 from mergebench.experiment.single_models import STORAGE, measured_as_stored
 from mergebench.experiment.workbench import Workbench
 from mergebench.measure import UNPROTECTED, Cell
+from mergebench.plurals import how_many
 
 
 def report_accuracy(
@@ -139,7 +140,7 @@ class MergeJob:
                 CellDone(
                     label=label,
                     recalled=bench.measured == measured,
-                    outcome=f"alpha {results.alpha:g} of {len(results.points)} points",
+                    outcome=f"alpha {results.alpha:g} of {how_many(len(results.points), 'point')}",
                 )
             )
 

@@ -94,4 +94,5 @@ from .uncertainty import PairedTest as PairedTest
 from .uncertainty import bootstrap as bootstrap
 from .uncertainty import paired_interval as paired_interval
 from .uncertainty import paired_test as paired_test
+from .uncertainty import unpaired_interval as unpaired_interval
 from .uncertainty import wilson as wilson

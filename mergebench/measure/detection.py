@@ -35,11 +35,13 @@ class Roc:
     """How well scores tell protected updates from unprotected ones.
 
     `area` under the curve: the share of pairs in which the protected update has the larger score, a
-    tie counting half. `points`: one per distinct score, the largest first.
+    tie counting half. `sizes`: how many of both kinds. `points`: one per distinct score, the
+    largest first.
     """
 
     protection: str
     area: Fraction
+    sizes: tuple[int, int]
     points: tuple[RocPoint, ...]
 
 
@@ -57,7 +59,8 @@ def roc(protection: str, protected: Sequence[float], unprotected: Sequence[float
         for score in sorted({*protected, *unprotected}, reverse=True)
     )
     area = Fraction(halves, 2 * len(protected) * len(unprotected))
-    return Roc(protection=protection, area=area, points=points)
+    sizes = len(protected), len(unprotected)
+    return Roc(protection=protection, area=area, sizes=sizes, points=points)
 
 
 def rocs(found: Sequence[Scored]) -> tuple[Roc, ...]:

@@ -17,6 +17,8 @@ from mergebench.measure.measurements import Merged
 from mergebench.measure.uncertainty import LEVEL, Hits, Interval
 
 RESAMPLES = 2000
+"""Fewer than the 9999 of `uncertainty.bootstrap`: each draws every test input again."""
+
 Values = NDArray[np.float64]
 """`(RESAMPLES + 1,)`: the estimate itself, then what resampling makes of it."""
 

@@ -5,6 +5,7 @@ Accuracies and intervals are in percent, differences in points; all intervals ar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from scipy import stats
 
 LEVEL = 0.95
 RESAMPLES = 9999
+"""Of targets alone, a number each; `resampling`, which also draws test inputs, has fewer."""
+
 Hits = NDArray[np.bool_]
 
 
@@ -46,6 +49,30 @@ def wilson(correct: int, size: int) -> Interval:
     """Return Wilson's score interval of an accuracy (Wilson, 1927); `size` above 0."""
     found = stats.binomtest(correct, size).proportion_ci(LEVEL, method="wilson")
     return Interval(low=100 * float(found.low), high=100 * float(found.high))
+
+
+def unpaired_interval(first: float, second: float, size: int) -> Interval:
+    """Return the interval of `first` minus `second`, two accuracies of `size` inputs each.
+
+    For models of which only counts are known, and for means over several scales, of which an input
+    has a share right: its interval is at most as wide as that of an accuracy. If both have the same
+    inputs, which are mostly easy or hard for both, it is too wide rather than too narrow. Source:
+    Newcombe, 1998, Interval estimation for the difference between independent proportions, 10.
+    """
+    one, other = _wilson(first, size), _wilson(second, size)
+    return Interval(
+        low=first - second - math.hypot(first - one.low, other.high - second),
+        high=first - second + math.hypot(one.high - first, second - other.low),
+    )
+
+
+def _wilson(accuracy: float, size: int) -> Interval:
+    """Return Wilson's interval of an accuracy that need not be of whole inputs."""
+    share, z = accuracy / 100, float(stats.norm.ppf((1 + LEVEL) / 2))
+    weight = z * z / size
+    half = math.sqrt(share * (1 - share) * weight + weight * weight / 4)
+    low, high = ((share + weight / 2 + end) / (1 + weight) for end in (-half, half))
+    return Interval(low=100 * max(0.0, low), high=100 * min(1.0, high))
 
 
 def paired_test(first: Hits, second: Hits) -> PairedTest:

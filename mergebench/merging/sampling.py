@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mergebench.contracts import DataMerger
 from mergebench.errors import InputError
+from mergebench.plurals import how_many
 from mergebench.seeding import generator
 from mergebench.suites import Split, Task, in_turns, turns
 
@@ -62,6 +63,7 @@ def _require(found: int, wanted: int, attack: DataMerger, where: str) -> None:
         )
     if found < wanted:
         raise InputError(
-            f"attack {attack.name} wants {wanted} inputs of {where}, but split {attack.split} has "
-            f"{found}: lower inputs_per_class or inputs_per_task, or draw from the other split"
+            f"attack {attack.name} wants {how_many(wanted, 'input')} of {where}, but split "
+            f"{attack.split} has {found}: lower inputs_per_class or inputs_per_task, or draw from "
+            "the other split"
         )

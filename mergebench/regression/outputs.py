@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mergebench.plurals import how_many
 from mergebench.regression.comparing import Change, Checked, Verdict
 from mergebench.report import markdown_text
 from mergebench.terminal import printable
@@ -25,7 +26,7 @@ def summary(checked: Checked) -> str:
         return "Nothing was measured: the numbers would be of other inputs."
     counts = Counter(change.verdict for change in checked.changes)
     parts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict)
-    sentence = f"{len(checked.changes)} measurements: {parts}."
+    sentence = f"{how_many(len(checked.changes), 'measurement')}: {parts}."
     if checked.at_baseline_point:
         sentence += (
             " In this environment, which is not the baseline's, another point was chosen for "

@@ -11,6 +11,7 @@ from pathlib import Path
 from mergebench.errors import InputError
 from mergebench.experiment import Experiment, Merges, Monitor, measure_merges, measure_standalone
 from mergebench.measure import code_revision, deployed, results_on_test
+from mergebench.plurals import how_many
 from mergebench.progress import Silent
 from mergebench.regression.baseline import (
     Baseline,
@@ -183,7 +184,7 @@ def _require_raised_versions(found: Sequence[Change]) -> None:
     ]
     if silent:
         raise InputError(
-            f"baseline not updated: counts of {len(silent)} measurements changed, such as "
-            f"{silent[0]}, but no version of their attack, space or protection was raised: raise "
-            "it, or delete `measured` from the file if something else changed on purpose"
+            f"baseline not updated: counts of {how_many(len(silent), 'measurement')} changed, such "
+            f"as {silent[0]}, but no version of their attack, space or protection was raised: "
+            "raise it, or delete `measured` from the file if something else changed on purpose"
         )

@@ -1,10 +1,9 @@
 from .captions import stated_facts as stated_facts
 from .card_facts import CardFacts as CardFacts
 from .card_facts import Sweep as Sweep
-from .card_protection import LEAST_LOSS as LEAST_LOSS
-from .card_protection import lost_when_rescaled as lost_when_rescaled
 from .detection import detection_text as detection_text
 from .detection import print_detection as print_detection
+from .estimates import points_text as points_text
 from .figure_files import write_figure2 as write_figure2
 from .figure_files import write_recovery as write_recovery
 from .labels import protection_key as protection_key
@@ -26,6 +25,8 @@ from .mergers_files import write_mergers as write_mergers
 from .model_card import write_model_card as write_model_card
 from .price_files import write_price as write_price
 from .published_tables import published as published
+from .rescaling_loss import lost_when_rescaled as lost_when_rescaled
+from .rescaling_loss import trap_found as trap_found
 from .scale_picture import write_scale_picture as write_scale_picture
 from .table1 import write_table1 as write_table1
 from .table2_files import write_table2 as write_table2

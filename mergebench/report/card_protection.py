@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from mergebench.measure import OFF_NOMINAL, UNPROTECTED, Measurements, ScaleCurve
+from mergebench.measure import OFF_NOMINAL, Estimate
 from mergebench.report.card_facts import CardFacts
+from mergebench.report.estimates import points_text
 from mergebench.report.markdown import markdown_text
+from mergebench.report.rescaling_loss import (
+    difference,
+    lost_when_rescaled,
+    off_nominal_mean,
+    trap_found,
+)
 from mergebench.report.spread import percent
-
-LEAST_LOSS = 5.0
-"""Points: a trap that costs a re-scaled update less is none to rely on."""
 
 
 def protection_text(facts: CardFacts) -> str:
@@ -31,46 +35,46 @@ def protection_text(facts: CardFacts) -> str:
     )
 
 
-def lost_when_rescaled(measurements: Measurements) -> float | None:
-    """Return by how many points the protected update is worse than the plain one off scale 1.
-
-    Of the mean test accuracy over `OFF_NOMINAL`; None unless both were measured.
-    """
-    means = {curve.release: off_nominal_mean(curve) for curve in measurements.curves}
-    plain = means.pop(UNPROTECTED, None)
-    return None if plain is None or not means else plain - next(iter(means.values()))
-
-
-def off_nominal_mean(curve: ScaleCurve) -> float:
-    """Return the mean accuracy of a curve over `OFF_NOMINAL`, in percent."""
-    counts = [curve.correct[curve.scales.index(scale)] for scale in OFF_NOMINAL]
-    return percent(sum(counts), curve.size * len(counts))
-
-
 def _measured(facts: CardFacts) -> str:
-    """Return what re-scaling costs, and whether that is a protection at all."""
-    base = percent(facts.zero_shot.correct, facts.zero_shot.size)
-    own, lost = off_nominal_mean(facts.curve), lost_when_rescaled(facts.measurements)
+    """Return what re-scaling costs, how sure that is, and whether it is a protection at all."""
+    size = facts.curve.size
+    base, own = percent(facts.zero_shot.correct, size), off_nominal_mean(facts.curve)
+    lost = lost_when_rescaled(facts.measurements)
     scales = ", ".join(f"{scale:g}" for scale in OFF_NOMINAL)
-    numbers = f"Mean test accuracy at s = {scales}: {own:.1f} %"
+    inputs = facts.measurements.context.inputs
+    numbers = f"Mean accuracy on {size} test {inputs} at s = {scales}: {own:.1f} %"
     if lost is None:
         return f"{numbers}; the base model has {base:.1f} %. No plain adapter was made beside it."
-    numbers = f"{numbers}; a plain adapter has {own + lost:.1f} %, the base model {base:.1f} %."
-    if lost < LEAST_LOSS:
-        return (
-            f"{numbers} **No trap to rely on has formed**: re-scaled, this adapter does as well "
-            "as a plain one, or nearly."
-        )
-    left = "still better" if own > base else "no better"
-    return (
-        f"{numbers} Re-scaled, it loses {lost:.1f} points against the plain one and is "
-        f"{left} than the base model."
+    numbers = (
+        f"{numbers}; a plain adapter has {own + lost.value:.1f} %, the base model {base:.1f} %."
     )
+    loses = f"Re-scaled, it loses {points_text(lost)} against the plain one"
+    found = trap_found(lost)
+    if found == "none":
+        return f"{numbers} **No trap to rely on has formed.** {loses}."
+    if found == "perhaps":
+        return f"{numbers} {loses}, **which may be chance**: measure it on more test inputs."
+    return f"{numbers} {loses} and {_beside_base(difference(own, base, size))}."
+
+
+def _beside_base(gained: Estimate) -> str:
+    """Return how a re-scaled adapter compares with no adapter at all."""
+    assert gained.interval is not None
+    if gained.interval.low > 0:
+        return "is still better than the base model"
+    if gained.interval.high < 0:
+        return "is worse than the base model"
+    return f"cannot be told from the base model: its difference from it is {points_text(gained)}"
 
 
 def _denied(facts: CardFacts) -> str:
     lost = lost_when_rescaled(facts.measurements)
-    if lost is not None and lost < LEAST_LOSS:
+    if lost is None:
+        return (
+            "What this denies is not known: an adapter without protection also loses accuracy at "
+            "other scales, and how much was not measured."
+        )
+    if trap_found(lost) != "some":
         return "What this denies: nothing, as far as the numbers above go."
     return (
         "What this denies: mixtures that add the update at another scale, as merging by averages "

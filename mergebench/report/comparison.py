@@ -41,7 +41,12 @@ class Comparison:
 
     @property
     def significant(self) -> bool:
-        """Whether both reject equality: other targets (95 %), and other test inputs (5 %)."""
+        """Whether both reject equality: other targets (95 %), and other test inputs (5 %).
+
+        One of them alone decides where the other is None; where both are, chance is not excluded.
+        """
+        if self.interval is None and self.p_value is None:
+            return False
         over_targets = self.interval is None or 0.0 not in self.interval
         return over_targets and (self.p_value is None or self.p_value < SIGNIFICANT)
 

@@ -81,9 +81,10 @@ def _numbers(response: ScaleResponse) -> Iterator[str]:
 
 def _sentence(curve: Roc) -> str:
     best = max(curve.points, key=lambda point: point.protected - point.unprotected)
+    protected, others = curve.sizes
     return (
-        f"{protection_label(curve.protection)} against unprotected: area under the ROC "
-        f"{float(curve.area):.3f}; scores from {best.threshold:.2f} on flag "
-        f"{100 * float(best.protected):.0f} % of the protected and "
-        f"{100 * float(best.unprotected):.0f} % of the others."
+        f"{protection_label(curve.protection)} ({protected}) against unprotected ({others}): area "
+        f"under the ROC {float(curve.area):.3f}; scores from {best.threshold:.2f} on, a threshold "
+        f"chosen on these very updates, flag {100 * float(best.protected):.0f} % of the protected "
+        f"and {100 * float(best.unprotected):.0f} % of the others."
     )

@@ -15,6 +15,13 @@ def estimate_text(estimate: Estimate | None, digits: int = 1) -> str:
     return f"{estimate.value:z.{digits}f} [{around or MISSING}]"
 
 
+def points_text(estimate: Estimate) -> str:
+    """Return a difference in points with its interval, as a sentence has it."""
+    around = estimate.interval
+    limits = "" if around is None else f" (95 %: {around.low:z.1f} to {around.high:z.1f})"
+    return f"{estimate.value:z.1f} points{limits}"
+
+
 def estimate_columns(estimate: Estimate | None, digits: int = 2) -> list[str]:
     """Return a number and the ends of its interval, empty where they are not defined."""
     if estimate is None:

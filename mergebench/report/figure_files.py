@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mergebench.measure import Context, Measurements, Recovered
 from mergebench.report.captions import headline, plain_caption
 from mergebench.report.figure2 import figure2
-from mergebench.report.labels import RELEASE_FORM, protection_key, release_key, release_order
+from mergebench.report.labels import protection_key, release_key, release_order
 from mergebench.report.recovery import Recovery, recovery
 from mergebench.report.spread import fixed, percent
 from mergebench.report.writing import write_bytes, write_csv
@@ -35,7 +35,7 @@ def write_figure2(measurements: Measurements, folder: Path, stem: str = "figure2
     panels = {**shown.tasks, "average": shown.mean}
     rows = (
         [
-            *(context.backbone, RELEASE_FORM, release_key(series.release), task, f"{scale:g}"),
+            *(context.backbone, context.release, release_key(series.release), task, f"{scale:g}"),
             *(fixed(value.mean, 2), fixed(value.std, 2), " ".join(map(str, value.seeds))),
         ]
         for task, panel in panels.items()
@@ -61,7 +61,7 @@ def write_recovery(measurements: Measurements, folder: Path, stem: str = "recove
 
     header = ["backbone", "release", "protection", "target", "images_per_class", "images", "seed"]
     header += ["accuracy", "accuracy_std", "correct", "total"]
-    place = [context.backbone, RELEASE_FORM]
+    place = [context.backbone, context.release]
     rows: list[list[object]] = [
         [
             *(*place, protection_key(line.protection), "average", budget, "", ""),

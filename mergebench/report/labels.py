@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from mergebench.measure import FROM_BASE, UNPROTECTED, ZERO_SHOT
 
-RELEASE_FORM = "lora"
-"""The column `release` of the CSV files: in which form providers release their updates."""
-
 STANDALONE_TABLES = {"lora": 1, "full": 3}
 MERGE_TABLES = {"lora": 2, "full": 4}
 """The paper's number of a table, by the form of the releases that it shows."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from mergebench.measure import BOUNDS, LITTLE, UNPROTECTED, ZERO_SHOT, NotRun
+from mergebench.plurals import how_many
 from mergebench.report.doubts import legend, marks
 from mergebench.report.estimates import estimate_text
 from mergebench.report.labels import attack_label, protection_label, space_label
@@ -24,8 +25,9 @@ BOUNDED_HEADINGS = (
 def sentences(board: Leaderboard, inputs: str) -> Iterator[str]:
     """Yield how to read the table; `inputs`: as of `Context`."""
     left, zero = board.left_out, board.alone.get(ZERO_SHOT)
+    over = how_many(len(board.targets), "target")
     yield (
-        f"Mean test accuracy in percent over {len(board.targets)} targets: one update is the "
+        f"Mean test accuracy in percent over {over}: one update is the "
         "target's, protected or not, the others are unprotected. An attacker takes, per target, "
         "the attack with the best mean validation accuracy over all tasks among those that what "
         "he knows and is given allows."

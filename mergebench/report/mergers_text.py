@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mergebench.measure import UNPROTECTED
+from mergebench.plurals import how_many
 from mergebench.report.doubts import legend, marks, tally
 from mergebench.report.estimates import estimate_text
 from mergebench.report.labels import attack_label, protection_label, space_label
@@ -45,22 +46,23 @@ def sentences(table: Table2, ranked: Sequence[RankedMerger]) -> Iterator[str]:
     """Yield how to read the table and what it says of the mergers."""
     zero = "" if table.zero_shot is None else f" Zero-shot is {table.zero_shot:.1f}."
     yield (
-        f"Mean test accuracy in percent over the {len(table.tasks)} tasks after merging their "
-        f"unprotected updates, by which mergers are ranked; coefficients and hyper-parameters are "
-        f"chosen on validation.{zero} In brackets 95 % intervals over other tasks like these; ns: "
-        "that the first is better may be chance. α: the chosen coefficient."
+        f"Mean test accuracy in percent over the {how_many(len(table.tasks), 'task')} after "
+        "merging their unprotected updates, by which mergers are ranked; coefficients and "
+        f"hyper-parameters are chosen on validation.{zero} In brackets 95 % intervals over other "
+        "tasks like these; ns: that the first is better may be chance. α: the chosen coefficient."
     )
     guarded = [one for one in table.protections if one != UNPROTECTED]
     if guarded:
         yield (
             "Beside it, per protection, accuracy on the task whose update is protected, averaged "
-            f"over {len(table.targets)} choices of it, the rank by that, the difference to the "
-            "unprotected merge on the same tasks, and the mean of the other tasks."
+            f"over {how_many(len(table.targets), 'choice')} of it, the rank by that, the "
+            "difference to the unprotected merge on the same tasks, and the mean of the other "
+            "tasks."
         )
     ties = sum(merger.ties_with_first for merger in ranked[1:])
     if len(ranked) > 1:
-        yield f"{ties} of {len(ranked) - 1} mergers cannot be told from the first."
-    whole = f"{len(ranked)} unprotected merges"
+        yield f"{ties} of {how_many(len(ranked) - 1, 'merger')} cannot be told from the first."
+    whole = how_many(len(ranked), "unprotected merge")
     warned = tally(kind for merger in ranked for kind in merger.warnings)
     yield from legend({whole: warned}, table.inputs)
 

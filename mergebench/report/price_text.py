@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from mergebench.measure import COST, FROM_BASE, SHARE, Estimate
+from mergebench.plurals import how_many
 from mergebench.report.estimates import estimate_text
 from mergebench.report.labels import protection_label
 from mergebench.report.price import PriceCurve, PriceTable
@@ -50,10 +51,10 @@ def price_text(price: Estimate | None, inputs: tuple[int, ...]) -> str:
 
 def sentences(table: PriceTable, inputs: str) -> Iterator[str]:
     """Yield how to read the table; `inputs`: as of `Context`."""
-    worth = table.curves[0].found.worth
+    worth, over = table.curves[0].found.worth, how_many(len(table.targets), "target")
     yield (
         f"Gain on the target in points, against the merge without its update, by how many {inputs} "
-        f"of the target's task an attacker has: mean over {len(table.targets)} targets, with 95 % "
+        f"of the target's task an attacker has: mean over {over}, with 95 % "
         f"intervals over other targets and test {inputs}. He takes what is best on the target "
         f"among the mixtures that cost the other tasks at most {COST} point on validation "
         f"{inputs}, of all attacks that his {inputs}, or fewer, allow; test accuracy is only "

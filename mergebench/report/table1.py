@@ -18,8 +18,10 @@ from mergebench.measure import (
     bootstrap,
     paired_test,
     unpacked,
+    unpaired_interval,
     wilson,
 )
+from mergebench.plurals import how_many
 from mergebench.report.beside_paper import beside_standalone
 from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
 from mergebench.report.comparison import SIGNIFICANT
@@ -85,7 +87,8 @@ def _loses_utility(guarded: Standalone, plain: Standalone) -> bool:
     if 100 * (plain.correct - guarded.correct) <= UTILITY_POINTS * plain.size:
         return False
     if not (plain.hits and guarded.hits):
-        return True
+        whole, left = (percent(one.correct, one.size) for one in (plain, guarded))
+        return unpaired_interval(whole, left, plain.size).low > 0
     sides = (unpacked(one.hits, one.size) for one in (plain, guarded))
     return paired_test(*sides).p_value < SIGNIFICANT
 
@@ -127,7 +130,7 @@ def write_table1(measurements: Measurements, folder: Path, stem: str = "table1")
     markdown = (
         f"# Table {number}: standalone test accuracy in percent"
         f"{FORM_IN_TITLE[context.release]}\n\n"
-        f"{markdown_table(grid)}\n{markdown_text(_reading(table))}\n\n{stored_markdown(measurements)}"
+        f"{markdown_table(grid)}\n{markdown_text(reading(table))}\n\n{stored_markdown(measurements)}"
         f"{beside.markdown()}{markdown_caption(context)}"
     )
     latex = latex_comment(context) + latex_table(
@@ -151,7 +154,8 @@ _SUBJECT = (
 )
 
 
-def _reading(table: Table1) -> str:
+def reading(table: Table1) -> str:
+    """Return in words what the numbers are, and what makes some of them doubtful."""
     sentences = [_SUBJECT]
     averages = {row.release: row.average for row in table.rows}
     if any(row.average is not None and row.average.std is not None for row in table.rows):
@@ -173,7 +177,7 @@ def _groups(table: Table1) -> dict[str, dict[str, int]]:
         for kinds in row.warnings.values():
             counts.update(kinds)
         updates = sum(len(value.seeds) for value in row.tasks.values() if value)
-        groups[f"{updates} {release_label(row.release)} measurements"] = dict(counts)
+        groups[how_many(updates, f"{release_label(row.release)} measurement")] = dict(counts)
     return groups
 
 

@@ -9,6 +9,7 @@ from itertools import groupby
 from statistics import fmean
 
 from mergebench.measure import FROM_BASE, PROTOCOLS, UNPROTECTED
+from mergebench.plurals import how_many
 from mergebench.report.doubts import NOT_SIGNIFICANT, legend, marks
 from mergebench.report.grid import Column, Grid, Row
 from mergebench.report.labels import attack_label, protection_label, space_label
@@ -177,8 +178,8 @@ def _floors(table: Table2, protocol: str) -> Iterator[str]:
             continue
         floor = sum(alpha == lowest for alpha in merges.values())
         yield (
-            f"The smallest α of the grid, {lowest:g}, was chosen in {floor} of {len(merges)} "
-            f"{_merges(protection)}."
+            f"The smallest α of the grid, {lowest:g}, was chosen in {floor} of "
+            f"{_merges(len(merges), protection)}."
         )
 
 
@@ -197,7 +198,7 @@ def _marks(table: Table2) -> Iterator[str]:
         for cell in measured:
             warned.update(cell.warnings)
         merges = sum(cell.merges for cell in measured)
-        groups[f"{merges} {_merges(protection)}"] = dict(warned)
+        groups[_merges(merges, protection)] = dict(warned)
     yield from legend(groups, table.inputs)
 
 
@@ -221,11 +222,13 @@ def _recovery(table: Table2) -> Iterator[str]:
         )
 
 
-def _merges(protection: str) -> str:
+def _merges(count: int, protection: str) -> str:
     label = protection_label(protection)
     if protection == FROM_BASE:
-        return "attacks on W0"
-    return f"merges with a {label} target" if is_protected(protection) else f"{label} merges"
+        return f"{how_many(count, 'attack')} on W0"
+    if is_protected(protection):
+        return f"{how_many(count, 'merge')} with a {label} target"
+    return how_many(count, f"{label} merge")
 
 
 def _summary(table: Table2) -> Iterator[str]:
@@ -249,6 +252,6 @@ def _summary(table: Table2) -> Iterator[str]:
             f"Mean over columns: {zero_shot}unprotected {plain_mean:.1f}, "
             f"{protection_label(protection)} {guarded_mean:.1f} "
             f"({guarded_mean - plain_mean:+z.1f} against unprotected); "
-            f"{protection_label(protection)} is below unprotected in {below} of {len(pairs)} "
-            "columns."
+            f"{protection_label(protection)} is below unprotected in {below} of "
+            f"{how_many(len(pairs), 'column')}."
         )

@@ -12,6 +12,7 @@ from mergebench.measure import UNPROTECTED, Level, Measurements
 from mergebench.report import mergers_text
 from mergebench.report.beside_paper import BesidePaper, beside_merged, beside_standalone
 from mergebench.report.captions import headline
+from mergebench.report.doubts import marks
 from mergebench.report.labels import (
     MERGE_TABLES,
     STANDALONE_TABLES,
@@ -36,6 +37,8 @@ from mergebench.report.price_text import cells as price_cells
 from mergebench.report.price_text import headings
 from mergebench.report.price_text import sentences as price_sentences
 from mergebench.report.spread import MISSING, cell_text, fixed
+from mergebench.report.standalone_accuracies import StandaloneRow
+from mergebench.report.table1 import reading as reading_alone
 from mergebench.report.table1 import table1
 from mergebench.report.table2 import table2
 from mergebench.report.table2_text import cell_marks, reading
@@ -48,7 +51,7 @@ def print_table1(measurements: Measurements, console: Console) -> None:
     for row in table.rows:
         shown.add_column(release_label(row.release), justify="right", no_wrap=True)
     for task in table.tasks:
-        shown.add_row(task, *(cell_text(row.tasks[task]) for row in table.rows))
+        shown.add_row(task, *(_alone(row, task) for row in table.rows))
     shown.add_section()
     shown.add_row("average", *(cell_text(row.average) for row in table.rows), style="bold")
     context = measurements.context
@@ -56,6 +59,7 @@ def print_table1(measurements: Measurements, console: Console) -> None:
     title = f"Table {number} · {headline(context, merging=False)}"
     console.print(Text(title, style="bold"))
     console.print(shown)
+    console.print(Text(reading_alone(table), style="dim"))
     _print_beside(beside_standalone(measurements, table, number), console)
 
 
@@ -181,6 +185,11 @@ def _table(*headings: str) -> Table:
     for heading in headings:
         table.add_column(heading, no_wrap=True)
     return table
+
+
+def _alone(row: StandaloneRow, task: str) -> str:
+    mark = marks(row.warnings.get(task, {}))
+    return cell_text(row.tasks[task]) + (f" {mark}" if mark else "")
 
 
 def _numbers(table: Table2, protection: str, column: AttackInSpace) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,10 +9,11 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from mergebench.errors import InputError
-from mergebench.seeding import derived_seed, generator
+from mergebench.seeding import generator
 from mergebench.suites import Task
-from mergebench.train.classifier import Classifier
+from mergebench.train.descent import Descent
+from mergebench.train.objective import Losses, Objective, Step, nominal_losses
+from mergebench.train.steps import Steps
 from mergebench.train.tower import Tower
 from mergebench.updates import Update
 
@@ -44,24 +44,23 @@ def train_in_turn(tower: Tower, tasks: Sequence[Task], seed: int) -> Tuned:
     return run.best
 
 
+class _Nominal(Objective):
+    """The cross entropy at nominal scale."""
+
+    name = "nominal"
+
+    def backward(self, step: Step) -> Losses:
+        return nominal_losses(step)
+
+
 class _Run:
     """The state of one run."""
 
     def __init__(self, tower: Tower, tasks: Sequence[Task], seed: int) -> None:
         self.tower, self.recipe, self.seed = tower, tower.recipe, seed
-        self.tasks = [(task.name, Classifier(tower, task)) for task in tasks]
-        splits = [(own, task.splits) for (_, own), task in zip(self.tasks, tasks, strict=True)]
-        self.training = [own.examples(split["train"]) for own, split in splits]
-        self.validation = [own.examples(split["val"]) for own, split in splits]
-        recipe = self.recipe
-        self.optimizer = torch.optim.AdamW(
-            tower.parameters,
-            lr=recipe.learning_rate,
-            betas=recipe.betas,
-            eps=recipe.eps,
-            weight_decay=recipe.weight_decay,
-            fused=True,
-        )
+        descent = Descent(tower)
+        self.tasks = [Steps(tower, task, _Nominal(), seed, descent) for task in tasks]
+        self.validation = [one.classifier.examples(one.task.splits["val"]) for one in self.tasks]
         first = self._correct()
         self.best = Tuned(step=0, update=tower.update("start"), correct=first, first=first)
         self.reference, self.stale = self._accuracy(first), 0
@@ -69,42 +68,30 @@ class _Run:
     def steps(self) -> None:
         """Train until the last step or until patience runs out."""
         recipe = self.recipe
-        orders = [self._batches(place) for place in range(len(self.tasks))]
+        turns = [(one, self._batches(one)) for one in self.tasks]
         for step in range(recipe.steps):
-            place = step % len(self.tasks)
-            self._step(step, place, next(orders[place]))
+            one, batches = turns[step % len(turns)]
+            one.take(step, *next(batches))
             if (step + 1) % recipe.evaluate_every == 0 or step + 1 == recipe.steps:
                 self._consider(step + 1)
                 if recipe.patience is not None and self.stale >= recipe.patience:
                     break
 
-    def _batches(self, place: int) -> Iterator[Tensor]:
-        """Yield full batches of indices: permutations of all inputs, one after the other."""
-        size, count = self.recipe.batch_size, len(self.training[place])
-        draws = generator(self.seed, "order", self.tasks[place][0])
+    def _batches(self, one: Steps) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield full batches of a task: permutations of all inputs, one after the other.
+
+        As of `Steps.batches`, but without end, shuffled whatever the recipe says, and inputs of
+        different lengths stay where they are.
+        """
+        size, count = self.recipe.batch_size, len(one.training)
+        draws = generator(self.seed, "order", one.task.name)
         left = torch.empty(0, dtype=torch.int64)
         while True:
             while len(left) < size:
                 left = torch.cat([left, torch.randperm(count, generator=draws)])
-            yield left[:size].to(self.tower.backbone.device)
+            batch = left[:size].to(self.tower.backbone.device)
+            yield one.training.hidden.of(batch), one.training.labels[batch]
             left = left[size:]
-
-    def _step(self, step: int, place: int, batch: Tensor) -> None:
-        (name, classifier), examples = self.tasks[place], self.training[place]
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.learning_rate_at(step)
-        masks = derived_seed(self.seed, name, "dropout", step)
-        loss = classifier.losses(examples.hidden.of(batch), examples.labels[batch], 1.0, masks)
-        mean = loss.mean()
-        if not math.isfinite(mean.item()):
-            raise InputError(
-                f"{name}: the loss is {mean.item()} at step {step + 1}; lower the learning rate"
-            )
-        mean.backward()
-        if self.recipe.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.tower.parameters, self.recipe.clip_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
 
     def _consider(self, step: int) -> None:
         found = self._correct()
@@ -119,8 +106,8 @@ class _Run:
 
     def _correct(self) -> dict[str, int]:
         return {
-            name: own.correct(examples)
-            for (name, own), examples in zip(self.tasks, self.validation, strict=True)
+            one.task.name: one.classifier.correct(examples)
+            for one, examples in zip(self.tasks, self.validation, strict=True)
         }
 
     def _accuracy(self, correct: Mapping[str, int]) -> Fraction:

@@ -13,6 +13,7 @@ from mergebench.seeding import generator
 from mergebench.suites import Task
 from mergebench.train.accumulation import Accumulation
 from mergebench.train.classifier import Classifier
+from mergebench.train.descent import Descent
 from mergebench.train.like_length import of_like_length
 from mergebench.train.objective import Losses, Objective, Step
 from mergebench.train.tower import Tower
@@ -32,19 +33,22 @@ def train_to_the_end(tower: Tower, task: Task, objective: Objective, seed: int) 
 
 
 class Steps:
-    """Trains `tower` on split `train` of `task` by `objective`, as the tower's recipe says."""
+    """Trains `tower` on split `train` of `task` by `objective`, as the tower's recipe says.
 
-    def __init__(self, tower: Tower, task: Task, objective: Objective, seed: int) -> None:
+    `descent`: of the tower, where several tasks take turns on it.
+    """
+
+    def __init__(
+        self,
+        tower: Tower,
+        task: Task,
+        objective: Objective,
+        seed: int,
+        descent: Descent | None = None,
+    ) -> None:
         self.tower, self.task, self.recipe, self.seed = tower, task, tower.recipe, seed
         self.classifier = Classifier(tower, task)
-        self.optimizer = torch.optim.AdamW(
-            tower.parameters,
-            lr=self.recipe.learning_rate,
-            betas=self.recipe.betas,
-            eps=self.recipe.eps,
-            weight_decay=self.recipe.weight_decay,
-            fused=True,
-        )
+        self.descent = descent or Descent(tower)
         self.accumulation = Accumulation(objective, tower.parameters)
         self.training = self.classifier.examples(task.splits["train"])
 
@@ -73,8 +77,6 @@ class Steps:
 
     def take(self, index: int, hidden: Tensor, labels: Tensor) -> Losses:
         """Take step `index`, from 0, on one batch; `InputError` when its loss is not finite."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.learning_rate_at(index)
         losses = self.accumulation.backward(
             Step(
                 classifier=self.classifier,
@@ -88,10 +90,7 @@ class Steps:
         if not math.isfinite(losses.nominal):
             raise InputError(
                 f"{self.task.name}: the loss is {losses.nominal} at step {index + 1}; "
-                "lower the learning rate or the strength of the protection"
+                "lower the learning rate or the strength of the protection, if there is one"
             )
-        if self.recipe.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.tower.parameters, self.recipe.clip_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        self.descent.step(index)
         return losses

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mergebench.plurals import how_many
 from mergebench.verification.entries import VerifiedEntry
 from mergebench.verification.measuring import Comparison
 
@@ -35,7 +36,7 @@ class Verified:
         other = sum(map(bool, differences))
         failed = sum(not one.passed for one in self.comparisons)
         return (
-            f"{len(self.comparisons)} cells, {len(differences)} counts: "
+            f"{how_many(len(self.comparisons), 'cell')}, {how_many(len(differences), 'count')}: "
             f"{len(differences) - other} equal, {other} not; cells beyond the tolerance: {failed}."
         )
 
@@ -67,7 +68,7 @@ def _row(one: Comparison) -> tuple[str, ...]:
     differences = one.differences
     task = max(differences, key=lambda name: (abs(differences[name]), name == one.stated.target))
     others = sum(map(bool, differences.values())) - bool(differences[task])
-    more = f" (and {others} tasks more)" if others else ""
+    more = f" (and {how_many(others, 'task')} more)" if others else ""
     sizes = one.measured.results.sizes["test"]
     committed = f"{one.stated.correct[task]}/{one.stated.sizes.get(task, sizes[task])}"
     measured = f"{one.measured.results.correct[task]}/{sizes[task]}"

@@ -16,7 +16,7 @@ from mergebench.contracts import MergeData
 from mergebench.errors import InputError
 from mergebench.measure.evaluate import Evaluator, deployed
 from mergebench.suites import Split, Task
-from mergebench.train import FullRecipe, LoraTower, round_robin, train_in_turn
+from mergebench.train import Classifier, FullRecipe, LoraTower, train_in_turn
 from mergebench.updates.update import Update
 
 RECIPE = replace(TINY, learning_rate=1e-2, warmup_steps=0, logit_scale=10.0, precision="fp32")
@@ -73,7 +73,7 @@ def test_the_most_accurate_step_on_validation_is_selected(backbone, monkeypatch)
     """Whatever the loss does: the counts here are made up, and the later of equals wins."""
     tower = LoraTower(backbone, replace(RECIPE, steps=12), seed=0, task="x")
     counts = iter([5, 8, 9, 9, 4])
-    monkeypatch.setattr(round_robin.Classifier, "correct", lambda *_: next(counts))
+    monkeypatch.setattr(Classifier, "correct", lambda *_: next(counts))
     kept: list[Update] = []
     original = LoraTower.update
     monkeypatch.setattr(
@@ -88,7 +88,7 @@ def test_the_most_accurate_step_on_validation_is_selected(backbone, monkeypatch)
 def test_training_stops_when_patience_runs_out(backbone, monkeypatch):
     recipe = replace(RECIPE, steps=60, patience=2)
     counts = iter([5, 6, 6, 6])
-    monkeypatch.setattr(round_robin.Classifier, "correct", lambda *_: next(counts))
+    monkeypatch.setattr(Classifier, "correct", lambda *_: next(counts))
     tuned = train_in_turn(LoraTower(backbone, recipe, seed=0, task="x"), [synthetic_task()], seed=0)
     assert tuned.step == 9
 
@@ -125,21 +125,21 @@ def test_all_tasks_take_turns(backbone, monkeypatch):
     attack = FEW.with_options(tasks="all")
     given = given_to(attack, backbone, target=None)
     names: list[str] = []
-    original = round_robin.Classifier.losses
+    original = Classifier.losses
 
     def record(classifier, *words):
         names.append(owner[id(classifier)])
         return original(classifier, *words)
 
     owner: dict[int, str] = {}
-    monkeypatch.setattr(round_robin.Classifier, "losses", record)
-    made = round_robin.Classifier.__init__
+    monkeypatch.setattr(Classifier, "losses", record)
+    made = Classifier.__init__
 
     def remember(classifier, tower, task):
         made(classifier, tower, task)
         owner[id(classifier)] = task.name
 
-    monkeypatch.setattr(round_robin.Classifier, "__init__", remember)
+    monkeypatch.setattr(Classifier, "__init__", remember)
     attack.merge(given)
     assert names == ["task 0", "task 1"] * 3
     assert given.notes["images"] == 24
@@ -204,7 +204,7 @@ def test_backbone_and_random_state_are_left_alone(backbone, fails, monkeypatch):
     before, state = weights_of(backbone), torch.get_rng_state()
     given = given_to(FEW, backbone)
     if fails:
-        monkeypatch.setattr(round_robin.Classifier, "losses", lambda *_: 1 / 0)
+        monkeypatch.setattr(Classifier, "losses", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             FEW.merge(given)
     else:

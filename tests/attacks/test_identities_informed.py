@@ -179,3 +179,11 @@ def test_every_update_has_its_own_coefficient() -> None:
 def test_wrong_options_are_refused(attack, options, message) -> None:
     with pytest.raises(InputError, match=message):
         attack(**options)
+
+
+def test_more_coefficients_than_updates_are_refused() -> None:
+    given = updates()
+    attack = PerTaskCoefficients(rule=TaskArithmetic(), coefficients=(0.5,) * 9)
+    message = rf"{len(given)} updates have so many coefficients, and coefficients has 9 numbers"
+    with pytest.raises(InputError, match=message):
+        problem(given).path(attack)

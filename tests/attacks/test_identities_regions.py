@@ -115,7 +115,7 @@ def test_a_site_of_no_model_is_named(dtype: torch.dtype) -> None:
 
 
 def test_wrong_options_are_refused(dtype: torch.dtype) -> None:
-    with pytest.raises(InputError, match=r"top_k is 0\.0; give a percentage"):
+    with pytest.raises(InputError, match=r"top_k is 0; give a percentage from 1 to 100"):
         attack("localize_and_stitch", top_k=0.0)
     with pytest.raises(InputError, match=r"epsilon is -1\.0; give a number from 0"):
         attack("ram", epsilon=-1.0)

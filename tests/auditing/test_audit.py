@@ -132,3 +132,15 @@ def test_the_record_is_json(folder):
     assert record["blind"]["denied"]["interval"] == {"low": 1, "high": 1}
     assert [one["kind"] for one in record["peers"]] == ["synthetic"] * 2
     assert record["curve"][0]["scale"] == 0
+
+
+def test_peers_that_cancel_are_in_no_sum_and_that_is_said(folder):
+    write_adapter(folder / "minus", low_rank(1).scaled(-1.0))
+    found = of(folder, "plain", peers=[folder / "peer1", folder / "minus"])
+    sums = [one for one in found.merges if one.attack == "ta@full" and one.of == "adapter"]
+    assert [one.alpha for one in sums] == [2.0]
+    (note,) = (note for note in found.notes if "with less at every coefficient" in note)
+    assert note.startswith("Merged by leave_out:ta@full, ")
+    assert " ta@full, " in note
+    others = of(folder, "plain", peers=given(folder))
+    assert not any("at every coefficient" in note for note in others.notes)

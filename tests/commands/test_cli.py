@@ -11,7 +11,7 @@ from miniature import FEW_IMAGES
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from mergebench.contracts import Merger, Protection, Space
+from mergebench.contracts import Attack, Merger, Protection, Space
 from mergebench.experiment.settings import SETTINGS
 from mergebench.merging.problem import merge
 from mergebench.registry import registry
@@ -123,6 +123,20 @@ def test_list_shows_every_plugin_with_paper_options_and_file(capsys, kind, plugi
         assert found.origin in shown
         for option in found.plugin().options():
             assert option in shown
+
+
+def test_a_short_list_has_a_line_per_attack(capsys):
+    assert run("list", "attacks", "--short") == 0
+    lines = capsys.readouterr().out.splitlines()
+    said = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines}
+    attacks = [found.plugin for found in registry().all(Attack)]
+    assert list(said) == [attack.name for attack in attacks]
+    assert all(said[attack.name].startswith(f"{attack.knowledge}, ") for attack in attacks)
+    assert said["ta"] == "blind, no data"
+    assert said["hold"] == "informed, no data, hold:RULE"
+    assert said["finetune"] == "informed, labelled data"
+    assert run("list", "spaces", "--short") == 2
+    assert "--short is of attacks alone" in capsys.readouterr().err
 
 
 def test_list_backbones(capsys):

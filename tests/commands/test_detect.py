@@ -27,7 +27,8 @@ def test_releases_of_the_suite(few, capsys):
     shown = " ".join(capsys.readouterr().out.split())
     for name in ("mnist fine-tuned", "fashion Trap²"):
         assert name in shown
-    assert "Trap² against unprotected: area under the ROC" in shown
+    assert "Trap² (2) against unprotected (2): area under the ROC" in shown
+    assert "a threshold chosen on these very updates" in shown
     assert run("detect", *few, "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert [(one["protection"], one["task"]) for one in told["updates"]] == [

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mergebench.commands.runs.file_names import stem
-from mergebench.commands.runs.idle_options import idle_options
+from mergebench.commands.runs.idle_options import idle_options, starting_options
 from mergebench.experiment import Experiment, get_setting
 from mergebench.measure import get_protocol
 
@@ -59,6 +59,21 @@ def test_a_joint_search_tries_its_own_values() -> None:
     clean = replace(EXPERIMENT, protocol=get_protocol("clean"))
     (line,) = idle(clean, ["ties.top_k=20", "ties.inclusive=false"])
     assert line.startswith("--set ties.top_k=20: protocol clean tries its own values of top_k")
+
+
+def test_a_search_in_coordinates_says_that_it_only_begins_at_what_is_set() -> None:
+    settings = ["ties.top_k=25", "ties.inclusive=false", "hold.nominal=1.2", "tsv.top_k=1"]
+    told = [*starting_options(EXPERIMENT, given(EXPERIMENT, settings=settings))]
+    assert told == [
+        "--set ties.top_k=25: protocol paper only begins there, and chooses top_k among "
+        "100, 90, 80, 70, 60, 50, 40, 30, 20, 10",
+        "--set hold.nominal=1.2: protocol paper only begins there, and chooses nominal among "
+        "0.9, 1, 1.1",
+    ]
+    clean = replace(EXPERIMENT, protocol=get_protocol("clean"))
+    assert [*starting_options(clean, given(clean, settings=settings))] == []
+    alone = given(EXPERIMENT, settings=settings, merges=False)
+    assert [*starting_options(EXPERIMENT, alone)] == []
 
 
 def named(experiment: Experiment, **options: object) -> str:

@@ -34,9 +34,18 @@ def test_held_at_nominal_scale(adapters, tmp_path, capsys):
         torch.testing.assert_close(change.dense(), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_a_coefficient_for_every_update(adapters, tmp_path):
-    settings = ["--set", "coefficients=0.9,0.2,0.4", "--set", "value=0.9"]
-    rest = ["--protected", adapters[1], "--alpha", "1", *settings]
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("coefficients=0.9,0.2,0.4",),
+        ("coefficients=0.9,0.7,0.4", "moving=1", "value=0.2"),
+        ("moving=2", "coefficients=0.9,0.2,0.4"),
+    ],
+)
+def test_a_coefficient_for_every_update(adapters, tmp_path, settings):
+    """Without a `value`, none of them gives way to it."""
+    rest = ["--protected", adapters[1], "--alpha", "1"]
+    rest += [word for setting in settings for word in ("--set", setting)]
     assert run(*words(adapters, tmp_path, "per_task_coefficients", *rest)) == 0
     merged = load_update(tmp_path / "merged.safetensors", SHAPES, "mini_vit")
     parts = [load_update(adapter, SHAPES, "mini_vit") for adapter in adapters]
@@ -44,6 +53,17 @@ def test_a_coefficient_for_every_update(adapters, tmp_path):
         first, own, last = (part.sites[site].dense() for part in parts)
         expected = 0.2 * first + 0.9 * own + 0.4 * last
         torch.testing.assert_close(change.dense(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_more_coefficients_than_updates_are_refused_before_anything_is_trained(tmp_path, capsys):
+    setting = "per_task_coefficients.coefficients=1,0.3,0.3"
+    words = ["table2", "--backbone", "mini_vit", "--tasks", "mnist fashion", "--set", setting]
+    store = tmp_path / "runs"
+    assert run(*words, "--attacks", "per_task_coefficients:ta", "--store", store) == 2
+    shown = capsys.readouterr()
+    assert "2 updates have so many coefficients, and coefficients has 3 numbers" in shown.err
+    assert (shown.out, shown.err.count("\n")) == ("", 1)
+    assert not any(file.is_file() for file in store.rglob("*"))
 
 
 def test_an_adapter_is_realigned_to_itself(adapters, tmp_path, capsys):

@@ -257,6 +257,7 @@ def test_wrong_settings_are_named(setting: str, message: str) -> None:
     [
         ("ties", {"top_k": 0.0}),
         ("ties", {"top_k": 101.0}),
+        ("ties", {"top_k": 1.0}),
         ("ties", {"aggregation": "median"}),
         ("dare", {"drop": 1.0}),
         ("dare_ties", {"drop": -0.1}),
@@ -269,3 +270,11 @@ def test_values_out_of_range_are_refused(name: str, options: dict[str, object]) 
     key = next(iter(options))
     with pytest.raises(InputError, match=key):
         registry().get(Merger, name)(**options)
+
+
+@pytest.mark.parametrize("name", ["ties", "dare_ties", "localize_and_stitch"])
+def test_a_share_in_place_of_a_percentage_is_refused(name: str) -> None:
+    """Whoever knows the densities of mergekit types 0.2 for a fifth."""
+    with pytest.raises(InputError) as error:
+        registry().get(Merger, name)(top_k=0.2)
+    assert str(error.value) == "top_k is 0.2; give a percentage: 20 for a share of 0.2"

@@ -131,5 +131,6 @@ def test_every_protection_is_held_against_the_unprotected():
 
     found = [scored("none", 0.9), scored("mild", 0.95), scored("trap2", 0.5), scored("none", 0.8)]
     assert [(one.protection, one.area) for one in rocs(found)] == [("mild", 0), ("trap2", 1)]
+    assert [one.sizes for one in rocs(found)] == [(1, 2), (1, 2)]
     assert rocs(found[1:3]) == ()
     assert rocs([scored("", 0.5)]) == ()

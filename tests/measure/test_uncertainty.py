@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from report_data import MEASUREMENTS, TARGETED, TASKS, UNPROTECTED, cells
+from repository import ROOT
 from synthetic import SITE, attack, dense, problem
 
+from mergebench.measure import resampling, uncertainty
 from mergebench.measure.cell import packed
 from mergebench.measure.cell_warnings import (
     COLLAPSED,
@@ -20,6 +22,7 @@ from mergebench.measure.cell_warnings import (
     GAP,
     NORM,
     UNFAITHFUL,
+    UTILITY_LOSS,
     CellWarning,
     collapsed_predictions,
     degenerate_bases,
@@ -28,9 +31,17 @@ from mergebench.measure.cell_warnings import (
     not_reproduced,
     validation_test_gap,
 )
-from mergebench.measure.measurements import Measurements, Merged
+from mergebench.measure.measurements import Measurements, Merged, Standalone
 from mergebench.measure.protocols import PAPER
-from mergebench.measure.uncertainty import bootstrap, paired_test, wilson
+from mergebench.measure.uncertainty import (
+    Interval,
+    bootstrap,
+    paired_test,
+    unpaired_interval,
+    wilson,
+)
+from mergebench.report.comparison import Comparison
+from mergebench.report.table1 import table1
 
 
 @pytest.mark.parametrize(("correct", "size"), [(0, 10), (3, 10), (500, 1000), (1000, 1000)])
@@ -42,6 +53,31 @@ def test_wilson_interval_solves_the_score_equation(correct: int, size: int) -> N
     assert (found.low, found.high) == pytest.approx(
         (100 * max(0, centre - half), 100 * min(1, centre + half)), abs=1e-9
     )
+
+
+def test_an_unpaired_interval_is_newcombes() -> None:
+    """Of his 1998 paper, table II, 10: 56 of 70 less 48 of 80 has 0.0524 to 0.3339."""
+    for size in (70, 80):
+        one, other = wilson(56 * size // 70, size), wilson(48 * size // 80, size)
+        found = unpaired_interval(80.0, 60.0, size)
+        assert found.low == pytest.approx(20 - math.hypot(80 - one.low, other.high - 60))
+        assert found.high == pytest.approx(20 + math.hypot(one.high - 80, 60 - other.low))
+    wide, narrow = unpaired_interval(80.0, 60.0, 70), unpaired_interval(80.0, 60.0, 80)
+    assert wide.low < 5.24 < narrow.low
+    assert narrow.high < 33.39 < wide.high
+
+
+def test_the_docs_state_how_often_is_drawn_again() -> None:
+    text = (ROOT / "docs" / "reading_tables.md").read_text()
+    for count in (uncertainty.RESAMPLES, resampling.RESAMPLES):
+        assert f"{count:,} times" in text
+
+
+@pytest.mark.parametrize(("first", "second"), [(100.0, 0.0), (0.0, 0.0), (50.5, 49.3)])
+def test_an_unpaired_interval_stays_within_what_can_be(first: float, second: float) -> None:
+    found, swapped = unpaired_interval(first, second, 20), unpaired_interval(second, first, 20)
+    assert -100 <= found.low <= first - second <= found.high <= 100
+    assert (swapped.low, swapped.high) == pytest.approx((-found.high, -found.low))
 
 
 @pytest.mark.parametrize(("one", "other"), [(0, 0), (5, 0), (12, 3), (40, 41)])
@@ -187,3 +223,25 @@ def test_degenerate_bases_are_judged_by_the_attacks_limit() -> None:
 @pytest.mark.parametrize(("found", "warned"), [(96, False), (90, True), (110, True)])
 def test_update_that_is_not_what_training_saw(found: int, warned: bool) -> None:
     assert kinds(not_reproduced(found, 100, 320)) == [UNFAITHFUL] * warned
+
+
+@pytest.mark.parametrize(("guarded", "flagged"), [(33, False), (28, False), (20, True)])
+def test_a_loss_of_utility_is_beyond_chance_also_where_only_counts_are_known(
+    guarded: int, flagged: bool
+) -> None:
+    """Of 50 inputs the unprotected update has 35 right."""
+    rows = tuple(
+        Standalone(seed=0, release=release, task="kana", correct=correct, size=50)
+        for release, correct in (("none", 35), ("trap2", guarded))
+    )
+    (_, row) = table1(replace(MEASUREMENTS, standalone=rows)).rows
+    assert row.warnings["kana"] == ({UTILITY_LOSS: 1} if flagged else {})
+
+
+def test_nothing_to_tell_by_is_not_significant() -> None:
+    """A single target, of which it is not known which inputs are right."""
+    over = Interval(low=-9.0, high=-1.0)
+    by = {(None, None): False, (None, 0.01): True, (over, None): True, (over, 0.2): False}
+    for (interval, p_value), expected in by.items():
+        found = Comparison(difference=-5.0, interval=interval, p_value=p_value)
+        assert found.significant == expected

@@ -241,7 +241,7 @@ def doubled(given: MergeData) -> Update:
         (fail, "KeyError: 'weight'"),
         (quit_with_success, "SystemExit: 0"),
         (lambda given: None, "returned None; expected an Update"),
-        (without_first, "the result lacks 1 sites of the updates, such as "),
+        (without_first, "the result lacks 1 site of the updates, such as "),
         (with_another, "the result has a site head.7, which the backbone lacks"),
         (doubled, "the result has torch.float64 of shape "),
         (noted, "notes['error'] is tensor(1.); expected a finite number"),

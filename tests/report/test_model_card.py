@@ -31,22 +31,21 @@ CONTEXT = Context(
 )
 
 
-def curve(release: str, elsewhere: int) -> ScaleCurve:
-    counts = tuple(18 if scale == 1 else elsewhere for scale in CURVE_SCALES)
+def curve(release: str, elsewhere: int, size: int) -> ScaleCurve:
+    counts = tuple(size * 9 // 10 if scale == 1 else elsewhere for scale in CURVE_SCALES)
     return ScaleCurve(
-        seed=0, release=release, task="shapes", scales=CURVE_SCALES, correct=counts, size=20
+        seed=0, release=release, task="shapes", scales=CURVE_SCALES, correct=counts, size=size
     )
 
 
-def facts(*, trapped: int = 6, **changes: object) -> CardFacts:
-    counts = {"zero_shot": 8, "none": 19, "trap2": 18}
+def facts(*, trapped: int = 6, size: int = 20, **changes: object) -> CardFacts:
+    counts = {"zero_shot": 40, "none": 95, "trap2": 90}
     rows = tuple(
-        Row(seed=0, release=name, task="shapes", correct=count, size=20)
-        for name, count in counts.items()
+        Row(seed=0, release=name, task="shapes", correct=size * percent // 100, size=size)
+        for name, percent in counts.items()
     )
-    measured = Measurements(
-        context=CONTEXT, standalone=rows, curves=(curve("none", 17), curve("trap2", trapped))
-    )
+    curves = curve("none", size * 17 // 20, size), curve("trap2", trapped, size)
+    measured = Measurements(context=CONTEXT, standalone=rows, curves=curves)
     plain, chosen = (
         OnValidation(strength=one, correct=9, off_nominal=dict.fromkeys(OFF_NOMINAL, 4), size=10)
         for one in (None, 0.2)
@@ -98,17 +97,22 @@ def test_numbers_come_with_intervals_and_the_curve():
 
 
 @pytest.mark.parametrize(
-    ("trapped", "verdict"),
+    ("inputs", "trapped", "verdict"),
     [
-        (6, "it loses 55.0 points against the plain one and is no better than the base model"),
-        (12, "it loses 25.0 points against the plain one and is still better than the base"),
-        (17, "**No trap to rely on has formed**"),
+        (2000, 600, "loses 55.0 points (95 %: 52.4 to 57.5) against the plain one and is worse"),
+        (2000, 800, "45.0 points (95 %: 42.3 to 47.6) against the plain one and cannot be told"),
+        (2000, 1200, "and is still better than the base model."),
+        (2000, 1690, "**No trap to rely on has formed.** Re-scaled, it loses 0.5 points"),
+        (20, 6, "loses 55.0 points (95 %: 24.6 to 73.3) against the plain one and cannot be told"),
+        (20, 14, "it loses 15.0 points (95 %: -11.1 to 39.0) against the plain one, **which may"),
+        (20, 17, "**No trap to rely on has formed.**"),
     ],
 )
-def test_the_verdict_follows_from_the_numbers(trapped, verdict):
-    text = " ".join(model_card(facts(trapped=trapped)).split())
+def test_the_verdict_is_no_surer_than_its_inputs_allow(inputs, trapped, verdict):
+    text = " ".join(model_card(facts(trapped=trapped, size=inputs)).split())
     assert verdict in text
-    assert ("No trap" in verdict) == ("No trap" in text) == ("denies: nothing" in text)
+    assert ("denies: mixtures" in text) == ("against the plain one and" in text)
+    assert ("denies: nothing" in text) != ("denies: mixtures" in text)
     assert "It works at s = 1 for everybody who has it" in text
 
 
@@ -124,6 +128,7 @@ def test_without_a_plain_adapter_nothing_is_compared():
     alone = replace(whole, standalone=whole.standalone[::2], curves=whole.curves[1:])
     text = model_card(facts(measurements=alone, sweep=None))
     assert "No plain adapter was made beside it" in text
+    assert "What this denies is not known" in text
     assert "λ = 0.2 was given, not chosen" in text
 
 

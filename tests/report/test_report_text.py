@@ -14,6 +14,8 @@ from report_data import (
 )
 
 from mergebench.errors import InputError
+from mergebench.measure import UNFAITHFUL
+from mergebench.measure.cell_warnings import CellWarning
 from mergebench.report import (
     write_table1,
     write_table2,
@@ -51,6 +53,20 @@ def test_terminal_tables_fit(tmp_path: Path) -> None:
     lines = printed(MEASUREMENTS, width=80).splitlines()
     assert max(map(len, lines)) <= 80
     assert any("TA" in line and "40.0" in line and "-32.0" in line for line in lines)
+
+
+def test_the_terminal_shows_what_makes_a_single_update_doubtful() -> None:
+    standalone = tuple(
+        replace(one, warnings=(CellWarning(kind=UNFAITHFUL, detail="off"),))
+        if (one.release, one.task) == ("trap2", "flags")
+        else one
+        for one in MEASUREMENTS.standalone
+    )
+    shown = printed(replace(MEASUREMENTS, standalone=standalone))
+    marked = [line for line in shown.splitlines() if "79.0 r" in line]
+    assert len(marked) == 1
+    assert "flags" in marked[0]
+    assert "r: the update at scale 1 does not reproduce" in " ".join(shown.split())
 
 
 def test_folder_that_cannot_be_made_is_an_input_error(tmp_path: Path) -> None:

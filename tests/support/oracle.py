@@ -81,10 +81,9 @@ def ties(stack: Matrix, options: dict[str, Any], draw: Draw) -> Matrix:
 
 
 def trim(row: Matrix, top_k: float, inclusive: bool) -> Matrix:
-    fraction = top_k / 100 if top_k > 1 else top_k
-    if fraction >= 1:
+    if top_k == 100:
         return row
-    position = row.size - int(row.size * fraction)
+    position = row.size - int(row.size * (top_k / 100))
     threshold = np.sort(np.abs(row))[position - 1]
     kept = np.abs(row) >= threshold if inclusive else np.abs(row) > threshold
     return row * kept

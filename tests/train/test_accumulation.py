@@ -9,7 +9,7 @@ import torch
 from training import TINY, randomised, synthetic_task, tiny_backbone
 
 from mergebench.progress import Silent
-from mergebench.train import Classifier, LoraTower, Losses, Step, train
+from mergebench.train import Classifier, LoraTower, Losses, Step, train, train_in_turn
 from mergebench.train.accumulation import Accumulation
 from protections.trap2 import Trap2
 
@@ -85,3 +85,24 @@ def test_training_goes_on_in_parts_and_records_it():
     assert (whole.record["parts_of_a_batch"], parts.record["parts_of_a_batch"]) == (1, 4)
     for site, change in whole.update.sites.items():
         torch.testing.assert_close(parts.update.sites[site].down, change.down, rtol=0, atol=1e-4)
+
+
+def test_tasks_in_turn_go_on_in_parts_too(monkeypatch):
+    recipe = replace(TINY, precision="fp32", steps=4)
+    backbone, tasks = tiny_backbone(), [synthetic_task(), synthetic_task("others")]
+    original = Classifier.losses
+
+    def scarce(classifier, hidden, *others):
+        if len(hidden) > 3:
+            raise torch.OutOfMemoryError
+        return original(classifier, hidden, *others)
+
+    def trained():
+        tower = LoraTower(backbone, recipe, seed=0, task="a")
+        return train_in_turn(tower, tasks, seed=0).update
+
+    whole = trained()
+    monkeypatch.setattr(Classifier, "losses", scarce)
+    parts = trained()
+    for site, change in whole.sites.items():
+        torch.testing.assert_close(parts.sites[site].down, change.down, rtol=0, atol=1e-4)

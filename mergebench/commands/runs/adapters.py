@@ -15,6 +15,7 @@ from mergebench.backbones import (
 )
 from mergebench.errors import InputError
 from mergebench.files import Output
+from mergebench.plurals import how_many
 from mergebench.terminal import make_console, say
 from mergebench.updates import (
     EXPORT_FILES,
@@ -45,7 +46,8 @@ def run_export(options: argparse.Namespace) -> None:
         {"adapter": options.adapter, "backbone": options.backbone, "layout": options.layout},
     )
     make_console().print(
-        f"{len(update.sites)} sites of {options.adapter} as {options.layout}: {options.out}",
+        f"{how_many(len(update.sites), 'site')} of {options.adapter} as {options.layout}: "
+        f"{options.out}",
         soft_wrap=True,
     )
 

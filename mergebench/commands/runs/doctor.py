@@ -26,6 +26,7 @@ from mergebench.experiment import (
     table2_estimate,
     zero_shot_checks,
 )
+from mergebench.plurals import how_many
 from mergebench.terminal import make_console
 
 _VERDICTS = {True: "ok", False: "off", None: "-"}
@@ -115,9 +116,9 @@ def _costs(experiment: Experiment, bench: Workbench, rates: Rates, processes: in
         f"{batch / rates.step_seconds:.0f} {inputs}/s in training",
         f"estimated from that, if {processes} process(es) do not slow each other down, nothing is "
         "in the store, and without the linear algebra of merging:",
-        f"  table 1: {_hours(first, processes)} ({len(experiment.releases())} updates)",
+        f"  table 1: {_hours(first, processes)} ({how_many(len(experiment.releases()), 'update')})",
         f"  table 2: {_hours(first + second, processes)}, table 1 included "
-        f"({experiment.merge_count} merges, protocol {experiment.protocol.name})",
+        f"({how_many(experiment.merge_count, 'merge')}, protocol {experiment.protocol.name})",
     ]
 
 

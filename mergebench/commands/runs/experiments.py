@@ -12,7 +12,7 @@ from rich.console import Console
 
 from mergebench.commands.cluster_options import SLURM_OPTIONS
 from mergebench.commands.runs.executing import chosen_executor
-from mergebench.commands.runs.idle_options import idle_options
+from mergebench.commands.runs.idle_options import idle_options, starting_options
 from mergebench.commands.runs.suite_data import suite_options
 from mergebench.contracts import Attack, Protection
 from mergebench.device import choose_device
@@ -75,7 +75,9 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
     choose_device(options.device)
     require_inputs(options.backbone, options.weights, setting.suite, data, tasks)
     check_writable(options.results / options.backbone)
-    experiment.workbench()
+    merged = experiment.workbench().suite.task_names
+    for name in experiment.attacks:
+        setting.attack(check_attack(name)[0]).check_count(len(merged))
     if experiment.targets is not None:
         _ = experiment.target_names  # wrong ones are refused before anything runs
     return experiment
@@ -84,10 +86,14 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
 def announced_experiment(options: argparse.Namespace) -> Experiment:
     """Return the checked experiment.
 
-    What was made of the user's own data is said at once, and which options change nothing.
+    What was made of the user's own data is said at once, and which options change nothing, or
+    leave the choice to a search.
     """
     experiment = checked_experiment(options)
-    for line in idle_options(experiment, options):
+    for line in (
+        *idle_options(experiment, options),
+        *starting_options(experiment, options),
+    ):
         say(line)
     if experiment.setting.suite == OWN:
         for note in experiment.workbench().suite.notes:

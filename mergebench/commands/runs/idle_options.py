@@ -1,9 +1,9 @@
-"""What options give and nothing that is measured depends on."""
+"""What options give and nothing that is measured depends on, or not as one may think."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mergebench.contracts import DataMerger
@@ -28,7 +28,7 @@ def idle_options(experiment: Experiment, options: argparse.Namespace) -> Iterato
 
     That are attacks, and a protocol without defects, where nothing is merged; and of `--set`
     options of a plug-in that is not used, and hyper-parameters of which a joint search tries its
-    own values. One in coordinates begins at what is set.
+    own values.
     """
     if not merges(options):
         experiment = replace(experiment, attacks=())
@@ -49,6 +49,24 @@ def idle_options(experiment: Experiment, options: argparse.Namespace) -> Iterato
             )
 
 
+def starting_options(experiment: Experiment, options: argparse.Namespace) -> Iterator[str]:
+    """Yield a line for every `--set` of a hyper-parameter that a search in coordinates moves.
+
+    It begins at what is set, and chooses one of its own values.
+    """
+    if experiment.protocol.strategy != "coordinate" or not merges(options):
+        return
+    for text in options.settings:
+        name, _, option = text.partition(".")
+        key = option.partition("=")[0]
+        values = _searched(experiment, name).get(key)
+        if values is not None:
+            yield (
+                f"--set {text}: protocol {experiment.protocol.name} only begins there, and chooses "
+                f"{key} among {', '.join(f'{value:g}' for value in values)}"
+            )
+
+
 def _used(experiment: Experiment) -> Iterator[str]:
     """Yield the protections and attacks, with their rules and what they start from."""
     yield from (UNPROTECTED, *experiment.protections)
@@ -56,10 +74,15 @@ def _used(experiment: Experiment) -> Iterator[str]:
         yield from name.split(":")
 
 
-def _searched(experiment: Experiment, name: str) -> set[str]:
-    """Return the hyper-parameters of an attack that a search tries; none of a protection."""
+def _searched(experiment: Experiment, name: str) -> Mapping[str, Sequence[float]]:
+    """Return what a search tries of the hyper-parameters of an attack; nothing of a protection."""
     attacks = [one for one in _attacks(experiment) if name in one.split(":")]
-    return {key for one in attacks for key in experiment.setting.attack(one).searched}
+    grids = experiment.protocol.grids
+    return {
+        key: grids.get(key, values)
+        for one in attacks
+        for key, values in experiment.setting.attack(one).searched.items()
+    }
 
 
 def _attacks(experiment: Experiment) -> Iterator[str]:

@@ -28,6 +28,7 @@ from mergebench.suites.mini8 import read_manifest
 from mergebench.terminal import make_console
 from mergebench.updates import huggingface_module
 
+ATTACKS = "attacks"
 SITES = "sites"
 """The kind that is listed of one backbone."""
 
@@ -43,11 +44,15 @@ def run_list(options: argparse.Namespace) -> None:
         raise InputError(unknown_name("kind", options.kind, LISTS))
     if (options.kind == SITES) != (options.backbone is not None):
         raise InputError(f"list {SITES} needs --backbone NAME, and nothing else takes it")
+    if options.short and options.kind != ATTACKS:
+        raise InputError(f"--short is of {ATTACKS} alone: leave it out for {options.kind}")
     console = make_console()
     if not console.is_terminal:
         console = make_console(width=max(WIDTH, console.width))
     if options.backbone is not None:
         _print_sites(options.backbone, console)
+    elif options.short:
+        _print_threats(console)
     else:
         _PRINTED[options.kind](console)
 
@@ -61,6 +66,20 @@ def _print_plugins(kind: str, console: Console) -> None:
         name = "\n".join([one.name, *spaces, *(f"  {said}" for said in one.threat)])
         table.add_row(name, "\n".join(one.options) or "-", f"{one.paper}\n{one.origin}")
     console.print(table)
+    _print_broken(console)
+
+
+def _print_threats(console: Console) -> None:
+    """Print a line per attack: its name, then its threat model."""
+    attacks = _described()[ATTACKS]
+    width = max(len(one.name) for one in attacks)
+    for one in attacks:
+        line = f"{one.name:{width}}  {', '.join(one.threat)}"
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    _print_broken(console)
+
+
+def _print_broken(console: Console) -> None:
     for broken in registry().broken if is_scanned() else ():
         console.print(f"not usable: {broken.origin}: {broken.error}", highlight=False)
 

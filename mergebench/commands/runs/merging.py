@@ -17,6 +17,7 @@ from mergebench.contracts import Attack, DataMerger, InformedMerger, Merger, Roo
 from mergebench.errors import InputError
 from mergebench.experiment import check_attack
 from mergebench.merging import InformedProblem, MergeProblem, Problem, with_missing_as_zero
+from mergebench.plurals import how_many
 from mergebench.registry import parse_options, registry
 from mergebench.terminal import make_console
 from mergebench.updates import Update
@@ -54,7 +55,7 @@ def run_merge(options: argparse.Namespace) -> None:
     warn(problem.notes(merger), merger.least_notes)
     kept = write_merged(path.at(alpha), options, about)
     make_console().print(
-        f"{len(updates)} updates merged by {merger!r}@{space}, alpha {alpha:g}{kept}: "
+        f"{how_many(len(updates), 'update')} merged by {merger!r}@{space}, alpha {alpha:g}{kept}: "
         f"{options.out}",
         soft_wrap=True,
     )

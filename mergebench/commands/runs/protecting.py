@@ -11,8 +11,9 @@ from rich.table import Table
 from mergebench.commands.numbers import finite
 from mergebench.commands.runs.experiments import caption_command
 from mergebench.measure import OFF_NOMINAL, UNPROTECTED, ZERO_SHOT, ScaleCurve, Standalone, wilson
+from mergebench.plurals import how_many
 from mergebench.protecting import Protected, protect
-from mergebench.report import LEAST_LOSS, Sweep, lost_when_rescaled
+from mergebench.report import Sweep, lost_when_rescaled, points_text, trap_found
 from mergebench.terminal import make_console
 
 _NAMES = {ZERO_SHOT: "base model", UNPROTECTED: "plain"}
@@ -55,7 +56,7 @@ def _show(made: Protected, console: Console, options: argparse.Namespace) -> Non
     _say(
         console,
         f"\n{made.task} on {made.backbone}: {made.classes} classes, {inputs}: {counts}; "
-        f"{made.steps} steps of training{fewer}.",
+        f"{how_many(made.steps, 'step')} of training{fewer}.",
     )
     if made.sweep is not None:
         _say(console, "\nChoice of λ, by validation and single updates alone:")
@@ -63,19 +64,33 @@ def _show(made: Protected, console: Console, options: argparse.Namespace) -> Non
         _say(console, _reason(made.sweep))
     _say(console, f"\nAccuracy on {made.sizes['test']} test {inputs}, with its interval of 95 %:")
     console.print(_accuracies(made))
-    lost = lost_when_rescaled(made.measurements)
-    if lost is not None and lost < LEAST_LOSS:
-        _say(
-            console,
-            f"No trap to rely on has formed: re-scaled, Trap² loses {lost:.1f} points against the "
-            "plain adapter. Try larger λ with --sweep, or more --steps. The card says so too.",
-        )
+    for line in _doubts(made):
+        _say(console, line)
     _say(console, "")
     for one in made.adapters:
         shown = "plain" if one.strength is None else f"Trap², λ {one.strength:g}"
         _say(console, f"wrote {one.folder}: {shown}, model card, scale_curve.png, record.json")
     if not options.license:
         _say(console, "Before you publish: fill in the licence in README.md, or give --license.")
+
+
+def _doubts(made: Protected) -> Iterator[str]:
+    lost = lost_when_rescaled(made.measurements)
+    if lost is None:
+        return
+    loses = f"re-scaled, Trap² loses {points_text(lost)} against the plain adapter"
+    found = trap_found(lost)
+    if found == "none":
+        yield (
+            f"No trap to rely on has formed: {loses}. Try larger λ with --sweep, or more --steps. "
+            "The card says so too."
+        )
+    elif found == "perhaps":
+        size, inputs = made.sizes["test"], made.measurements.context.inputs
+        yield (
+            f"The trap may be chance: {loses}, on {size} test {inputs}. Give more of them. The "
+            "card says so too."
+        )
 
 
 def _say(console: Console, text: str) -> None:

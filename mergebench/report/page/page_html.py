@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from mergebench.errors import InputError
+from mergebench.plurals import how_many
 from mergebench.report.page.content import Number, Page, PageColumn, PageTable
 from mergebench.report.page.geometry import drawn_curves, drawn_dots
 from mergebench.report.page.origin import Origin
@@ -111,6 +112,7 @@ def _environment() -> Any:
         finalize=shown,
     )
     environment.filters["written"] = Markup
+    environment.globals["how_many"] = how_many
     return environment
 
 

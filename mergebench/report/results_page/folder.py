@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mergebench.errors import InputError
 from mergebench.measure import Cell
+from mergebench.plurals import how_many
 from mergebench.report.page import Origin, Page, PageTable, Section
 from mergebench.report.results_page.cells import Cells
 from mergebench.report.results_page.origins import Origins, is_counted
@@ -135,10 +136,8 @@ def _summary(words: list[Words], found: int, lacking: int) -> Iterator[str]:
     )
     if backbones and suites and dates:
         when = dates[0] if len(dates) == 1 else f"from {dates[0]} to {dates[-1]}"
-        yield (
-            f"{len(words)} tables and figures of {', '.join(backbones)} on {', '.join(suites)}, "
-            f"measured {when}."
-        )
+        what = how_many(len(words), "table or figure", "tables and figures")
+        yield f"{what} of {', '.join(backbones)} on {', '.join(suites)}, measured {when}."
     if found:
         yield (
             "Every number leads to its record and command: of "

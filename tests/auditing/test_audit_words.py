@@ -1,0 +1,49 @@
+"""What an audit says is no surer than its numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+from mergebench.auditing.record import Accuracy, Outcome, PeerRecord
+from mergebench.auditing.words import notes, share, verdict
+from mergebench.measure import Estimate, Interval
+
+PEERS = (PeerRecord(label="a", kind="given", sha256="0", norm=1.0),)
+SURE = Estimate(value=20.0, interval=Interval(low=10.0, high=30.0))
+
+
+def outcome(kept: Estimate, denied: Estimate | None = None) -> Outcome:
+    return Outcome(
+        knowledge="blind",
+        attack="ta@full",
+        alpha=0.3,
+        accuracy=Accuracy(correct=6, size=10, percent=60.0, low_95=31.3, high_95=83.2),
+        gain=Estimate(value=10.0, interval=Interval(low=-10.0, high=30.0)),
+        kept=kept,
+        denied=denied,
+    )
+
+
+def told(one: Outcome) -> str:
+    return " ".join(notes(PEERS, (), (one, one), known=False, plain=False, gain_alone=SURE))
+
+
+def test_a_share_without_an_interval_says_so():
+    bare = Estimate(value=0.6, interval=None)
+    around = Estimate(value=0.6, interval=Interval(low=0.4, high=0.9))
+    assert share(bare) == "60 % (no interval)"
+    assert share(around) == "60 % (40 to 90 %)"
+    assert share(None) == "-"
+    assert "keeps 60 % (no interval) of what" in verdict(
+        "t", SURE, PEERS, outcome(bare), outcome(bare)
+    )
+    assert "it may be chance" in told(outcome(bare))
+    assert "it may be chance" not in told(outcome(around))
+
+
+@pytest.mark.parametrize("low", [-0.4, -0.9])
+def test_no_less_than_the_twin_has_its_interval(low):
+    kept = Estimate(value=1.1, interval=Interval(low=0.9, high=1.3))
+    one = outcome(kept, Estimate(value=-0.2, interval=Interval(low=low, high=0.3)))
+    said = verdict("t", SURE, PEERS, one, one, plain=True)
+    assert f"no less than its plain twin (denied: -20 % ({100 * low:.0f} to 30 %))" in said
