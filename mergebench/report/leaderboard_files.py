@@ -93,7 +93,8 @@ def _write_csv(file: Path, board: Leaderboard, context: Context, version: int) -
     estimates = ("gain", "gain_target", "gain_others", "denied", "denied_target")
     header = [
         *("worst_case", "backbone", "release", "protection", "knowledge", "data"),
-        *("alone", "target", "others", "all", "left_out_target", "left_out_others", "left_out_all"),
+        *("alone", "alone_cost", "alone_cost_low_95", "alone_cost_high_95"),
+        *("target", "others", "all", "left_out_target", "left_out_others", "left_out_all"),
         *(f"{name}{end}" for name in estimates for end in ("", "_low_95", "_high_95")),
         *(f"theft_{bound}{end}" for bound in BOUNDS for end in _BOUNDED_ENDS),
         *("targets", "seeds", "attacks", "not_run", "flags"),
@@ -108,6 +109,7 @@ def _write_csv(file: Path, board: Leaderboard, context: Context, version: int) -
                 *(version, context.backbone, context.release, protection_key(one.protection)),
                 *(one.level.knowledge, one.level.data),
                 fixed(board.alone.get(one.protection), _DIGITS),
+                *estimate_columns(board.cost_alone.get(one.protection)),
                 *(fixed(value, _DIGITS) for value in (own.target, own.others, own.overall)),
                 *(fixed(value, _DIGITS) for value in (left.target, left.others, left.overall)),
                 *(text for estimate in found for text in estimate_columns(estimate)),
