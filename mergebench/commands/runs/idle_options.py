@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from mergebench.contracts import DataMerger
-from mergebench.experiment import Experiment, check_attack
+from mergebench.experiment import Experiment, check_attack, plain_name
 from mergebench.measure import NO_DEFECTS, UNPROTECTED
 
 _NOTHING = "so that this changes no number"
@@ -51,7 +51,7 @@ def idle_options(experiment: Experiment, options: argparse.Namespace) -> Iterato
 
 def _used(experiment: Experiment) -> Iterator[str]:
     """Yield the protections and attacks, with their rules and what they start from."""
-    yield from (UNPROTECTED, *experiment.protections)
+    yield from (UNPROTECTED, *map(plain_name, experiment.protections))
     for name in _attacks(experiment):
         yield from name.split(":")
 
