@@ -42,6 +42,7 @@ from .price_set import price_attacks as price_attacks
 from .price_set import price_budgets as price_budgets
 from .pricing import measure_price as measure_price
 from .protection_names import is_post_hoc as is_post_hoc
+from .protection_names import named_options as named_options
 from .protection_names import plain_name as plain_name
 from .recovery import measure_recovery as measure_recovery
 from .reference_defects import reproducing as reproducing

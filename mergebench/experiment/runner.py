@@ -11,7 +11,6 @@ from mergebench.experiment.attack_names import check_attack
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.jobs import MergeJob, ReleaseJob, ZeroShotJob
 from mergebench.experiment.monitor import Monitor
-from mergebench.experiment.protection_names import plain_name
 from mergebench.experiment.single_models import STORAGE, measured_as_stored
 from mergebench.experiment.stage import run_jobs
 from mergebench.experiment.training_costs import training_costs
@@ -233,7 +232,7 @@ def _notes(experiment: Experiment, cells: Sequence[Cell], inputs: str) -> Iterat
             yield f"{updates} of {name}: {recipe.summary(inputs, trainable)}."
         if options:
             shown = ", ".join(f"{key} {value}" for key, value in options.items())
-            yield f"Options of {plain_name(name)}: {shown}."
+            yield f"Options of {name}: {shown}."
     yield from _undefined(experiment)
     for attack in experiment.attacks:
         merger = experiment.setting.attack(check_attack(attack)[0])
