@@ -15,7 +15,9 @@ from mergebench.report.leaderboard import Leaderboard, Standing, leaderboard
 from mergebench.report.leaderboard_figure import write_leaderboard_figure
 from mergebench.report.leaderboard_targets import write_targets
 from mergebench.report.leaderboard_text import (
+    ACCURACIES,
     BOUNDED_HEADINGS,
+    GAINS,
     HEADINGS,
     bounded_rows,
     bounded_sentence,
@@ -75,12 +77,20 @@ def _bounded_markdown(board: Leaderboard) -> str:
 
 
 def _latex(board: Leaderboard, context: Context, stem: str) -> str:
+    """Return gains, accuracies, which one page is too narrow for beside them, and thefts."""
     label = f"tab:{context.backbone}-{stem}"
+    lines = [cells(board, standing) for standing in board.standings]
     main = text_table(
-        HEADINGS[:-1],
-        [cells(board, standing)[:-1] for standing in board.standings],
+        (*HEADINGS[:2], *HEADINGS[GAINS]),
+        [(*line[:2], *line[GAINS]) for line in lines],
         caption=f"{escape(' '.join(sentences(board, context.inputs)))} {latex_caption(context)}",
         label=label,
+    )
+    main += text_table(
+        (*HEADINGS[:2], *HEADINGS[ACCURACIES]),
+        [(*line[:2], *line[ACCURACIES]) for line in lines],
+        caption="Mean test accuracies in percent of the same merges.",
+        label=f"{label}-accuracies",
     )
     rows = bounded_rows(board)
     second = text_table(

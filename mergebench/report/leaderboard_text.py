@@ -16,6 +16,8 @@ HEADINGS = (
     *("gain of taking it", "on the target", "damage", "denied", "of the target"),
     *("flags", "best attacks"),
 )
+ACCURACIES, GAINS = (slice(2, 7), slice(7, 13))
+"""Columns that fit beside the first two where space is dear, which leaves out the long last one."""
 BOUNDED_HEADINGS = (
     *("protection", "knows, is given"),
     *(text for bound in BOUNDS for text in (f"target within {bound}", "others", "none")),

@@ -22,7 +22,9 @@ from mergebench.report.labels import (
 )
 from mergebench.report.leaderboard import Leaderboard, leaderboard
 from mergebench.report.leaderboard_text import (
+    ACCURACIES,
     BOUNDED_HEADINGS,
+    GAINS,
     HEADINGS,
     bounded_rows,
     bounded_sentence,
@@ -64,9 +66,8 @@ def print_leaderboard(
 ) -> None:
     """Print the leaderboard, accuracies above gains, a section per level, and how to read it."""
     board = leaderboard(measurements, levels, yardsticks)
-    gains = HEADINGS.index("gain of taking it")
     console.print(Text(f"Leaderboard · {headline(measurements.context)}", style="bold"))
-    for columns in (slice(2, gains), slice(gains, -1)):
+    for columns in (ACCURACIES, GAINS):
         _print_standings(board, columns, console)
     for sentence in sentences(board, measurements.context.inputs):
         console.print(Text(sentence, style="dim"))

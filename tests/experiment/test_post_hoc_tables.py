@@ -54,8 +54,9 @@ def test_undone_merges_are_those_of_unprotected_updates(tmp_path: Path, full: bo
     experiment = experiment_in(tmp_path, full=full)
     monitor = Monitor(Console(file=StringIO(), width=200))
     alone = measure_standalone(experiment, monitor, processes=1)
-    merged = measure_merges(experiment, monitor, processes=1).merged
-    found = {(row.attack, row.protection, row.target): row for row in merged}
+    measured = measure_merges(experiment, monitor, processes=1)
+    assert measured.stored == alone.stored  # flags of a leaderboard are about it
+    found = {(row.attack, row.protection, row.target): row for row in measured.merged}
     for task in TASKS:
         plain = found["ta", "none", None]
         undone, raw = (found[name, "mergelock", task] for name in ("realign:ta", "ta"))

@@ -97,7 +97,14 @@ def test_theft_in_files(tmp_path, capsys) -> None:
     measured = replace(MEASURED, thefts=none)
     text, table, tex = write_leaderboard(measured, tmp_path, "board", version=1, **parts)[:3]
     assert "| Trap² | blind, no data | none | – | 3 of 3 | " in text.read_text()
-    assert "within 5 & others & none" in tex.read_text()
+    shown = tex.read_text()
+    assert "within 5 & others & none" in shown
+    for first, lines in (("gain of taking it &", 4), ("alone &", 4), ("target within 1 &", 4)):
+        (body,) = [one for one in shown.split("\\toprule") if f"knows, is given & {first}" in one]
+        head, rows = body.partition("\\bottomrule")[0].split("\n\\midrule\n")
+        assert head.endswith("\\\\")
+        assert len(rows.splitlines()) == lines
+        assert {row.count(" & ") for row in rows.splitlines()} == {head.count(" & ")}
     rows = list(csv.DictReader(io.StringIO(table.read_text())))
     trapped = rows[1]
     # None: leaving the update out is all that he has.
