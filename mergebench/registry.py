@@ -165,12 +165,13 @@ def is_scanned() -> bool:
 
 
 def parse_options(
-    plugin: type[PluginT], settings: Sequence[str], *, of: str = ""
+    plugin: type[PluginT], settings: Sequence[str], *, of: str = "", said: str = "--set "
 ) -> dict[str, Any]:
     """Return `key=value` settings as typed hyper-parameters of `plugin`.
 
-    `of`: the name that the user wrote before each key, with a point. Raises `InputError` naming the
-    setting as it was written when the key is unknown or the value has another type.
+    `of`: the name that the user wrote before each key, with a point; `said`: what stood before
+    that. Raises `InputError` naming the setting as it was written when the key is unknown or the
+    value has another type.
     """
     with blaming(plugin, "in its annotations"):
         types = get_type_hints(plugin)
@@ -178,11 +179,11 @@ def parse_options(
     options: dict[str, Any] = {}
     for setting in settings:
         key, separator, text = setting.partition("=")
-        written = f"{of}.{setting}" if of else setting
+        written = f"{said}{of}.{setting}" if of else f"{said}{setting}"
         if not separator:
-            raise InputError(f"--set {written}: expected key=value")
+            raise InputError(f"{written}: expected key=value")
         if key not in names:
-            raise InputError(f"--set {written}: " + unknown_name("option", key, names))
+            raise InputError(f"{written}: " + unknown_name("option", key, names))
         options[key] = _parse_value(written, types[key], text)
     return options
 
@@ -190,12 +191,12 @@ def parse_options(
 def _parse_value(setting: str, kind: Any, text: str) -> Any:
     if kind is bool:
         if text.lower() not in ("true", "false"):
-            raise InputError(f"--set {setting}: expected true or false")
+            raise InputError(f"{setting}: expected true or false")
         return text.lower() == "true"
     if get_origin(kind) is Literal:
         if text not in get_args(kind):
             choices = ", ".join(get_args(kind))
-            raise InputError(f"--set {setting}: choose from: {choices}")
+            raise InputError(f"{setting}: choose from: {choices}")
         return text
     if get_origin(kind) is tuple and get_args(kind)[1:] == (...,):
         return tuple(_parse_value(setting, get_args(kind)[0], part) for part in text.split(","))
@@ -203,15 +204,14 @@ def _parse_value(setting: str, kind: Any, text: str) -> Any:
         try:
             value = kind(text)
         except ValueError as error:
-            raise InputError(f"--set {setting}: expected {kind.__name__}") from error
+            raise InputError(f"{setting}: expected {kind.__name__}") from error
         if not -_LARGEST[kind] <= value <= _LARGEST[kind]:
             raise InputError(
-                f"--set {setting}: expected a finite number, from -{_LARGEST[kind]} to "
-                f"{_LARGEST[kind]}"
+                f"{setting}: expected a finite number, from -{_LARGEST[kind]} to {_LARGEST[kind]}"
             )
         return value
     if kind is not str:
-        raise InputError(f"--set {setting}: this option is no single value; it cannot be set here")
+        raise InputError(f"{setting}: this option is no single value; it cannot be set here")
     return text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -26,6 +26,8 @@ class TrainedStandIn(ReplacingMerger, ABC):
     `learning_rate` replaces that of the recipe unless it is 0, and the protected update gives the
     rank. Raises `InputError` for values outside their range.
     """
+
+    needs_factors: ClassVar[bool] = True
 
     split: Literal["train", "val"] = "train"
     inputs_per_task: int = 64

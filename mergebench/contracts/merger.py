@@ -30,16 +30,17 @@ class Attack(Plugin, ABC):
     """A way to combine released updates into one: a `Merger`, `InformedMerger` or `DataMerger`.
 
     `knowledge` and `data` are the threat model; `takes_protected`: whether the update that may be
-    protected is used at all. `spaces` lists where it is defined; `grid` the
-    structural hyper-parameters that a search visits, in order; `alphas` the merging coefficients,
-    None for those of the protocol. `smallest` says below which value a note that the attack leaves
-    makes a result doubtful.
+    protected is used at all, `needs_factors`: whether it has to be an adapter, not a full
+    checkpoint. `spaces` lists where it is defined; `grid` the structural hyper-parameters that a
+    search visits, in order; `alphas` the merging coefficients, None for those of the protocol.
+    `smallest` says below which value a note that the attack leaves makes a result doubtful.
     """
 
     kind: ClassVar[str] = "attack"
     knowledge: ClassVar[Knowledge] = "blind"
     data: ClassVar[DataUse] = "none"
     takes_protected: ClassVar[bool] = True
+    needs_factors: ClassVar[bool] = False
     spaces: ClassVar[tuple[str, ...]] = ("full",)
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {}
     alphas: ClassVar[tuple[float, ...] | None] = None

@@ -41,7 +41,11 @@ from .price_set import PriceAttacks as PriceAttacks
 from .price_set import price_attacks as price_attacks
 from .price_set import price_budgets as price_budgets
 from .pricing import measure_price as measure_price
+from .protection_names import is_post_hoc as is_post_hoc
+from .protection_names import named_options as named_options
+from .protection_names import plain_name as plain_name
 from .recovery import measure_recovery as measure_recovery
+from .reference_defects import reproducing as reproducing
 from .replaying import replay as replay
 from .required_inputs import require_inputs as require_inputs
 from .runner import measure_merges as measure_merges
@@ -52,7 +56,6 @@ from .settings import STRENGTHS as STRENGTHS
 from .settings import Setting as Setting
 from .settings import get_full_setting as get_full_setting
 from .settings import get_setting as get_setting
-from .settings import reproducing as reproducing
 from .stage import run_jobs as run_jobs
 from .standard_set import WORST_CASE as WORST_CASE
 from .standard_set import YARDSTICKS as YARDSTICKS

@@ -66,8 +66,8 @@ def check_attack(name: str, release: ReleaseKind = "lora") -> tuple[str, str]:
 
     These are the first space in which the attack is defined, and task arithmetic for an attack that
     is built on a rule. Raises `InputError` for unknown names, for a rule where none is asked for,
-    for a space in which the attack is not defined, and for one that needs the low-rank factors that
-    a `release` does not have.
+    for a space in which the attack is not defined, and for a space or an attack that needs the
+    low-rank factors that a `release` does not have.
     """
     attack, _, space = name.partition("@")
     attack, spaces = _with_rule(attack)
@@ -82,6 +82,10 @@ def check_attack(name: str, release: ReleaseKind = "lora") -> tuple[str, str]:
         raise InputError(
             f"space {space} needs low-rank factors, which full fine-tuning does not release; "
             f"use {attack}@full"
+        )
+    if release != "lora" and registry().get(Attack, attack.partition(":")[0]).needs_factors:
+        raise InputError(
+            f"attack {attack} is for adapters, which full fine-tuning does not release"
         )
     return attack, space
 

@@ -7,18 +7,18 @@ from functools import lru_cache
 from pathlib import Path
 
 from mergebench.backbones import find_source
-from mergebench.contracts import Protection
+from mergebench.contracts import Space
 from mergebench.device import choose_device
 from mergebench.errors import InputError, unknown_name
 from mergebench.experiment.attack_names import TABLE2, check_attack
 from mergebench.experiment.elsewhere import Executor
 from mergebench.experiment.executors import worker_number
+from mergebench.experiment.protection_names import is_post_hoc
 from mergebench.experiment.settings import Setting
 from mergebench.experiment.workbench import Workbench
 from mergebench.measure import UNPROTECTED, Protocol
 from mergebench.registry import registry
 from mergebench.suites import SuiteOptions
-from mergebench.train import PostHoc
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,15 +79,27 @@ class Experiment:
         """Return (protection, target, seed) of every set of updates that `attack` merges.
 
         One that is targeted treats the unprotected updates anew for every target; one that takes no
-        protected update is the same for every protection, and measured without any.
+        protected update is the same for every protection, and measured without any; one that is not
+        defined for what a protection releases is not run on it.
         """
         merger = self.setting.attack(check_attack(attack)[0])
         tasks = self.target_names
         plain: list[str | None] = [*tasks] if merger.targeted else [None]
         sets = [(UNPROTECTED, target) for target in plain]
         if merger.takes_protected:
-            sets += [(name, task) for name in self.protections for task in tasks]
+            guarded = [name for name in self.protections if self.defined(attack, name)]
+            sets += [(name, task) for name in guarded for task in tasks]
         return [(protection, target, seed) for seed in self.seeds for protection, target in sets]
+
+    def defined(self, attack: str, protection: str) -> bool:
+        """Whether `attack@space` can merge what `protection` releases.
+
+        Full checkpoints lack the factors of adapters, which some attacks and spaces need.
+        """
+        name, space = check_attack(attack)
+        needs = self.setting.attack(name).needs_factors
+        needs = needs or registry().get(Space, space).needs_factors
+        return self.setting.has_factors(protection) or not needs
 
     @property
     def target_names(self) -> tuple[str, ...]:
@@ -109,9 +121,7 @@ class Experiment:
     @property
     def stores_checkpoints(self) -> bool:
         """Whether a protection acts on checkpoints, which may lose by the dtype of their file."""
-        return any(
-            issubclass(registry().get(Protection, name), PostHoc) for name in self.protections
-        )
+        return any(map(is_post_hoc, self.protections))
 
     @property
     def merge_count(self) -> int:

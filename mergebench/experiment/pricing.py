@@ -25,6 +25,7 @@ from mergebench.measure import (
     Cell,
     Choices,
     Measurements,
+    Merged,
     Theft,
     merged_row,
 )
@@ -53,12 +54,16 @@ def measure_price(
         if not job.from_base
     ]
     run_jobs([job for _, job in jobs], monitor, "merges by inputs", processes=processes)
-    paid = [(budget, cell) for budget, job in jobs for cell in job.cells()]
+    paid = [
+        (budget, merged_row(cell, protection=job.protection), cell)
+        for budget, job in jobs
+        for cell in job.cells()
+    ]
     market = _Market(measured, cells, paid)
     thefts = chosen_thefts(
         experiment, market.wanted(experiment, attacks, budgets), monitor, processes=processes
     )
-    every = [*cells, *(cell for _, cell in paid)]
+    every = [*cells, *(cell for *_, cell in paid)]
     context = context_of(replace(experiment, attacks=free), every)
     notes = (*context.notes, *_notes(experiment, attacks, budgets))
     return replace(measured, context=replace(context, notes=notes), thefts=thefts)
@@ -68,7 +73,10 @@ class _Market:
     """All searches by what they are of, with their budgets."""
 
     def __init__(
-        self, measured: Measurements, cells: Sequence[Cell], paid: Sequence[tuple[int, Cell]]
+        self,
+        measured: Measurements,
+        cells: Sequence[Cell],
+        paid: Sequence[tuple[int, Merged, Cell]],
     ) -> None:
         self._choices = Choices(measured.merged)
         self._free = [
@@ -79,12 +87,12 @@ class _Market:
             (
                 budget,
                 Search(
-                    merged=merged_row(cell),
+                    merged=merged,
                     points=cell.results.points,
                     options={"inputs_per_task": budget},
                 ),
             )
-            for budget, cell in paid
+            for budget, merged, cell in paid
         ]
 
     def wanted(

@@ -9,8 +9,9 @@ from weakref import WeakValueDictionary
 import torch
 
 from mergebench.backbones import Backbone
-from mergebench.contracts import DataMerger, Protection, Space
+from mergebench.contracts import DataMerger, Space
 from mergebench.device import free_bytes
+from mergebench.experiment.protection_names import is_post_hoc
 from mergebench.experiment.settings import Setting
 from mergebench.experiment.trained_releases import TrainedReleases
 from mergebench.measure import UNPROTECTED
@@ -22,9 +23,7 @@ from mergebench.merging import (
     with_missing_as_zero,
 )
 from mergebench.progress import Progress
-from mergebench.registry import registry
 from mergebench.suites import Suite
-from mergebench.train import PostHoc
 from mergebench.updates import Update
 
 DEVICE_SHARE = 0.2
@@ -128,8 +127,8 @@ class Problems:
             )
             for task in self._suite.task_names
         ]
-        post_hoc = issubclass(registry().get(Protection, protection), PostHoc)
-        return with_missing_as_zero(updates) if post_hoc and self._adapters else updates
+        checkpoint = is_post_hoc(protection)
+        return with_missing_as_zero(updates) if checkpoint and self._adapters else updates
 
 
 def _bytes(update: Update) -> int:

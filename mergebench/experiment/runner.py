@@ -116,7 +116,7 @@ def recall_merges(experiment: Experiment) -> tuple[Measurements, list[Cell]]:
 
 def _recalled_pairs(experiment: Experiment) -> list[tuple[Merged, Cell]]:
     found = [
-        (merged_row(cell, from_base=job.from_base), cell)
+        (merged_row(cell, protection=job.protection, from_base=job.from_base), cell)
         for job in merge_jobs(experiment)
         for cell in job.cells()
     ]
@@ -137,8 +137,7 @@ def with_merges(
     cells = [cell for _, cell in pairs]
     context = context_of(experiment, [*cells, experiment.workbench().zero_shot()])
     rows = tuple(row for row, _ in pairs)
-    measured = Measurements(context=context, standalone=alone.standalone, merged=rows)
-    return measured, cells
+    return replace(alone, context=context, merged=rows), cells
 
 
 def merge_jobs(experiment: Experiment, options: tuple[tuple[str, Any], ...] = ()) -> list[MergeJob]:
@@ -227,13 +226,14 @@ def _notes(experiment: Experiment, cells: Sequence[Cell], inputs: str) -> Iterat
     updates = "Adapters" if setting.release == "lora" else "Updates"
     yield f"{updates}: {setting.recipe.summary(inputs, trainable)}."
     for name in (UNPROTECTED, *experiment.protections):
-        options = dict(setting.protections.get(name, {}))
+        options = setting.changed_options(name)
         recipe = options.pop("recipe", setting.recipe)
         if recipe != setting.recipe:
             yield f"{updates} of {name}: {recipe.summary(inputs, trainable)}."
         if options:
             shown = ", ".join(f"{key} {value}" for key, value in options.items())
             yield f"Options of {name}: {shown}."
+    yield from _undefined(experiment)
     for attack in experiment.attacks:
         merger = experiment.setting.attack(check_attack(attack)[0])
         if isinstance(merger, DataMerger):
@@ -260,6 +260,17 @@ def _notes(experiment: Experiment, cells: Sequence[Cell], inputs: str) -> Iterat
     versions = {tuple(sorted(cell.run.versions.items())) for cell in cells}
     if len(versions) > 1:
         yield f"The cells were measured with {len(versions)} sets of package versions."
+
+
+def _undefined(experiment: Experiment) -> Iterator[str]:
+    """Yield which merges there are not, of what protections release, and why."""
+    for protection in experiment.protections:
+        names = [name for name in experiment.attacks if not experiment.defined(name, protection)]
+        if names:
+            yield (
+                f"Not defined for {protection}, which releases a full checkpoint, W0 + BA changed, "
+                f"without the low-rank factors that these need: {', '.join(names)}."
+            )
 
 
 def described(merger: DataMerger, inputs: str, trainable: str) -> str:

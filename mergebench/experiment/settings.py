@@ -19,14 +19,18 @@ from typing import Any
 from mergebench.backbones import Precision
 from mergebench.contracts import Attack, Protection
 from mergebench.errors import InputError, unknown_name
-from mergebench.measure import UNPROTECTED, Defects
+from mergebench.experiment.protection_names import (
+    is_post_hoc,
+    named_options,
+    plain_name,
+    protection_class,
+)
 from mergebench.registry import registry
 from mergebench.train import (
     FullRecipe,
     PaperFullRecipe,
     PaperRecipe,
     Recipe,
-    ReferenceRecipe,
     ReleaseKind,
     TrainingRecipe,
 )
@@ -71,11 +75,19 @@ class Setting:
 
     def options(self, protection: str) -> dict[str, Any]:
         """Return the options with which `protection` is used on this backbone."""
-        return {"recipe": self.recipe, **self.protections.get(protection, {})}
+        return {"recipe": self.recipe, **self.changed_options(protection)}
+
+    def changed_options(self, protection: str) -> dict[str, Any]:
+        """Return those that are not its own defaults: of the backbone, then in its name."""
+        return {**self.protections.get(plain_name(protection), {}), **named_options(protection)}
 
     def protection(self, name: str) -> Protection:
         """Return the protection with the options that it has on this backbone."""
-        return registry().get(Protection, name).configured(**self.options(name))
+        return protection_class(name).configured(**self.options(name))
+
+    def has_factors(self, protection: str) -> bool:
+        """Whether what it releases here has low-rank factors: full checkpoints have none."""
+        return self.release == "lora" and not is_post_hoc(protection)
 
     def attack(self, name: str) -> Attack:
         """Return the attack, `name` or `name:rule`, with its options on this backbone."""
@@ -164,8 +176,6 @@ ConvNeXt the reference also crops at random and drops paths in training; here it
 
 STRENGTHS = (0.01, 0.03, 0.1, 0.3)
 """Candidates of Trap²'s λ at the paper's backbones' own logit scale, to be chosen on validation."""
-
-_DOUBLED_SCALE, _PUBLISHED_STRENGTH = 10_000.0, 0.01
 
 _MINILM_SCHEDULE: Mapping[str, Any] = {
     "batch_size": 32,
@@ -270,29 +280,3 @@ def _find(settings: Mapping[str, Setting], backbone: str) -> Setting:
     if backbone in settings:
         return settings[backbone]
     raise InputError(unknown_name("backbone", backbone, [*settings]))
-
-
-def reproducing(defects: Defects, setting: Setting) -> Setting:
-    """Return the setting with those of the reference's defects that recipes have.
-
-    The reference's λ, 0.01 (its README has 0.001; which of them made the tables is not known),
-    comes with its logit scale, to which it is calibrated. Raises `ValueError` for a setting whose
-    numbers were not published.
-    """
-    recipe = setting.recipe
-    if not isinstance(recipe, ReferenceRecipe):
-        raise ValueError("the reference's defects are those of the paper's backbones")
-    recipe = replace(
-        recipe,
-        unshuffled=("dtd",) if defects.unshuffled_dtd else (),
-        schedule_offset=defects.schedule_offset,
-    )
-    if isinstance(recipe, PaperRecipe) and defects.shared_initial_a:
-        recipe = replace(recipe, shared_init=True)
-    if defects.doubled_logit_scale:
-        recipe = replace(recipe, logit_scale=_DOUBLED_SCALE)
-        setting = setting.with_options("trap2", strength=_PUBLISHED_STRENGTH)
-    if defects.unequal_recipes:
-        plain = replace(recipe, weight_decay=0.1, betas=(0.9, 0.999), eps=1e-8, clip_norm=None)
-        setting = setting.with_options(UNPROTECTED, recipe=plain)
-    return replace(setting, recipe=recipe)

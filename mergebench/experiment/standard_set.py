@@ -27,7 +27,7 @@ _INFORMED = (
     *("hold:ta@full", "hold:tsv@full", "restore:ta@full", "restore:tsv@full"),
     *("project:ta@full", "project:tsv@full"),
 )
-_INFORMED_FULL = (*_INFORMED, "realign:ta@full", "realign:tsv@full")
+_REALIGNED = ("realign:ta@full", "realign:tsv@full")
 """Only what has changes of biases too can be rearranged, which adapters do not have."""
 
 _UNLABELLED = (
@@ -48,13 +48,18 @@ def rounds(level: Level) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(names) for _, names in groups)
 
 
-def levels(release: ReleaseKind, *, data: Sequence[DataUse] = ("none",)) -> tuple[Level, ...]:
+def levels(
+    release: ReleaseKind, *, data: Sequence[DataUse] = ("none",), checkpoints: bool = False
+) -> tuple[Level, ...]:
     """Return the levels of the standard set for a form of release, those with `data` alone.
 
-    The attacks with data are for adapters, whatever the `release`.
+    `checkpoints`: whether a protection releases what becomes of adapters as full checkpoints, which
+    are put back beside W0 as full fine-tunings are. The attacks with data are for adapters,
+    whatever the `release`.
     """
     lora = release == "lora"
-    table, informed = (TABLE2, _INFORMED) if lora else (TABLE4, _INFORMED_FULL)
+    table = TABLE2 if lora else TABLE4
+    informed = _INFORMED if lora and not checkpoints else (*_INFORMED, *_REALIGNED)
     blind = tuple(sorted(table, key=lambda name: _CHEAP_FIRST.index(name.partition("@")[0])))
     every = (
         Level(knowledge="blind", data="none", attacks=blind),

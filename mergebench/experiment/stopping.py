@@ -84,24 +84,37 @@ class _Run:
             self._run += names
             choices = Choices(merged for merged, _ in self.pairs)
             for protection in left:
-                if self._nothing_denied(choices, protection, level):
-                    self._done[protection] = names[-1]
+                own = [name for name in names if name not in self._undefined(protection)]
+                if own and self._nothing_denied(choices, protection, level):
+                    self._done[protection] = own[-1]
 
     def not_run(self) -> tuple[NotRun, ...]:
-        """Return what was left out, by protection."""
+        """Return what was left out, by protection: first what is not defined for it."""
         last = self._run[-1] if self._run else ""
-        return tuple(
+        undefined = (
+            NotRun(protection=protection, attacks=names, after=None)
+            for protection in self._experiment.protections
+            if (names := self._undefined(protection))
+        )
+        return *undefined, *(
             NotRun(
                 protection=protection,
-                attacks=tuple(names),
+                attacks=tuple(own),
                 after=self._done.get(protection, last),
             )
-            for protection, names in self._skipped.items()
+            for protection, skipped in self._skipped.items()
+            if (own := [one for one in skipped if one not in self._undefined(protection)])
         )
+
+    def _undefined(self, protection: str) -> tuple[str, ...]:
+        """Return the attacks that cannot merge what a protection releases."""
+        every = (name for level in self._levels for name in level.attacks)
+        return tuple(name for name in every if not self._experiment.defined(name, protection))
 
     def _nothing_denied(self, choices: Choices, protection: str, level: Level) -> bool:
         allowed = [name for one in self._levels if level.allows(one) for name in one.attacks]
-        names = [name for name in allowed if name in self._run]
+        undefined = self._undefined(protection)
+        names = [name for name in allowed if name in self._run and name not in undefined]
         cases = [
             Case.of(
                 target,

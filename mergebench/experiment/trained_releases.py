@@ -7,6 +7,7 @@ from pathlib import Path
 from mergebench.backbones import Backbone
 from mergebench.contracts import Release, blaming
 from mergebench.experiment.making import Making
+from mergebench.experiment.protection_names import plain_name
 from mergebench.experiment.release_records import (
     Record,
     find_record,
@@ -83,7 +84,8 @@ class TrainedReleases:
             "protection": Method.of(method),
             "seed": seed,
         }
-        what = protection if lora else f"{protection}-{self._setting.release}"
+        named = plain_name(protection)  # the hash tells its forms apart
+        what = named if lora else f"{named}-{self._setting.release}"
         folder = self._folder / f"{task}-{what}-{seed}-{sha256_of(inputs)[:16]}"
 
         def find() -> Record | None:

@@ -81,6 +81,7 @@ from .scale_response import respond as respond
 from .selection_rules import RULES as RULES
 from .selection_rules import SelectionRule as SelectionRule
 from .selection_rules import get_rule as get_rule
+from .standalone_cost import cost_alone as cost_alone
 from .strength_choice import OFF_NOMINAL as OFF_NOMINAL
 from .strength_choice import OnValidation as OnValidation
 from .strength_choice import allowed_loss as allowed_loss

@@ -52,7 +52,7 @@ class Gain:
     """What taking the update is worth, in points.
 
     `overall`: mean over all tasks of the merge with it minus that without; `target`: on the target
-    alone; `others`: on the other tasks, whose negative is the damage. `unprotected_overall`,
+    alone; `others`: on the other tasks, with a blind merge the damage. `unprotected_overall`,
     `unprotected_target`: the same with the unprotected update. `denied`, `denied_target`:
     `1 - max(0, G) / G⁰`, the share of what an unprotected update gives that the protected one does
     not; None where an unprotected one gives nothing.

@@ -51,6 +51,7 @@ class Stored:
     dtype: str
     correct: int
     size: int
+    hits: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,12 +112,13 @@ class Theft:
 class NotRun:
     """Attacks that were not run on a protection, nothing being denied to cheaper ones.
 
-    `attacks`: as `attack@space`; `after`: the last one that was run.
+    `attacks`: as `attack@space`; `after`: the last one that was run; None where they cannot merge
+    what the protection releases.
     """
 
     protection: str
     attacks: tuple[str, ...]
-    after: str
+    after: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,6 +53,7 @@ def stored_row(cell: Cell, protection: str, task: str, dtype: str) -> Stored:
         dtype=dtype,
         correct=cell.results.correct[task],
         size=cell.results.sizes["test"][task],
+        hits=cell.results.hits[task],
     )
 
 
@@ -68,17 +69,19 @@ def scale_curve(cell: Cell, protection: str, task: str) -> ScaleCurve:
     )
 
 
-def merged_row(cell: Cell, *, from_base: bool = False) -> Merged:
-    """Return the row of one merge; `from_base`: of an attack on W0, which stands in its place."""
+def merged_row(cell: Cell, *, protection: str, from_base: bool = False) -> Merged:
+    """Return the row of one merge; `from_base`: of an attack on W0, which stands in its place.
+
+    `protection`: what the experiment calls that of the target's update.
+    """
     inputs, results = cell.inputs, cell.results
     assert inputs.attack is not None
     assert inputs.space is not None
-    assert inputs.protection is not None
     assert results.alpha is not None
     chosen = results.chosen
     return Merged(
         seed=inputs.seed,
-        protection=FROM_BASE if from_base else inputs.protection.name,
+        protection=FROM_BASE if from_base else protection,
         target=inputs.target,
         attack=inputs.attack.name,
         space=inputs.space.name,

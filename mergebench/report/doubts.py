@@ -18,6 +18,8 @@ from mergebench.measure import (
 NOT_SIGNIFICANT = "ns"
 LARGE_UPDATE = "update far larger"
 DATA_NO_HELP = "data are no help"
+REALIGNED = "undone by re-alignment"
+STORAGE = "accuracy differs by storage dtype"
 LETTERS: Mapping[str, tuple[str, str]] = {
     EDGE: ("e", "the best α is the smallest or largest of its grid"),
     COLLAPSED: (
@@ -33,6 +35,16 @@ LETTERS: Mapping[str, tuple[str, str]] = {
     UTILITY_LOSS: ("u", "protection costs more than two points, beyond chance on these {inputs}"),
     LARGE_UPDATE: ("l", "the protected update has more than twice the norm of an unprotected one"),
     DATA_NO_HELP: ("f", "an attack without data is better than all that have data"),
+    REALIGNED: (
+        "a",
+        "undone by re-alignment: put back beside W0, the protected update merges more than two "
+        "points better by the same rule, beyond chance on these {inputs}",
+    ),
+    STORAGE: (
+        "s",
+        "stored in fp16 or bf16, the protected update alone loses more than two points against "
+        "fp32, beyond chance on these {inputs}",
+    ),
 }
 """By kind its letter, and what it means where tasks have `{inputs}`."""
 

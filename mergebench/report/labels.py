@@ -64,8 +64,10 @@ def space_label(space: str) -> str:
 
 
 def protection_label(protection: str) -> str:
-    """Return what a row of merges is called."""
-    return PROTECTIONS.get(protection, protection)
+    """Return what a row of merges is called: a protection, then what its name says of options."""
+    plain, _, options = protection.rstrip("]").partition("[")
+    known = PROTECTIONS.get(plain, plain)
+    return f"{known} ({options.replace('=', ' ').replace(',', ', ')})" if options else known
 
 
 def release_label(release: str) -> str:
@@ -92,7 +94,8 @@ def attack_order(column: tuple[str, str]) -> tuple[int, str, int, str]:
 
 def release_order(release: str) -> tuple[int, str]:
     """Sort key of releases and protections: zero-shot, unprotected, Trap², others by name."""
-    return _place(release, {ZERO_SHOT: "", **PROTECTIONS}), release
+    plain = release.partition("[")[0]
+    return _place(plain, {ZERO_SHOT: "", **PROTECTIONS}), release
 
 
 def _place(name: str, known: dict[str, str]) -> int:

@@ -85,11 +85,11 @@ def text_table(
 
     The first two columns are names, the others numbers.
     """
-    lines = [" & ".join(escape(cell) for cell in row) for row in rows]
-    body = " \\\\\n".join([" & ".join(escape(one) for one in headings) + " \\\\ \\midrule", *lines])
+    head, *lines = (f"{' & '.join(escape(cell) for cell in row)} \\\\" for row in (headings, *rows))
+    body = "\n".join([head, "\\midrule", *lines])
     return (
         f"\\begin{{table*}}\n\\centering\n\\small\n"
-        f"\\begin{{tabular}}{{ll{'r' * (len(headings) - 2)}}}\n\\toprule\n{body} \\\\\n"
+        f"\\begin{{tabular}}{{ll{'r' * (len(headings) - 2)}}}\n\\toprule\n{body}\n"
         f"\\bottomrule\n\\end{{tabular}}\n\\caption{{{caption}}}\n"
         f"\\label{{{label}}}\n\\end{{table*}}\n"
     )

@@ -10,6 +10,7 @@ from statistics import fmean
 from mergebench.measure import (
     BOUNDS,
     FROM_BASE,
+    UNPROTECTED,
     Case,
     Estimate,
     Gain,
@@ -17,6 +18,7 @@ from mergebench.measure import (
     Measurements,
     Merged,
     NotRun,
+    cost_alone,
     gain_of_taking,
     mean_accuracy,
     mixture_of,
@@ -75,12 +77,14 @@ class Standing:
 class Leaderboard:
     """Standings by protection and level, and what they are compared with.
 
-    `alone`: mean standalone accuracy by release, zero-shot included, in percent. `left_out`: the
-    merges without the update.
+    `alone`: mean standalone accuracy by release, zero-shot included, in percent; `cost_alone`: of
+    protections, what it is minus that of unprotected updates. `left_out`: the merges without the
+    update.
     """
 
     standings: tuple[Standing, ...]
     alone: Mapping[str, float]
+    cost_alone: Mapping[str, Estimate]
     left_out: Accuracies
     targets: tuple[str, ...]
 
@@ -102,6 +106,7 @@ def leaderboard(
     return Leaderboard(
         standings=standings,
         alone=_alone(measurements),
+        cost_alone=_costs(measurements, rows - {UNPROTECTED}),
         left_out=_mean((one.left_out, one.target) for one in standings[0].picks),
         targets=measurements.context.tasks,
     )
@@ -181,3 +186,9 @@ def _alone(measurements: Measurements) -> dict[str, float]:
     for one in measurements.standalone:
         rows.setdefault(one.release, []).append(100 * one.correct / one.size)
     return {release: fmean(values) for release, values in rows.items()}
+
+
+def _costs(measurements: Measurements, protections: Iterable[str]) -> dict[str, Estimate]:
+    tasks = measurements.context.tasks
+    found = {one: cost_alone(measurements.standalone, one, tasks) for one in protections}
+    return {protection: cost for protection, cost in found.items() if cost is not None}

@@ -15,7 +15,9 @@ from mergebench.report.leaderboard import Leaderboard, Standing, leaderboard
 from mergebench.report.leaderboard_figure import write_leaderboard_figure
 from mergebench.report.leaderboard_targets import write_targets
 from mergebench.report.leaderboard_text import (
+    ACCURACIES,
     BOUNDED_HEADINGS,
+    GAINS,
     HEADINGS,
     bounded_rows,
     bounded_sentence,
@@ -75,12 +77,20 @@ def _bounded_markdown(board: Leaderboard) -> str:
 
 
 def _latex(board: Leaderboard, context: Context, stem: str) -> str:
+    """Return gains, accuracies, which one page is too narrow for beside them, and thefts."""
     label = f"tab:{context.backbone}-{stem}"
+    lines = [cells(board, standing) for standing in board.standings]
     main = text_table(
-        HEADINGS[:-1],
-        [cells(board, standing)[:-1] for standing in board.standings],
+        (*HEADINGS[:2], *HEADINGS[GAINS]),
+        [(*line[:2], *line[GAINS]) for line in lines],
         caption=f"{escape(' '.join(sentences(board, context.inputs)))} {latex_caption(context)}",
         label=label,
+    )
+    main += text_table(
+        (*HEADINGS[:2], *HEADINGS[ACCURACIES]),
+        [(*line[:2], *line[ACCURACIES]) for line in lines],
+        caption="Mean test accuracies in percent of the same merges.",
+        label=f"{label}-accuracies",
     )
     rows = bounded_rows(board)
     second = text_table(
@@ -93,7 +103,8 @@ def _write_csv(file: Path, board: Leaderboard, context: Context, version: int) -
     estimates = ("gain", "gain_target", "gain_others", "denied", "denied_target")
     header = [
         *("worst_case", "backbone", "release", "protection", "knowledge", "data"),
-        *("alone", "target", "others", "all", "left_out_target", "left_out_others", "left_out_all"),
+        *("alone", "alone_cost", "alone_cost_low_95", "alone_cost_high_95"),
+        *("target", "others", "all", "left_out_target", "left_out_others", "left_out_all"),
         *(f"{name}{end}" for name in estimates for end in ("", "_low_95", "_high_95")),
         *(f"theft_{bound}{end}" for bound in BOUNDS for end in _BOUNDED_ENDS),
         *("targets", "seeds", "attacks", "not_run", "flags"),
@@ -108,6 +119,7 @@ def _write_csv(file: Path, board: Leaderboard, context: Context, version: int) -
                 *(version, context.backbone, context.release, protection_key(one.protection)),
                 *(one.level.knowledge, one.level.data),
                 fixed(board.alone.get(one.protection), _DIGITS),
+                *estimate_columns(board.cost_alone.get(one.protection)),
                 *(fixed(value, _DIGITS) for value in (own.target, own.others, own.overall)),
                 *(fixed(value, _DIGITS) for value in (left.target, left.others, left.overall)),
                 *(text for estimate in found for text in estimate_columns(estimate)),

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from mergebench.measure import UNFAITHFUL, UNPROTECTED, Level, Measurements, Standalone
-from mergebench.report.doubts import DATA_NO_HELP, LARGE_UPDATE, tally
+from mergebench.measure import (
+    UNFAITHFUL,
+    UNPROTECTED,
+    UTILITY_LOSS,
+    Level,
+    Measurements,
+    Merged,
+    Standalone,
+    Stored,
+)
+from mergebench.report.clear_differences import clearly_better, merges_clearly_better
+from mergebench.report.doubts import DATA_NO_HELP, LARGE_UPDATE, REALIGNED, STORAGE, tally
 from mergebench.report.leaderboard_picks import Pick
 
 FAR_ABOVE = 2.0
@@ -16,12 +26,18 @@ learned, and whoever scales it to the usual norm may undo the protection.
 """
 
 
+REALIGN = "realign:"
+"""What attacks are called that put the protected update back beside W0 before they merge."""
+
+
 class Flags:
     """What is known of single updates, to flag what is taken of them."""
 
     def __init__(self, measurements: Measurements, levels: Sequence[Level]) -> None:
         self._alone = {(one.release, one.task, one.seed): one for one in measurements.standalone}
         self._free = {name for one in levels if one.data == "none" for name in one.attacks}
+        self._undone = {_place(one) for one in _undone(measurements.merged)}
+        self._rounded = {_place(one) for one in _rounded(measurements.stored)}
 
     def of(self, protection: str, level: Level, picks: Iterable[Pick]) -> dict[str, int]:
         """Return how often each kind of doubt occurs at a place, once per target and seed."""
@@ -31,11 +47,23 @@ class Flags:
         yield from (warning.kind for warning in pick.taken.warnings)
         if level.data != "none" and pick.taken.name in self._free:
             yield DATA_NO_HELP
-        own = self._alone.get((protection, pick.target, pick.seed))
-        if own is None or protection == UNPROTECTED:
+        if protection != UNPROTECTED:
+            yield from self._of_update(protection, pick.target, pick.seed)
+
+    def _of_update(self, protection: str, target: str, seed: int) -> Iterator[str]:
+        """Yield the doubts about the protected update itself, whatever is merged of it."""
+        place = protection, target, seed
+        if place in self._undone:
+            yield REALIGNED
+        if place in self._rounded:
+            yield STORAGE
+        own, plain = self._alone.get(place), self._alone.get((UNPROTECTED, target, seed))
+        if own is None:
             return
         yield from (one.kind for one in own.warnings if one.kind == UNFAITHFUL)
-        if _far_above(own, self._alone.get((UNPROTECTED, pick.target, pick.seed))):
+        if plain is not None and clearly_better(plain, own):
+            yield UTILITY_LOSS
+        if _far_above(own, plain):
             yield LARGE_UPDATE
 
 
@@ -44,3 +72,28 @@ def _far_above(own: Standalone, plain: Standalone | None) -> bool:
     if plain is None or own.norm is None or plain.norm is None:
         return False
     return own.norm > FAR_ABOVE * plain.norm
+
+
+def _undone(merges: Iterable[Merged]) -> Iterator[Merged]:
+    """Yield the merges of re-aligned updates that are clearly better than of them as released."""
+    found = {(_place(one), one.name): one for one in merges}
+    for (place, name), one in found.items():
+        raw = found.get((place, name.removeprefix(REALIGN)))
+        if name.startswith(REALIGN) and raw is not None and merges_clearly_better(one, raw):
+            yield one
+
+
+def _rounded(stored: Iterable[Stored]) -> Iterator[Stored]:
+    """Yield the checkpoints that are clearly worse than the same ones in fp32."""
+    found = {(_place(one), one.dtype): one for one in stored}
+    for (place, _), one in found.items():
+        exact = found.get((place, "fp32"))
+        if exact is not None and clearly_better(exact, one):
+            yield one
+
+
+def _place(one: Merged | Stored) -> tuple[str, str | None, int]:
+    """Return whose update it is: protection, task and seed."""
+    if isinstance(one, Stored):
+        return one.release, one.task, one.seed
+    return one.protection, one.target, one.seed

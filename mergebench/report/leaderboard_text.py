@@ -13,9 +13,12 @@ from mergebench.report.leaderboard import Bounded, Leaderboard, Standing
 from mergebench.report.spread import MISSING, fixed
 
 HEADINGS = (
-    *("protection", "knows, is given", "alone", "target", "others", "all"),
-    *("gain of taking it", "on the target", "denied", "of the target", "flags", "best attacks"),
+    *("protection", "knows, is given", "alone", "its cost", "target", "others", "all"),
+    *("gain of taking it", "on the target", "damage", "denied", "of the target"),
+    *("flags", "best attacks"),
 )
+ACCURACIES, GAINS = (slice(2, 7), slice(7, 13))
+"""Columns that fit beside the first two where space is dear, which leaves out the long last one."""
 BOUNDED_HEADINGS = (
     *("protection", "knows, is given"),
     *(text for bound in BOUNDS for text in (f"target within {bound}", "others", "none")),
@@ -38,16 +41,30 @@ def sentences(board: Leaderboard, inputs: str) -> Iterator[str]:
         + (f"; zero-shot is {zero:.1f}." if zero is not None else ".")
     )
     yield (
-        "Gain of taking it: all tasks, with the update minus without it, in points. Denied: the "
+        "Alone: the update at its nominal scale on its own task; its cost: that minus an "
+        "unprotected one, in points."
+    )
+    yield (
+        "Gain of taking it: all tasks, with the update minus without it, in points; damage: the "
+        "others alone, which with a blind merge is what an unaware merger loses. Denied: the "
         "share of what an unprotected update gains at the same level that the protected one does "
         f"not. In brackets 95 % intervals over other targets and test {inputs}, which are the same "
         "for all models."
     )
-    stopped = [
-        f"{protection_label(one.protection)} ({one.level.name}): {_not_run(left_out)}"
-        for one in board.standings
-        for left_out in one.not_run
-    ]
+    stopped, undefined = (
+        [
+            f"{protection_label(one.protection)} ({one.level.name}): {_not_run(left_out)}"
+            for one in board.standings
+            for left_out in one.not_run
+            if (left_out.after is None) == never
+        ]
+        for never in (False, True)
+    )
+    if undefined:
+        yield (
+            "A full checkpoint has no low-rank factors, which attacks in Core space, among others, "
+            f"need. {'; '.join(undefined)}."
+        )
     if stopped:
         yield (
             "Attacks are run cheap ones first, until nothing is denied, over all tasks and on the "
@@ -65,9 +82,11 @@ def cells(board: Leaderboard, standing: Standing) -> tuple[str, ...]:
         protection_label(standing.protection),
         standing.level.name,
         MISSING if alone is None else fixed(alone, 1),
+        estimate_text(board.cost_alone.get(standing.protection)),
         *(fixed(value, 1) for value in (own.target, own.others, own.overall)),
         estimate_text(gain.overall),
         estimate_text(gain.target),
+        estimate_text(gain.others),
         MISSING if plain else estimate_text(gain.denied, 2),
         MISSING if plain else estimate_text(gain.denied_target, 2),
         marks(standing.flags),
@@ -123,6 +142,8 @@ def _shares(chosen: Mapping[str, int]) -> str:
 def _not_run(left_out: NotRun) -> str:
     """Return in words which attacks were left out, and why."""
     count = len(left_out.attacks)
+    if left_out.after is None:
+        return f"{count} not defined for a checkpoint"
     return f"{count} not run: nothing denied after {_attack(left_out.after)}"
 
 

@@ -16,15 +16,12 @@ from mergebench.measure import (
     Measurements,
     Standalone,
     bootstrap,
-    paired_test,
-    unpacked,
-    unpaired_interval,
     wilson,
 )
 from mergebench.plurals import how_many
 from mergebench.report.beside_paper import beside_standalone
 from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
-from mergebench.report.comparison import SIGNIFICANT
+from mergebench.report.clear_differences import clearly_better
 from mergebench.report.doubts import legend, listed, marks, tally
 from mergebench.report.grid import Column, Grid, Row, markdown_table
 from mergebench.report.labels import (
@@ -42,8 +39,6 @@ from mergebench.report.stored_checkpoints import stored_markdown, write_stored
 from mergebench.report.writing import write_csv, write_text
 
 CSV_DIGITS = 2
-UTILITY_POINTS = 2.0
-"""What a protection may cost a task alone before it counts as a loss of utility."""
 
 
 def table1(measurements: Measurements) -> Table1:
@@ -76,21 +71,10 @@ def _warnings(measurements: Measurements, release: str) -> dict[str, dict[str, i
             continue
         kinds = [warning.kind for warning in one.warnings]
         beside = plain.get((one.task, one.seed))
-        if release not in (UNPROTECTED, ZERO_SHOT) and beside and _loses_utility(one, beside):
+        if release not in (UNPROTECTED, ZERO_SHOT) and beside and clearly_better(beside, one):
             kinds.append(UTILITY_LOSS)
         found.setdefault(one.task, Counter()).update(kinds)
     return {task: dict(counts) for task, counts in found.items()}
-
-
-def _loses_utility(guarded: Standalone, plain: Standalone) -> bool:
-    """Whether protection costs more than two points, beyond chance on the same inputs."""
-    if 100 * (plain.correct - guarded.correct) <= UTILITY_POINTS * plain.size:
-        return False
-    if not (plain.hits and guarded.hits):
-        whole, left = (percent(one.correct, one.size) for one in (plain, guarded))
-        return unpaired_interval(whole, left, plain.size).low > 0
-    sides = (unpacked(one.hits, one.size) for one in (plain, guarded))
-    return paired_test(*sides).p_value < SIGNIFICANT
 
 
 def _row(

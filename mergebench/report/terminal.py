@@ -23,7 +23,9 @@ from mergebench.report.labels import (
 )
 from mergebench.report.leaderboard import Leaderboard, leaderboard
 from mergebench.report.leaderboard_text import (
+    ACCURACIES,
     BOUNDED_HEADINGS,
+    GAINS,
     HEADINGS,
     bounded_rows,
     bounded_sentence,
@@ -66,22 +68,28 @@ def print_table1(measurements: Measurements, console: Console) -> None:
 def print_leaderboard(
     measurements: Measurements, console: Console, levels: Sequence[Level], yardsticks: Sequence[str]
 ) -> None:
-    """Print the leaderboard, a section per level, and how to read it."""
+    """Print the leaderboard, accuracies above gains, a section per level, and how to read it."""
     board = leaderboard(measurements, levels, yardsticks)
+    console.print(Text(f"Leaderboard · {headline(measurements.context)}", style="bold"))
+    for columns in (ACCURACIES, GAINS):
+        _print_standings(board, columns, console)
+    for sentence in sentences(board, measurements.context.inputs):
+        console.print(Text(sentence, style="dim"))
+    _print_bounded(board, console)
+
+
+def _print_standings(board: Leaderboard, columns: slice, console: Console) -> None:
+    """Print some of the columns, behind protection and level."""
     shown = _table(*HEADINGS[:2])
-    for heading in HEADINGS[2:-1]:
+    for heading in HEADINGS[columns]:
         shown.add_column(heading, justify="right", overflow="fold")
     level = None
     for standing in board.standings:
         if level not in (None, standing.level):
             shown.add_section()
         level = standing.level
-        shown.add_row(*cells(board, standing)[:-1])
-    console.print(Text(f"Leaderboard · {headline(measurements.context)}", style="bold"))
+        shown.add_row(*cells(board, standing)[:2], *cells(board, standing)[columns])
     console.print(shown)
-    for sentence in sentences(board, measurements.context.inputs):
-        console.print(Text(sentence, style="dim"))
-    _print_bounded(board, console)
 
 
 def _print_bounded(board: Leaderboard, console: Console) -> None:

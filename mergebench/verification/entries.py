@@ -13,6 +13,7 @@ from mergebench.experiment import (
     YARDSTICKS,
     Experiment,
     Monitor,
+    is_post_hoc,
     levels,
     measure_standard_set,
     released_hashes,
@@ -88,7 +89,8 @@ def _verified_counter(
     found, differences = counter_differences(entry, file, experiment)
     if found is not None and all(one.within(tolerance) for one in differences):
         kinds = get_args(DataUse)
-        chosen = levels(entry.release, data=kinds[: kinds.index(found.level.data) + 1])
+        data = kinds[: kinds.index(found.level.data) + 1]
+        chosen = levels(entry.release, data=data, checkpoints=is_post_hoc(entry.protection))
         measured, _ = measure_standard_set(
             experiment, chosen, YARDSTICKS, monitor, processes=processes
         )
@@ -108,7 +110,7 @@ def _verified_counter(
 
 def _measured(entry: Entry, experiment: Experiment, monitor: Monitor, processes: int) -> Entry:
     data = list(dict.fromkeys(claim.data for claim in entry.claims))
-    chosen = levels(entry.release, data=data)
+    chosen = levels(entry.release, data=data, checkpoints=is_post_hoc(entry.protection))
     measured, _ = measure_standard_set(experiment, chosen, YARDSTICKS, monitor, processes=processes)
     about = {"name": entry.name, "who": entry.who, "worst_case": WORST_CASE}
     return entry_of(

@@ -46,6 +46,13 @@ def test_a_plugin_that_is_not_used(setting: str) -> None:
     assert line.startswith(f"--set {setting}: {setting.partition('.')[0]} is not used here")
 
 
+def test_options_that_names_of_protections_state() -> None:
+    forms = ("mergelock[kappa=2]", "mergelock[kappa=10]")
+    (line,) = idle(replace(EXPERIMENT, protections=forms), ["mergelock.kappa=5"])
+    assert line.startswith("--set mergelock.kappa=5: --protections states kappa itself, so that")
+    assert idle(replace(EXPERIMENT, protections=(*forms, "mergelock")), ["mergelock.kappa=5"]) == []
+
+
 def test_what_a_merge_starts_from_is_used() -> None:
     alone = replace(EXPERIMENT, attacks=("finetune@full",))
     assert idle(alone, ["ta.x=1"]) == []

@@ -65,6 +65,12 @@ def test_tables_are_measured_by_jobs_of_slurm_if_asked():
     assert "--executor" not in commands("table2")[-1]
 
 
+def test_forms_of_a_protection_are_handed_on():
+    forms = "params[attention=none,mlp=true] mergelock[kappa=10]"
+    last = shlex.split(commands("table4", f"PROTECTIONS={forms}")[-1])
+    assert last[last.index("--protections") + 1] == forms
+
+
 def test_own_data_are_handed_on():
     last = shlex.split(commands("table1", "DATA=shapes signs", "NAMES=names.txt")[-1])
     assert [last[place + 1] for place, word in enumerate(last) if word == "--data"] == [

@@ -16,7 +16,7 @@ from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.runner import measure_merges, measure_standalone
 from mergebench.progress import Silent
 from mergebench.report import write_table1
-from mergebench.train import FullRecipe
+from mergebench.train import FullRecipe, ReleaseKind
 from mergebench.updates import Dense
 
 ATTACKS = ("ta@full", "realign:ta@full")
@@ -54,8 +54,9 @@ def test_undone_merges_are_those_of_unprotected_updates(tmp_path: Path, full: bo
     experiment = experiment_in(tmp_path, full=full)
     monitor = Monitor(Console(file=StringIO(), width=200))
     alone = measure_standalone(experiment, monitor, processes=1)
-    merged = measure_merges(experiment, monitor, processes=1).merged
-    found = {(row.attack, row.protection, row.target): row for row in merged}
+    measured = measure_merges(experiment, monitor, processes=1)
+    assert measured.stored == alone.stored  # flags of a leaderboard are about it
+    found = {(row.attack, row.protection, row.target): row for row in measured.merged}
     for task in TASKS:
         plain = found["ta", "none", None]
         undone, raw = (found[name, "mergelock", task] for name in ("realign:ta", "ta"))
@@ -85,9 +86,11 @@ def test_undone_merges_are_those_of_unprotected_updates(tmp_path: Path, full: bo
 
 
 def test_full_checkpoints_are_realigned_by_the_standard_set() -> None:
-    attacks = {
-        release: [name for level in levels(release) for name in level.attacks]
-        for release in ("full", "lora")
-    }
-    assert {"realign:ta@full", "realign:tsv@full"} <= {*attacks["full"]}
-    assert not [name for name in attacks["lora"] if name.startswith("realign")]
+    def informed(release: ReleaseKind, *, checkpoints: bool) -> set[str]:
+        every = levels(release, checkpoints=checkpoints)
+        return {name for level in every if level.knowledge == "informed" for name in level.attacks}
+
+    realigned = {"realign:ta@full", "realign:tsv@full"}
+    assert realigned <= informed("full", checkpoints=False)
+    assert realigned <= informed("lora", checkpoints=True)
+    assert not realigned & informed("lora", checkpoints=False)

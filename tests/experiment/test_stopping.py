@@ -24,7 +24,7 @@ LEVELS = (
     Level(knowledge="informed", data="none", attacks=("hold:ta@full",)),
 )
 YARDSTICKS = ("leave_out:ta@full",)
-SHARES = {"none": 0.8, "weak": 0.8, "trap2": 0.3}
+SHARES = {"none": 0.8, "weak": 0.8, "trap2": 0.3, "checkpoint": 0.3}
 """What merges have right with an update of that protection; without it, 0.4."""
 
 
@@ -37,6 +37,9 @@ class Planned:
     seeds: tuple[int, ...] = (0,)
     target_names: tuple[str, ...] = TASKS
 
+    def defined(self, attack: str, protection: str) -> bool:
+        return protection != "checkpoint" or not attack.endswith("@core")
+
 
 @pytest.fixture
 def run(monkeypatch):
@@ -47,7 +50,8 @@ def run(monkeypatch):
         ran.append((plan.attacks, plan.protections))
         for name in plan.attacks:
             left_out = name in YARDSTICKS
-            for protection in ("none",) if left_out else ("none", *plan.protections):
+            defined = [one for one in plan.protections if plan.defined(name, one)]
+            for protection in ("none",) if left_out else ("none", *defined):
                 for target in TASKS:
                     share = 0.4 if left_out else SHARES[protection]
                     yield merge(protection, target, name, share, share), None
@@ -122,6 +126,30 @@ def test_the_cell_says_so(run, tmp_path) -> None:
         rows = {(one["protection"], one["knowledge"]): one for one in csv.DictReader(lines)}
     assert rows["weak", "blind"]["not_run"] == "tsv@full tsv@core"
     assert rows["trap2", "blind"]["not_run"] == ""
+
+
+def test_what_is_not_defined_is_not_run_and_said(run) -> None:
+    measure, _ = run
+    measured = measure("checkpoint", "trap2")
+    (left_out,) = measured.not_run
+    assert left_out == NotRun(protection="checkpoint", attacks=("tsv@core",), after=None)
+    board = leaderboard(measured, LEVELS, YARDSTICKS)
+    last = {one.protection: cells(board, one)[-1] for one in board.standings[:3]}
+    assert last["checkpoint"] == "TA 3; 1 not defined for a checkpoint"
+    assert "not defined" not in last["trap2"] + last["none"]
+    (said,) = [one for one in sentences(board, "images") if "low-rank factors" in one]
+    assert "checkpoint (blind, no data): 1 not defined for a checkpoint" in said
+    assert not [one for one in sentences(board, "images") if "cheap ones first" in one]
+
+
+def test_a_weak_checkpoint_is_done_with_after_what_is_defined_for_it(run, monkeypatch) -> None:
+    measure, _ = run
+    monkeypatch.setitem(SHARES, "checkpoint", 0.8)
+    monkeypatch.setattr(
+        Planned, "defined", lambda self, attack, whose: whose == "none" or attack != "ta@full"
+    )
+    found = {(one.attacks, one.after) for one in measure("checkpoint").not_run[:2]}
+    assert found == {(("ta@full",), None), (("hold:ta@full",), "tsv@core")}
 
 
 def test_rounds_are_attacks_with_their_rules_and_spaces_cheap_ones_first() -> None:

@@ -13,9 +13,10 @@ from training import TINY, synthetic_task, tiny_backbone
 from mergebench.commands.runs.suite_data import suite_options
 from mergebench.contracts import Merger, Protection
 from mergebench.errors import InputError
+from mergebench.experiment import reproducing
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.runner import _notes
-from mergebench.experiment.settings import SETTINGS, reproducing
+from mergebench.experiment.settings import SETTINGS
 from mergebench.measure.cell import Method
 from mergebench.measure.defects import NO_DEFECTS, Defects
 from mergebench.measure.protocols import PAPER, PROTOCOLS

@@ -11,10 +11,12 @@ from leaderboard_data import BLIND, INFORMED, LEVELS, MEASURED, MERGES, YARDSTIC
 from report_data import CONTEXT, TASKS
 
 from mergebench.measure import BOUNDS, CounterMerge, Level, Measurements, Theft
+from mergebench.measure.cell import packed
 from mergebench.report import print_leaderboard, write_leaderboard
 from mergebench.report.leaderboard import leaderboard
 from mergebench.terminal import make_console
 
+ALONE = MEASURED.standalone
 CHEAP = merge("trap2", "digits", "ta@full", 0.5, 0.4)
 THEFTS = tuple(
     Theft(
@@ -95,7 +97,14 @@ def test_theft_in_files(tmp_path, capsys) -> None:
     measured = replace(MEASURED, thefts=none)
     text, table, tex = write_leaderboard(measured, tmp_path, "board", version=1, **parts)[:3]
     assert "| Trap² | blind, no data | none | – | 3 of 3 | " in text.read_text()
-    assert "within 5 & others & none" in tex.read_text()
+    shown = tex.read_text()
+    assert "within 5 & others & none" in shown
+    for first, lines in (("gain of taking it &", 4), ("alone &", 4), ("target within 1 &", 4)):
+        (body,) = [one for one in shown.split("\\toprule") if f"knows, is given & {first}" in one]
+        head, rows = body.partition("\\bottomrule")[0].split("\n\\midrule\n")
+        assert head.endswith("\\\\")
+        assert len(rows.splitlines()) == lines
+        assert {row.count(" & ") for row in rows.splitlines()} == {head.count(" & ")}
     rows = list(csv.DictReader(io.StringIO(table.read_text())))
     trapped = rows[1]
     # None: leaving the update out is all that he has.
@@ -135,7 +144,7 @@ def test_files(tmp_path, capsys) -> None:
     write_leaderboard(MEASURED, tmp_path, "leaderboard", version=1, **parts)
     assert [file.read_bytes() for file in files] == again
     text = files[0].read_text()
-    assert "| Trap² | informed, no data | 78.7 | 30.0 | 60.0 | 50.0 |" in text
+    assert "| Trap² | informed, no data | 78.7 | – | 30.0 | 60.0 | 50.0 |" in text
     assert "hold TA 3" in text
     assert "leaves the update out has 20.0 on the target, 40.0 on the others" in text
     rows = list(csv.DictReader(io.StringIO(files[1].read_text())))
@@ -146,6 +155,24 @@ def test_files(tmp_path, capsys) -> None:
     assert rows[3]["worst_case"] == "1"
     print_leaderboard(MEASURED, make_console(), LEVELS, YARDSTICKS)
     assert "informed, no data" in " ".join(capsys.readouterr().out.split())
+
+
+def test_damage_and_the_cost_alone_have_columns(tmp_path) -> None:
+    hits = {one: packed([place < one.correct for place in range(one.size)]) for one in ALONE}
+    measured = replace(MEASURED, standalone=tuple(replace(one, hits=hits[one]) for one in ALONE))
+    parts = {"levels": LEVELS, "yardsticks": YARDSTICKS, "version": 1}
+    text, table = write_leaderboard(measured, tmp_path, "board", **parts)[:2]
+    lines = [line.split(" | ") for line in text.read_text().splitlines() if line.startswith("| ")]
+    headings, plain, trapped = lines[0], lines[2], lines[3]
+    damage, cost = headings.index("damage"), headings.index("its cost")
+    # TSV has 20 % of the others, and who leaves the update out 40 %.
+    assert trapped[damage].startswith("-20.0 [-")
+    assert plain[damage].startswith("40.0 [")
+    assert (trapped[cost][:6], plain[cost]) == ("-1.3 [", "–")
+    rows = list(csv.DictReader(io.StringIO(table.read_text())))
+    assert (rows[1]["gain_others"], rows[1]["alone_cost"]) == ("-20.00", "-1.33")
+    assert float(rows[1]["alone_cost_low_95"]) < -1.33 < float(rows[1]["alone_cost_high_95"])
+    assert rows[0]["alone_cost"] == ""
 
 
 def test_points_of_the_figure(tmp_path) -> None:

@@ -7,11 +7,22 @@ import io
 from dataclasses import replace
 
 from leaderboard_data import BLIND, INFORMED, LEVELS, MEASURED, MERGES, YARDSTICKS, merge
-from report_data import TASKS
+from report_data import SIZES, TASKS
 
-from mergebench.measure import EDGE, NORM, UNFAITHFUL, Level, Measurements
+from mergebench.measure import (
+    EDGE,
+    NORM,
+    UNFAITHFUL,
+    UTILITY_LOSS,
+    Level,
+    Measurements,
+    Standalone,
+    Stored,
+)
+from mergebench.measure.cell import packed
 from mergebench.measure.cell_warnings import CellWarning
 from mergebench.report import write_leaderboard
+from mergebench.report.doubts import REALIGNED, STORAGE
 from mergebench.report.leaderboard import leaderboard
 
 UNLABELLED = Level(knowledge="blind", data="unlabelled", attacks=("regmean@full",))
@@ -70,6 +81,58 @@ def test_data_that_are_no_help_are_flagged() -> None:
 
     assert flags(fitted(0.9), BLIND, UNLABELLED) == [{}, {}]
     assert flags(fitted(0.1), BLIND, UNLABELLED) == [{}, {"data are no help": len(TASKS)}]
+
+
+def test_what_re_alignment_undoes_is_flagged_at_all_levels() -> None:
+    def realigned(share: float) -> Measurements:
+        more = tuple(merge("trap2", task, "realign:ta@full", share, 0.1) for task in TASKS)
+        return replace(MEASURED, merged=(*MERGES, *more))
+
+    # As released 40 % of the others are right, and 20 % of the target.
+    assert flags(realigned(0.6), *LEVELS) == [{REALIGNED: len(TASKS)}] * 2
+    assert flags(realigned(0.42), *LEVELS) == [{}] * 2
+    assert flags(realigned(0.2), *LEVELS) == [{}] * 2
+
+
+def test_accuracy_that_a_dtype_costs_is_flagged() -> None:
+    def stored(right: dict[str, int]) -> Measurements:
+        return replace(
+            MEASURED,
+            stored=tuple(
+                Stored(
+                    seed=0,
+                    release=release,
+                    task="kana",
+                    dtype=dtype,
+                    correct=count,
+                    size=SIZES["kana"],
+                    hits=packed([place < count for place in range(SIZES["kana"])]),
+                )
+                for release, counts in {"trap2": right, "none": {**right, "fp32": 50}}.items()
+                for dtype, count in counts.items()
+            ),
+        )
+
+    assert flags(stored({"fp32": 34, "fp16": 34, "bf16": 20}), BLIND) == [{STORAGE: 1}]
+    assert flags(stored({"fp32": 34, "fp16": 20, "bf16": 34}), BLIND) == [{STORAGE: 1}]
+    assert flags(stored({"fp32": 34, "fp16": 32, "bf16": 33}), BLIND) == [{}]  # may be chance
+    assert flags(stored({"fp32": 34, "fp16": 34, "bf16": 45}), BLIND) == [{}]
+
+
+def test_accuracy_that_the_protection_costs_alone_is_flagged() -> None:
+    def alone(lost: int) -> Measurements:
+        found = (
+            replace(one, correct=one.correct - lost if one.release == "trap2" else one.correct)
+            for one in MEASURED.standalone
+        )
+        return replace(MEASURED, standalone=tuple(map(with_hits, found)))
+
+    assert flags(alone(0), BLIND) == [{}]
+    assert flags(alone(12), BLIND) == [{UTILITY_LOSS: len(TASKS)}]
+
+
+def with_hits(one: Standalone) -> Standalone:
+    return replace(one, hits=packed([place < one.correct for place in range(one.size)]))
 
 
 def test_marks_have_a_legend(tmp_path) -> None:

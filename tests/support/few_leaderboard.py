@@ -14,10 +14,11 @@ from mergebench.measure import Level
 from mergebench.verification import entries
 
 
-def few_levels(release: str, *, data: object) -> tuple[Level, ...]:
+def few_levels(release: str, *, data: object, checkpoints: bool) -> tuple[Level, ...]:
+    realigned = ("realign:ta@full",) if checkpoints else ()
     return (
         Level(knowledge="blind", data="none", attacks=("ta@full",)),
-        Level(knowledge="informed", data="none", attacks=("hold:ta@full",)),
+        Level(knowledge="informed", data="none", attacks=("hold:ta@full", *realigned)),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from rich.console import Console
 
 from mergebench.commands.cluster_options import SLURM_OPTIONS
 from mergebench.commands.runs.executing import chosen_executor
-from mergebench.commands.runs.idle_options import idle_options, starting_options
+from mergebench.commands.runs.idle_options import idle_options, merges, starting_options
 from mergebench.commands.runs.suite_data import suite_options
 from mergebench.contracts import Attack, Protection
 from mergebench.device import choose_device
@@ -24,6 +25,7 @@ from mergebench.experiment import (
     every_merger,
     get_full_setting,
     get_setting,
+    is_post_hoc,
     reproducing,
     require_inputs,
 )
@@ -65,7 +67,7 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
         tasks=tasks,
         targets=names_in(vars(options).get("targets")) or None,
         attacks=_attacks(options, setting),
-        protections=_protections(options),
+        protections=_protections(options, setting),
         plugins=tuple(options.plugin),
         weights=options.weights,
         device=options.device,
@@ -75,6 +77,7 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
     choose_device(options.device)
     require_inputs(options.backbone, options.weights, setting.suite, data, tasks)
     check_writable(options.results / options.backbone)
+    _check_defined(options, experiment)
     merged = experiment.workbench().suite.task_names
     for name in experiment.attacks:
         setting.attack(check_attack(name)[0]).check_count(len(merged))
@@ -141,13 +144,40 @@ def _attacks(options: argparse.Namespace, setting: Setting) -> tuple[str, ...]:
     return tuple(dict.fromkeys("@".join(check_attack(name, setting.release)) for name in names))
 
 
-def _protections(options: argparse.Namespace) -> tuple[str, ...]:
-    """Return the protections but `none`, each once; `InputError` for an unknown one."""
+def checkpoints(options: argparse.Namespace) -> list[str]:
+    """Return the protections that release full checkpoints, whatever is trained.
+
+    Errors as of `checked_experiment`.
+    """
+    for plugin in options.plugin:
+        registry().add_file(plugin)
+    return [name for name in names_in(options.protections) if is_post_hoc(name)]
+
+
+def _protections(options: argparse.Namespace, setting: Setting) -> tuple[str, ...]:
+    """Return the protections but `none`, each once; `InputError` for one that cannot be made.
+
+    Also for two names of one protection.
+    """
     names = dict.fromkeys(names_in(options.protections))
     chosen = tuple(name for name in names if name != UNPROTECTED)
-    for name in chosen:
-        registry().get(Protection, name)
+    made = [setting.protection(name) for name in chosen]
+    for place, (name, one) in enumerate(zip(chosen, made, strict=True)):
+        if one in made[:place]:
+            same = chosen[made.index(one)]
+            raise InputError(f"--protections: {same} and {name} are the same: leave one out")
     return chosen
+
+
+def _check_defined(options: argparse.Namespace, experiment: Experiment) -> None:
+    """Raise `InputError` for an attack that was named and cannot merge what is protected."""
+    for attack in experiment.attacks if options.attacks and merges(options) else ():
+        for protection in experiment.protections:
+            if not experiment.defined(attack, protection):
+                raise InputError(
+                    f"--attacks: {attack} needs low-rank factors, and {protection} releases full "
+                    "checkpoints, which have none: leave one of them out"
+                )
 
 
 def _with_option(setting: Setting, text: str) -> Setting:
@@ -167,8 +197,11 @@ def _is_attack(name: str) -> bool:
 
 
 def names_in(text: str | None) -> tuple[str, ...]:
-    """Return the names of an option, separated by spaces or commas; none if it is not given."""
-    return tuple((text or "").replace(",", " ").split())
+    """Return the names of an option, separated by spaces or commas; none if it is not given.
+
+    Those between brackets separate nothing.
+    """
+    return tuple(filter(None, re.split(r"[\s,]+(?![^\[]*\])", text or "")))
 
 
 def caption_command(words: Sequence[str]) -> str:

@@ -46,7 +46,8 @@ def _differences(options: argparse.Namespace, experiment: Experiment) -> Iterato
     if merges(options) and set(experiment.attacks) != set(options.default_attacks):
         yield "-".join(("attacks", *(name.removesuffix("@full") for name in experiment.attacks)))
     if set(experiment.protections) != {DEFAULT_PROTECTIONS}:
-        yield "-".join(("protections", *(experiment.protections or ("none",))))
+        named = [re.sub(r"[\[=,]", "-", one).rstrip("]") for one in experiment.protections]
+        yield "-".join(("protections", *(named or ("none",))))
     for text in options.settings:
         yield f"set-{text.replace('=', '-', 1)}"
     if options.train_precision is not None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mergebench.contracts import DataMerger
-from mergebench.experiment import Experiment, check_attack
+from mergebench.experiment import Experiment, check_attack, named_options, plain_name
 from mergebench.measure import NO_DEFECTS, UNPROTECTED
 
 _NOTHING = "so that this changes no number"
@@ -27,8 +27,8 @@ def idle_options(experiment: Experiment, options: argparse.Namespace) -> Iterato
     """Yield a line for every option that changes no number of the experiment.
 
     That are attacks, and a protocol without defects, where nothing is merged; and of `--set`
-    options of a plug-in that is not used, and hyper-parameters of which a joint search tries its
-    own values.
+    options of a plug-in that is not used, those that the names of protections say themselves, and
+    hyper-parameters of which a joint search tries its own values.
     """
     if not merges(options):
         experiment = replace(experiment, attacks=())
@@ -42,6 +42,8 @@ def idle_options(experiment: Experiment, options: argparse.Namespace) -> Iterato
         key = option.partition("=")[0]
         if name not in used:
             yield f"--set {text}: {name} is not used here, {_NOTHING}"
+        elif key in _named(experiment, name):
+            yield f"--set {text}: --protections states {key} itself, {_NOTHING}"
         elif experiment.protocol.strategy == "joint" and key in _searched(experiment, name):
             yield (
                 f"--set {text}: protocol {experiment.protocol.name} tries its own values of {key}, "
@@ -69,9 +71,15 @@ def starting_options(experiment: Experiment, options: argparse.Namespace) -> Ite
 
 def _used(experiment: Experiment) -> Iterator[str]:
     """Yield the protections and attacks, with their rules and what they start from."""
-    yield from (UNPROTECTED, *experiment.protections)
+    yield from (UNPROTECTED, *map(plain_name, experiment.protections))
     for name in _attacks(experiment):
         yield from name.split(":")
+
+
+def _named(experiment: Experiment, name: str) -> set[str]:
+    """Return the options that every form of a protection has in its name; none of an attack."""
+    forms = [one for one in experiment.protections if plain_name(one) == name]
+    return set.intersection(*(set(named_options(one)) for one in forms)) if forms else set()
 
 
 def _searched(experiment: Experiment, name: str) -> Mapping[str, Sequence[float]]:

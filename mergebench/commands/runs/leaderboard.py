@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from mergebench.commands.runs.counter_entries import check_counter, enter_counter, with_counters
-from mergebench.commands.runs.experiments import announced_experiment, say_written
+from mergebench.commands.runs.experiments import announced_experiment, checkpoints, say_written
 from mergebench.commands.runs.file_names import stem
 from mergebench.contracts import DataUse
 from mergebench.errors import InputError
@@ -98,12 +98,13 @@ def set_attacks(options: argparse.Namespace) -> tuple[Level, ...]:
     """
     if options.attacks:
         raise InputError("--attacks: the leaderboard's set of attacks is fixed; leave it out")
-    if options.release == "full" and options.levels != "none":
+    dense = [f"--release {options.release}"] if options.release == "full" else checkpoints(options)
+    if dense and options.levels != "none":
         raise InputError(
             f"--levels {options.levels}: the set's attacks with data are for adapters; "
-            "leave it out with --release full"
+            f"leave it out with {dense[0]}"
         )
-    kinds = get_args(DataUse)
-    chosen = levels(options.release, data=kinds[: kinds.index(options.levels) + 1])
+    data = get_args(DataUse)[: get_args(DataUse).index(options.levels) + 1]
+    chosen = levels(options.release, data=data, checkpoints=bool(dense))
     options.default_attacks = (*YARDSTICKS, *(name for one in chosen for name in one.attacks))
     return chosen

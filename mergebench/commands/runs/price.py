@@ -6,6 +6,7 @@ import argparse
 
 from mergebench.commands.runs.experiments import (
     announced_experiment,
+    checkpoints,
     names_in,
     say_written,
 )
@@ -18,6 +19,8 @@ from mergebench.terminal import make_console
 
 def run_price(options: argparse.Namespace) -> None:
     """Measure what numbers of inputs give, and write the price of theft."""
+    if dense := checkpoints(options):
+        raise InputError(f"the price of theft is of adapters, and {dense[0]} releases none")
     experiment, console = announced_experiment(options), make_console()
     if len(experiment.workbench().suite.task_names) < 2:
         raise InputError("a price of theft needs two tasks: without others there is no mixture")

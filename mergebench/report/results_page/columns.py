@@ -36,6 +36,8 @@ _NAMES = {
     "mcnemar_p": "McNemar p",
     "difference": "against unprotected",
     "row": "model",
+    "alone_cost": "its cost",
+    "gain_others": "damage",
 }
 _SEVERAL_WORDS = re.compile(
     r"(gain|denied|left_out|theft)_(target|others|all|\d+(_others|_none)?)|only_(un)?protected|\w+_per_class"
