@@ -42,8 +42,8 @@ def merges_clearly_better(one: Merged, other: Merged) -> bool:
     if fmean(points) <= CLEAR_POINTS:
         return False
     if not (one.hits and other.hits):
-        both = (sum(side.correct.values()) for side in (one, other))
-        return _apart(*both, sum(one.sizes.values()))
+        correct, others = (sum(side.correct.values()) for side in (one, other))
+        return _apart(correct, others, sum(one.sizes.values()))
     sides = (_together(side.hits, one.sizes) for side in (one, other))
     return paired_test(*sides).p_value < SIGNIFICANT
 
