@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from attacks.finetune import CLIP_RECIPE
-from mergebench.contracts import MergeData, ReplacingMerger
-from mergebench.errors import InputError, check_range
+from mergebench.contracts import MergeData, ReplacingMerger, UnfitUpdateError
+from mergebench.errors import check_range
 from mergebench.seeding import derived_seed
 from mergebench.suites import Split, Task
 from mergebench.train import LoraTower, Recipe
@@ -56,9 +56,9 @@ class TrainedStandIn(ReplacingMerger, ABC):
     def fresh_tower(self, given: MergeData, protected: Update) -> LoraTower:
         """Return W0 with an adapter of the rank of `protected` that changes nothing yet.
 
-        Raises `InputError` for an update that is no adapter.
+        Raises `UnfitUpdateError` for an update that is no adapter.
         """
-        recipe = replace(self.used_recipe, rank=self._rank(protected))
+        recipe = replace(self.used_recipe, rank=self._rank(protected, self.place(given)))
         # Not the seed of the released adapters, whose initial A the fresh one would share.
         seed = derived_seed(given.seed, self.name)
         return LoraTower(given.backbone, recipe, seed=seed, task=given.target or "")
@@ -73,12 +73,13 @@ class TrainedStandIn(ReplacingMerger, ABC):
         tower.load(Update(sites=sites, label=protected.label))
         return tower
 
-    def _rank(self, protected: Update) -> int:
+    def _rank(self, protected: Update, place: int) -> int:
         ranks = [change.rank for change in protected.sites.values() if isinstance(change, LowRank)]
         if len(ranks) < len(protected.sites) or not ranks:
-            raise InputError(
-                f"attack {self.name} trains an adapter, and {protected.label} is none: it is for "
-                "LoRA releases, not for full fine-tuning"
+            raise UnfitUpdateError(
+                place,
+                f"no adapter, which is what attack {self.name} trains: it is for LoRA releases, "
+                "not for full fine-tuning",
             )
         return max(1, *ranks)
 

@@ -1,5 +1,6 @@
 from .data_merger import DataMerger as DataMerger
 from .data_merger import MergeData as MergeData
+from .data_merger import UnfitUpdateError as UnfitUpdateError
 from .faults import blaming as blaming
 from .faults import described as described
 from .informed_merger import InformedMerger as InformedMerger

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 from mergebench.contracts.faults import blaming, broken, keeping_weights
 from mergebench.contracts.merger import Attack, DataUse, Merger
 from mergebench.contracts.plugin import is_number, require
-from mergebench.errors import shape_text
+from mergebench.errors import InputError, shape_text
 
 if TYPE_CHECKING:
     from mergebench.backbones import Backbone, Precision
@@ -22,10 +22,22 @@ def _unmerged(updates: Sequence[Update], rule: Merger) -> Update:
     raise NotImplementedError("only what merges a set of updates knows how")
 
 
+class UnfitUpdateError(InputError):
+    """An attack has no use for the update at `place`, which it knows by its task alone.
+
+    Who knows the file names it.
+    """
+
+    def __init__(self, place: int, fault: str) -> None:
+        super().__init__(fault)
+        self.place = place
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MergeData:
     """What a data-aware attack is given: the updates, the backbone, and some inputs per task.
 
+    `updates` are labelled by their tasks: where a file lies would say which one is protected.
     `tasks`: the tasks of `updates`, in their order; split `train` holds the inputs within the
     attack's budget, `val` what may select among candidates, and `test` is empty. All labels are -1
     for an attack whose `data` are unlabelled. `target`: the task that the attack is about, if it is

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mergebench.backbones import Backbone, Precision
-from mergebench.contracts import DataMerger, MergeData, OnRule, Space
+from mergebench.contracts import DataMerger, MergeData, Merger, OnRule, Space, UnfitUpdateError
+from mergebench.errors import InputError
 from mergebench.merging.memory import UpdateMemory
 from mergebench.merging.merged_sets import MergedSets
 from mergebench.merging.problem import Problem, check_compatible
@@ -40,6 +41,8 @@ class DataMergeProblem(Problem[DataMerger]):
             raise ValueError(f"{len(updates)} updates for {len(tasks)} tasks")
         check_compatible(updates)
         self.updates = tuple(updates)
+        pairs = zip(updates, tasks, strict=True)
+        self._shown = tuple(update.labelled(task.name) for update, task in pairs)
         self.space = space
         self.seed = seed
         self._backbone = backbone
@@ -59,24 +62,32 @@ class DataMergeProblem(Problem[DataMerger]):
         """
         given = MergeData(
             backbone=self._backbone,
-            updates=self.updates,
+            updates=self._shown,
             tasks=tuple(within_budget(task, merger, self.seed) for task in self._tasks),
             seed=self.seed,
             target=self._target if merger.knowledge == "informed" else None,
             start=None if self._start is None else self._start(),
             precision=self._precision,
-            merged=self._sets.merged,
+            merged=self._merged,
             kept=self._known.of(
                 "made", *(one.sha256 for one in self.updates), self._target, self.seed
             ),
         )
-        merged = merger(given)
+        try:
+            merged = merger(given)
+        except UnfitUpdateError as error:
+            raise InputError(f"{self.updates[error.place].label}: {error}") from None
         built_on = merger.rule if isinstance(merger, OnRule) else None
         self._notes[merger.label] = {
             **given.notes,
             **({} if built_on is None else self._sets.notes(built_on)),
         }
         return merged
+
+    def _merged(self, updates: Sequence[Update], rule: Merger) -> Update:
+        """Return the merge by a rule, whose errors name the files of what an attack was given."""
+        known = {id(one): file for one, file in zip(self._shown, self.updates, strict=True)}
+        return self._sets.merged([known.get(id(one), one) for one in updates], rule)
 
     def path(self, merger: DataMerger) -> MergePath:
         """Return `alpha D`; errors as of `merge`."""

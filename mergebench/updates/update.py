@@ -221,9 +221,17 @@ class Update:
         if all(tensor.device == device for one in self.sites.values() for tensor in one.tensors):
             return self
         moved = replace(self, sites={site: one.to(device) for site, one in self.sites.items()})
+        return self._same_bytes(moved)
+
+    def labelled(self, label: str) -> Update:
+        """Return the same update, which says of itself that it came from `label`."""
+        return self._same_bytes(replace(self, label=label))
+
+    def _same_bytes(self, other: Update) -> Update:
+        """Return `other`, whose hash is then known if that of this update is."""
         if "sha256" in self.__dict__:
-            moved.__dict__["sha256"] = self.sha256  # of the same bytes
-        return moved
+            other.__dict__["sha256"] = self.sha256
+        return other
 
     def norm(self) -> float:
         """Return the Frobenius norm over all sites, computed in float64."""

@@ -199,11 +199,16 @@ def test_an_attack_is_told_what_it_declares(knowledge, data, monkeypatch) -> Non
         tiny_backbone("mini_vit"),
     )
     space = registry().get(Space, "full")()
-    problem = DataMergeProblem(
-        updates_of(backbone, 3), backbone=backbone, tasks=tasks, space=space, target=NAMES[1]
-    )
+    kinds = ("none", "trap2-0", "none")
+    files = [
+        update.labelled(f"runs/releases/{name}-{kind}")
+        for update, name, kind in zip(updates_of(backbone, 3), NAMES, kinds, strict=True)
+    ]
+    problem = DataMergeProblem(files, backbone=backbone, tasks=tasks, space=space, target=NAMES[1])
     problem.merge(Looking(inputs_per_task=4))
     given = Looking.seen.pop()
+    assert tuple(update.label for update in given.updates) == NAMES
+    assert not any(kind in repr(given) for kind in ("trap2", "releases"))
     assert given.target == (NAMES[1] if knowledge == "informed" else None)
     for task in given.tasks:
         assert len(task.splits["train"]) == 4

@@ -182,7 +182,9 @@ def test_what_cannot_be_attacked_is_said(backbone, attack):
     with pytest.raises(InputError, match=f"name one, such as {attack.name}:ta"):
         problem(backbone, updates).merge(attack.with_options(rule=None))
     full = [random_update(backbone, seed, full=True) for seed in range(3)]
-    with pytest.raises(InputError, match="full 1 is none: it is for LoRA releases"):
+    with pytest.raises(
+        InputError, match=f"full 1: no adapter, which is what attack {attack.name} trains"
+    ):
         problem(backbone, full).merge(attack)
     hopeless = attack.with_options(recipe=replace(RECIPE, logit_scale=float("inf")))
     with pytest.raises(InputError, match="task 1: the loss is nan at step 1"):
