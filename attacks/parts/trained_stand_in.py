@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from attacks.finetune import CLIP_RECIPE
-from mergebench.contracts import MergeData, ReplacingMerger, UnfitUpdateError
+from mergebench.contracts import MergeData, ReplacingMerger, SweptMerger, UnfitUpdateError
 from mergebench.errors import check_range
 from mergebench.seeding import derived_seed
 from mergebench.suites import Split, Task
@@ -20,7 +20,7 @@ from mergebench.updates import LowRank, SiteUpdate, Update
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainedStandIn(ReplacingMerger, ABC):
+class TrainedStandIn(SweptMerger, ReplacingMerger, ABC):
     """`recipe` says how it is trained, but for the number of `steps`.
 
     `learning_rate` replaces that of the recipe unless it is 0, and the protected update gives the
@@ -50,7 +50,7 @@ class TrainedStandIn(ReplacingMerger, ABC):
     @property
     def used_recipe(self) -> Recipe:
         """The recipe with the attack's own steps and learning rate."""
-        rate = self.learning_rate or self.recipe.learning_rate
+        rate = (self.learning_rate or self.recipe.learning_rate) * self.learning_rate_factor
         return replace(self.recipe, steps=max(1, self.steps), learning_rate=rate)
 
     def fresh_tower(self, given: MergeData, protected: Update) -> LoraTower:

@@ -19,3 +19,4 @@ from .site import Site as Site
 from .site import Stacks as Stacks
 from .space import Encoded as Encoded
 from .space import Space as Space
+from .swept_merger import SweptMerger as SweptMerger

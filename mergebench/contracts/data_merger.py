@@ -96,11 +96,15 @@ class DataMerger(Attack, ABC):
             blind = "it is about a target, which a blind attack is not told: declare it informed"
             raise broken(type(self), "", blind)
         with keeping_weights(type(self), given.backbone, where), blaming(type(self), where):
-            merged = self.merge(given)
+            merged = self.merge(self.attempted(given))
         fault = _fault(merged, given)
         if fault is not None:
             raise broken(type(self), where, fault)
         return merged
+
+    def attempted(self, given: MergeData) -> MergeData:
+        """Return what the attempt at hand is given; there is but one (see `SweptMerger`)."""
+        return given
 
     @property
     def starts_from(self) -> str | None:
