@@ -71,6 +71,11 @@ class SupervisedFinetuning(SweptMerger):
         """Whether the inputs of the target's task alone are looked at."""
         return self.tasks == "target"
 
+    @property
+    def looks_at_others(self) -> bool:
+        """As `tasks` says."""
+        return self.tasks == "all"
+
     def budget(self, inputs: str) -> str:
         """Return what is trained on, and what the step is selected on."""
         return f"{super().budget(inputs)}, and the whole validation split to select the step"

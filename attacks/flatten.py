@@ -37,6 +37,11 @@ class Flatten(TrainedStandIn):
         super().__post_init__()
         check_range(f"attack {self.name}: least", self.least, 0, 1)
 
+    @property
+    def looks_at_others(self) -> bool:
+        """The target's task is all that it needs."""
+        return False
+
     def stand_in(self, given: MergeData) -> Update:
         """Return the trained update; without any step the protected one as it is."""
         place = self.place(given)

@@ -34,6 +34,11 @@ class Relearn(SweptMerger, ReplacingMerger):
     inputs_per_task: int = 64
     recipe: Recipe = field(default_factory=lambda: CLIP_RECIPE)
 
+    @property
+    def looks_at_others(self) -> bool:
+        """The target's task is all that it needs."""
+        return False
+
     def budget(self, inputs: str) -> str:
         """Return what is trained on, and what the step is selected on."""
         return f"{super().budget(inputs)}, and the whole validation split to select the step"

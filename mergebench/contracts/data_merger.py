@@ -39,11 +39,12 @@ class MergeData:
 
     `updates` are labelled by their tasks: where a file lies would say which one is protected.
     `tasks`: the tasks of `updates`, in their order; split `train` holds the inputs within the
-    attack's budget, `val` what may select among candidates, and `test` is empty. All labels are -1
-    for an attack whose `data` are unlabelled. `target`: the task that the attack is about, if it is
-    about one. `start`: the merge that it starts from, its
-    coefficient included, if it asked for one (`DataMerger.starts_from`). `precision` of forward
-    passes. `notes`: where the attack writes down what it found, to be stored with the result.
+    attack's budget, `val` what may select among candidates, and `test` is empty, as all splits are
+    of a task that the attack does not look at. All labels are -1 for an attack whose `data` are
+    unlabelled. `target`: the task that the attack is about, if it is about one. `start`: the merge
+    that it starts from, its coefficient included, if it asked for one (`DataMerger.starts_from`).
+    `precision` of forward passes. `notes`: where the attack writes down what it found, to be stored
+    with the result.
     `merged` returns the merge of updates by a rule, in the space in which the attack merges;
     `kept`: what attacks made of these updates and inputs, by their options, and noted meanwhile.
     """
@@ -105,6 +106,11 @@ class DataMerger(Attack, ABC):
     def attempted(self, given: MergeData) -> MergeData:
         """Return what the attempt at hand is given; there is but one (see `SweptMerger`)."""
         return given
+
+    @property
+    def looks_at_others(self) -> bool:
+        """Whether it looks at inputs of other tasks than the target's; else it is given none."""
+        return True
 
     @property
     def starts_from(self) -> str | None:

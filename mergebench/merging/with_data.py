@@ -10,7 +10,7 @@ from mergebench.errors import InputError
 from mergebench.merging.memory import UpdateMemory
 from mergebench.merging.merged_sets import MergedSets
 from mergebench.merging.problem import Problem, check_compatible
-from mergebench.merging.sampling import within_budget
+from mergebench.merging.sampling import within_budget, without_inputs
 from mergebench.suites import Task
 from mergebench.updates import MergePath, Update
 
@@ -63,7 +63,7 @@ class DataMergeProblem(Problem[DataMerger]):
         given = MergeData(
             backbone=self._backbone,
             updates=self._shown,
-            tasks=tuple(within_budget(task, merger, self.seed) for task in self._tasks),
+            tasks=tuple(self._seen(task, merger) for task in self._tasks),
             seed=self.seed,
             target=self._target if merger.knowledge == "informed" else None,
             start=None if self._start is None else self._start(),
@@ -83,6 +83,11 @@ class DataMergeProblem(Problem[DataMerger]):
             **({} if built_on is None else self._sets.notes(built_on)),
         }
         return merged
+
+    def _seen(self, task: Task, merger: DataMerger) -> Task:
+        if merger.looks_at_others or task.name == self._target:
+            return within_budget(task, merger, self.seed)
+        return without_inputs(task)
 
     def _merged(self, updates: Sequence[Update], rule: Merger) -> Update:
         """Return the merge by a rule, whose errors name the files of what an attack was given."""
