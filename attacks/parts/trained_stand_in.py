@@ -1,4 +1,4 @@
-"""Stand-ins for the protected update that are adapters, trained on unlabelled inputs."""
+"""Stand-ins for the protected update that are adapters, trained on few inputs."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ PRICE = (
     *("ta@full", "tsv@full", "hold:ta@full", "hold:tsv@full"),
     *("regmean_weighted@full", "chain_of_merges_outputs@full", "flatten:tsv@full"),
     *("distil:ta@full", "distil:tsv@full", "prodistill@full"),
-    *("finetune@full", "relearn:ta@full", "relearn:tsv@full"),
+    *("flatten_labelled:tsv@full", "finetune@full", "relearn:ta@full", "relearn:tsv@full"),
 )
 """The attacks of the price of theft, cheap ones first; what each is for, it declares itself."""
 
