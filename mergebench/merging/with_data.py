@@ -9,6 +9,7 @@ from mergebench.contracts import DataMerger, MergeData, Merger, OnRule, Space, U
 from mergebench.errors import InputError
 from mergebench.merging.memory import UpdateMemory
 from mergebench.merging.merged_sets import MergedSets
+from mergebench.merging.nameless import Nameless
 from mergebench.merging.problem import Problem, check_compatible
 from mergebench.merging.sampling import within_budget, without_inputs
 from mergebench.suites import Task
@@ -41,8 +42,7 @@ class DataMergeProblem(Problem[DataMerger]):
             raise ValueError(f"{len(updates)} updates for {len(tasks)} tasks")
         check_compatible(updates)
         self.updates = tuple(updates)
-        pairs = zip(updates, tasks, strict=True)
-        self._shown = tuple(update.labelled(task.name) for update, task in pairs)
+        self._known_as = Nameless(updates, [task.name for task in tasks])
         self.space = space
         self.seed = seed
         self._backbone = backbone
@@ -62,7 +62,7 @@ class DataMergeProblem(Problem[DataMerger]):
         """
         given = MergeData(
             backbone=self._backbone,
-            updates=self._shown,
+            updates=self._known_as.shown,
             tasks=tuple(self._seen(task, merger) for task in self._tasks),
             seed=self.seed,
             target=self._target if merger.knowledge == "informed" else None,
@@ -90,9 +90,7 @@ class DataMergeProblem(Problem[DataMerger]):
         return without_inputs(task)
 
     def _merged(self, updates: Sequence[Update], rule: Merger) -> Update:
-        """Return the merge by a rule, whose errors name the files of what an attack was given."""
-        known = {id(one): file for one, file in zip(self._shown, self.updates, strict=True)}
-        return self._sets.merged([known.get(id(one), one) for one in updates], rule)
+        return self._sets.merged(self._known_as.named(updates), rule)
 
     def path(self, merger: DataMerger) -> MergePath:
         """Return `alpha D`; errors as of `merge`."""

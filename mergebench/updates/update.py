@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -221,17 +222,15 @@ class Update:
         if all(tensor.device == device for one in self.sites.values() for tensor in one.tensors):
             return self
         moved = replace(self, sites={site: one.to(device) for site, one in self.sites.items()})
-        return self._same_bytes(moved)
+        if "sha256" in self.__dict__:
+            moved.__dict__["sha256"] = self.sha256  # of the same bytes
+        return moved
 
     def labelled(self, label: str) -> Update:
         """Return the same update, which says of itself that it came from `label`."""
-        return self._same_bytes(replace(self, label=label))
-
-    def _same_bytes(self, other: Update) -> Update:
-        """Return `other`, whose hash is then known if that of this update is."""
-        if "sha256" in self.__dict__:
-            other.__dict__["sha256"] = self.sha256
-        return other
+        same = copy(self)  # its hash too; its values were looked at and are not again
+        object.__setattr__(same, "label", label)
+        return same
 
     def norm(self) -> float:
         """Return the Frobenius norm over all sites, computed in float64."""
