@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from attacks.parts.task_logits import TaskLogits
-from mergebench.contracts import DataMerger, MergeData
+from mergebench.contracts import MergeData, SweptMerger
 from mergebench.errors import InputError, check_range
 from mergebench.seeding import generator
 from mergebench.updates import Dense, LowRank, SiteUpdate, Update
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdaMerging(DataMerger):
+class AdaMerging(SweptMerger):
     """`D = Σ_i a_il τ_il`: minimise the sum over tasks of the mean entropy of predictions.
 
     `granularity`: one coefficient per task and parameter tensor `l` ("layer") or per task ("task").
@@ -37,6 +37,7 @@ class AdaMerging(DataMerger):
     batch_size: int = 16
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.granularity not in ("layer", "task"):
             raise InputError(f"granularity is {self.granularity!r}; choose from: layer, task")
         check_range("initial", self.initial, -100, 100)
@@ -53,7 +54,8 @@ class AdaMerging(DataMerger):
         logits, changes = TaskLogits(given), _on_device(given)
         layers = len(changes) if self.granularity == "layer" else 1
         values = torch.full((len(given.updates), layers), self.initial)
-        optimizer = torch.optim.Adam([values], lr=self.learning_rate)
+        rate = self.learning_rate * self.learning_rate_factor
+        optimizer = torch.optim.Adam([values], lr=rate)
         batches = [self._batches(given, place) for place in range(len(given.tasks))]
         for step in range(self.steps):
             merged = _totals(changes, values)

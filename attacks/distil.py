@@ -49,6 +49,11 @@ class Distil(TrainedStandIn):
                 f"attack {self.name}: tasks is {self.tasks!r}; choose target or others"
             )
 
+    @property
+    def looks_at_others(self) -> bool:
+        """As `tasks` says."""
+        return self.tasks == "others"
+
     def stand_in(self, given: MergeData) -> Update:
         """Return the student; without any step it changes nothing."""
         place = self.place(given)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, Self
 
-from mergebench.contracts import DataMerger, DataUse, Knowledge, MergeData
+from mergebench.contracts import DataUse, Knowledge, MergeData, SweptMerger
 from mergebench.errors import InputError
 from mergebench.measure import deployed
 from mergebench.seeding import derived_seed
@@ -27,7 +27,7 @@ FROM_BASE = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SupervisedFinetuning(DataMerger):
+class SupervisedFinetuning(SweptMerger):
     """Train a fresh LoRA adapter, or every weight, on top of a merge: `D = D_start + ΔW`.
 
     `start_from`: the `attack@space` whose merge at its searched coefficient is the start, or "none"
@@ -57,6 +57,7 @@ class SupervisedFinetuning(DataMerger):
 
     def __post_init__(self) -> None:
         """Check which tasks are trained on."""
+        super().__post_init__()
         if self.tasks not in ("target", "all"):
             raise InputError(f"attack {self.name}: tasks is {self.tasks!r}; choose target or all")
 
@@ -69,6 +70,11 @@ class SupervisedFinetuning(DataMerger):
     def targeted(self) -> bool:
         """Whether the inputs of the target's task alone are looked at."""
         return self.tasks == "target"
+
+    @property
+    def looks_at_others(self) -> bool:
+        """As `tasks` says."""
+        return self.tasks == "all"
 
     def budget(self, inputs: str) -> str:
         """Return what is trained on, and what the step is selected on."""
@@ -88,7 +94,9 @@ class SupervisedFinetuning(DataMerger):
         with deployed(given.backbone, start):
             # Not the seed of the released adapters, whose initial A the fresh one would share.
             seed = derived_seed(given.seed, self.name)
-            tower = make_tower(given.backbone, self.recipe, seed, tasks[0])
+            rate = self.recipe.learning_rate * self.learning_rate_factor
+            recipe = replace(self.recipe, learning_rate=rate)
+            tower = make_tower(given.backbone, recipe, seed, tasks[0])
             tuned = train_in_turn(tower, tasks, given.seed)
         sizes = [len(task.splits["val"]) for task in tasks]
         given.notes["images"] = sum(len(task.splits["train"]) for task in tasks)

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from attacks.parts.trained_stand_in import TrainedStandIn, with_inputs
-from mergebench.contracts import MergeData
+from mergebench.contracts import DataUse, MergeData
 from mergebench.errors import check_range
+from mergebench.suites import Split
 from mergebench.train import Classifier, Losses, Objective, Step, train_to_the_end
 from mergebench.updates import Update
 
@@ -37,6 +39,11 @@ class Flatten(TrainedStandIn):
         super().__post_init__()
         check_range(f"attack {self.name}: least", self.least, 0, 1)
 
+    @property
+    def looks_at_others(self) -> bool:
+        """The target's task is all that it needs."""
+        return False
+
     def stand_in(self, given: MergeData) -> Update:
         """Return the trained update; without any step the protected one as it is."""
         place = self.place(given)
@@ -46,10 +53,28 @@ class Flatten(TrainedStandIn):
         tower = self.protected_tower(given, protected)
         if self.steps == 0:
             return protected
-        classifier = Classifier(tower, task)
-        labels = classifier.predicted(classifier.examples(inputs)).cpu().clone()
-        labelled = with_inputs(task, inputs.inputs, labels)
+        labelled = with_inputs(task, inputs.inputs, self.labels(Classifier(tower, task), inputs))
         return train_to_the_end(tower, labelled, AnyScale(self.least), given.seed)
+
+    def labels(self, protected: Classifier, inputs: Split) -> Tensor:
+        """Return the labels to train on, `(N,)` int64 on the CPU."""
+        return protected.predicted(protected.examples(inputs)).cpu().clone()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlattenLabelled(Flatten):
+    """`flatten` with the true labels of the inputs, which `L` is then the cross entropy of."""
+
+    name: ClassVar[str] = "flatten_labelled"
+    paper: ClassVar[str] = (
+        "mergebench: adaptive attack on Trap² (flatten by labels); "
+        "LoRA (Hu et al., 2021), https://arxiv.org/abs/2106.09685"
+    )
+    data: ClassVar[DataUse] = "labelled"
+
+    def labels(self, protected: Classifier, inputs: Split) -> Tensor:
+        """Return the labels of the inputs."""
+        return inputs.labels
 
 
 class AnyScale(Objective):

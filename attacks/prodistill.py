@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from mergebench.backbones import StemOutputs, autocast, joined
-from mergebench.contracts import DataMerger, MergeData
+from mergebench.contracts import MergeData, SweptMerger
 from mergebench.errors import InputError, check_range
 from mergebench.measure import deployed
 from mergebench.seeding import generator
@@ -32,7 +32,7 @@ _RANGES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProDistill(DataMerger):
+class ProDistill(SweptMerger):
     """Distil the blocks of all fine-tuned models into `θ = θ_0 + Σ_i a_i ⊙ τ_i`, one by one.
 
     A block minimises `Σ ‖block_θ(z) - block_i(z_i)‖²` over tokens and features, where `z` is what
@@ -63,6 +63,7 @@ class ProDistill(DataMerger):
 
     def __post_init__(self) -> None:
         """Check the granularity."""
+        super().__post_init__()
         if self.granularity not in get_args(Granularity):
             raise InputError(
                 f"attack {self.name}: granularity is {self.granularity!r}; "
@@ -121,7 +122,8 @@ class ProDistill(DataMerger):
         values = _Coefficients(changes, self.granularity, self.initial)
         if not changes:
             return values
-        optimizer = torch.optim.Adam(values.leaves, lr=self.learning_rate, fused=True)
+        rate = self.learning_rate * self.learning_rate_factor
+        optimizer = torch.optim.Adam(values.leaves, lr=rate, fused=True)
         for _ in range(self.epochs):
             for rows in streams.batches(self.batch_size, draws):
                 optimizer.zero_grad()

@@ -1,4 +1,4 @@
-"""Stand-ins for the protected update that are adapters, trained on unlabelled inputs."""
+"""Stand-ins for the protected update that are adapters, trained on few inputs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from attacks.finetune import CLIP_RECIPE
-from mergebench.contracts import MergeData, ReplacingMerger
-from mergebench.errors import InputError, check_range
+from mergebench.contracts import MergeData, ReplacingMerger, SweptMerger, UnfitUpdateError
+from mergebench.errors import check_range
 from mergebench.seeding import derived_seed
 from mergebench.suites import Split, Task
 from mergebench.train import LoraTower, Recipe
@@ -20,7 +20,7 @@ from mergebench.updates import LowRank, SiteUpdate, Update
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainedStandIn(ReplacingMerger, ABC):
+class TrainedStandIn(SweptMerger, ReplacingMerger, ABC):
     """`recipe` says how it is trained, but for the number of `steps`.
 
     `learning_rate` replaces that of the recipe unless it is 0, and the protected update gives the
@@ -52,15 +52,15 @@ class TrainedStandIn(ReplacingMerger, ABC):
     @property
     def used_recipe(self) -> Recipe:
         """The recipe with the attack's own steps and learning rate."""
-        rate = self.learning_rate or self.recipe.learning_rate
+        rate = (self.learning_rate or self.recipe.learning_rate) * self.learning_rate_factor
         return replace(self.recipe, steps=max(1, self.steps), learning_rate=rate)
 
     def fresh_tower(self, given: MergeData, protected: Update) -> LoraTower:
         """Return W0 with an adapter of the rank of `protected` that changes nothing yet.
 
-        Raises `InputError` for an update that is no adapter.
+        Raises `UnfitUpdateError` for an update that is no adapter.
         """
-        recipe = replace(self.used_recipe, rank=self._rank(protected))
+        recipe = replace(self.used_recipe, rank=self._rank(protected, self.place(given)))
         # Not the seed of the released adapters, whose initial A the fresh one would share.
         seed = derived_seed(given.seed, self.name)
         return LoraTower(given.backbone, recipe, seed=seed, task=given.target or "")
@@ -75,12 +75,13 @@ class TrainedStandIn(ReplacingMerger, ABC):
         tower.load(Update(sites=sites, label=protected.label))
         return tower
 
-    def _rank(self, protected: Update) -> int:
+    def _rank(self, protected: Update, place: int) -> int:
         ranks = [change.rank for change in protected.sites.values() if isinstance(change, LowRank)]
         if len(ranks) < len(protected.sites) or not ranks:
-            raise InputError(
-                f"attack {self.name} trains an adapter, and {protected.label} is none: it is for "
-                "LoRA releases, not for full fine-tuning"
+            raise UnfitUpdateError(
+                place,
+                f"no adapter, which is what attack {self.name} trains: it is for LoRA releases, "
+                "not for full fine-tuning",
             )
         return max(1, *ranks)
 

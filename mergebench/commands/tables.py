@@ -57,6 +57,7 @@ def add_verbs(verbs: Verbs) -> None:
         "--targets", type=names_word, help="whose updates, of the tasks; all by default"
     )
     priced.set_defaults(run=Later("price", "price"), release="lora", default_attacks=PRICE)
+    priced.set_defaults(swept=True)
     board = verbs.add_parser(
         "leaderboard", parents=[common], help="protections against the standard set of attacks"
     )
@@ -71,7 +72,7 @@ def add_verbs(verbs: Verbs) -> None:
     )
     board.add_argument("--target", metavar="TASK", help="whose update it was made against")
     board.add_argument("--knowledge", choices=get_args(Knowledge), help="what it was made with")
-    board.set_defaults(run=Later("leaderboard", "leaderboard"))
+    board.set_defaults(run=Later("leaderboard", "leaderboard"), swept=True)
     again = verbs.add_parser("replay", parents=[common], help="merges under another selection rule")
     again.add_argument("--rule", required=True, help=" | ".join(RULES))
     again.add_argument(

@@ -1,5 +1,6 @@
 from .data_merger import DataMerger as DataMerger
 from .data_merger import MergeData as MergeData
+from .data_merger import UnfitUpdateError as UnfitUpdateError
 from .faults import blaming as blaming
 from .faults import described as described
 from .informed_merger import InformedMerger as InformedMerger
@@ -18,3 +19,4 @@ from .site import Site as Site
 from .site import Stacks as Stacks
 from .space import Encoded as Encoded
 from .space import Space as Space
+from .swept_merger import SweptMerger as SweptMerger

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 from mergebench.contracts.faults import blaming, broken, keeping_weights
 from mergebench.contracts.merger import Attack, DataUse, Merger
 from mergebench.contracts.plugin import is_number, require
-from mergebench.errors import shape_text
+from mergebench.errors import InputError, shape_text
 from mergebench.plurals import how_many
 
 if TYPE_CHECKING:
@@ -23,16 +23,29 @@ def _unmerged(updates: Sequence[Update], rule: Merger) -> Update:
     raise NotImplementedError("only what merges a set of updates knows how")
 
 
+class UnfitUpdateError(InputError):
+    """An attack has no use for the update at `place`, which it knows by its task alone.
+
+    Who knows the file names it.
+    """
+
+    def __init__(self, place: int, fault: str) -> None:
+        super().__init__(fault)
+        self.place = place
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MergeData:
     """What a data-aware attack is given: the updates, the backbone, and some inputs per task.
 
+    `updates` are labelled by their tasks: where a file lies would say which one is protected.
     `tasks`: the tasks of `updates`, in their order; split `train` holds the inputs within the
-    attack's budget, `val` what may select among candidates, and `test` is empty. All labels are -1
-    for an attack whose `data` are unlabelled. `target`: the task that the attack is about, if it is
-    about one. `start`: the merge that it starts from, its
-    coefficient included, if it asked for one (`DataMerger.starts_from`). `precision` of forward
-    passes. `notes`: where the attack writes down what it found, to be stored with the result.
+    attack's budget, `val` what may select among candidates, and `test` is empty, as all splits are
+    of a task that the attack does not look at. All labels are -1 for an attack whose `data` are
+    unlabelled. `target`: the task that the attack is about, if it is about one. `start`: the merge
+    that it starts from, its coefficient included, if it asked for one (`DataMerger.starts_from`).
+    `precision` of forward passes. `notes`: where the attack writes down what it found, to be stored
+    with the result.
     `merged` returns the merge of updates by a rule, in the space in which the attack merges;
     `kept`: what attacks made of these updates and inputs, by their options, and noted meanwhile.
     """
@@ -85,11 +98,20 @@ class DataMerger(Attack, ABC):
             blind = "it is about a target, which a blind attack is not told: declare it informed"
             raise broken(type(self), "", blind)
         with keeping_weights(type(self), given.backbone, where), blaming(type(self), where):
-            merged = self.merge(given)
+            merged = self.merge(self.attempted(given))
         fault = _fault(merged, given)
         if fault is not None:
             raise broken(type(self), where, fault)
         return merged
+
+    def attempted(self, given: MergeData) -> MergeData:
+        """Return what the attempt at hand is given; there is but one (see `SweptMerger`)."""
+        return given
+
+    @property
+    def looks_at_others(self) -> bool:
+        """Whether it looks at inputs of other tasks than the target's; else it is given none."""
+        return True
 
     @property
     def starts_from(self) -> str | None:

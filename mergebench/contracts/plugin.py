@@ -19,7 +19,8 @@ class Plugin:
     """A named method with hyper-parameters; `repr` prints them all and serves as its identity.
 
     `version` is raised whenever the same inputs may give other numbers than before. `kind` is what
-    users call it. `stored_as`: what records call options that were renamed since. Where a kind of
+    users call it. `stored_as`: what records call options that were renamed since; `left_out_at`:
+    values at which they leave options out that came later. Where a kind of
     plug-in is called (`merger(stack, site)`), the base class holds what the method returns to the
     contract and raises `PluginError` otherwise.
     """
@@ -29,6 +30,10 @@ class Plugin:
     paper: ClassVar[str]
     version: ClassVar[int] = 1
     stored_as: ClassVar[Mapping[str, str]] = {}
+    left_out_at: ClassVar[Mapping[str, Any]] = {}
+
+    def __post_init__(self) -> None:
+        """Check the hyper-parameters, which a class with several bases does for all of them."""
 
     @classmethod
     def check_class(cls) -> None:

@@ -62,6 +62,8 @@ from .standard_set import YARDSTICKS as YARDSTICKS
 from .standard_set import levels as levels
 from .stopping import measure_standard_set as measure_standard_set
 from .store import Store as Store
+from .sweeping import SWEEP as SWEEP
+from .sweeping import swept as swept
 from .workbench import Workbench as Workbench
 from .worst_case import measure_worst_case as measure_worst_case
 from .worst_case import released_hashes as released_hashes

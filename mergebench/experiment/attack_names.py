@@ -40,8 +40,9 @@ RECOVERY_BUDGETS = (1, 4, 16)
 PRICE = (
     *("leave_out:ta@full", "leave_out:tsv@full"),
     *("ta@full", "tsv@full", "hold:ta@full", "hold:tsv@full"),
-    *("distil:ta@full", "distil:tsv@full", "flatten:tsv@full", "finetune@full"),
-    *("relearn:ta@full", "relearn:tsv@full"),
+    *("regmean_weighted@full", "chain_of_merges_outputs@full", "flatten:tsv@full"),
+    *("distil:ta@full", "distil:tsv@full", "prodistill@full"),
+    *("flatten_labelled:tsv@full", "finetune@full", "relearn:ta@full", "relearn:tsv@full"),
 )
 """The attacks of the price of theft, cheap ones first; what each is for, it declares itself."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -14,6 +14,16 @@ from mergebench.measure import Level
 
 BUDGETS = (4, 16, 64, 256, 1000, 2000)
 """Inputs of the target's task, where its training split has so many."""
+
+MOST: Mapping[str, int] = {
+    "prodistill@full": 64,
+    "regmean_weighted@full": 256,
+    "chain_of_merges_outputs@full": 256,
+}
+"""Inputs per task that attacks are given at most whose cost grows with the inputs of all tasks.
+
+Who has more uses fewer in them, as anybody may.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +42,10 @@ class PriceAttacks:
     def given_data(self) -> tuple[str, ...]:
         """All attacks that look at inputs."""
         return (*(name for one in self.levels[1:] for name in one.attacks), *self.without.attacks)
+
+    def affordable(self, budget: int) -> tuple[str, ...]:
+        """Return those of `given_data` that are given so many inputs (`MOST`)."""
+        return tuple(name for name in self.given_data if budget <= MOST.get(name, budget))
 
     def allowed(self, level: Level) -> tuple[str, ...]:
         """Return all attacks with the update of who is at `level`."""

@@ -10,7 +10,7 @@ from mergebench.experiment.attack_names import check_attack
 from mergebench.experiment.bounded_theft import Search, Wanted, chosen_thefts
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
-from mergebench.experiment.price_set import PriceAttacks, price_attacks
+from mergebench.experiment.price_set import MOST, PriceAttacks, price_attacks
 from mergebench.experiment.runner import (
     context_of,
     described,
@@ -49,7 +49,8 @@ def measure_price(
         (budget, job)
         for budget in budgets
         for job in merge_jobs(
-            replace(experiment, attacks=attacks.given_data), (("inputs_per_task", budget),)
+            replace(experiment, attacks=attacks.affordable(budget)),
+            (("inputs_per_task", budget),),
         )
         if not job.from_base
     ]
@@ -139,10 +140,20 @@ class _Market:
 
 
 def _notes(experiment: Experiment, attacks: PriceAttacks, budgets: Sequence[int]) -> Iterator[str]:
-    """Yield what each attack looks at, at the largest budget."""
-    inputs = experiment.workbench().suite.inputs
+    """Yield what each attack looks at, at its largest budget, and what of it is not counted."""
+    inputs, uncounted = experiment.workbench().suite.inputs, []
     for name in attacks.given_data:
         merger = experiment.setting.attack(check_attack(name)[0])
         assert isinstance(merger, DataMerger)
-        spent = merger.with_options(inputs_per_task=budgets[-1])
-        yield described(spent, inputs, experiment.trainable)
+        most = max((one for one in budgets if name in attacks.affordable(one)), default=0)
+        if most == 0:
+            yield f"{name} is given no more than {MOST[name]} {inputs} per task, and was not run."
+            continue
+        yield described(merger.with_options(inputs_per_task=most), inputs, experiment.trainable)
+        if merger.looks_at_others:
+            uncounted.append(merger.label)
+    if uncounted:
+        yield (
+            f"The numbers of {inputs} are of the target's task. {', '.join(uncounted)} look at as "
+            f"many of every other task as well, which are not counted."
+        )

@@ -146,6 +146,7 @@ def _few_steps(recipe: Recipe) -> Mapping[str, Any]:
         "finetune": {"recipe": tuned},
         "distil": {"recipe": recipe},
         "flatten": {"recipe": tuned},
+        "flatten_labelled": {"recipe": tuned},
         "relearn": {"recipe": tuned},
     }
 

@@ -249,11 +249,18 @@ def plain(value: object) -> Any:
 def stored_fields(value: Any) -> dict[str, Any]:
     """Return the fields of a dataclass under the names that records and keys have for them.
 
-    `stored_as` of its class has those of fields that were renamed since, so that what was measured
-    before is found again.
+    `stored_as` of its class has those of fields that were renamed since, and `left_out_at` the
+    values of fields that came later at which all is as before, so that what was measured before is
+    found again.
     """
     names: Mapping[str, str] = getattr(value, "stored_as", {})
-    return {names.get(item.name, item.name): getattr(value, item.name) for item in fields(value)}
+    left_out: Mapping[str, Any] = getattr(value, "left_out_at", {})
+    found = {item.name: getattr(value, item.name) for item in fields(value)}
+    return {
+        names.get(name, name): one
+        for name, one in found.items()
+        if name not in left_out or one != left_out[name]
+    }
 
 
 def _text(key: object) -> str:

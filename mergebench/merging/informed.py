@@ -8,6 +8,7 @@ from mergebench.backbones import Backbone
 from mergebench.contracts import InformedMerger, Space, Suspected
 from mergebench.merging.memory import UpdateMemory
 from mergebench.merging.merged_sets import MergedSets
+from mergebench.merging.nameless import Nameless
 from mergebench.merging.problem import Problem, check_compatible
 from mergebench.updates import MergePath, Update
 
@@ -32,6 +33,7 @@ class InformedProblem(Problem[InformedMerger]):
     ) -> None:
         check_compatible(updates)
         self.updates = tuple(updates)
+        self._known_as = Nameless(updates, [f"update {place}" for place in range(len(updates))])
         self.place = place
         self.space = space
         self.seed = seed
@@ -49,9 +51,9 @@ class InformedProblem(Problem[InformedMerger]):
         rule = attack.required_rule()
         return attack(
             Suspected(
-                updates=self.updates,
+                updates=self._known_as.shown,
                 place=self.place,
-                merged=lambda updates: self._sets.merged(updates, rule),
+                merged=lambda updates: self._sets.merged(self._known_as.named(updates), rule),
                 seed=self.seed,
                 kept=self._kept,
                 base=self._base,

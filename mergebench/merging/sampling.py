@@ -38,6 +38,15 @@ def within_budget(task: Task, attack: DataMerger, seed: int) -> Task:
     return replace(task, splits=splits)
 
 
+def without_inputs(task: Task) -> Task:
+    """Return `task` as an attack sees it that does not look at it: its classes alone."""
+    splits = {
+        name: Split(inputs=split.inputs[:0].clone(), labels=split.labels[:0].clone())
+        for name, split in task.splits.items()
+    }
+    return replace(task, splits=splits)
+
+
 def _without_labels(split: Split) -> Split:
     return replace(split, labels=torch.full_like(split.labels, -1))
 

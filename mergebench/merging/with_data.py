@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mergebench.backbones import Backbone, Precision
-from mergebench.contracts import DataMerger, MergeData, OnRule, Space
+from mergebench.contracts import DataMerger, MergeData, Merger, OnRule, Space, UnfitUpdateError
+from mergebench.errors import InputError
 from mergebench.merging.memory import UpdateMemory
 from mergebench.merging.merged_sets import MergedSets
+from mergebench.merging.nameless import Nameless
 from mergebench.merging.problem import Problem, check_compatible
-from mergebench.merging.sampling import within_budget
+from mergebench.merging.sampling import within_budget, without_inputs
 from mergebench.suites import Task
 from mergebench.updates import MergePath, Update
 
@@ -40,6 +42,7 @@ class DataMergeProblem(Problem[DataMerger]):
             raise ValueError(f"{len(updates)} updates for {len(tasks)} tasks")
         check_compatible(updates)
         self.updates = tuple(updates)
+        self._known_as = Nameless(updates, [task.name for task in tasks])
         self.space = space
         self.seed = seed
         self._backbone = backbone
@@ -59,24 +62,35 @@ class DataMergeProblem(Problem[DataMerger]):
         """
         given = MergeData(
             backbone=self._backbone,
-            updates=self.updates,
-            tasks=tuple(within_budget(task, merger, self.seed) for task in self._tasks),
+            updates=self._known_as.shown,
+            tasks=tuple(self._seen(task, merger) for task in self._tasks),
             seed=self.seed,
             target=self._target if merger.knowledge == "informed" else None,
             start=None if self._start is None else self._start(),
             precision=self._precision,
-            merged=self._sets.merged,
+            merged=self._merged,
             kept=self._known.of(
                 "made", *(one.sha256 for one in self.updates), self._target, self.seed
             ),
         )
-        merged = merger(given)
+        try:
+            merged = merger(given)
+        except UnfitUpdateError as error:
+            raise InputError(f"{self.updates[error.place].label}: {error}") from None
         built_on = merger.rule if isinstance(merger, OnRule) else None
         self._notes[merger.label] = {
             **given.notes,
             **({} if built_on is None else self._sets.notes(built_on)),
         }
         return merged
+
+    def _seen(self, task: Task, merger: DataMerger) -> Task:
+        if merger.looks_at_others or task.name == self._target:
+            return within_budget(task, merger, self.seed)
+        return without_inputs(task)
+
+    def _merged(self, updates: Sequence[Update], rule: Merger) -> Update:
+        return self._sets.merged(self._known_as.named(updates), rule)
 
     def path(self, merger: DataMerger) -> MergePath:
         """Return `alpha D`; errors as of `merge`."""

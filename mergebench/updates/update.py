@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -224,6 +225,12 @@ class Update:
         if "sha256" in self.__dict__:
             moved.__dict__["sha256"] = self.sha256  # of the same bytes
         return moved
+
+    def labelled(self, label: str) -> Update:
+        """Return the same update, which says of itself that it came from `label`."""
+        same = copy(self)  # its hash too; its values were looked at and are not again
+        object.__setattr__(same, "label", label)
+        return same
 
     def norm(self) -> float:
         """Return the Frobenius norm over all sites, computed in float64."""

@@ -184,6 +184,12 @@ class Looking(DataMerger):
     paper: ClassVar[str] = "tests"
     seen: ClassVar[list[MergeData]] = []
 
+    everywhere: bool = True
+
+    @property
+    def looks_at_others(self) -> bool:
+        return self.everywhere
+
     def merge(self, given: MergeData) -> Update:
         self.seen.append(given)
         return given.updates[0]
@@ -199,11 +205,16 @@ def test_an_attack_is_told_what_it_declares(knowledge, data, monkeypatch) -> Non
         tiny_backbone("mini_vit"),
     )
     space = registry().get(Space, "full")()
-    problem = DataMergeProblem(
-        updates_of(backbone, 3), backbone=backbone, tasks=tasks, space=space, target=NAMES[1]
-    )
+    kinds = ("none", "trap2-0", "none")
+    files = [
+        update.labelled(f"runs/releases/{name}-{kind}")
+        for update, name, kind in zip(updates_of(backbone, 3), NAMES, kinds, strict=True)
+    ]
+    problem = DataMergeProblem(files, backbone=backbone, tasks=tasks, space=space, target=NAMES[1])
     problem.merge(Looking(inputs_per_task=4))
     given = Looking.seen.pop()
+    assert tuple(update.label for update in given.updates) == NAMES
+    assert not any(kind in repr(given) for kind in ("trap2", "releases"))
     assert given.target == (NAMES[1] if knowledge == "informed" else None)
     for task in given.tasks:
         assert len(task.splits["train"]) == 4
@@ -212,9 +223,24 @@ def test_an_attack_is_told_what_it_declares(knowledge, data, monkeypatch) -> Non
             assert bool(split.labels.eq(-1).all()) == (data == "unlabelled")
 
 
+def test_an_attack_is_given_no_inputs_of_tasks_that_it_does_not_look_at() -> None:
+    backbone = tiny_backbone("mini_vit")
+    tasks = [synthetic_task(name) for name in NAMES]
+    space = registry().get(Space, "full")()
+    problem = DataMergeProblem(
+        updates_of(backbone, 3), backbone=backbone, tasks=tasks, space=space, target=NAMES[1]
+    )
+    problem.merge(Looking(inputs_per_task=4, everywhere=False))
+    given = Looking.seen.pop()
+    assert [len(task.splits["train"]) for task in given.tasks] == [0, 4, 0]
+    assert [len(task.splits["val"]) > 0 for task in given.tasks] == [False, True, False]
+    assert not any(len(task.splits["test"]) for task in given.tasks)
+
+
 @pytest.mark.parametrize("attack", ATTACKS, ids=title)
 def test_only_an_informed_attack_is_about_a_target(attack) -> None:
-    assert attack.knowledge == "informed" or not attack().targeted
+    aimed = attack().targeted or not attack().looks_at_others
+    assert attack.knowledge == "informed" or not aimed
 
 
 def test_a_blind_attack_about_a_target_is_refused(monkeypatch) -> None:

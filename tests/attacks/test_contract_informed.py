@@ -12,7 +12,7 @@ from attacks.project import Project
 from attacks.restore import Restore
 from attacks.task_arithmetic import TaskArithmetic
 from attacks.ties import Ties
-from mergebench.contracts import InformedMerger, Space
+from mergebench.contracts import InformedMerger, Space, Suspected
 from mergebench.errors import InputError, PluginError
 from mergebench.experiment import check_attack, get_setting
 from mergebench.merging import merge
@@ -186,3 +186,20 @@ def test_broken_paths_are_named() -> None:
     for broken, fault in ((Elsewhere, "a site nowhere"), (Nothing, "returned NoneType")):
         with pytest.raises(PluginError, match=fault):
             problem(updates()).path(broken(rule=TaskArithmetic()))
+
+
+def test_an_attack_is_not_told_where_updates_lie_and_errors_are(monkeypatch) -> None:
+    files = [one.labelled(f"releases/{place}-trap2") for place, one in enumerate(updates())]
+    seen: list[Suspected] = []
+    monkeypatch.setattr(Hold, "path", lambda attack, given: seen.append(given) or _scaled(given))
+    problem(files).path(Hold(rule=TaskArithmetic()))
+    assert [one.label for one in seen[0].updates] == [f"update {place}" for place in range(TASKS)]
+    assert "trap2" not in repr(seen[0])
+    wide = files[0].sites["wide"].dense()
+    files[0] = Update(sites={**files[0].sites, "wide": Dense(delta=wide)}, label="releases/0-trap2")
+    with pytest.raises(InputError, match="releases/0-trap2: site wide is dense, but space core"):
+        problem(files, "core").path(Hold(rule=TaskArithmetic()))
+
+
+def _scaled(given: Suspected) -> MergePath:
+    return MergePath(direction=given.merged([one.scaled(0.5) for one in given.updates]))

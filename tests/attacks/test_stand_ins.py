@@ -11,7 +11,8 @@ from few_updates import merge_data, noisy_task, random_update
 from training import TINY, assert_unchanged, tiny_backbone, weights_of
 
 from attacks.distil import Distil
-from attacks.flatten import Flatten
+from attacks.flatten import Flatten, FlattenLabelled
+from attacks.parts.trained_stand_in import with_inputs
 from attacks.task_arithmetic import TaskArithmetic
 from attacks.ties import Ties
 from mergebench.backbones import Backbone
@@ -20,6 +21,7 @@ from mergebench.errors import InputError, PluginError
 from mergebench.merging import DataMergeProblem, MergeProblem, UpdateMemory
 from mergebench.registry import registry
 from mergebench.suites import Split
+from mergebench.train import Classifier
 from mergebench.updates import Dense, LowRank, Update
 
 RECIPE = replace(TINY, learning_rate=1e-2, warmup_steps=0, logit_scale=10.0, precision="fp32")
@@ -97,6 +99,23 @@ def test_labels_are_neither_given_nor_used(backbone, attack, monkeypatch):
     assert attack.data == "unlabelled"
     found = attack.stand_in(given)
     assert same(found, attack.stand_in(replace(given, tasks=tuple(flipped))))
+
+
+def test_with_labels_flattening_learns_these_and_else_nothing_differs(backbone):
+    labelled = FlattenLabelled(**FLATTEN.options())
+    assert (labelled.data, FLATTEN.data) == ("labelled", "unlabelled")
+    given = merge_data(labelled, backbone)
+    task = given.tasks[0]
+    train = task.splits["train"]
+    assert bool(train.labels.ge(0).all())
+    tower = FLATTEN.protected_tower(given, given.updates[0])
+    said = FLATTEN.labels(Classifier(tower, task), train)
+
+    def learnt(labels: torch.Tensor) -> Update:
+        return labelled.stand_in(replace(given, tasks=(with_inputs(task, train.inputs, labels),)))
+
+    assert same(learnt(said), FLATTEN.stand_in(given))
+    assert not same(learnt(1 - said), FLATTEN.stand_in(given))
 
 
 @BOTH
@@ -182,7 +201,9 @@ def test_what_cannot_be_attacked_is_said(backbone, attack):
     with pytest.raises(InputError, match=f"name one, such as {attack.name}:ta"):
         problem(backbone, updates).merge(attack.with_options(rule=None))
     full = [random_update(backbone, seed, full=True) for seed in range(3)]
-    with pytest.raises(InputError, match="full 1 is none: it is for LoRA releases"):
+    with pytest.raises(
+        InputError, match=f"full 1: no adapter, which is what attack {attack.name} trains"
+    ):
         problem(backbone, full).merge(attack)
     hopeless = attack.with_options(recipe=replace(RECIPE, logit_scale=float("inf")))
     with pytest.raises(InputError, match="task 1: the loss is nan at step 1"):

@@ -81,7 +81,9 @@ INFORMED: Mapping[str, Callable[[Matrix, Matrix], Matrix]] = {
     "per_task_coefficients": per_task_coefficients,
 }
 
-NOTHING_OF_THEIR_OWN = ("hold", "hold_layers", "hold_attention_outputs", "leave_out")
+NOTHING_OF_THEIR_OWN = (
+    *("hold", "hold_layers", "hold_attention_outputs", "hold_greedily", "leave_out"),
+)
 """They cost what their rule does on the updates that they have it merge."""
 
 LOOKING_AT_WEIGHTS = ("realign",)

@@ -9,6 +9,11 @@ from command_line import measure_few_images, run
 from miniature import PRICED
 
 ATTACKS = ("--attacks", "leave_out:ta ta distil:ta relearn:ta")
+SHORT = (
+    *("--set", "distil.attempts=2", "--set", "distil.learning_rate_factors=1"),
+    *("--set", "relearn.attempts=1", "--set", "relearn.learning_rate_factors=1"),
+)
+"""A sweep of two seeds alone, where the price would try three seeds and three learning rates."""
 
 
 @pytest.fixture
@@ -17,7 +22,7 @@ def few(tmp_path, monkeypatch, little_store) -> list[object]:
 
 
 def test_price(few, tmp_path, capsys) -> None:
-    words = [*few, *ATTACKS, "--budgets", "16 4", "--targets", "mnist"]
+    words = [*few, *ATTACKS, *SHORT, "--budgets", "16 4", "--targets", "mnist"]
     assert run("price", *words) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "Price of theft · mini_vit" in shown
@@ -33,6 +38,9 @@ def test_price(few, tmp_path, capsys) -> None:
         *(("trap2", "unlabelled", number) for number in ("0", "4", "16")),
         *(("from_base", "labelled", number) for number in ("0", "4", "16")),
     ]
+    (text,) = (one.read_text() for one in files if one.suffix == ".md")
+    assert "distil:ta looks at 16 images per task from split train, class-balanced;" in text
+    assert "attempts 2" in text
     first = {one: one.read_bytes() for one in files}
     assert run("price", *words) == 0
     assert "merges by inputs: 0 measured" in " ".join(capsys.readouterr().out.split())

@@ -9,11 +9,13 @@ from miniature import FEW_IMAGES, PRICED, PROTOCOL, TASKS
 from rich.console import Console
 
 from mergebench.errors import InputError
+from mergebench.experiment import PRICE, measure_price, price_attacks, price_budgets
 from mergebench.experiment import experiment as experiment_module
-from mergebench.experiment import measure_price, price_attacks, price_budgets
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.jobs import Merges
 from mergebench.experiment.monitor import Monitor
+from mergebench.experiment.price_set import MOST
+from mergebench.experiment.pricing import _notes
 from mergebench.measure import COST, FROM_BASE, Level, Measurements, Theft
 
 ATTACKS = (
@@ -143,3 +145,26 @@ def test_a_repeat_measures_nothing(experiment, measured) -> None:
     assert again == measured
     assert experiment.workbench().measured == 0
     assert any("relearn:ta looks at 16 images per task" in one for one in again.context.notes)
+
+
+def test_the_strongest_attacks_with_data_set_the_price(experiment) -> None:
+    experiment.workbench()
+    found = price_attacks(replace(experiment, attacks=PRICE))
+    strong = {"regmean_weighted@full", "chain_of_merges_outputs@full", "prodistill@full"}
+    assert strong <= set(found.levels[1].attacks)
+    most = MOST["prodistill@full"]
+    assert found.affordable(most) == found.given_data
+    assert set(found.given_data) - set(found.affordable(most + 1)) == {"prodistill@full"}
+    assert set(found.given_data) - set(found.affordable(2000)) == strong
+
+
+def test_inputs_that_are_not_counted_are_named(experiment) -> None:
+    experiment.workbench()
+    attacks = price_attacks(replace(experiment, attacks=PRICE))
+    *_, last = notes = [*_notes(experiment, attacks, (4, 300))]
+    assert "regmean_weighted, chain_of_merges_outputs, prodistill look at as many of every" in last
+    assert not {"distil", "flatten", "finetune", "relearn"} & set(last.replace(":", " ").split())
+    assert any("prodistill looks at 4 images" in one for one in notes)
+    assert any("flatten:tsv looks at 300 images" in one for one in notes)
+    idle = "prodistill@full is given no more than 64 images per task, and was not run."
+    assert idle in _notes(experiment, attacks, (300,))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import pytest
 import torch
+from training import synthetic_task
 
 from attacks.spaces.full import Full
 from mergebench.backbones import load_backbone
-from mergebench.contracts import Merger
+from mergebench.contracts import MergeData, Merger, SweptMerger
 from mergebench.measure.protocols import (
     CLEAN,
     CLEAN_EXHAUSTIVE,
@@ -21,6 +23,7 @@ from mergebench.measure.protocols import (
 )
 from mergebench.measure.search import Objective, best_point, search
 from mergebench.merging.problem import MergeProblem
+from mergebench.merging.with_data import DataMergeProblem
 from mergebench.seeding import generator
 from mergebench.updates.update import Dense, Update
 
@@ -198,3 +201,35 @@ def test_the_paper_grid_is_the_reference_grid():
     assert (PAPER.alphas[0], PAPER.alphas[5], PAPER.alphas[-1]) == (0.1, 0.6, 9.9)
     assert 0 in CLEAN.alphas
     assert get_protocol("paper") is PROTOCOLS["paper"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn(SweptMerger):
+    """Multiplies its one update by what its attempt draws, and by the learning rate."""
+
+    name: ClassVar[str] = "drawn"
+    paper: ClassVar[str] = "-"
+
+    def merge(self, given: MergeData) -> Update:
+        drawn = torch.rand((), generator=generator(given.seed)).item()
+        return given.updates[0].scaled(4 * drawn * self.learning_rate_factor)
+
+
+@pytest.mark.parametrize("protocol", [CLEAN_EXHAUSTIVE, CLEAN, PAPER], ids=lambda one: one.name)
+def test_of_attempts_and_learning_rates_validation_takes_the_best(backbone, protocol):
+    """The counts peak at what one of the attempts draws, each in turn."""
+    updates = problem_for(backbone).updates
+    problem = DataMergeProblem(
+        updates, backbone=backbone, tasks=[synthetic_task("one")], space=Full()
+    )
+    rule = Drawn(attempts=3, learning_rate_factors=(1.0, 3.0), inputs_per_task=4)
+    (site,) = updates[0].sites
+    at_one = replace(protocol, alphas=(1.0,))
+    factors = (1.0,) if protocol is PAPER else (1.0, 3.0)  # it looks at attempts at 1 alone
+    for attempt, factor in itertools.product(range(3), factors):
+        options = {"attempt": attempt, "learning_rate_factor": factor}
+        place = problem.merge(rule.with_options(**options)).sites[site].dense()[0, 0].item()
+        landscape = Landscape(backbone, peak_at(place))
+        found = search(problem, rule, landscape, at_one, norms=NORMS)
+        assert found.chosen.options == options
+        assert found.path.direction.sites[site].dense()[0, 0].item() == pytest.approx(place)

@@ -28,6 +28,7 @@ from mergebench.experiment import (
     is_post_hoc,
     reproducing,
     require_inputs,
+    swept,
 )
 from mergebench.files import check_writable
 from mergebench.measure import NO_DEFECTS, UNPROTECTED, Protocol, get_protocol
@@ -105,7 +106,10 @@ def announced_experiment(options: argparse.Namespace) -> Experiment:
 
 
 def setting_of(options: argparse.Namespace, protocol: Protocol) -> Setting:
-    """Return the setting of the backbone under a protocol, with what the user set."""
+    """Return the setting of the backbone under a protocol, with what the user set.
+
+    A verb that asks for the worst case has set `swept`.
+    """
     find = get_full_setting if options.release == "full" else get_setting
     setting = find(options.backbone)
     if options.data and protocol.defects != NO_DEFECTS:
@@ -124,6 +128,8 @@ def setting_of(options: argparse.Namespace, protocol: Protocol) -> Setting:
         setting = reproducing(protocol.defects, setting)
     for text in options.settings:
         setting = _with_option(setting, text)
+    if vars(options).get("swept"):
+        setting = swept(setting)
     if options.train_precision is not None:
         setting = setting.trained_in(options.train_precision)
     for name in (*setting.attacks, *setting.protections):  # values are refused before anything runs
