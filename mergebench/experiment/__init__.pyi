@@ -55,8 +55,8 @@ from .settings import get_setting as get_setting
 from .settings import reproducing as reproducing
 from .stage import run_jobs as run_jobs
 from .standard_set import WORST_CASE as WORST_CASE
-from .standard_set import YARDSTICKS as YARDSTICKS
 from .standard_set import levels as levels
+from .standard_set import yardsticks as yardsticks
 from .stopping import measure_standard_set as measure_standard_set
 from .store import Store as Store
 from .workbench import Workbench as Workbench

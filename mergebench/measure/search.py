@@ -142,7 +142,11 @@ class _Search(Generic[AttackT]):
         """Search alpha at the attack's defaults, then each hyper-parameter at the best so far."""
         defaults = {name: self.merger.option(name) for name in self.grid}
         options: dict[str, Any] = {**self.base, **defaults}
-        best = self.sweep([(options, alpha) for alpha in self.protocol.alphas])
+        swept = [
+            self.sweep([(options, alpha) for alpha in alphas])
+            for alphas in self.merger.sweeps(self.protocol.alphas)
+        ]
+        best = self.best(sorted(swept, key=lambda point: point.alpha))
         for name, values in self.grid.items():
             best = self.sweep([({**best.options, name: value}, best.alpha) for value in values])
         return best
@@ -150,7 +154,7 @@ class _Search(Generic[AttackT]):
     def joint_points(self) -> list[tuple[Options, float]]:
         """Return every combination; alpha = 0 only once where it undoes every merge.
 
-        An attack with coefficients of its own has another model there for every structure.
+        Where something stays at 0, every structure has another model there.
         """
         names, grids = list(self.grid), list(self.grid.values())
         structures = [
@@ -160,8 +164,8 @@ class _Search(Generic[AttackT]):
         return [
             (options, alpha)
             for index, options in enumerate(structures)
-            for alpha in self.protocol.alphas
-            if alpha != 0 or index == 0 or self.merger.alphas is not None
+            for alpha in self.merger.all_alphas(self.protocol.alphas)
+            if alpha != 0 or index == 0 or not self.merger.nothing_at_zero
         ]
 
     def race(self, rules: Race) -> Point:
