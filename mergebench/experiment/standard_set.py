@@ -21,19 +21,22 @@ _CHEAP_FIRST = ("ta", "tsv", "cart", "ties", "dare_ties")
 """The rules of tables 2 and 4 by how many points they search."""
 
 _KEEPING_A_SCALE = ("localize_and_stitch@full", "ram@full")
-"""Blind attacks beyond the tables: they put regions of updates in at 1."""
+"""Blind attacks beyond the tables: they put regions of updates in at 1.
+
+They cost least and come last, as what is denied is a share of what an unprotected update gives,
+which the rules of the tables show.
+"""
 
 _INFORMED = (
     *("hold:ta@full", "hold:tsv@full", "restore:ta@full", "restore:tsv@full"),
     *("project:ta@full", "project:tsv@full"),
 )
-_COSTLY = (
-    *("hold_layers:tsv@full", "smooth:ta@full", "spectral:tsv@full"),
-    "per_task_coefficients:ta@full",
-)
-_INFORMED_LORA = (*_INFORMED, "hold:cart@core", *_COSTLY)
-_INFORMED_FULL = (*_INFORMED, "realign:ta@full", "realign:tsv@full", "hold:cart@full", *_COSTLY)
+_FILTERS = ("smooth:ta@full", "hold_layers:tsv@full", "spectral:tsv@full")
+_COORDINATES = ("per_task_coefficients:ta@full",)
+_INFORMED_LORA = (*_INFORMED, *_FILTERS, "hold:cart@core", *_COORDINATES)
+_REALIGN = ("realign:ta@full", "realign:tsv@full")
 """Only what has changes of biases too can be rearranged, which adapters do not have."""
+_INFORMED_FULL = (*_INFORMED, *_REALIGN, *_FILTERS, "hold:cart@full", *_COORDINATES)
 
 _UNLABELLED = (
     *("regmean@full", "chain_of_merges@full", "chain_of_merges_outputs@full", "prodistill@full"),

@@ -31,9 +31,9 @@ def sentences(board: Leaderboard, inputs: str) -> Iterator[str]:
         "he knows and is given allows."
     )
     yield (
-        "Whoever leaves the update out, and takes the best merge of the others in the same way, "
-        f"has {left.target:.1f} on the target, {left.others:.1f} on the others and "
-        f"{left.overall:.1f} on all" + (f"; zero-shot is {zero:.1f}." if zero is not None else ".")
+        f"Whoever leaves the update out has {left.target:.1f} on the target, {left.others:.1f} on "
+        f"the others and {left.overall:.1f} on all, by the merge of the others that is best on "
+        "validation" + (f"; zero-shot is {zero:.1f}." if zero is not None else ".")
     )
     yield (
         "Gain of taking it: all tasks, with the update minus without it, in points. Denied: the "
