@@ -77,6 +77,7 @@ class _Search(Generic[AttackT]):
         self.points: list[Point] = []
         self.sizes: dict[str, Counts] = {FULL: evaluator.sizes("val")}
         self._last: tuple[Options, MergePath] | None = None
+        self._counts: dict[tuple[float, str], Counts] = {}
 
     @property
     def grid(self) -> dict[str, tuple[float, ...]]:
@@ -112,13 +113,18 @@ class _Search(Generic[AttackT]):
         return best_point(points, self.objective, later_wins=self.protocol.later_wins)
 
     def evaluate(self, candidates: Iterable[tuple[Options, float]]) -> Iterator[Point]:
-        """Yield the evaluated candidates in order; runs of equal options share one merge."""
+        """Yield the evaluated candidates in order; runs of equal options share one merge.
+
+        One that was evaluated before, as the best so far is in each further sweep, has its counts.
+        """
         for options, group in itertools.groupby(candidates, key=lambda candidate: candidate[0]):
             with Deployment(self.evaluator.backbone, self.path(options)) as deployment:
                 for _, alpha in group:
-                    deployment.set(alpha)
-                    counts = self.evaluator.correct("val")
-                    point = Point(options=options, alpha=alpha, counts=counts)
+                    key = alpha, repr(sorted(options.items()))
+                    if key not in self._counts:
+                        deployment.set(alpha)
+                        self._counts[key] = self.evaluator.correct("val")
+                    point = Point(options=options, alpha=alpha, counts=self._counts[key])
                     self.points.append(point)
                     yield point
 

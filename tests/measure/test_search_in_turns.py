@@ -40,10 +40,12 @@ class Bowl:
         steep: float = 300,
     ) -> None:
         self.backbone, self.tilt, self.best, self.steep = backbone, tilt, best, steep
+        self.looks = 0
         self.weight = next(iter(backbone.sites.values())).weight
         self.base = self.weight[0, :3].clone()
 
     def correct(self, split: str) -> dict[str, int]:
+        self.looks += 1
         away = (self.weight[0, :3] - self.base).double() - torch.tensor(self.best)
         slope = float(away.square().sum() + self.tilt * away[0] * away[1])
         return {"one": round(900 - self.steep * slope)}
@@ -159,3 +161,14 @@ def test_coefficients_of_the_others_are_fine_ones_and_those_of_the_rule(
         problem(backbone), Hold(rule=TaskArithmetic()), landscape, protocol, norms={"one": 1.0}
     )
     assert found.chosen.alpha == alpha
+
+
+def test_what_was_evaluated_is_not_evaluated_again(backbone) -> None:
+    """Each search of a coefficient begins at what it is, which its grid has as well."""
+    landscape, attack = Bowl(backbone), PerTaskCoefficients(rule=TaskArithmetic())
+    found = search(problem(backbone), attack, landscape, PAPER, norms={"one": 1.0})
+    assert len(found.points) == 2 * 3 * (1 + len(COEFFICIENTS))
+    assert landscape.looks == 2 * 3 * len(COEFFICIENTS)
+    for point in found.points:
+        twins = [one for one in found.points if one.options == point.options]
+        assert all(one.counts == point.counts for one in twins)
