@@ -8,11 +8,13 @@ from typing import ClassVar
 from mergebench.contracts import InformedMerger, Suspected
 from mergebench.updates import MergePath
 
-COEFFICIENTS = (
+UP_TO_THE_SUM = (
     *(0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5),
-    *(0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0),
+    *(0.6, 0.7, 0.8, 0.9, 1.0),
 )
-"""Of the others: from the suspected model alone, at 0, past every sum of updates."""
+"""Coefficients of the others beside those of the rule: fine ones from 0, which leaves the suspected
+model alone, to 1. How large ones are of use depends on the rule: averages ask for more than sums.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +27,7 @@ class Hold(InformedMerger):
     name: ClassVar[str] = "hold"
     paper: ClassVar[str] = "mergebench: adaptive attack on Trap² (hold the nominal scale, re-base)"
     grid: ClassVar[dict[str, tuple[float, ...]]] = {"nominal": (0.9, 1.0, 1.1)}
-    alphas: ClassVar[tuple[float, ...]] = COEFFICIENTS
+    more_alphas: ClassVar[tuple[float, ...]] = UP_TO_THE_SUM
 
     nominal: float = 1.0
 

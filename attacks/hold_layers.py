@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from attacks.hold import COEFFICIENTS
+from attacks.hold import UP_TO_THE_SUM
 from mergebench.contracts import InformedMerger, Suspected
 from mergebench.errors import check_range
 from mergebench.updates import MergePath, Update
@@ -25,7 +25,7 @@ class HoldLayers(InformedMerger):
     name: ClassVar[str] = "hold_layers"
     paper: ClassVar[str] = "mergebench: adaptive attack on Trap² (hold some layers)"
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"share": (1 / 3, 2 / 3, -1 / 3, -2 / 3)}
-    alphas: ClassVar[tuple[float, ...]] = COEFFICIENTS
+    more_alphas: ClassVar[tuple[float, ...]] = UP_TO_THE_SUM
 
     share: float = -1 / 3
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, get_args
 
 from torch import Tensor
 
-from attacks.hold import COEFFICIENTS
+from attacks.hold import UP_TO_THE_SUM
 from attacks.parts.factors import singular_triples
 from mergebench.contracts import InformedMerger, Suspected
 from mergebench.errors import InputError, check_range
@@ -27,7 +27,7 @@ class Project(InformedMerger):
 
     name: ClassVar[str] = "project"
     paper: ClassVar[str] = "mergebench: adaptive attack on Trap² (interference-free addition)"
-    alphas: ClassVar[tuple[float, ...]] = COEFFICIENTS
+    more_alphas: ClassVar[tuple[float, ...]] = UP_TO_THE_SUM
 
     sides: Sides = "both"
     rank: int = 16

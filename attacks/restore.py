@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-from attacks.hold import COEFFICIENTS
+from attacks.hold import UP_TO_THE_SUM
 from mergebench.contracts import InformedMerger, Suspected
 from mergebench.errors import InputError
 from mergebench.updates import Dense, MergePath, SiteUpdate, Update, inner
@@ -23,7 +23,7 @@ class Restore(InformedMerger):
 
     name: ClassVar[str] = "restore"
     paper: ClassVar[str] = "mergebench: adaptive attack on Trap² (component restoration)"
-    alphas: ClassVar[tuple[float, ...]] = COEFFICIENTS
+    more_alphas: ClassVar[tuple[float, ...]] = UP_TO_THE_SUM
 
     per: Per = "site"
 

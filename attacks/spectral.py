@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from attacks.hold import COEFFICIENTS
+from attacks.hold import UP_TO_THE_SUM
 from attacks.parts.factors import singular_triples
 from mergebench.contracts import InformedMerger, Suspected
 from mergebench.errors import check_range
@@ -26,7 +26,7 @@ class Spectral(InformedMerger):
     name: ClassVar[str] = "spectral"
     paper: ClassVar[str] = "mergebench: adaptive attack on Trap² (spectral filter, held)"
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"kept": (1, 2, 4, 8, -1, -2, -4)}
-    alphas: ClassVar[tuple[float, ...] | None] = COEFFICIENTS
+    more_alphas: ClassVar[tuple[float, ...]] = UP_TO_THE_SUM
 
     kept: int = 8
 
@@ -66,7 +66,7 @@ class SpectralMerged(Spectral):
 
     name: ClassVar[str] = "spectral_merged"
     paper: ClassVar[str] = "mergebench: adaptive attack on Trap² (spectral filter, merged)"
-    alphas: ClassVar[tuple[float, ...] | None] = None
+    more_alphas: ClassVar[tuple[float, ...]] = ()
 
     def path(self, given: Suspected) -> MergePath:
         """Return the merge of all updates, one of them filtered."""

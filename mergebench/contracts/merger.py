@@ -66,6 +66,23 @@ class Attack(Plugin, ABC):
         """`smallest`, of a rule that it is built on too."""
         return self.smallest
 
+    @property
+    def nothing_at_zero(self) -> bool:
+        """Whether the coefficient 0 leaves W0, whatever the hyper-parameters are."""
+        return self.alphas is None
+
+    def sweeps(self, usual: tuple[float, ...]) -> tuple[tuple[float, ...], ...]:
+        """Return the merging coefficients that a search visits, by sweep.
+
+        `usual`: those of its protocol. A sweep may be broken off, which the next one is not told.
+        """
+        return (usual if self.alphas is None else self.alphas,)
+
+    @final
+    def all_alphas(self, usual: tuple[float, ...]) -> tuple[float, ...]:
+        """Return those of all `sweeps`, in the order of visits."""
+        return tuple(alpha for sweep in self.sweeps(usual) for alpha in sweep)
+
     def option(self, name: str) -> Any:
         """Return the value of one hyper-parameter of `searched`."""
         return getattr(self, name)

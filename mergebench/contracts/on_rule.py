@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from mergebench.contracts.faults import blaming
 from mergebench.contracts.merger import Attack, Merger
+from mergebench.contracts.plugin import are_numbers, require
 from mergebench.errors import InputError
 
 
@@ -16,9 +17,12 @@ from mergebench.errors import InputError
 class OnRule(Attack, ABC):
     """An attack about one of the updates that merges by a `rule`, in the spaces where that is.
 
-    In tables it is called `name:rule@space`, and a search visits the hyper-parameters of both.
-    Raises `InputError` if both have a hyper-parameter of one name.
+    In tables it is called `name:rule@space`, and a search visits the hyper-parameters of both. Its
+    merging coefficients are `alphas`; where that is None, those that a search of the rule alone
+    visits, and `more_alphas`. Raises `InputError` if both have a hyper-parameter of one name.
     """
+
+    more_alphas: ClassVar[tuple[float, ...]] = ()
 
     rule: Merger | None = None
 
@@ -44,6 +48,20 @@ class OnRule(Attack, ABC):
     def searched(self) -> Mapping[str, tuple[float, ...]]:
         """The grid of the rule, then its own."""
         return {**({} if self.rule is None else self.rule.grid), **self.grid}
+
+    @property
+    def nothing_at_zero(self) -> bool:
+        """Not where something stays at 0, which is what coefficients of its own are for."""
+        return super().nothing_at_zero and not self.more_alphas
+
+    def sweeps(self, usual: tuple[float, ...]) -> tuple[tuple[float, ...], ...]:
+        """Return `alphas`, or the sweeps of the rule and that of `more_alphas` not in them."""
+        if self.alphas is not None:
+            return (self.alphas,)
+        known = (usual,) if self.rule is None else self.rule.sweeps(usual)
+        visited = {alpha for sweep in known for alpha in sweep}
+        more = tuple(alpha for alpha in self.more_alphas if alpha not in visited)
+        return (*known, more) if more else known
 
     @property
     def least_notes(self) -> Mapping[str, float]:
@@ -77,6 +95,15 @@ class OnRule(Attack, ABC):
                 f"such as {self.name}:ta"
             )
         return self.rule
+
+    @classmethod
+    def check_class(cls) -> None:
+        """Check what every attack says of itself, then its further coefficients."""
+        super().check_class()
+        more: object = cls.more_alphas
+        require(
+            more == () or are_numbers(more), f"more_alphas is {more!r}; give a tuple of numbers"
+        )
 
     @classmethod
     def _own(cls) -> set[str]:

@@ -58,8 +58,8 @@ from .settings import get_full_setting as get_full_setting
 from .settings import get_setting as get_setting
 from .stage import run_jobs as run_jobs
 from .standard_set import WORST_CASE as WORST_CASE
-from .standard_set import YARDSTICKS as YARDSTICKS
 from .standard_set import levels as levels
+from .standard_set import yardsticks as yardsticks
 from .stopping import measure_standard_set as measure_standard_set
 from .store import Store as Store
 from .sweeping import SWEEP as SWEEP

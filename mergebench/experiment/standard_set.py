@@ -1,4 +1,4 @@
-"""The standard set of attacks, by what an attacker knows and is given: `worst_case`, version 2."""
+"""The standard set of attacks, by what an attacker knows and is given: `worst_case`, version 3."""
 
 from __future__ import annotations
 
@@ -14,20 +14,26 @@ from mergebench.measure import Level
 if TYPE_CHECKING:
     from mergebench.train import ReleaseKind
 
-WORST_CASE = 2
+WORST_CASE = 3
 """Version of the set: raised whenever an attack comes, goes or changes."""
-
-YARDSTICKS = ("leave_out:ta@full", "leave_out:tsv@full")
-"""What a merger has without the update; the better of them by validation is compared with."""
 
 _CHEAP_FIRST = ("ta", "tsv", "cart", "ties", "dare_ties")
 """The rules of tables 2 and 4 by how many points they search."""
+
+_KEEPING_A_SCALE = ("localize_and_stitch@full", "ram@full")
+"""Blind attacks beyond the tables: they put regions of updates in at 1.
+
+They cost least and come last, as what is denied is a share of what an unprotected update gives,
+which the rules of the tables show.
+"""
 
 _INFORMED = (
     *("hold:ta@full", "hold:tsv@full", "restore:ta@full", "restore:tsv@full"),
     *("project:ta@full", "project:tsv@full"),
 )
-_REALIGNED = ("realign:ta@full", "realign:tsv@full")
+_FILTERS = ("smooth:ta@full", "hold_layers:tsv@full", "spectral:tsv@full")
+_COORDINATES = ("per_task_coefficients:ta@full",)
+_REALIGN = ("realign:ta@full", "realign:tsv@full")
 """Only what has changes of biases too can be rearranged, which adapters do not have."""
 
 _UNLABELLED = (
@@ -57,15 +63,33 @@ def levels(
     are put back beside W0 as full fine-tunings are. The attacks with data are for adapters,
     whatever the `release`.
     """
-    lora = release == "lora"
-    table = TABLE2 if lora else TABLE4
-    informed = _INFORMED if lora and not checkpoints else (*_INFORMED, *_REALIGNED)
-    blind = tuple(sorted(table, key=lambda name: _CHEAP_FIRST.index(name.partition("@")[0])))
     every = (
-        Level(knowledge="blind", data="none", attacks=blind),
-        Level(knowledge="informed", data="none", attacks=informed),
+        Level(knowledge="blind", data="none", attacks=_blind(release)),
+        Level(knowledge="informed", data="none", attacks=_informed(release, checkpoints)),
         Level(knowledge="blind", data="unlabelled", attacks=_UNLABELLED),
         Level(knowledge="informed", data="unlabelled", attacks=_INFORMED_UNLABELLED),
         Level(knowledge="informed", data="labelled", attacks=("finetune@full",)),
     )
     return tuple(level for level in every if level.data in data)
+
+
+def yardsticks(release: ReleaseKind) -> tuple[str, ...]:
+    """Return the merges without the update: every blind attack of no data on the other updates.
+
+    The best of them by validation is compared with, searched as attackers search. They depend on
+    no protection, and are measured once for all.
+    """
+    return tuple(f"leave_out:{name}" for name in _blind(release))
+
+
+def _blind(release: ReleaseKind) -> tuple[str, ...]:
+    table = TABLE2 if release == "lora" else TABLE4
+    cheap_first = sorted(table, key=lambda name: _CHEAP_FIRST.index(name.partition("@")[0]))
+    return (*cheap_first, *_KEEPING_A_SCALE)
+
+
+def _informed(release: ReleaseKind, checkpoints: bool) -> tuple[str, ...]:
+    lora = release == "lora"
+    undone = () if lora and not checkpoints else _REALIGN
+    held = "hold:cart@core" if lora else "hold:cart@full"
+    return (*_INFORMED, *undone, *_FILTERS, held, *_COORDINATES)

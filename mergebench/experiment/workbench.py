@@ -189,8 +189,6 @@ class Workbench:
         `norms`: standalone validation accuracy of the unprotected updates, by task. `start`: the
         cell of the merge that the attack starts from, if it starts from one.
         """
-        if merger.alphas is not None:
-            protocol = replace(protocol, alphas=merger.alphas)
         inputs = self._inputs(
             seed=problem.seed,
             protection=Method.of(self.setting.protection(protection)),
@@ -199,6 +197,7 @@ class Workbench:
             space=Method.of(problem.space),
             protocol={
                 **protocol.record(),
+                "alphas": merger.all_alphas(protocol.alphas),
                 "search_per_task": self.setting.search_per_task,
                 "norms": norms,
                 "structures": merger.searched,

@@ -90,7 +90,7 @@ class MergeMeasurement(Generic[AttackT]):
         notes: Mapping[str, float],
     ) -> Iterator[CellWarning]:
         alpha = found.chosen.alpha
-        yield from edge_of_grid(alpha, self.protocol.alphas)
+        yield from edge_of_grid(alpha, self.merger.all_alphas(self.protocol.alphas))
         yield from validation_test_gap(
             found.chosen.counts, found.sizes[FULL], tested.correct, tested.sizes["test"]
         )

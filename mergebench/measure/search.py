@@ -77,6 +77,7 @@ class _Search(Generic[AttackT]):
         self.points: list[Point] = []
         self.sizes: dict[str, Counts] = {FULL: evaluator.sizes("val")}
         self._last: tuple[Options, MergePath] | None = None
+        self._counts: dict[tuple[float, str], Counts] = {}
 
     @property
     def grid(self) -> dict[str, tuple[float, ...]]:
@@ -112,13 +113,18 @@ class _Search(Generic[AttackT]):
         return best_point(points, self.objective, later_wins=self.protocol.later_wins)
 
     def evaluate(self, candidates: Iterable[tuple[Options, float]]) -> Iterator[Point]:
-        """Yield the evaluated candidates in order; runs of equal options share one merge."""
+        """Yield the evaluated candidates in order; runs of equal options share one merge.
+
+        One that was evaluated before, as the best so far is in each further sweep, has its counts.
+        """
         for options, group in itertools.groupby(candidates, key=lambda candidate: candidate[0]):
             with Deployment(self.evaluator.backbone, self.path(options)) as deployment:
                 for _, alpha in group:
-                    deployment.set(alpha)
-                    counts = self.evaluator.correct("val")
-                    point = Point(options=options, alpha=alpha, counts=counts)
+                    key = alpha, repr(sorted(options.items()))
+                    if key not in self._counts:
+                        deployment.set(alpha)
+                        self._counts[key] = self.evaluator.correct("val")
+                    point = Point(options=options, alpha=alpha, counts=self._counts[key])
                     self.points.append(point)
                     yield point
 
@@ -142,7 +148,11 @@ class _Search(Generic[AttackT]):
         """Search alpha at the attack's defaults, then each hyper-parameter at the best so far."""
         defaults = {name: self.merger.option(name) for name in self.grid}
         options: dict[str, Any] = {**self.base, **defaults}
-        best = self.sweep([(options, alpha) for alpha in self.protocol.alphas])
+        swept = [
+            self.sweep([(options, alpha) for alpha in alphas])
+            for alphas in self.merger.sweeps(self.protocol.alphas)
+        ]
+        best = self.best(sorted(swept, key=lambda point: point.alpha))
         for name, values in self.grid.items():
             best = self.sweep([({**best.options, name: value}, best.alpha) for value in values])
         return best
@@ -150,7 +160,7 @@ class _Search(Generic[AttackT]):
     def joint_points(self) -> list[tuple[Options, float]]:
         """Return every combination; alpha = 0 only once where it undoes every merge.
 
-        An attack with coefficients of its own has another model there for every structure.
+        Where something stays at 0, every structure has another model there.
         """
         names, grids = list(self.grid), list(self.grid.values())
         structures = [
@@ -160,8 +170,8 @@ class _Search(Generic[AttackT]):
         return [
             (options, alpha)
             for index, options in enumerate(structures)
-            for alpha in self.protocol.alphas
-            if alpha != 0 or index == 0 or self.merger.alphas is not None
+            for alpha in self.merger.all_alphas(self.protocol.alphas)
+            if alpha != 0 or index == 0 or not self.merger.nothing_at_zero
         ]
 
     def race(self, rules: Race) -> Point:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 from mergebench.contracts import Merger, Room, Space
 from mergebench.merging.memory import UpdateMemory
@@ -16,8 +17,8 @@ _KEPT = 8
 class MergedSets:
     """Merges the sets of updates that an attack asks for by any rule, in one space.
 
-    What is found out about a set serves all rules and hyper-parameters. `known`: as of
-    `MergeProblem`.
+    What is found out about a set serves all rules and hyper-parameters, and a merge that somebody
+    still holds is not made again. `known`: as of `MergeProblem`.
     """
 
     def __init__(self, space: Space, seed: int, known: UpdateMemory | None = None) -> None:
@@ -27,6 +28,7 @@ class MergedSets:
         self._room = Room()
         self._problems: dict[tuple[str, ...], MergeProblem] = {}
         self._last: MergeProblem | None = None
+        self._made: WeakValueDictionary[tuple[str, ...], Update] = WeakValueDictionary()
 
     def merged(self, updates: Sequence[Update], rule: Merger) -> Update:
         """Return `D` of these updates; errors as of `MergeProblem`."""
@@ -37,7 +39,10 @@ class MergedSets:
         self._problems[key] = self._last = found
         if len(self._problems) > _KEPT:
             del self._problems[next(iter(self._problems))]  # the one used longest ago
-        return found.merge(rule)
+        made = self._made.get((*key, repr(rule)))
+        if made is None:
+            made = self._made[*key, repr(rule)] = found.merge(rule)
+        return made
 
     def notes(self, rule: Merger) -> dict[str, float]:
         """Return what `rule` noted at the last merge."""

@@ -37,8 +37,8 @@ def sentences(board: Leaderboard, inputs: str) -> Iterator[str]:
     )
     yield (
         f"Whoever leaves the update out has {left.target:.1f} on the target, {left.others:.1f} on "
-        f"the others and {left.overall:.1f} on all"
-        + (f"; zero-shot is {zero:.1f}." if zero is not None else ".")
+        f"the others and {left.overall:.1f} on all, by the merge of the others that is best on "
+        "validation" + (f"; zero-shot is {zero:.1f}." if zero is not None else ".")
     )
     yield (
         "Alone: the update at its nominal scale on its own task; its cost: that minus an "

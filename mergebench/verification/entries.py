@@ -10,13 +10,13 @@ from typing import get_args
 from mergebench.contracts import DataUse
 from mergebench.experiment import (
     WORST_CASE,
-    YARDSTICKS,
     Experiment,
     Monitor,
     is_post_hoc,
     levels,
     measure_standard_set,
     released_hashes,
+    yardsticks,
 )
 from mergebench.measure import Choices
 from mergebench.report import Claim, ClaimedCase, ClaimedMerge, Entry, Number, entry_of
@@ -92,7 +92,7 @@ def _verified_counter(
         data = kinds[: kinds.index(found.level.data) + 1]
         chosen = levels(entry.release, data=data, checkpoints=is_post_hoc(entry.protection))
         measured, _ = measure_standard_set(
-            experiment, chosen, YARDSTICKS, monitor, processes=processes
+            experiment, chosen, yardsticks(entry.release), monitor, processes=processes
         )
         one, choices = found.merged, Choices(measured.merged)
         allowed = [name for level in chosen if found.level.allows(level) for name in level.attacks]
@@ -111,12 +111,13 @@ def _verified_counter(
 def _measured(entry: Entry, experiment: Experiment, monitor: Monitor, processes: int) -> Entry:
     data = list(dict.fromkeys(claim.data for claim in entry.claims))
     chosen = levels(entry.release, data=data, checkpoints=is_post_hoc(entry.protection))
-    measured, _ = measure_standard_set(experiment, chosen, YARDSTICKS, monitor, processes=processes)
+    without = yardsticks(entry.release)
+    measured, _ = measure_standard_set(experiment, chosen, without, monitor, processes=processes)
     about = {"name": entry.name, "who": entry.who, "worst_case": WORST_CASE}
     return entry_of(
         measured,
         chosen,
-        YARDSTICKS,
+        without,
         protection=entry.protection,
         about={**about, "adapters": released_hashes(experiment, entry.protection)},
     )

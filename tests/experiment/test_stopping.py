@@ -156,8 +156,9 @@ def test_rounds_are_attacks_with_their_rules_and_spaces_cheap_ones_first() -> No
     blind, informed = levels("lora")
     assert [names[0] for names in rounds(blind)] == [
         *("ta@full", "tsv@full", "cart@full", "ties@full", "dare_ties@full"),
+        *("localize_and_stitch@full", "ram@full"),
     ]
     assert rounds(blind)[1] == ("tsv@full", "tsv@knots", "tsv@core")
     assert rounds(informed)[0] == ("hold:ta@full", "hold:tsv@full")
     (full, _) = levels("full")
-    assert rounds(full)[-1] == ("dare_ties@full",)
+    assert rounds(full)[4] == ("dare_ties@full",)

@@ -12,7 +12,7 @@ import weak_protections
 from repository import ROOT
 from rich.console import Console
 
-from mergebench.experiment import SETTINGS, YARDSTICKS
+from mergebench.experiment import SETTINGS
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.runner import measure_merges
@@ -28,6 +28,7 @@ LEVELS = (
     Level(knowledge="blind", data="none", attacks=("ta@full", "tsv@full")),
     Level(knowledge="informed", data="none", attacks=("hold:ta@full",)),
 )
+YARDSTICKS = ("leave_out:ta@full", "leave_out:tsv@full")
 WEAK = ("permuted", "noisy")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import pytest
@@ -32,15 +32,23 @@ PROTOCOLS = [PAPER, CLEAN, CLEAN_EXHAUSTIVE]
 class Bowl:
     """Stands for an evaluator: the counts fall off with the distance from the best coefficients."""
 
-    def __init__(self, backbone: Backbone, tilt: float = 0.0) -> None:
-        self.backbone, self.tilt = backbone, tilt
+    def __init__(
+        self,
+        backbone: Backbone,
+        tilt: float = 0.0,
+        best: tuple[float, ...] = BEST,
+        steep: float = 300,
+    ) -> None:
+        self.backbone, self.tilt, self.best, self.steep = backbone, tilt, best, steep
+        self.looks = 0
         self.weight = next(iter(backbone.sites.values())).weight
         self.base = self.weight[0, :3].clone()
 
     def correct(self, split: str) -> dict[str, int]:
-        away = (self.weight[0, :3] - self.base).double() - torch.tensor(BEST)
+        self.looks += 1
+        away = (self.weight[0, :3] - self.base).double() - torch.tensor(self.best)
         slope = float(away.square().sum() + self.tilt * away[0] * away[1])
-        return {"one": round(900 - 300 * slope)}
+        return {"one": round(900 - self.steep * slope)}
 
     def hits(self, split: str, ranks: range) -> dict[str, torch.Tensor]:
         """Return hits that are spread evenly over the inputs."""
@@ -70,8 +78,6 @@ def problem(backbone: Backbone) -> InformedProblem:
 def run(
     backbone: Backbone, attack: InformedMerger, protocol: Protocol, tilt: float = 0.0
 ) -> SearchResult:
-    assert attack.alphas is not None
-    protocol = replace(protocol, alphas=attack.alphas)
     return search(problem(backbone), attack, Bowl(backbone, tilt), protocol, norms={"one": 1.0})
 
 
@@ -142,3 +148,27 @@ def test_zero_is_another_model_for_every_structure_of_an_attack_with_its_own(bac
     found = run(backbone, Hold(rule=TaskArithmetic()), CLEAN_EXHAUSTIVE)
     zeros = [point.options["nominal"] for point in found.points if point.alpha == 0]
     assert zeros == [0.9, 1.0, 1.1]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+@pytest.mark.parametrize(("best", "alpha"), [(0.7, 0.35), (6.0, 3.0), (0.1, 0.05)])
+def test_coefficients_of_the_others_are_fine_ones_and_those_of_the_rule(
+    backbone, protocol, best, alpha
+) -> None:
+    """The best of `(α - best)² + α²` is half of `best`: small, between those of a rule, large."""
+    landscape = Bowl(backbone, best=(best, 1.0, 0.0), steep=800 / (1 + best**2))
+    found = search(
+        problem(backbone), Hold(rule=TaskArithmetic()), landscape, protocol, norms={"one": 1.0}
+    )
+    assert found.chosen.alpha == alpha
+
+
+def test_what_was_evaluated_is_not_evaluated_again(backbone) -> None:
+    """Each search of a coefficient begins at what it is, which its grid has as well."""
+    landscape, attack = Bowl(backbone), PerTaskCoefficients(rule=TaskArithmetic())
+    found = search(problem(backbone), attack, landscape, PAPER, norms={"one": 1.0})
+    assert len(found.points) == 2 * 3 * (1 + len(COEFFICIENTS))
+    assert landscape.looks == 2 * 3 * len(COEFFICIENTS)
+    for point in found.points:
+        twins = [one for one in found.points if one.options == point.options]
+        assert all(one.counts == point.counts for one in twins)

@@ -147,6 +147,7 @@ def test_files(tmp_path, capsys) -> None:
     assert "| Trap² | informed, no data | 78.7 | – | 30.0 | 60.0 | 50.0 |" in text
     assert "hold TA 3" in text
     assert "leaves the update out has 20.0 on the target, 40.0 on the others" in text
+    assert "by the merge of the others that is best on validation" in text
     rows = list(csv.DictReader(io.StringIO(files[1].read_text())))
     assert [row["attacks"] for row in rows] == [
         *("tsv@core:3", "tsv@core:3", "tsv@core:3", "hold:ta@full:3")

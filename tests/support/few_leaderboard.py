@@ -27,5 +27,5 @@ def small_leaderboard(monkeypatch: pytest.MonkeyPatch, folder: Path, store: Path
     monkeypatch.setattr(Hold, "alphas", (0.0, 0.5))
     for module in (leaderboard, entries):
         monkeypatch.setattr(module, "levels", few_levels)
-        monkeypatch.setattr(module, "YARDSTICKS", ("leave_out:ta@full",))
+        monkeypatch.setattr(module, "yardsticks", lambda release: ("leave_out:ta@full",))
     return measure_few_images(monkeypatch, folder, store=store, setting=LITTLE)

@@ -13,12 +13,12 @@ from mergebench.contracts import DataUse
 from mergebench.errors import InputError
 from mergebench.experiment import (
     WORST_CASE,
-    YARDSTICKS,
     Experiment,
     Monitor,
     levels,
     measure_worst_case,
     released_hashes,
+    yardsticks,
 )
 from mergebench.measure import Level, Measurements
 from mergebench.report import (
@@ -36,13 +36,13 @@ ENTRIES = "leaderboard"
 
 def run_leaderboard(options: argparse.Namespace) -> None:
     """Measure the standard set and write the leaderboard."""
-    chosen = set_attacks(options)
+    chosen, without = set_attacks(options), yardsticks(options.release)
     experiment, console = announced_experiment(options), make_console()
     if len(experiment.workbench().suite.task_names) < 2:
         raise InputError("a leaderboard needs two tasks: without others there is no mixture")
     _check_entry(options, experiment)
     measured = measure_worst_case(
-        experiment, chosen, YARDSTICKS, Monitor(console), processes=options.jobs
+        experiment, chosen, without, Monitor(console), processes=options.jobs
     )
     entries = _enter(options, experiment, measured, chosen) if options.enter else []
     measured = with_counters(measured, experiment, chosen, options.results / ENTRIES, console)
@@ -52,10 +52,10 @@ def run_leaderboard(options: argparse.Namespace) -> None:
         options.results / options.backbone,
         stem(name if options.release == "lora" else f"{name}_full", options, experiment),
         levels=chosen,
-        yardsticks=YARDSTICKS,
+        yardsticks=without,
         version=WORST_CASE,
     )
-    print_leaderboard(measured, console, chosen, YARDSTICKS)
+    print_leaderboard(measured, console, chosen, without)
     say_written(console, [*files, *entries])
 
 
@@ -76,7 +76,9 @@ def _enter(
     }
     if options.merged:
         return enter_counter(options, experiment, measured, folder, about)
-    entry = entry_of(measured, chosen, YARDSTICKS, protection=protection, about=about)
+    entry = entry_of(
+        measured, chosen, yardsticks(options.release), protection=protection, about=about
+    )
     return [write_entry(entry, folder)]
 
 
@@ -104,7 +106,9 @@ def set_attacks(options: argparse.Namespace) -> tuple[Level, ...]:
             f"--levels {options.levels}: the set's attacks with data are for adapters; "
             f"leave it out with {dense[0]}"
         )
-    data = get_args(DataUse)[: get_args(DataUse).index(options.levels) + 1]
+    kinds = get_args(DataUse)
+    data = kinds[: kinds.index(options.levels) + 1]
     chosen = levels(options.release, data=data, checkpoints=bool(dense))
-    options.default_attacks = (*YARDSTICKS, *(name for one in chosen for name in one.attacks))
+    attacks = (name for one in chosen for name in one.attacks)
+    options.default_attacks = (*yardsticks(options.release), *attacks)
     return chosen
