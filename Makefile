@@ -122,8 +122,8 @@ tables: table1 table2 table3 table4 table5  ## all five
 leaderboard: $(INSTALLED)  ## protections against the best attack at each level (LEVELS, RELEASE)
 	$(MERGEBENCH) leaderboard $(OPTIONS) $(if $(LEVELS),--levels $(LEVELS)) $(if $(RELEASE),--release $(RELEASE))
 
-mergers: $(INSTALLED)  ## every merger that sees no data, ranked (RELEASE)
-	$(MERGEBENCH) mergers $(OPTIONS) $(if $(RELEASE),--release $(RELEASE))
+mergers: $(INSTALLED)  ## every merger, without data unless LEVELS adds some, ranked (LEVELS, RELEASE)
+	$(MERGEBENCH) mergers $(OPTIONS) $(if $(LEVELS),--levels $(LEVELS)) $(if $(RELEASE),--release $(RELEASE))
 
 price: $(INSTALLED)  ## how many inputs of a task the theft of its update takes (BUDGETS, TARGETS)
 	$(MERGEBENCH) price $(OPTIONS) $(if $(BUDGETS),--budgets "$(BUDGETS)") \
