@@ -18,7 +18,7 @@ SAME = 1e-8
 """How far apart results in float64 may be, as a share of the largest entry."""
 
 ITERATED = {"wudi_iterated"}
-"""Hundreds of gradients of what `wudi` solves, in any formulation: minutes, and nothing to learn."""
+"""Hundreds of gradients of what `wudi` solves, in any formulation: minutes for nothing new."""
 
 COLUMNS = [
     f"{found.plugin.name}@{space}"
