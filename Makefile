@@ -99,7 +99,7 @@ install: $(INSTALLED)  ## make the virtual environment and install the project i
 doctor: $(INSTALLED)  ## zero-shot against published values, and how long tables will take
 	$(MERGEBENCH) doctor $(OPTIONS)
 
-detect: $(INSTALLED)  ## whether releases (or ADAPTERS) turn sharply at scale 1, as traps do; the ROC
+detect: $(INSTALLED)  ## whether releases turn sharply at scale 1, as traps do, and the ROC (ADAPTERS)
 	$(MERGEBENCH) detect $(OPTIONS) $(ADAPTERS)
 
 table1: $(INSTALLED)  ## standalone accuracy per task: zero-shot, fine-tuned, protected

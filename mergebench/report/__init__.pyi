@@ -5,6 +5,7 @@ from .card_protection import LEAST_LOSS as LEAST_LOSS
 from .card_protection import lost_when_rescaled as lost_when_rescaled
 from .detection import detection_text as detection_text
 from .detection import print_detection as print_detection
+from .detection_files import write_detection as write_detection
 from .figure_files import write_figure2 as write_figure2
 from .figure_files import write_recovery as write_recovery
 from .labels import protection_key as protection_key
