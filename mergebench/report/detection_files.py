@@ -45,8 +45,8 @@ def write_detection(detection: Detection, folder: Path, stem: str) -> list[Path]
 _READING = (
     "Score: how sharply embeddings turn at s = 1, the curvature there of their mean cosine with "
     "those at s = 1. Area: the share of pairs of a protected and an unprotected update in which "
-    "the protected one has the larger score. Its interval is of other tasks like these, drawn again "
-    "with all their updates; where the scores of these tasks do not overlap it says nothing."
+    "the protected one has the larger score. Its interval is of other tasks like these, drawn "
+    "again with all their updates; where the scores of these tasks do not overlap it says nothing."
 )
 
 
