@@ -99,7 +99,7 @@ install: $(INSTALLED)  ## make the virtual environment and install the project i
 doctor: $(INSTALLED)  ## zero-shot against published values, and how long tables will take
 	$(MERGEBENCH) doctor $(OPTIONS)
 
-detect: $(INSTALLED)  ## whether releases (or ADAPTERS) turn sharply at scale 1, as traps do; the ROC
+detect: $(INSTALLED)  ## whether releases turn sharply at scale 1, as traps do, and the ROC (ADAPTERS)
 	$(MERGEBENCH) detect $(OPTIONS) $(ADAPTERS)
 
 table1: $(INSTALLED)  ## standalone accuracy per task: zero-shot, fine-tuned, protected
@@ -122,8 +122,8 @@ tables: table1 table2 table3 table4 table5  ## all five
 leaderboard: $(INSTALLED)  ## protections against the best attack at each level (LEVELS, RELEASE)
 	$(MERGEBENCH) leaderboard $(OPTIONS) $(if $(LEVELS),--levels $(LEVELS)) $(if $(RELEASE),--release $(RELEASE))
 
-mergers: $(INSTALLED)  ## every merger that sees no data, ranked (RELEASE)
-	$(MERGEBENCH) mergers $(OPTIONS) $(if $(RELEASE),--release $(RELEASE))
+mergers: $(INSTALLED)  ## every merger, without data unless LEVELS adds some, ranked (LEVELS, RELEASE)
+	$(MERGEBENCH) mergers $(OPTIONS) $(if $(LEVELS),--levels $(LEVELS)) $(if $(RELEASE),--release $(RELEASE))
 
 price: $(INSTALLED)  ## how many inputs of a task the theft of its update takes (BUDGETS, TARGETS)
 	$(MERGEBENCH) price $(OPTIONS) $(if $(BUDGETS),--budgets "$(BUDGETS)") \

@@ -17,18 +17,19 @@ from mergebench.updates import Dense, SiteUpdate, Update
 
 @dataclass(frozen=True, kw_only=True)
 class Fisher(DataMerger):
-    """`D = Σ_i c_i F_i ⊙ τ_i / Σ_i c_i F_i`, with `c_i = 1 / ‖F_i‖`.
+    """`D = Σ_i c_i (F_i + ε) ⊙ τ_i / Σ_i c_i (F_i + ε)`, with `c_i = 1 / (‖F_i‖ + ε)`.
 
-    `F_i = (1/N) Σ_batches (∇ Σ_batch Σ_y √p_y log p_y)² + floor`, entry by entry, at the weights of
-    expert `i`, with its own predictions `p` of unlabelled inputs and `√p_y` held fixed. For a batch
-    of one input that is the diagonal of the Fisher information up to the products of different
-    classes; in a larger one, as in the public code, those of different inputs enter too.
+    `F_i = (1/N) Σ_batches (∇ Σ_batch Σ_y √p_y log p_y)²`, entry by entry, at the weights of expert
+    `i`, with its own predictions `p` of unlabelled inputs and `√p_y` held fixed; ε is `floor`. For
+    a batch of one input that is the diagonal of the Fisher information up to the products of
+    different classes; in a larger one, as in the public code, those of different inputs enter too.
     `‖F_i‖` is over all parameters that the updates change, adapters being taken as the changes of
     weights that they are.
     """
 
     name: ClassVar[str] = "fisher"
     paper: ClassVar[str] = "Matena and Raffel, 2021, https://arxiv.org/abs/2111.09832"
+    version: ClassVar[int] = 2  # norms without the floor, as in the public code; before: with it
 
     split: Literal["train", "val"] = "train"
     inputs_per_task: int = 256
@@ -49,7 +50,7 @@ class Fisher(DataMerger):
             norm = sqrt(sum(float(own.double().square().sum()) for own in information.values()))
             given.notes[f"norm of F of {given.tasks[place].name}"] = norm
             for site, own in information.items():
-                weight = own / norm
+                weight = (own + self.floor) / (norm + self.floor)
                 part = weight * update.sites[site].dense().to(weight)
                 sums[site] = sums[site] + part if site in sums else part
                 weights[site] = weights[site] + weight if site in weights else weight
@@ -70,4 +71,4 @@ class Fisher(DataMerger):
             gradients = torch.autograd.grad(value, [*leaves.values()])
             for own, gradient in zip(total.values(), gradients, strict=True):
                 own += gradient.square()
-        return {site: own / len(inputs) + self.floor for site, own in total.items()}
+        return {site: own / len(inputs) for site, own in total.items()}

@@ -23,7 +23,8 @@ class IsoCTS(Merger):
 
     `(U_c, Σ_c, V_c)`: the leading `k_c` singular triples of `Σ_i τ_i`; `(U_i, Σ_i, V_i)`: the
     leading `k` of what task `i` has beside them, `(I - U_c U_cᵀ) τ_i`; `mean(Σ)` over all of these.
-    `T k = T round((K - int(common K)) / T)`, rounding half to even, and `k_c = K - T k`.
+    `T k = T round((K - int(common K)) / T)`, rounding half to even, and `k_c = K - T k`; where that
+    rounds up beyond K, which the public code cannot do, k is `K // T`.
 
     Float64, and no direction that is rounding is taken (`k_c` and `k` are at most the numerical
     ranks), so that in Full space it is Iso-C for low-rank updates: `k_c` covers the range of their
@@ -54,6 +55,7 @@ class IsoCTS(Merger):
     def _flat(self, stack: Tensor, site: Site) -> Tensor:
         updates, smaller = stack.double(), min(site.shape)
         own = round((smaller - int(self.common * smaller)) / len(stack))
+        own = min(own, smaller // len(stack))
         gaps: list[float] = []
 
         def leading(matrix: Tensor, most: int, largest: Tensor) -> tuple[Tensor, ...]:

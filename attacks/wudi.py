@@ -81,3 +81,16 @@ class WUDI(Merger):
             optimizer.step()
         merged.grad = None
         return merged
+
+
+@dataclass(frozen=True, kw_only=True)
+class IteratedWUDI(WUDI):
+    """`WUDI` as its public code does it, under a name of its own, to stand beside the minimiser.
+
+    In Full space alone, as there: Adam goes entry by entry.
+    """
+
+    name: ClassVar[str] = "wudi_iterated"
+    spaces: ClassVar[tuple[str, ...]] = ("full",)
+
+    form: Literal["closed", "iterated"] = "iterated"

@@ -19,8 +19,9 @@ def add_verbs(verbs: Verbs) -> None:
         nargs="*",
         type=path_word,
         metavar="ADAPTER",
-        help="PEFT folder or safetensors; none: the releases of the suite, and the ROC",
+        help="PEFT folder or safetensors; none: the releases of the suite, and a table and ROC",
     )
     verb.add_argument("--json", action="store_true", help="print curves and scores as JSON")
     add_insisting(verb)
     verb.set_defaults(run=Later("detecting", "detect"), release="lora", default_attacks=())
+    verb.set_defaults(merges=False)

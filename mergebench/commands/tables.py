@@ -34,9 +34,12 @@ def add_verbs(verbs: Verbs) -> None:
         added.set_defaults(run=Later("tables", runs), table=number, **MERGES[merges])
         added.set_defaults(merges=runs == "merges")
     mergers = verbs.add_parser(
-        "mergers", parents=[common], help="every merger that sees no data, ranked"
+        "mergers", parents=[common], help="every merger, without data unless --levels adds some"
     )
     mergers.add_argument("--release", choices=("lora", "full"), default="lora")
+    mergers.add_argument(
+        "--levels", choices=get_args(DataUse), default="none", help="the most that mergers get"
+    )
     mergers.set_defaults(run=Later("tables", "mergers"), default_attacks=None)
     figure = verbs.add_parser(
         "figure2", parents=[common], help="accuracy against the deployed scale"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-from mergebench.contracts import Attack, Merger, OnRule, Space
+from mergebench.contracts import Attack, DataMerger, DataUse, Merger, OnRule, Space
 from mergebench.errors import InputError
 from mergebench.registry import registry
 
@@ -47,17 +47,22 @@ PRICE = (
 """The attacks of the price of theft, cheap ones first; what each is for, it declares itself."""
 
 
-def every_merger(release: ReleaseKind = "lora") -> tuple[str, ...]:
+def every_merger(release: ReleaseKind = "lora", most: DataUse = "none") -> tuple[str, ...]:
     """Return all mergers that treat updates alike, in all spaces of theirs, `attack@space`.
 
-    Without spaces that need the low-rank factors which a `release` does not have.
+    Those that see no data, then those whose `data` are no more than `most`. Without spaces that
+    need the low-rank factors which a `release` does not have.
     """
-    found = registry()
+    found, kinds = registry(), get_args(DataUse)
+    allowed = kinds[: kinds.index(most) + 1]
+    mergers: list[type[Merger] | type[DataMerger]] = [one.plugin for one in found.all(Merger)]
+    mergers += [one.plugin for one in found.all(DataMerger)]
     return tuple(
-        f"{merger.plugin.name}@{space}"
-        for merger in found.all(Merger)
-        if merger.plugin.knowledge == "blind" and not issubclass(merger.plugin, OnRule)
-        for space in merger.plugin.spaces
+        f"{merger.name}@{space}"
+        for merger in mergers
+        if merger.knowledge == "blind" and not issubclass(merger, OnRule)
+        if merger.data in allowed
+        for space in merger.spaces
         if release == "lora" or not found.get(Space, space).needs_factors
     )
 

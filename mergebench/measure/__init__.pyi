@@ -23,6 +23,7 @@ from .choices import Choices as Choices
 from .counts import Counts as Counts
 from .defects import NO_DEFECTS as NO_DEFECTS
 from .defects import Defects as Defects
+from .detection import Detection as Detection
 from .detection import Roc as Roc
 from .detection import RocPoint as RocPoint
 from .detection import Scored as Scored

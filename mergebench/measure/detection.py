@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from mergebench.measure.measurements import UNPROTECTED
+import numpy as np
+
+from mergebench.measure.measurements import UNPROTECTED, Context
+from mergebench.measure.resampling import RESAMPLES, Estimate
 from mergebench.measure.scale_response import ScaleResponse
+from mergebench.measure.uncertainty import Interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +24,14 @@ class Scored:
     protection: str = ""
     task: str = ""
     seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detection:
+    """The scores of a suite's releases, and how they came about."""
+
+    context: Context
+    scored: tuple[Scored, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +48,8 @@ class Roc:
     """How well scores tell protected updates from unprotected ones.
 
     `area` under the curve: the share of pairs in which the protected update has the larger score, a
-    tie counting half. `sizes`: how many of both kinds. `points`: one per distinct score, the
+    tie counting half; `interval`: of the area over other tasks like these (95 %), None where tasks
+    are not known or too few. `sizes`: how many of both kinds. `points`: one per distinct score, the
     largest first.
     """
 
@@ -43,6 +57,12 @@ class Roc:
     area: Fraction
     sizes: tuple[int, int]
     points: tuple[RocPoint, ...]
+    interval: Interval | None = None
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs of a protected and an unprotected update there are."""
+        return math.prod(self.sizes)
 
 
 def roc(protection: str, protected: Sequence[float], unprotected: Sequence[float]) -> Roc:
@@ -58,8 +78,8 @@ def roc(protection: str, protected: Sequence[float], unprotected: Sequence[float
         )
         for score in sorted({*protected, *unprotected}, reverse=True)
     )
-    area = Fraction(halves, 2 * len(protected) * len(unprotected))
     sizes = len(protected), len(unprotected)
+    area = Fraction(halves, 2 * math.prod(sizes))
     return Roc(protection=protection, area=area, sizes=sizes, points=points)
 
 
@@ -68,9 +88,41 @@ def rocs(found: Sequence[Scored]) -> tuple[Roc, ...]:
 
     There is none where no unprotected release was scored.
     """
-    scores: dict[str, list[float]] = {}
+    kinds: dict[str, list[Scored]] = {}
     for one in found:
-        scores.setdefault(one.protection, []).append(one.response.score)
-    plain = scores.pop(UNPROTECTED, [])
-    scores.pop("", None)
-    return tuple(roc(name, own, plain) for name, own in scores.items() if plain)
+        kinds.setdefault(one.protection, []).append(one)
+    plain = kinds.pop(UNPROTECTED, [])
+    kinds.pop("", None)
+    return tuple(
+        replace(roc(name, _scores(own), _scores(plain)), interval=_area_interval(own, plain))
+        for name, own in kinds.items()
+        if plain
+    )
+
+
+def _scores(found: Sequence[Scored]) -> list[float]:
+    return [one.response.score for one in found]
+
+
+def _area_interval(protected: Sequence[Scored], plain: Sequence[Scored]) -> Interval | None:
+    """Return the percentile interval of the area when tasks are drawn again with replacement.
+
+    All releases of a task, of both kinds and of all seeds, are drawn together. None for fewer than
+    two tasks, and where too many draws have releases of one kind alone.
+    """
+    tasks = sorted({one.task for one in (*protected, *plain)})
+    if len(tasks) < 2:
+        return None
+    wins, pairs = (np.zeros((len(tasks), len(tasks))) for _ in range(2))
+    for one in protected:
+        for other in plain:
+            place = tasks.index(one.task), tasks.index(other.task)
+            mine, theirs = one.response.score, other.response.score
+            wins[place] += ((mine > theirs) + (mine >= theirs)) / 2
+            pairs[place] += 1
+    draws = np.random.default_rng(0)
+    drawn = draws.multinomial(len(tasks), np.full(len(tasks), 1 / len(tasks)), RESAMPLES)
+    weights = np.vstack([np.ones(len(tasks)), drawn])
+    sums = [np.einsum("rt,tu,ru->r", weights, each, weights) for each in (wins, pairs)]
+    with np.errstate(invalid="ignore"):
+        return Estimate.of(sums[0] / sums[1]).interval

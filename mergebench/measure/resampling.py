@@ -5,9 +5,10 @@ All numbers are in percent or points, with percentile intervals of 95 %.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ RESAMPLES = 2000
 
 Values = NDArray[np.float64]
 """`(RESAMPLES + 1,)`: the estimate itself, then what resampling makes of it."""
+
+_KEPT = 1024
+"""Models of which accuracies are kept: 48 KB each."""
 
 Mixture = Mapping[str, Hits]
 """Which test inputs a deployed model has right, by task: `(N,)` bool each."""
@@ -58,7 +62,7 @@ class Resampling:
             raise ValueError("no case to average")
         self._of = tuple(targets)
         self._targets = list(dict.fromkeys(targets))
-        self._inputs, self._weights = _draws(tuple(sizes.items()), len(self._targets))
+        self._draws = _draws(tuple(sizes.items()), len(self._targets))
 
     def mean(self, models: Sequence[Mixture], part: str) -> Values:
         """Return the accuracy of one model per target given, averaged over the targets.
@@ -69,7 +73,7 @@ class Resampling:
         by_target = [
             np.mean(
                 [
-                    self._accuracy(model, own, part)
+                    self._draws.accuracy(model, own, part)
                     for model, own in zip(models, self._of, strict=True)
                     if own == target
                 ],
@@ -77,32 +81,54 @@ class Resampling:
             )
             for target in self._targets
         ]
-        means: Values = 100 * np.einsum("rt,tr->r", self._weights, np.asarray(by_target))
+        means: Values = 100 * np.einsum("rt,tr->r", self._draws.targets, np.asarray(by_target))
         return means
 
-    def _accuracy(self, model: Mixture, target: str, part: str) -> Values:
-        if model.keys() != self._inputs.keys():
-            raise ValueError(f"counts of {[*model]}, expected {[*self._inputs]}")
-        tasks = {
-            "target": [target],
-            "others": [task for task in model if task != target],
-            "overall": list(model),
-        }[part]
-        own = partial(np.asarray, dtype=np.float64)
-        found: Values = np.mean([self._inputs[task] @ own(model[task]) for task in tasks], axis=0)
-        return found
+
+class _Draws:
+    """The weights of test inputs, by task, and of targets; what models have under them is kept.
+
+    On a leaderboard the same few models are what all protections are compared with.
+    """
+
+    def __init__(self, sizes: Sequence[tuple[str, int]], targets: int) -> None:
+        draws = np.random.default_rng(0)
+        self.inputs = {task: _weights(draws, size) for task, size in sizes}
+        self.targets = _weights(draws, targets)
+        self._known: dict[tuple[str, bytes], Mapping[str, Values]] = {}
+
+    def accuracy(self, model: Mixture, target: str, part: str) -> Values:
+        """Return the accuracies of a model; `part` and errors as of `Resampling.mean`."""
+        if model.keys() != self.inputs.keys():
+            raise ValueError(f"counts of {[*model]}, expected {[*self.inputs]}")
+        hits = hashlib.sha256()
+        for task in self.inputs:
+            hits.update(model[task].tobytes())
+        key = target, hits.digest()
+        found = self._known.pop(key, None) or self._accuracies(model, target)
+        self._known[key] = found  # the last one, as of all that was asked for
+        if len(self._known) > _KEPT:
+            del self._known[next(iter(self._known))]
+        return found[part]
+
+    def _accuracies(self, model: Mixture, target: str) -> Mapping[str, Values]:
+        by_task = {task: self.inputs[task] @ np.asarray(model[task], float) for task in model}
+        others = [own for task, own in by_task.items() if task != target]
+        return {
+            "target": np.mean([by_task[target]], axis=0),
+            "others": np.mean(others, axis=0) if others else np.full(RESAMPLES + 1, np.nan),
+            "overall": np.mean([*by_task.values()], axis=0),
+        }
 
 
 @lru_cache(maxsize=1)
-def _draws(sizes: tuple[tuple[str, int], ...], targets: int) -> tuple[Mapping[str, Values], Values]:
-    """Return the weights of the test inputs, by task, and of so many targets; not to be changed.
+def _draws(sizes: tuple[tuple[str, int], ...], targets: int) -> _Draws:
+    """Return the weights of the test inputs of tasks of these `sizes`, and of so many targets.
 
     The numbers of one table mostly share them, and those of large test sets take seconds and 16 KB
     per input.
     """
-    draws = np.random.default_rng(0)
-    inputs = {task: _weights(draws, size) for task, size in sizes}
-    return inputs, _weights(draws, targets)
+    return _Draws(sizes, targets)
 
 
 def _weights(draws: np.random.Generator, size: int) -> Values:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ SCALES = tuple(step / 5 for step in range(11))
 INPUTS = 64
 """How many validation inputs of each task are looked at: the first ones, whatever their class."""
 
+_CURVES = ("similarity", "agreement", "confidence")
 _NOMINAL, _STEP = SCALES.index(1.0), 1
 _BATCH = 256
 
@@ -39,6 +41,22 @@ class ScaleResponse:
     agreement: tuple[float, ...]
     confidence: tuple[float, ...]
 
+    @classmethod
+    def of(cls, numbers: Mapping[str, float]) -> Self:
+        """Return the response that has these `numbers`."""
+        return cls(
+            **{name: tuple(numbers[_key(name, scale)] for scale in SCALES) for name in _CURVES}
+        )
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """All values, by curve and scale."""
+        return {
+            _key(name, scale): value
+            for name in _CURVES
+            for scale, value in zip(SCALES, getattr(self, name), strict=True)
+        }
+
     @property
     def score(self) -> float:
         """How sharply the model turns at its nominal scale: the larger, the more like a trap.
@@ -50,6 +68,10 @@ class ScaleResponse:
         """
         low, high = self.similarity[_NOMINAL - _STEP], self.similarity[_NOMINAL + _STEP]
         return (2 * self.similarity[_NOMINAL] - low - high) / (SCALES[_STEP] ** 2)
+
+
+def _key(curve: str, scale: float) -> str:
+    return f"{curve} {scale:g}"
 
 
 def respond(

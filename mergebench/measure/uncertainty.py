@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +46,12 @@ class PairedTest:
     p_value: float
 
 
+@lru_cache(maxsize=65536)
 def wilson(correct: int, size: int) -> Interval:
-    """Return Wilson's score interval of an accuracy (Wilson, 1927); `size` above 0."""
+    """Return Wilson's score interval of an accuracy (Wilson, 1927); `size` above 0.
+
+    Large tables ask for the same counts again and again, and SciPy takes a millisecond.
+    """
     found = stats.binomtest(correct, size).proportion_ci(LEVEL, method="wilson")
     return Interval(low=100 * float(found.low), high=100 * float(found.high))
 
@@ -80,6 +85,11 @@ def paired_test(first: Hits, second: Hits) -> PairedTest:
     if first.shape != second.shape:
         raise ValueError(f"{len(first)} inputs against {len(second)}")
     one, other = int((first & ~second).sum()), int((second & ~first).sum())
+    return _mcnemar(one, other)
+
+
+@lru_cache(maxsize=65536)
+def _mcnemar(one: int, other: int) -> PairedTest:
     p_value = float(stats.binomtest(one, one + other).pvalue) if one + other else 1.0
     return PairedTest(only_first=one, only_second=other, p_value=p_value)
 

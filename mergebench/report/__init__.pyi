@@ -3,6 +3,7 @@ from .card_facts import CardFacts as CardFacts
 from .card_facts import Sweep as Sweep
 from .detection import detection_text as detection_text
 from .detection import print_detection as print_detection
+from .detection_files import write_detection as write_detection
 from .estimates import points_text as points_text
 from .figure_files import write_figure2 as write_figure2
 from .figure_files import write_recovery as write_recovery

@@ -33,8 +33,13 @@ def print_detection(scored: Sequence[Scored], console: Console) -> None:
         kind = one.seed, one.protection
         table.add_row(_name(one, scored), *_numbers(one.response))
     console.print(table)
-    for sentence in (_READING, *map(_sentence, rocs(scored))):
+    for sentence in (_READING, *roc_sentences(scored)):
         console.print(Text(sentence, style="dim"))
+
+
+def roc_sentences(scored: Sequence[Scored]) -> list[str]:
+    """Return how well the scores tell each protection."""
+    return [_sentence(curve) for curve in rocs(scored)]
 
 
 def detection_text(scored: Sequence[Scored]) -> str:
@@ -55,6 +60,7 @@ def detection_text(scored: Sequence[Scored]) -> str:
         {
             "protection": curve.protection,
             "area": float(curve.area),
+            "interval": curve.interval and [curve.interval.low, curve.interval.high],
             "points": [
                 [point.threshold, float(point.protected), float(point.unprotected)]
                 for point in curve.points
@@ -82,9 +88,11 @@ def _numbers(response: ScaleResponse) -> Iterator[str]:
 def _sentence(curve: Roc) -> str:
     best = max(curve.points, key=lambda point: point.protected - point.unprotected)
     protected, others = curve.sizes
+    interval = curve.interval
+    around = "" if interval is None else f" [{interval.low:.3f}, {interval.high:.3f}]"
     return (
         f"{protection_label(curve.protection)} ({protected}) against unprotected ({others}): area "
-        f"under the ROC {float(curve.area):.3f}; scores from {best.threshold:.2f} on, a threshold "
-        f"chosen on these very updates, flag {100 * float(best.protected):.0f} % of the protected "
-        f"and {100 * float(best.unprotected):.0f} % of the others."
+        f"under the ROC {float(curve.area):.3f}{around}; scores from {best.threshold:.2f} on, a "
+        f"threshold chosen on these very updates, flag {100 * float(best.protected):.0f} % of the "
+        f"protected and {100 * float(best.unprotected):.0f} % of the others."
     )

@@ -26,6 +26,7 @@ ATTACKS = {
     "iso_cts": "Iso-CTS",
     "svc": "SVC",
     "wudi": "WUDI",
+    "wudi_iterated": "WUDI, iterated",
     "breadcrumbs": "Breadcrumbs",
     "della": "DELLA",
     "sce": "SCE",

@@ -50,10 +50,11 @@ def table2(measurements: Measurements) -> Table2:
     columns = tuple(sorted({(one.attack, one.space) for one in merges}, key=attack_order))
     protections = tuple(sorted({one.protection for one in merges}, key=release_order))
     views = _views(merges, tasks, targets)
+    by_place: dict[tuple[str, AttackInSpace], list[TargetView]] = {}
+    for view in views:
+        by_place.setdefault(_place(view.merged), []).append(view)
     cells = {
-        (protection, column): _cell(
-            [view for view in views if _place(view.merged) == (protection, column)], targets
-        )
+        (protection, column): _cell(by_place.get((protection, column), []), targets)
         for protection in protections
         for column in columns
     }
@@ -102,12 +103,14 @@ def _comparisons(
     beside: str,
 ) -> dict[tuple[str, AttackInSpace], Comparison]:
     found = {}
+    members: dict[tuple[str, AttackInSpace], list[Pair]] = {}
+    for (protection, column, _, _), pair in pairs.items():
+        members.setdefault((protection, column), []).append(pair)
     for (protection, column), cell in cells.items():
         plain = cells.get((beside, column))
         if not is_protected(protection) or cell is None or plain is None:
             continue
-        members = [pair for key, pair in pairs.items() if key[:2] == (protection, column)]
-        comparison = compare(members)
+        comparison = compare(members.get((protection, column), []))
         if comparison is not None:
             found[protection, column] = comparison
     return found

@@ -164,17 +164,13 @@ def _floors(table: Table2, protocol: str) -> Iterator[str]:
     if protocol not in PROTOCOLS:
         return
     lowest, own = min(PROTOCOLS[protocol].alphas), _with_own_coefficients(table, protocol)
+    chosen: dict[str, dict[int, float]] = {}
+    for merged in (view.merged for view in table.views):
+        if merged.points > 1 and (merged.attack, merged.space) not in own:
+            chosen.setdefault(merged.protection, {})[id(merged)] = merged.alpha
     for protection in table.protections:
-        if protection == FROM_BASE:
-            continue
-        merges = {
-            id(view.merged): view.merged.alpha
-            for view in table.views
-            if view.merged.protection == protection
-            and view.merged.points > 1
-            and (view.merged.attack, view.merged.space) not in own
-        }
-        if not merges:
+        merges = chosen.get(protection, {})
+        if protection == FROM_BASE or not merges:
             continue
         floor = sum(alpha == lowest for alpha in merges.values())
         yield (

@@ -54,7 +54,7 @@ def logits(backbone: Backbone, features: Tensor, task: Task) -> Tensor:
 # Fisher
 
 
-def information(data: MergeData, place: int, batch_size: int, floor: float) -> dict[str, Tensor]:
+def information(data: MergeData, place: int, batch_size: int) -> dict[str, Tensor]:
     """Return `F_i` in float64: weights written into a copy of the tower, one backward a batch."""
     tower, task = deepcopy(data.backbone.tower).double(), data.tasks[place]
     parameters = dict(tower.named_parameters())
@@ -74,7 +74,7 @@ def information(data: MergeData, place: int, batch_size: int, floor: float) -> d
         (p.detach().sqrt() * p.log()).sum().backward()
         for site, weight in changed.items():
             total[site] += weight.grad**2
-    return {site: own / len(inputs) + floor for site, own in total.items()}
+    return {site: own / len(inputs) for site, own in total.items()}
 
 
 @pytest.mark.parametrize("make", [low_rank_updates, full_updates])
@@ -84,12 +84,14 @@ def test_fisher_in_float64(make, options) -> None:
     attack = Fisher(**options)
     before = weights_of(data.backbone)
     found = attack.merge(data)
-    own = [information(data, place, attack.batch_size, attack.floor) for place in (0, 1)]
+    own = [information(data, place, attack.batch_size) for place in (0, 1)]
     norms = [sum(float(f.square().sum()) for f in one.values()) ** 0.5 for one in own]
-    shares = [(1 / norm) / sum(1 / other for other in norms) for norm in norms]
+    scales = [1 / (norm + attack.floor) for norm in norms]
     expected = {}
     for site in data.updates[0].sites:
-        weights = [share * one[site] for share, one in zip(shares, own, strict=True)]
+        weights = [
+            scale * (one[site] + attack.floor) for scale, one in zip(scales, own, strict=True)
+        ]
         parts = [update.sites[site].dense().double() for update in data.updates]
         sums = sum(weight * part for weight, part in zip(weights, parts, strict=True))
         expected[site] = sums / sum(weights)

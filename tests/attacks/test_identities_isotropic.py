@@ -102,6 +102,13 @@ def test_iso_cts_of_dense_updates(dtype: torch.dtype, common: float, count: int)
     assert distance(merge(changes, "iso_cts", common=common), expected) < TOLERANCE[dtype]
 
 
+def test_iso_cts_takes_no_more_directions_than_there_are() -> None:
+    """24 / 5 is rounded to 5 for each task, which are 25: it takes 4, as of (24 - 4) / 5."""
+    changes = dense((24, 30), 5)
+    expected = torch.from_numpy(iso_cts(arrays(changes), 0.17))
+    assert distance(merge(changes, "iso_cts", common=0.0), expected) < TOLERANCE[torch.float64]
+
+
 @BOTH_PRECISIONS
 def test_iso_cts_is_iso_c_where_the_common_part_covers_all(dtype: torch.dtype) -> None:
     """By its fraction; for one update; and in Full space, where 30 of 40 cover a rank of 16."""

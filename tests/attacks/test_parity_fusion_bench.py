@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 from public_conventions import (
     SHAPE,
     TRIMMED,
     draw_our_numbers,
+    fusion,
     ours,
     small_integers,
     tensors,
@@ -34,13 +33,6 @@ def our_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # fusion-bench: k + 1 entries and the majority, as here; trims over the whole flattened model.
-
-
-def fusion(module: str) -> Any:
-    """Return one module of fusion-bench's methods."""
-    return pytest.importorskip(
-        f"fusion_bench.method.{module}", reason="pip install mergebench[parity]"
-    )
 
 
 @pytest.mark.parametrize("top_k", TRIMMED)  # it cannot keep all: a 0-th smallest is asked for

@@ -1,7 +1,8 @@
-"""TIES and DARE against mergekit (extra `parity`)."""
+"""TIES, DARE, Breadcrumbs, DELLA, SCE and RAM against mergekit (extra `parity`)."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +20,10 @@ from public_conventions import (
 from synthetic import SITE, distance
 from torch import Tensor
 
+from attacks.breadcrumbs import Breadcrumbs
+from attacks.della import Della
 from attacks.parts.sparsification import TOP_K_GRID
+from attacks.sce import SCE
 from mergebench.contracts import Site
 
 
@@ -35,13 +39,16 @@ def our_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
 def mergekit(
     name: str, given: Sequence[Tensor], weights: Sequence[float], **options: Any
 ) -> Tensor:
-    """Return mergekit's merge of the tensors as changes of a base of zeros."""
+    """Return mergekit's merge of the tensors as changes of a base of zeros.
+
+    `weights` are empty for a method that takes none.
+    """
     api = pytest.importorskip("mergekit.merge_methods", reason="pip install mergebench[parity]")
     ids = range(1, 1 + len(given))
-    parameters = {"weight": dict(zip(ids, weights, strict=True)), **options}
+    parameters = {"weight": dict(zip(ids, weights, strict=True))} if weights else {}
     base = torch.zeros_like(given[0])
     merged: Tensor = api.merge_tensors(
-        [base, *given], name, parameters=parameters, ids=[0, *ids], base_index=0
+        [base, *given], name, parameters={**parameters, **options}, ids=[0, *ids], base_index=0
     )
     return merged
 
@@ -102,3 +109,68 @@ def test_mergekit_dare_ties_does_not_trim() -> None:
     theirs = mergekit("dare_ties", given, [1.0] * 5, density=0.25, rescale=False, normalize=True)
     assert torch.equal(0.25 * ours("dare_ties", given, drop=0.75, top_k=100.0), theirs)
     assert not torch.equal(0.25 * ours("dare_ties", given, drop=0.75, top_k=10.0), theirs)
+
+
+@pytest.mark.parametrize("density", Breadcrumbs.grid["density"])
+@pytest.mark.parametrize("gamma", [0.01, 0.2, 0.001])
+def test_mergekit_breadcrumbs(density: float, gamma: float) -> None:
+    """Of the smallest `gamma` both drop no outlier; at density 0.9 fewer than 0.2 are dropped."""
+    given = tensors()
+    theirs = mergekit("breadcrumbs", given, [1.0] * 5, density=density, gamma=gamma)
+    assert distance(ours("breadcrumbs", given, density=density, gamma=gamma), theirs) < 1e-6
+
+
+@pytest.fixture
+def our_della_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let mergekit keep, task after task, what our DELLA's numbers at `SITE` keep."""
+    site, tasks = Site(name=SITE, shape=SHAPE), itertools.count()
+
+    def bernoulli(probability: Tensor) -> Tensor:
+        draws = torch.rand(probability.shape, generator=site.generator("della", next(tasks)))
+        return (draws < probability).to(probability.dtype)
+
+    monkeypatch.setattr(torch, "bernoulli", bernoulli)
+
+
+@pytest.mark.usefixtures("our_della_numbers")
+@pytest.mark.parametrize("density", Della.grid["density"])
+@pytest.mark.parametrize("elect", [True, False])
+def test_mergekit_della(density: float, elect: bool) -> None:
+    """mergekit rescales each tensor to its L1 norm, the paper each entry by its probability."""
+    given = tensors()
+    name = "della" if elect else "della_linear"
+    theirs = mergekit(name, given, [1.0] * 5, density=density, epsilon=0.15)
+    options = {"density": density, "epsilon": 0.15, "elect": elect}
+    assert distance(ours("della", given, rescale="norm", **options), theirs) < 1e-6
+    assert distance(ours("della", given, **options), theirs) > 0.01
+
+
+@pytest.mark.parametrize("select", SCE.grid["select"])
+def test_mergekit_sce(select: float) -> None:
+    given = [scale * each for scale, each in zip((1, 2, 0.5, 3, 1), tensors(), strict=True)]
+    theirs = mergekit("sce", given, [], select_topk=select)
+    assert distance(ours("sce", given, select=select), theirs) < 1e-6
+
+
+def test_mergekit_sce_forgets_its_weights_where_updates_are_small() -> None:
+    """Mean squares of less than 1e-6 together: equal weights there, at no scale here."""
+    given = [scale * each for scale, each in zip((1, 2, 0.5, 3, 1), tensors(), strict=True)]
+    small = [2**-13 * each for each in given]
+    assert torch.equal(2**13 * ours("sce", small, select=1.0), ours("sce", given, select=1.0))
+    theirs = mergekit("sce", small, [], select_topk=1.0)
+    assert distance(ours("sce", small, select=1.0), theirs) > 0.1
+    mean = mergekit("ties", small, [1.0] * 5, density=1.0)
+    assert distance(theirs, mean) < 1e-6
+
+
+def test_mergekit_sce_selects_nothing_of_copies() -> None:
+    copies = tensors(1) * 3
+    assert int(mergekit("sce", copies, [], select_topk=0.5).count_nonzero()) == 0
+    assert distance(ours("sce", copies, select=0.5), copies[0]) < 1e-6
+
+
+@pytest.mark.parametrize("epsilon", [1e-5, 0.3, 1.0])
+def test_mergekit_ram(epsilon: float) -> None:
+    given = tensors()
+    theirs = mergekit("ram", given, [], epsilon=epsilon)
+    assert distance(ours("ram", given, epsilon=epsilon), theirs) < 1e-6

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 
+import pandas as pd
 import pytest
 from command_line import measure_few_images, random_adapter, run
 from miniature import LITTLE
 
 from mergebench.backbones import site_shapes
+from mergebench.experiment import detecting
 from mergebench.measure import SCALES
+from mergebench.report.results_page import results_page
 
 
 @pytest.fixture
@@ -41,11 +44,49 @@ def test_releases_of_the_suite(few, capsys):
     assert (protection, area) == ("trap2", wins / 4)
 
 
+def test_scores_and_the_roc_are_written_and_recalled(few, tmp_path, monkeypatch, capsys):
+    assert run("detect", *few, "--json") == 0
+    told = capsys.readouterr()
+    printed = json.loads(told.out)
+    (folder,) = tmp_path.rglob("results/mini_vit")
+    files = {
+        file.name.removeprefix("detection_tasks-mnist-fashion"): file for file in folder.iterdir()
+    }
+    assert set(files) == {".md", ".csv", "_roc.csv", ".png", ".svg"}
+    assert f"wrote {files['.svg']}" in told.err
+    scores = pd.read_csv(files[".csv"])
+    assert list(scores["row"]) == [*2 * ["fine_tuned"], *2 * ["trap2"]]
+    assert list(scores["score"]) == [round(one["score"], 4) for one in printed["updates"]]
+    assert list(scores["similarity_1"]) == pytest.approx([1.0] * 4)
+    points = pd.read_csv(files["_roc.csv"])
+    (curve,) = printed["roc"]
+    assert list(points["flagged_protected"]) == [100 * share for _, share, _ in curve["points"]]
+    assert set(points["area"]) == {curve["area"]}
+    assert [points["area_low_95"][0], points["area_high_95"][0]] == curve["interval"]
+    page = files[".md"].read_text()
+    assert "| Trap² |" in page
+    assert "- Command: `mergebench detect " in page
+    assert "at no label" in page
+
+    written = {file.name: file.read_bytes() for file in folder.iterdir()}
+    monkeypatch.setattr(detecting, "respond", None)
+    assert run("detect", *few, "--json") == 0
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == written
+    assert results_page(folder).sections[0].title == "Detection"
+
+
+def test_without_a_protection_there_is_no_roc(few, tmp_path):
+    assert run("detect", *few, "--protections", "none") == 0
+    (folder,) = tmp_path.rglob("results/mini_vit")
+    assert {file.suffix for file in folder.iterdir()} == {".md", ".csv"}
+
+
 def test_an_adapter_of_anybody(few, adapter, capsys):
     assert run("detect", *few, adapter) == 0
     shown = capsys.readouterr().out
     assert "score" in shown
     assert "ROC" not in shown
+    assert "wrote" not in shown
     assert run("detect", *few, adapter, "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert told["roc"] == []

@@ -15,7 +15,16 @@ from training import assert_unchanged, tiny_backbone, weights_of
 
 from mergebench.backbones import Backbone, text_head
 from mergebench.errors import InputError
-from mergebench.measure import SCALES, ScaleResponse, Scored, deployed, respond, roc, rocs
+from mergebench.measure import (
+    SCALES,
+    Interval,
+    ScaleResponse,
+    Scored,
+    deployed,
+    respond,
+    roc,
+    rocs,
+)
 from mergebench.suites import Split
 from mergebench.updates import Update
 
@@ -121,16 +130,44 @@ def test_the_area_counts_ties_half():
         roc("trap2", [], [1.0])
 
 
-def test_every_protection_is_held_against_the_unprotected():
+def scored(protection: str, low: float) -> Scored:
+    """Return an update whose similarity is `low` at all scales but 1."""
+    similarity = tuple(low if scale != 1 else 1.0 for scale in SCALES)
     flat = (1.0,) * len(SCALES)
+    made = ScaleResponse(similarity=similarity, agreement=flat, confidence=flat)
+    return Scored(label="", response=made, protection=protection)
 
-    def scored(protection: str, low: float) -> Scored:
-        similarity = tuple(low if scale != 1 else 1.0 for scale in SCALES)
-        made = ScaleResponse(similarity=similarity, agreement=flat, confidence=flat)
-        return Scored(label="", response=made, protection=protection)
 
+def test_every_protection_is_held_against_the_unprotected():
     found = [scored("none", 0.9), scored("mild", 0.95), scored("trap2", 0.5), scored("none", 0.8)]
     assert [(one.protection, one.area) for one in rocs(found)] == [("mild", 0), ("trap2", 1)]
     assert [one.sizes for one in rocs(found)] == [(1, 2), (1, 2)]
     assert rocs(found[1:3]) == ()
     assert rocs([scored("", 0.5)]) == ()
+
+
+def of_task(protection: str, task: str, low: float) -> Scored:
+    return replace(scored(protection, low), task=task)
+
+
+def test_the_interval_of_the_area_draws_tasks() -> None:
+    """Of two tasks a draw has the first alone, the second alone, or both: areas 1, 0 and 1/2."""
+    plain = [of_task("none", "a", 0.9), of_task("none", "b", 0.1)]
+    trapped = [of_task("trap2", "a", 0.5), of_task("trap2", "b", 0.5)]
+    (found,) = rocs([*plain, *trapped])
+    assert (found.area, found.pairs) == (Fraction(1, 2), 4)
+    assert found.interval == Interval(low=0.0, high=1.0)
+    again = [replace(one, seed=1) for one in (*plain, *trapped)]
+    (twice,) = rocs([*plain, *trapped, *again])
+    assert (twice.area, twice.interval, twice.pairs) == (found.area, found.interval, 16)
+    apart = [replace(one, response=scored("", 0.0).response) for one in trapped]
+    (sure,) = rocs([*plain, *apart])
+    assert sure.interval == Interval(low=1.0, high=1.0)
+    (alone,) = rocs([plain[0], trapped[0]])
+    assert alone.interval is None
+
+
+def test_numbers_of_a_response_make_it_again() -> None:
+    response = scored("trap2", 0.5).response
+    assert ScaleResponse.of(response.numbers) == response
+    assert len(response.numbers) == 3 * len(SCALES)

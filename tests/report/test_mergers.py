@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from report_data import MEASUREMENTS, TARGETED, TASKS, UNPROTECTED
 
-from mergebench.contracts import Merger
+from mergebench.contracts import DataMerger, Merger
 from mergebench.errors import InputError
 from mergebench.experiment import check_attack, every_merger
 from mergebench.measure import Measurements, Merged
@@ -103,3 +103,15 @@ def test_every_merger_is_a_choice_in_every_space_where_it_is_defined() -> None:
     assert {name for name in names if name.endswith("@core")}.isdisjoint(full)
     with pytest.raises(InputError, match="needs low-rank factors"):
         check_attack("ties@core", "full")
+
+
+def test_mergers_with_data_come_when_asked_for() -> None:
+    names, more = every_merger(), every_merger(most="unlabelled")
+    assert {"wudi@full", "wudi@core", "wudi_iterated@full"} < set(names)
+    assert more[: len(names)] == names
+    added = set(more[len(names) :])
+    assert {"fisher@full", "adamerging@full", "regmean@full", "prodistill@full"} <= added
+    plugins = [registry().get(DataMerger, name.partition("@")[0]) for name in added]
+    assert {(plugin.knowledge, plugin.data) for plugin in plugins} == {("blind", "unlabelled")}
+    assert set(more) <= set(every_merger(most="labelled"))
+    assert added <= set(every_merger("full", "unlabelled"))

@@ -3,7 +3,7 @@
 Where a package counts, breaks ties, weighs or rescales otherwise, its test says how, and either
 gives our rule the input or the option that makes the two conventions one, or keeps to inputs on
 which they coincide. PEFT is a dependency; mergekit and fusion-bench are the extra `parity`, because
-they bring about 36 more packages. RegMean is to follow with the rule itself.
+they bring about 36 more packages (`docs/guards.md` says how they are run).
 """
 
 from __future__ import annotations
@@ -71,3 +71,10 @@ def draw_our_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(torch, "rand_like", uniform)
     monkeypatch.setattr(torch, "bernoulli", bernoulli)
+
+
+def fusion(module: str) -> Any:
+    """Return one module of fusion-bench's methods."""
+    return pytest.importorskip(
+        f"fusion_bench.method.{module}", reason="pip install mergebench[parity]"
+    )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from mergebench.backbones import site_shapes, tensor_shapes
 from mergebench.commands.runs.adapters import load_adapter
-from mergebench.commands.runs.experiments import checked_experiment
+from mergebench.commands.runs.experiments import checked_experiment, say_written
+from mergebench.commands.runs.file_names import stem
 from mergebench.errors import InputError
 from mergebench.experiment import Monitor, score_releases, score_updates
-from mergebench.report import detection_text, print_detection
+from mergebench.measure import Scored
+from mergebench.report import detection_text, print_detection, write_detection
 from mergebench.terminal import make_console
 
 
@@ -24,9 +27,23 @@ def run_detect(options: argparse.Namespace) -> None:
             for adapter in options.adapters
         ]
         scored = score_updates(checked_experiment(options), updates)
+        _print(scored, options)
     else:
-        monitor = Monitor(make_console(stderr=options.json))
-        scored = score_releases(checked_experiment(options), monitor, processes=options.jobs)
+        _score_releases(options)
+
+
+def _score_releases(options: argparse.Namespace) -> None:
+    """Score what the suite's providers release; write the scores and the ROC."""
+    experiment = checked_experiment(options)
+    aside = make_console(stderr=options.json)
+    detection = score_releases(experiment, Monitor(aside), processes=options.jobs)
+    folder, name = options.results / options.backbone, stem("detection", options, experiment)
+    files = write_detection(detection, folder, name)
+    _print(detection.scored, options)
+    say_written(aside, files)
+
+
+def _print(scored: Sequence[Scored], options: argparse.Namespace) -> None:
     if options.json:
         print(detection_text(scored), end="")
     else:

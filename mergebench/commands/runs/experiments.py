@@ -48,7 +48,7 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
     """Return the checked experiment: every wrong name is reported before anything runs.
 
     The verb has set `release`, the form of the updates, and `default_attacks`; None becomes every
-    merger that there is.
+    merger that there is within `levels`, the most that mergers get.
     """
     for plugin in options.plugin:
         registry().add_file(plugin)
@@ -145,7 +145,7 @@ def with_own_data(setting: Setting, options: argparse.Namespace) -> Setting:
 def _attacks(options: argparse.Namespace, setting: Setting) -> tuple[str, ...]:
     """Return the attacks as `attack@space`, each once; `InputError` for an unknown one."""
     if options.default_attacks is None:
-        options.default_attacks = every_merger(setting.release)
+        options.default_attacks = every_merger(setting.release, options.levels)
     names = names_in(options.attacks) or options.default_attacks
     return tuple(dict.fromkeys("@".join(check_attack(name, setting.release)) for name in names))
 

@@ -124,7 +124,8 @@ def run_mergers(options: argparse.Namespace) -> None:
     """Measure every merger and write their ranking."""
     experiment, console = announced_experiment(options), make_console()
     measured = measure_merges(experiment, Monitor(console), processes=options.jobs)
-    name = "mergers" if options.release == "lora" else "mergers_full"
+    name = "mergers" if options.levels == "none" else f"mergers_{options.levels}"
+    name = name if options.release == "lora" else f"{name}_full"
     folder = options.results / options.backbone
     files = write_mergers(measured, folder, stem=stem(name, options, experiment))
     print_mergers(measured, console)

@@ -22,6 +22,7 @@ _PARTS = {
     "_tasks": "Counts by task and seed",
     "_targets": "Counts by target and seed",
     "_paper": "Beside the paper",
+    "_roc": "Points of the ROC",
     "_points": "Accuracy on the target against the other tasks",
 }
 _KINDS = ("leaderboard", "table", "figure", "recovery")

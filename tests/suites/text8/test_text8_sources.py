@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
+from repository import ROOT
 from text8_data import (
     COMMIT,
     files_of,
@@ -134,6 +136,44 @@ def test_a_source_has_one_of_the_published_sizes(options):
     )
     assert survey(row, complete).problem == expected
     assert read_task(row, options).source == "JSON lines (partial)"
+
+
+UNPINNED = [
+    pytest.param(row.name, copy, id=copy.repository)
+    for row in TASKS
+    for copy in row.hub
+    if len(copy.revisions[0]) != len(COMMIT)
+]
+
+
+@pytest.mark.parametrize(("task", "copy"), UNPINNED)
+def test_a_copy_of_no_fixed_revision_is_held_to_its_counts_and_classes(
+    task, copy, options, hub_cache
+):
+    """What a branch of the hub holds by now may be another data set."""
+    labels = prompts_of(task).labels
+    sizes = {"train": 8 * len(labels), "test": 2 * len(labels)}
+    row, complete = replace(mini(task, sizes), hub=(copy,)), replace(options, partial=False)
+    folder, files = snapshot(hub_cache, copy), files_of(task, sizes)
+
+    def told(train: list[tuple[str, str]]) -> str:
+        write_parquet(folder, {**files, "train": train})
+        return survey(row, complete).problem or ""
+
+    assert told(files["train"]) == ""
+    assert f"train {sizes['train'] - 1:,} texts; expected" in told(files["train"][1:])
+    (text, _), *others = files["train"]
+    assert "another" in told([(text, "another"), *others])
+    lacking = [(text, labels[1] if label == labels[0] else label) for text, label in files["train"]]
+    assert labels[0] in told(lacking)
+
+
+def test_which_copies_have_no_fixed_revision_is_said():
+    said = (ROOT / "docs" / "text8.md").read_text().partition("**Not pinned**")[2]
+    paragraph = said.partition("\n\n")[0]
+    assert {copy.repository for copy in (param.values[1] for param in UNPINNED)} == {
+        *re.findall(r"`([\w-]+/\w+)`", paragraph)
+    }
 
 
 def test_everything_missing_is_named_at_once(options):
