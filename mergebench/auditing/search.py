@@ -17,8 +17,8 @@ from mergebench.updates import Update
 
 BLIND = ("ta@full", "ties@full", "tsv@full")
 INFORMED = ("hold:ta@full", "hold:tsv@full")
-YARDSTICKS = ("leave_out:ta@full", "leave_out:tsv@full")
-"""What a merger has without the adapter, by the rules of `INFORMED`."""
+YARDSTICKS = tuple(f"leave_out:{name}" for name in BLIND)
+"""What a merger has without the adapter, with the same search."""
 
 ALPHAS = (
     *(0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5),
