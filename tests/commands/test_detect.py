@@ -6,7 +6,6 @@ import json
 
 import pytest
 from command_line import measure_few_images, random_adapter, run
-from miniature import LITTLE
 
 from mergebench.backbones import site_shapes
 from mergebench.measure import SCALES
@@ -14,7 +13,7 @@ from mergebench.measure import SCALES
 
 @pytest.fixture
 def few(tmp_path, monkeypatch, little_store) -> list[object]:
-    return measure_few_images(monkeypatch, tmp_path, store=little_store, setting=LITTLE)
+    return measure_few_images(monkeypatch, tmp_path, store=little_store)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -10,6 +11,10 @@ import pytest
 from miniature import FEW_IMAGES, LITTLE, PROTOCOL, TASKS
 from rich.console import Console
 
+from attacks.hold_layers import HoldLayers
+from attacks.per_task_coefficients import PerTaskCoefficients
+from attacks.smooth import Smooth
+from attacks.spectral import Spectral
 from mergebench.errors import InputError
 from mergebench.experiment import experiment as experiment_module
 from mergebench.experiment.experiment import Experiment
@@ -48,6 +53,24 @@ def measured_in(store: Path) -> tuple[Measurements, int]:
     monitor = Monitor(Console(file=StringIO(), width=200))
     found = measure_merges(experiment, monitor, processes=1)
     return found, experiment.workbench().measured
+
+
+FEW_VALUES = {
+    HoldLayers: {"alphas": (0.0, 0.5), "grid": {"share": (1 / 3, -2 / 3)}},
+    PerTaskCoefficients: {"grid": {"value": (0.0, 0.3, 1.0)}},
+    Smooth: {"grid": {"sigma": (0.01, 0.2)}},
+    Spectral: {"alphas": (0.0, 0.5), "grid": {"kept": (1, 4, -2)}},
+}
+"""What the attacks search over here; how many values there are is theirs (tests/attacks)."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_values() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for attack, values in FEW_VALUES.items():
+            for name, value in values.items():
+                patch.setattr(attack, name, value)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +134,7 @@ def test_another_rule_picks_among_all_searches(first, store) -> None:
     per_task = rows_of(picked, "per_task_coefficients:ta")
     assert len(per_task) == 4
     for row in per_task:
-        assert row.points == 4 * (1 + 9)  # two rounds of two updates, and alpha itself each time
+        assert row.points == 4 * (1 + 3)  # two rounds of two updates, and alpha itself each time
 
 
 def test_a_race_is_not_replayed(store) -> None:

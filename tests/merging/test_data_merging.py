@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 import torch
-from miniature import FEW_IMAGES, PROTOCOL, SETTING, TASKS
+from miniature import FEW_IMAGES, LITTLE, PROTOCOL, TASKS
 from rich.console import Console
 from training import synthetic_task
 
@@ -99,14 +99,14 @@ def test_a_budget_that_cannot_be_met_is_refused(options, message):
 
 
 @pytest.fixture(scope="module")
-def experiment(tmp_path_factory) -> Experiment:
+def experiment(little_store) -> Experiment:
     experiment_module._workbench.cache_clear()
     return Experiment(
         backbone="mini_vit",
-        setting=SETTING,
+        setting=LITTLE,
         protocol=PROTOCOL,
         seeds=(0,),
-        store=tmp_path_factory.mktemp("store"),
+        store=little_store,
         command="mergebench table5",
         tasks=TASKS,
         attacks=("ta@full", "brightened@full"),
