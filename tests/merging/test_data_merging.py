@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 import torch
-from miniature import FEW_IMAGES, LITTLE, PROTOCOL, TASKS
+from miniature import FEW_IMAGES, PROTOCOL, SHARP, TASKS
 from rich.console import Console
 from training import synthetic_task
 
@@ -99,14 +99,14 @@ def test_a_budget_that_cannot_be_met_is_refused(options, message):
 
 
 @pytest.fixture(scope="module")
-def experiment(little_store) -> Experiment:
+def experiment(tmp_path_factory) -> Experiment:
     experiment_module._workbench.cache_clear()
     return Experiment(
         backbone="mini_vit",
-        setting=LITTLE,
+        setting=SHARP,
         protocol=PROTOCOL,
         seeds=(0,),
-        store=little_store,
+        store=tmp_path_factory.mktemp("store"),
         command="mergebench table5",
         tasks=TASKS,
         attacks=("ta@full", "brightened@full"),
