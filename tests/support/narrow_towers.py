@@ -17,7 +17,7 @@ _VIT = {"image_size": 32, "patch_size": 8, "width": 64, "layers": 2, "head_width
 _CONVNEXT: dict[str, Any] = {"dims": (12, 24, 48, 96), "depths": (1, 1, 2, 0)}
 
 
-def narrow_backbone(name: str) -> Backbone:
+def narrow_backbone(name: str = "mini_vit") -> Backbone:
     """Return `tiny_backbone(name)` a quarter as wide.
 
     There are blocks of every kind, but two of a ViT and none of a ConvNeXt's last stage.
