@@ -1,4 +1,8 @@
-"""What tests of all rooms share."""
+"""What tests of all rooms share.
+
+The process that hands out the tests to others reads this file before it starts them, so what takes
+seconds to import is imported in fixtures.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from mergebench.train import record
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +25,16 @@ def little_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _short_curves() -> Iterator[None]:
-    """Have trainings record three scales and not 41, which take them longer than two steps."""
+    """Have scale curves measured at few of the 41 scales, which are most of a little experiment.
+
+    Trainings record three; on test inputs there are those that model cards read.
+    """
+    from mergebench.experiment import workbench
+    from mergebench.measure import OFF_NOMINAL
+    from mergebench.report.model_card import SCALES
+    from mergebench.train import record
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(record, "CURVE_SCALES", (0.0, 1.0, 2.0))
+        patch.setattr(workbench, "CURVE_SCALES", tuple(sorted({*SCALES, *OFF_NOMINAL})))
         yield

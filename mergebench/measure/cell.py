@@ -170,6 +170,11 @@ class Cell:
 
 def package_versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that numbers may depend on."""
+    return {**_installed()}
+
+
+@cache  # reading the metadata of packages takes longer than measuring a few inputs
+def _installed() -> dict[str, str]:
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

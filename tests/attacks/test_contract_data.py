@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 import torch
+from narrow_towers import narrow_backbone
 from small_encoder import NAME, tiny_encoder, token_tasks
 from training import TINY, assert_unchanged, synthetic_task, tiny_backbone, weights_of
 
@@ -45,18 +46,7 @@ def small(attack: type[DataMerger]) -> DataMerger:
 
 @pytest.fixture(scope="module", params=["mini_vit", "mini_convnext", NAME])
 def backbone(request: pytest.FixtureRequest) -> Backbone:
-    return tiny_encoder() if request.param == NAME else shortened(tiny_backbone(request.param))
-
-
-def shortened(backbone: Backbone) -> Backbone:
-    """Leave blocks of every kind, but two of a ViT and none of a ConvNeXt's widest stage."""
-    tower: Any = backbone.tower
-    if backbone.name == "mini_vit":
-        tower.transformer.resblocks = tower.transformer.resblocks[:2]
-    else:
-        for stage, blocks in zip(tower.trunk.stages, (1, 1, 2, 0), strict=True):
-            stage.blocks = stage.blocks[:blocks]
-    return backbone
+    return tiny_encoder() if request.param == NAME else narrow_backbone(request.param)
 
 
 def updates_of(backbone: Backbone, count: int, scale: float = 0.05) -> list[Update]:

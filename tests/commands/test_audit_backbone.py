@@ -6,7 +6,7 @@ import json
 
 import pytest
 from command_line import measure_few_images, random_adapter, run, tower_shapes
-from miniature import SETTING
+from miniature import LITTLE
 from own_data import write_pictures
 
 from mergebench.auditing import backbone_bench, running, search
@@ -16,7 +16,7 @@ ON = ["--backbone", "mini_vit"]
 
 @pytest.fixture(autouse=True)
 def _few_images(monkeypatch, tmp_path):
-    monkeypatch.setattr(backbone_bench, "get_setting", lambda name: SETTING)
+    monkeypatch.setattr(backbone_bench, "get_setting", lambda name: LITTLE)
     monkeypatch.setattr(running, "BLIND", ("ta@full",))
     monkeypatch.setattr(running, "INFORMED", ("hold:ta@full",))
     monkeypatch.setattr(running, "SCALES", (0.0, 0.5, 1.0))

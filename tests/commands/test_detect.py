@@ -7,7 +7,6 @@ import json
 import pandas as pd
 import pytest
 from command_line import measure_few_images, random_adapter, run
-from miniature import LITTLE
 
 from mergebench.backbones import site_shapes
 from mergebench.experiment import detecting
@@ -17,7 +16,7 @@ from mergebench.report.results_page import results_page
 
 @pytest.fixture
 def few(tmp_path, monkeypatch, little_store) -> list[object]:
-    return measure_few_images(monkeypatch, tmp_path, store=little_store, setting=LITTLE)
+    return measure_few_images(monkeypatch, tmp_path, store=little_store)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from rich.console import Console
 from mergebench.contracts import Merger, Space
 from mergebench.errors import InputError
 from mergebench.experiment import experiment as experiment_module
+from mergebench.experiment import workbench
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.replaying import replay
@@ -29,6 +30,7 @@ from mergebench.merging.problem import MergeProblem
 from mergebench.progress import Silent
 from mergebench.registry import registry
 from mergebench.report import write_figure2, write_table1, write_table2
+from mergebench.train import CURVE_SCALES
 
 ATTACKS = ("ta@full", "ties@core", "tsv@knots", "weighted_sum@full")
 
@@ -182,7 +184,11 @@ def test_tables_and_figure_are_written_with_the_same_bytes(tmp_path, store, firs
         written.append({file.name: file.read_bytes() for file in files})
     assert written[0] == written[1]
     assert {"table1.csv", "table2.md", "table2.csv", "table2.tex"} <= written[0].keys()
-    assert [len(curve.correct) for curve in curves.curves] == [41] * 4
+    scales = workbench.CURVE_SCALES  # few of all: tests/conftest.py
+    assert [curve.scales for curve in curves.curves] == [scales] * 4
+    assert all(len(curve.correct) == len(scales) for curve in curves.curves)
+    assert {*scales} < {*CURVE_SCALES}
+    assert tuple(step / 20 for step in range(41)) == CURVE_SCALES
 
 
 def test_merges_of_one_problem_share_their_encoding(monkeypatch, bench):

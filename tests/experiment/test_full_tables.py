@@ -23,10 +23,10 @@ FULL = replace(
     SETTING,
     recipe=FullRecipe(
         learning_rate=3e-4,
-        steps=4,
-        batch_size=16,
+        steps=2,
+        batch_size=8,
         warmup_steps=1,
-        evaluate_every=4,
+        evaluate_every=2,
         probe_inputs=8,
         precision="fp32",
     ),
@@ -105,7 +105,7 @@ def test_the_caption_has_recipe_and_costs(written: dict[str, str]) -> None:
     caption = written[f"{TABLE3}.md"]
     assert (
         "Updates: every weight of the vision tower but its projection, learning rate 0.0003, "
-        "4 steps of 16 images." in caption
+        "2 steps of 8 images." in caption
     )
     (costs,) = [line for line in caption.splitlines() if line.startswith("- Note: Training, ")]
     plain, trapped = costs.split("; ")

@@ -22,10 +22,10 @@ from mergebench.updates import Dense
 ATTACKS = ("ta@full", "realign:ta@full")
 FULL = FullRecipe(
     learning_rate=3e-4,
-    steps=6,
-    batch_size=16,
+    steps=3,
+    batch_size=8,
     warmup_steps=1,
-    evaluate_every=6,
+    evaluate_every=3,
     probe_inputs=2,
     precision="fp32",
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from miniature import FEW_IMAGES, PROTOCOL, SETTING, TASKS
+from miniature import FEW_IMAGES, PROTOCOL, SHARP, TASKS
 from rich.console import Console
 
 from mergebench.contracts import Space
@@ -28,7 +28,7 @@ from mergebench.registry import registry
 from mergebench.report import write_recovery, write_table2
 from mergebench.report.recovery import recovery
 
-RECIPE = replace(SETTING.recipe, learning_rate=1e-2, steps=4, evaluate_every=2)
+RECIPE = replace(SHARP.recipe, learning_rate=1e-2, evaluate_every=1)
 FEW = {
     "finetune": {"recipe": RECIPE, "inputs_per_task": 12},
     "distil": {"recipe": RECIPE, "steps": 2},
@@ -41,7 +41,7 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     experiment_module._workbench.cache_clear()
     return Experiment(
         backbone="mini_vit",
-        setting=replace(SETTING, attacks=FEW),
+        setting=replace(SHARP, attacks=FEW),
         protocol=PROTOCOL,
         seeds=(0,),
         store=tmp_path_factory.mktemp("store"),

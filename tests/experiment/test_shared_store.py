@@ -20,6 +20,9 @@ from mergebench.measure import CellResults
 PATIENCE_S = 120.0
 
 
+IMPORTED_LATE = ("mergebench.backbones.clip.architectures", "peft")
+"""What a run imports when it needs it, for seconds; copies have it from the beginning."""
+
 Begin = Callable[[Path, Path], BaseProcess]
 
 
@@ -27,7 +30,7 @@ Begin = Callable[[Path, Path], BaseProcess]
 def begin() -> Iterator[Begin]:
     """Begin runs, none of which outlives the tests."""
     begun = []
-    with copies("shared_store") as runs:
+    with copies("shared_store", *IMPORTED_LATE) as runs:
 
         def begin_one(store: Path, out: Path) -> BaseProcess:
             run = runs.Process(target=measure_in, args=(store, out))

@@ -57,7 +57,13 @@ def words(tmp_path) -> list[str]:
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, words):
+def steps() -> int:
+    """Return how many steps a training takes; 24 learn the words."""
+    return 2
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, words, steps):
     """Run a verb on the small encoder: few steps, few points."""
     add_tiny_bert(monkeypatch)
     for settings in (SETTINGS, FULL_SETTINGS):
@@ -66,9 +72,9 @@ def run(tmp_path, monkeypatch, words):
             like.recipe,
             learning_rate=1e-2,
             batch_size=8,
-            steps=24,
+            steps=steps,
             warmup_steps=2,
-            evaluate_every=12,
+            evaluate_every=steps // 2,
             probe_inputs=6,
         )
         short = replace(like, recipe=recipe, search_per_task=8)
@@ -117,6 +123,7 @@ def test_a_table_is_made_twice_with_equal_bytes(tmp_path, capsys, run, verb, att
     assert "image" not in text
 
 
+@pytest.mark.parametrize("steps", [24])
 def test_updates_learn_the_words_of_their_tasks(tmp_path, run):
     assert run("table1") == 0
     found = made(tmp_path)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 import torch
-from miniature import FEW_IMAGES, PROTOCOL, SETTING, TASKS
+from miniature import FEW_IMAGES, PROTOCOL, SHARP, TASKS
 from rich.console import Console
 from training import synthetic_task
 
@@ -103,7 +103,7 @@ def experiment(tmp_path_factory) -> Experiment:
     experiment_module._workbench.cache_clear()
     return Experiment(
         backbone="mini_vit",
-        setting=SETTING,
+        setting=SHARP,
         protocol=PROTOCOL,
         seeds=(0,),
         store=tmp_path_factory.mktemp("store"),

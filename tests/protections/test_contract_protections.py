@@ -6,7 +6,8 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 import torch
-from training import TINY, assert_unchanged, synthetic_task, tiny_backbone, weights_of
+from narrow_towers import narrow_backbone
+from training import TINY, assert_unchanged, synthetic_task, weights_of
 
 from mergebench.contracts import Protection
 from mergebench.progress import Silent
@@ -31,7 +32,7 @@ def test_contract(kind: type[Protection]) -> None:
         protection.name = "other"  # type: ignore[misc]
     if isinstance(protection, FineTuned):
         protection = protection.with_options(recipe=replace(TINY, steps=3))
-    backbone = tiny_backbone()
+    backbone = narrow_backbone()
     before, state = weights_of(backbone), torch.get_rng_state()
     task = synthetic_task()
     first = protection.protect(backbone, task, seed=0, progress=Silent())

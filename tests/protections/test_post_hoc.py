@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from narrow_towers import narrow_backbone
 from small_encoder import tiny_encoder, token_ids
 from torch import Tensor
-from training import synthetic_task, tiny_backbone
+from training import synthetic_task
 
 from mergebench.backbones import Backbone, load_backbone
 from mergebench.errors import InputError
@@ -150,7 +151,7 @@ def test_wrong_options_are_refused(kind, options, message) -> None:
 
 
 def test_training_is_that_of_the_unprotected_update() -> None:
-    backbone, task = tiny_backbone(), synthetic_task()
+    backbone, task = narrow_backbone(), synthetic_task()
     plain = Unprotected(recipe=SHORT)(backbone, task, seed=0, progress=Silent())
     protection = MergeLock(recipe=SHORT)
     own = protection(backbone, task, seed=0, progress=Silent())
@@ -186,7 +187,7 @@ def test_mergeguard_like_takes_the_largest_entries_back_outside_critical_layers(
 
 @pytest.mark.parametrize("recipe", [SHORT, Recipe(rank=3, lora_alpha=6)], ids=["full", "lora"])
 def test_the_squared_norm_is_that_of_the_update(recipe) -> None:
-    backbone = tiny_backbone()
+    backbone = narrow_backbone()
     tower = make_tower(backbone, recipe, 0, synthetic_task())
     with torch.no_grad():
         for weight in tower.parameters:
@@ -199,7 +200,7 @@ def test_the_squared_norm_is_that_of_the_update(recipe) -> None:
 
 
 def test_the_penalty_keeps_the_update_small() -> None:
-    backbone, task = tiny_backbone(), synthetic_task()
+    backbone, task = narrow_backbone(), synthetic_task()
     norms = [
         MergeGuardLike(recipe=SHORT, penalty=penalty, reverted=0.0)(
             backbone, task, seed=0, progress=Silent()

@@ -32,7 +32,7 @@ EXPERIMENT = {
     "protocol": "paper",
     "seed": 0,
     "search_per_task": 6,
-    "recipe": {"steps": 4},
+    "recipe": {"steps": 2, "evaluate_every": 2, "warmup_steps": 0, "learning_rate": 1e-2},
     "tolerance": {"merges": 1.0, "training": 5.0},
 }
 

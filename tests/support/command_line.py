@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from miniature import FEW_IMAGES, PROTOCOL, SETTING
+from miniature import FEW_IMAGES, LITTLE, PROTOCOL
 
 from mergebench import cli
 from mergebench.backbones import load_backbone
@@ -52,7 +52,7 @@ def measure_few_images(
     folder: Path,
     *,
     store: Path | None = None,
-    setting: Setting = SETTING,
+    setting: Setting = LITTLE,
 ) -> list[object]:
     """Let the command measure on few images; return the options of a table below `folder`.
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from command_line import measure_few_images
-from miniature import LITTLE
 
 from attacks.hold import Hold
 from mergebench.commands.runs import leaderboard
@@ -28,4 +27,4 @@ def small_leaderboard(monkeypatch: pytest.MonkeyPatch, folder: Path, store: Path
     for module in (leaderboard, entries):
         monkeypatch.setattr(module, "levels", few_levels)
         monkeypatch.setattr(module, "yardsticks", lambda release: ("leave_out:ta@full",))
-    return measure_few_images(monkeypatch, folder, store=store, setting=LITTLE)
+    return measure_few_images(monkeypatch, folder, store=store)

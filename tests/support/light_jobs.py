@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mergebench.ending import status_of
+from mergebench.errors import InputError, PluginError
 from mergebench.experiment.executors import Report, execute, worker_number
 
 COMPLAINTS = "complaints.txt"
@@ -28,6 +29,29 @@ class Sleep:
             time.sleep(0.05)
             if Path(f"{self.marker}.go").exists():
                 Path(f"{self.marker}.stored").touch()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """Fails in one of several ways."""
+
+    kind: str
+    label: str = "train textures"
+
+    def run(self, report: Report) -> object:
+        if self.kind == "input":
+            raise InputError("adapter.safetensors is truncated: fetch it again")
+        if self.kind == "plugin":
+            raise PluginError("attack x of x.py: at site y: KeyError")
+        if self.kind == "defect":
+            raise KeyError("weight")
+        if self.kind == "exit":
+            sys.exit(0)
+        if self.kind == "memory":
+            raise MemoryError
+        if self.kind == "unpicklable":
+            return lambda: None
+        return os.kill(os.getpid(), signal.SIGKILL)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,13 +33,16 @@ PROTOCOL = replace(PAPER, alphas=(0.2, 0.5, 1.0), patience=2)
 LITTLE = replace(SETTING, recipe=replace(SETTING.recipe, steps=2, evaluate_every=2))
 """For tests of what is done with updates, whatever they have learnt."""
 
-_SHARP = replace(LITTLE.recipe, learning_rate=1e-2)
+SHARP = replace(LITTLE, recipe=replace(LITTLE.recipe, learning_rate=0.1, warmup_steps=0))
+"""For tests of what is done with updates that change what is answered."""
+
+_PRICED_RECIPE = replace(LITTLE.recipe, learning_rate=1e-2)
 PRICED = replace(
     LITTLE,
     attacks={
-        "distil": {"recipe": _SHARP, "steps": 2},
-        "finetune": {"recipe": _SHARP},
-        "relearn": {"recipe": _SHARP},
+        "distil": {"recipe": _PRICED_RECIPE, "steps": 2},
+        "finetune": {"recipe": _PRICED_RECIPE},
+        "relearn": {"recipe": _PRICED_RECIPE},
     },
 )
-"""The same with attacks that train as little."""
+"""`LITTLE` with attacks that train as little."""

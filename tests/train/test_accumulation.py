@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 import torch
-from training import TINY, randomised, synthetic_task, tiny_backbone
+from narrow_towers import narrow_backbone
+from training import TINY, randomised, synthetic_task
 
 from mergebench.progress import Silent
 from mergebench.train import Classifier, LoraTower, Losses, Step, train, train_in_turn
@@ -30,7 +31,7 @@ class _Scarce(Trap2):
 def step_of(dropout: float = 0.0) -> tuple[LoraTower, Step]:
     """Return a step of eight images of a tower with random adapters."""
     recipe, task = replace(TINY, dropout=dropout, precision="fp32"), synthetic_task()
-    tower = randomised(LoraTower(tiny_backbone(), recipe, seed=0, task=task.name))
+    tower = randomised(LoraTower(narrow_backbone(), recipe, seed=0, task=task.name))
     classifier = Classifier(tower, task)
     examples = classifier.examples(task.splits["train"])
     rows = torch.arange(8)
@@ -79,7 +80,7 @@ def test_parts_have_dropout_masks_of_their_own():
 
 def test_training_goes_on_in_parts_and_records_it():
     recipe = replace(TINY, precision="fp32", steps=3)
-    backbone, task = tiny_backbone(), synthetic_task()
+    backbone, task = narrow_backbone(), synthetic_task()
     whole = train(backbone, task, Trap2(recipe=recipe), recipe, 0, Silent())
     parts = train(backbone, task, _Scarce(recipe=recipe), recipe, 0, Silent())
     assert (whole.record["parts_of_a_batch"], parts.record["parts_of_a_batch"]) == (1, 4)

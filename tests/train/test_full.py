@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import torch
+from narrow_towers import narrow_backbone
 from torch import Tensor, nn
 from torch.func import functional_call
-from training import assert_unchanged, synthetic_task, tiny_backbone, weights_of
+from training import assert_unchanged, synthetic_task, weights_of
 
 from mergebench.backbones import Backbone
 from mergebench.errors import InputError
@@ -38,7 +39,7 @@ FROZEN = {"mini_vit": ["proj"], "mini_convnext": ["head.proj.weight"]}
 
 @pytest.fixture(scope="module", params=["mini_vit", "mini_convnext"])
 def backbone(request: pytest.FixtureRequest) -> Backbone:
-    return tiny_backbone(request.param)
+    return narrow_backbone(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -266,7 +267,7 @@ def test_a_release_of_another_backbone_is_refused(tmp_path: Path, backbone: Back
     save_release(FullTower(backbone, TINY).update("x"), tmp_path, backbone)
     other = "mini_convnext" if backbone.name == "mini_vit" else "mini_vit"
     with pytest.raises(InputError, match=f"backbone is '{backbone.name}', which is not {other}"):
-        load_release(tmp_path, tiny_backbone(other))
+        load_release(tmp_path, narrow_backbone(other))
     shapes = dict.fromkeys(backbone.tensors, (1,))
     with pytest.raises(InputError, match="has shape"):
         load_update(tmp_path / DENSE_NAME, shapes, backbone.name)

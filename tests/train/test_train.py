@@ -6,15 +6,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from narrow_towers import narrow_backbone
 from torch import Tensor
-from training import (
-    TINY,
-    assert_unchanged,
-    randomised,
-    synthetic_task,
-    tiny_backbone,
-    weights_of,
-)
+from training import TINY, assert_unchanged, randomised, synthetic_task, weights_of
 
 from mergebench.backbones import Backbone, load_backbone
 from mergebench.errors import InputError
@@ -37,7 +31,7 @@ from protections.none import Unprotected
 
 @pytest.fixture(scope="module", params=["mini_vit", "mini_convnext"])
 def backbone(request: pytest.FixtureRequest) -> Backbone:
-    return tiny_backbone(request.param)
+    return narrow_backbone(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +147,7 @@ def test_training_never_sees_the_test_images(task: Task) -> None:
     negatives = Split(inputs=255 - test.inputs, labels=test.labels)
     other = replace(task, splits={**task.splits, "test": negatives})
     first, second = (
-        train(tiny_backbone(), each, Unprotected(), TINY, 0, Silent()) for each in (task, other)
+        train(narrow_backbone(), each, Unprotected(), TINY, 0, Silent()) for each in (task, other)
     )
     assert first.update.sha256 == second.update.sha256
     assert first.record["losses"] == second.record["losses"]
@@ -162,7 +156,7 @@ def test_training_never_sees_the_test_images(task: Task) -> None:
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_initial_factors_are_shared_between_tasks_if_asked(shared: bool) -> None:
-    backbone = tiny_backbone()
+    backbone = narrow_backbone()
     recipe = replace(TINY, shared_init=shared)
     first, second = (LoraTower(backbone, recipe, seed=0, task=name).update("") for name in "ab")
     changes = zip(first.sites.values(), second.sites.values(), strict=True)
@@ -171,7 +165,7 @@ def test_initial_factors_are_shared_between_tasks_if_asked(shared: bool) -> None
 
 
 def test_initial_factors_are_kaiming_uniform() -> None:
-    backbone = tiny_backbone()
+    backbone = narrow_backbone()
     update = LoraTower(backbone, TINY, seed=0, task="a").update("")
     for change in update.sites.values():
         bound = change.shape[1] ** -0.5  # sqrt(6 / ((1 + 5) fan_in))
@@ -201,7 +195,7 @@ def test_the_gradient_is_clipped(task: Task, monkeypatch: pytest.MonkeyPatch) ->
         step(self)
 
     monkeypatch.setattr(torch.optim.AdamW, "step", spy)
-    backbone = tiny_backbone()
+    backbone = narrow_backbone()
     train(backbone, task, _Recorder(), replace(TINY, clip_norm=0.5), 0, Silent())
     assert norms == pytest.approx([0.5] * 6, rel=1e-4)
     norms.clear()
@@ -219,7 +213,7 @@ def test_the_schedule_warms_up_linearly_and_ends_on_a_cosine() -> None:
 
 
 def test_the_logit_scale_is_the_backbones_unless_given(task: Task) -> None:
-    backbone = tiny_backbone()
+    backbone = narrow_backbone()
 
     def losses(scale: float | None) -> Tensor:
         recipe = replace(TINY, logit_scale=scale)
@@ -282,7 +276,7 @@ def test_patience_counts_evaluations_without_a_rise_above_the_margin() -> None:
 
 
 def test_the_record_holds_curve_norms_and_speed(task: Task) -> None:
-    backbone = tiny_backbone()
+    backbone = narrow_backbone()
     found = train(backbone, task, Unprotected(), TINY, 0, Silent()).record
     assert found["scale_curve"]["scales"] == [0.0, 1.0, 2.0]
     assert len(found["scale_curve"]["correct"]) == 3

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from miniature import FEW_IMAGES, PROTOCOL, SETTING
+from miniature import FEW_IMAGES, LITTLE, PROTOCOL
 from repository import ROOT
 
 from attacks.ties import Ties
@@ -31,7 +31,7 @@ TABLE2 = f"table2{TABLE1.removeprefix('table1')}_attacks-ta-ties@core-weighted_s
 def _few_images() -> Iterator[None]:
     """Let the command measure on few images."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiments, "get_setting", lambda name: SETTING)
+        patch.setattr(experiments, "get_setting", lambda name: LITTLE)
         patch.setattr(experiments, "get_protocol", lambda name: PROTOCOL)
         yield
 
