@@ -90,7 +90,7 @@ def test_training_goes_on_in_parts_and_records_it():
 
 def test_tasks_in_turn_go_on_in_parts_too(monkeypatch):
     recipe = replace(TINY, precision="fp32", steps=4)
-    backbone, tasks = tiny_backbone(), [synthetic_task(), synthetic_task("others")]
+    backbone, tasks = narrow_backbone(), [synthetic_task(), synthetic_task("others")]
     original = Classifier.losses
 
     def scarce(classifier, hidden, *others):
