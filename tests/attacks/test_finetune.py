@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 from few_updates import merge_data, random_update
+from narrow_towers import narrow_backbone
 from torch import Tensor
-from training import TINY, assert_unchanged, synthetic_task, tiny_backbone, weights_of
+from training import TINY, assert_unchanged, synthetic_task, weights_of
 
 from attacks.finetune import SupervisedFinetuning
 from mergebench.backbones import Backbone
@@ -25,7 +26,7 @@ FEW = SupervisedFinetuning(inputs_per_task=12, recipe=RECIPE)
 
 @pytest.fixture(scope="module")
 def backbone() -> Backbone:
-    return tiny_backbone("mini_vit")
+    return narrow_backbone("mini_vit")
 
 
 def given_to(attack: SupervisedFinetuning, backbone: Backbone, **parts: object) -> MergeData:

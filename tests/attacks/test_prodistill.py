@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 import torch
 from few_updates import merge_data, random_update
+from narrow_towers import narrow_backbone
 from torch import Tensor
-from training import assert_unchanged, tiny_backbone, weights_of
+from training import assert_unchanged, weights_of
 
 from attacks import prodistill
 from attacks.prodistill import ProDistill
@@ -25,7 +26,7 @@ KINDS = ("element", "tensor", "task")
 
 @pytest.fixture(scope="module", params=["mini_vit", "mini_convnext"])
 def backbone(request: pytest.FixtureRequest) -> Backbone:
-    return tiny_backbone(request.param)
+    return narrow_backbone(request.param)
 
 
 def arithmetic(updates: tuple[Update, ...], coefficient: float) -> dict[str, torch.Tensor]:

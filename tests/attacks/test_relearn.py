@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 from few_updates import merge_data, random_update
-from training import TINY, assert_unchanged, tiny_backbone, weights_of
+from narrow_towers import narrow_backbone
+from training import TINY, assert_unchanged, weights_of
 
 from attacks.finetune import SupervisedFinetuning
 from attacks.relearn import Relearn
@@ -21,7 +22,7 @@ RELEARN = Relearn(inputs_per_task=12, recipe=RECIPE, rule=TaskArithmetic())
 
 @pytest.fixture(scope="module")
 def backbone() -> Backbone:
-    return tiny_backbone()
+    return narrow_backbone()
 
 
 def test_the_protected_update_is_not_looked_at(backbone) -> None:

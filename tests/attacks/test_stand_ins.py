@@ -8,7 +8,8 @@ from typing import ClassVar
 import pytest
 import torch
 from few_updates import merge_data, noisy_task, random_update
-from training import TINY, assert_unchanged, tiny_backbone, weights_of
+from narrow_towers import narrow_backbone
+from training import TINY, assert_unchanged, weights_of
 
 from attacks.distil import Distil
 from attacks.flatten import Flatten, FlattenLabelled
@@ -32,7 +33,7 @@ BOTH = pytest.mark.parametrize("attack", [DISTIL, FLATTEN], ids=lambda attack: a
 
 @pytest.fixture(scope="module")
 def backbone() -> Backbone:
-    return tiny_backbone("mini_vit")
+    return narrow_backbone("mini_vit")
 
 
 def problem(

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from training import synthetic_task, tiny_backbone
+from narrow_towers import narrow_backbone
+from training import synthetic_task
 
 from mergebench.backbones import Backbone
 from mergebench.contracts import DataMerger, MergeData
@@ -45,7 +46,7 @@ def merge_data(
     attack: DataMerger, backbone: Backbone | None = None, *, tasks: int = 2, **parts: Any
 ) -> MergeData:
     """Return updates and images of so many tasks, within the attack's budget."""
-    backbone = backbone or tiny_backbone()
+    backbone = backbone or narrow_backbone()
     whole = [noisy_task(f"task {index}", index) for index in range(tasks)]
     given = {
         "updates": tuple(random_update(backbone, index) for index in range(tasks)),

@@ -13,14 +13,14 @@ from training import tiny_backbone
 from mergebench.backbones import Backbone
 from mergebench.backbones.clip import architectures
 
-_VIT = {"image_size": 32, "patch_size": 8, "width": 64, "layers": 2, "head_width": 16}
+_VIT = {"image_size": 32, "patch_size": 8, "width": 64, "layers": 3, "head_width": 16}
 _CONVNEXT: dict[str, Any] = {"dims": (12, 24, 48, 96), "depths": (1, 1, 2, 0)}
 
 
 def narrow_backbone(name: str = "mini_vit") -> Backbone:
     """Return `tiny_backbone(name)` a quarter as wide.
 
-    There are blocks of every kind, but two of a ViT and none of a ConvNeXt's last stage.
+    There are blocks of every kind, though none of a ConvNeXt's last stage.
     """
     create = open_clip.create_model
     with pytest.MonkeyPatch.context() as patch:
