@@ -16,6 +16,7 @@ from mergebench.measure.evaluate import Evaluator
 from mergebench.progress import Silent
 from mergebench.suites import Split, Task, load_suite
 from mergebench.train import (
+    CURVE_SCALES,
     Classifier,
     FineTuned,
     LoraTower,
@@ -284,3 +285,8 @@ def test_the_record_holds_curve_norms_and_speed(task: Task) -> None:
     assert found["norm_ratio"]["total"] > 0
     assert found["images_per_second"] > 0
     assert [entry["step"] for entry in found["evaluations"]] == [3, 6]
+
+
+def test_a_scale_curve_has_41_scales_from_0_to_2() -> None:
+    """Other tests measure fewer of them (tests/conftest.py)."""
+    assert list(CURVE_SCALES) == [step / 20 for step in range(41)]
