@@ -28,9 +28,14 @@ class Release:
 
 @dataclass(frozen=True, kw_only=True)
 class Protection(Plugin, ABC):
-    """A way to produce an update that should work at its nominal scale and resist merging."""
+    """A way to produce an update that should work at its nominal scale and resist merging.
+
+    `of_checkpoints`: whether it acts on full checkpoints, so that what it releases has no low-rank
+    factors, whatever was trained.
+    """
 
     kind: ClassVar[str] = "protection"
+    of_checkpoints: ClassVar[bool] = False
 
     @final
     def __call__(self, backbone: Backbone, task: Task, *, seed: int, progress: Progress) -> Release:

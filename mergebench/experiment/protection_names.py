@@ -8,7 +8,6 @@ from typing import Any
 from mergebench.contracts import Protection
 from mergebench.errors import InputError
 from mergebench.registry import parse_options, registry
-from mergebench.train import PostHoc
 
 _FORM = re.compile(r"([^\[\]]*)\[([^\[\]]+)\]")
 
@@ -24,19 +23,21 @@ def plain_name(name: str) -> str:
 
 
 def named_options(name: str) -> dict[str, Any]:
-    """Return the options in the brackets of a name; none without brackets.
+    """Return the options in the brackets of a name; none without brackets, of any name.
 
     Raises `InputError` for an unknown protection or option, for a value of another type, and for
     brackets that are no list of options.
     """
     plain, settings = _parts(name)
+    if not settings:
+        return {}  # plug-ins, which are heavy to import, need not be known
     found = registry().get(Protection, plain)
     return parse_options(found, settings, said=f"protection {name}: ")
 
 
 def is_post_hoc(name: str) -> bool:
     """Whether a protection acts on full checkpoints, and so releases no low-rank factors."""
-    return issubclass(protection_class(name), PostHoc)
+    return protection_class(name).of_checkpoints
 
 
 def _parts(name: str) -> tuple[str, list[str]]:

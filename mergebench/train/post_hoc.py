@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from mergebench.backbones import Backbone
 from mergebench.contracts import Release
@@ -26,6 +26,8 @@ class PostHoc(FineTuned, ABC):
     A subclass implements `changed`. What is released is dense: a full fine-tuning, or a LoRA as the
     checkpoint `W0 + BA`. Training is plain unless a subclass has an objective of its own.
     """
+
+    of_checkpoints: ClassVar[bool] = True
 
     recipe: TrainingRecipe = field(default_factory=FullRecipe)
 

@@ -81,8 +81,9 @@ class Preferring:
 
 @pytest.mark.parametrize("protocol", [CLEAN_EXHAUSTIVE, PAPER], ids=lambda one: one.name)
 @pytest.mark.parametrize("wanted", [set(), {4}, {1, 4}, {0, 2, 5}, {*range(PARTS)}], ids=str)
-def test_what_validation_wants_is_held(backbone, problem, protocol, wanted) -> None:
+def test_what_validation_wants_is_held(backbone, problem, protocol, wanted, monkeypatch) -> None:
     """With alpha = 0 what is held is all that is deployed."""
+    monkeypatch.setattr(HoldGreedily, "more_alphas", (0.0,))
     evaluator = Preferring(backbone, wanted)
     nothing_else = replace(protocol, alphas=(0.0,))
     found = search(problem, GREEDY, evaluator, nothing_else, norms={"one": 1.0})

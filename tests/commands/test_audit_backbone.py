@@ -69,7 +69,7 @@ def test_data_of_a_user(tmp_path, adapter, capsys):
     found = audited(tmp_path, adapter, "--data", shapes, "--synthetic", 1)
     assert (found["tasks"], found["model"]) == (["shapes"], "mini_vit")
     assert found["base"]["shapes"]["size"] == 2
-    assert len(found["merges"]) == 5
+    assert len(found["merges"]) == 6
     shown = capsys.readouterr()
     assert "images are used" in shown.err
     assert "Synthetic peers have the adapter's sites" in " ".join(shown.out.split())

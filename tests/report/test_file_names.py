@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from miniature import FEW_IMAGES
@@ -27,7 +28,8 @@ COMMITTED = sorted((ROOT / "results").glob("mini_*/table*.md"))
 def name_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], str]:
     """Return what the files of a command are called; nothing is loaded."""
     registry.cache_clear()
-    monkeypatch.setattr(Experiment, "workbench", lambda self: None)
+    bench = SimpleNamespace(suite=SimpleNamespace(task_names=all_tasks("mini8")))
+    monkeypatch.setattr(Experiment, "workbench", lambda self: bench)
     parser = Parser(prog="mergebench")
     tables.add_verbs(parser.add_subparsers(dest="verb"))
 
