@@ -251,12 +251,14 @@ def test_committed_files_are_as_they_would_be_written(file: Path) -> None:
     rows = [line for line in lines if line.startswith("|")]
     commands = [line for line in lines if line.startswith("- Command: ")]
     for line in set(lines) - {*rows, *commands}:
-        assert markdown_text(line) == line
+        assert markdown_text(stated_text(line)) == line
     for row in rows:
         for cell in row.strip("| ").split(" | "):
             assert markdown_text(re.sub("<sup>.*</sup>", "", cell)) in cell
     facts = stated_facts(text)
     assert commands == [f"- Command: {code_span(facts['Command'])}"]
+    if file.stem.startswith("detection"):
+        return  # it has no LaTeX
     latex = file.with_suffix(".tex").read_text()
     assert typewriter(facts["Command"]) in latex
     for what in ("Date", "Precision", "Versions", "Code"):

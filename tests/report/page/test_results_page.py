@@ -187,6 +187,7 @@ def test_committed_results_are_pages(backbone: str) -> None:
         "Leaderboard,",
         "Mergers",
         "Recovery:",
+        "Detection",
     }
 
 
