@@ -76,7 +76,8 @@ def _parts(stems: Iterable[str]) -> dict[str, str]:
 
 def _section(folder: Path, base: str, stems: list[str], cells: Cells) -> tuple[Section, Origins]:
     words = read_words(folder, base)
-    words = replace(words, title=words.title or _TITLES.get(base, base))
+    kind = base.partition("_")[0]  # what follows says what is not the default
+    words = replace(words, title=words.title or _TITLES.get(kind, base))
     origins = Origins(words=words, cells=cells)
     belonging = [stem for stem, whose in sorted(_parts(stems).items()) if whose == base]
     sheets = {stem: read_sheet(folder / f"{stem}.csv") for stem in (base, *belonging)}
