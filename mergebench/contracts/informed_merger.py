@@ -26,8 +26,8 @@ class Suspected:
     """What an informed attack is given: all updates, and which of them may be protected.
 
     `place`: of the latter among `updates`, which are in the order of their tasks and labelled by
-    their places. `merged` returns
-    `D` of the updates that it is given, by the rule and in the space that the attack is built on.
+    their places. `merged` returns `D` of the updates that it is given, by the rule and in the space
+    that the attack is built on.
     `seed`: of what an attack draws. `base` returns the backbone where it can be had. `kept`: what
     attacks made of the protected update alone, by their options.
     """
