@@ -243,12 +243,13 @@ def _notes(experiment: Experiment, cells: Sequence[Cell], inputs: str) -> Iterat
                 yield f"{merger.label} trains in {own.precision}."
     if setting.published or setting.recipe.precision != setting.precision:
         yield f"Training computes in {setting.recipe.precision}."
-    if setting.search_per_task is not None:
+    merged = any(cell.inputs.attack is not None for cell in cells)
+    if merged and setting.search_per_task is not None:
         yield (
             f"Merges are tuned on {setting.search_per_task} class-balanced validation {inputs} "
             "per task."
         )
-    if experiment.protocol.race is not None:
+    if merged and experiment.protocol.race is not None:
         seen, exhaustive = searched_inputs(cells)
         yield (
             f"The searches looked at {seen} validation {inputs}, where exhaustive ones would have "

@@ -9,18 +9,18 @@ from mergebench.report.latex import escape, typewriter
 from mergebench.report.markdown import code_span, markdown_text, stated_code, stated_text
 from mergebench.terminal import printable
 
-SHORT_HASH = 12
 _NAMES = (
     *("Command", "Date", "Seeds", "Protocol", "Suite"),
     *("Backbone", "Precision", "Versions", "Code"),
 )
+_PRINTED = ("Command", "Date", "Seeds", "Protocol")
 
 
-def facts(context: Context, *, hash_length: int = 64) -> tuple[tuple[str, str], ...]:
+def facts(context: Context) -> tuple[tuple[str, str], ...]:
     """Return `(what, value)` in the order in which captions list them."""
     versions = ", ".join(f"{name} {context.versions[name]}" for name in sorted(context.versions))
-    suite = f"{context.suite} (sha256 {context.suite_sha256[:hash_length]})"
-    backbone = f"{context.backbone} (sha256 {context.backbone_sha256[:hash_length]})"
+    suite = f"{context.suite} (sha256 {context.suite_sha256})"
+    backbone = f"{context.backbone} (sha256 {context.backbone_sha256})"
     pairs = (
         ("Command", context.command),
         ("Date", context.date),
@@ -62,15 +62,19 @@ def stated_facts(markdown: str) -> dict[str, str]:
 
 
 def latex_caption(context: Context) -> str:
-    """Return the caption as LaTeX sentences with shortened hashes."""
+    """Return LaTeX sentences of what readers of a paper need of the caption.
+
+    The file has all of it as comments (`latex_comment`).
+    """
     return " ".join(
-        f"{what}: {typewriter(value) if what == 'Command' else escape(value.rstrip('.'))}."
-        for what, value in facts(context, hash_length=SHORT_HASH)
+        f"{what}: {typewriter(value) if what == 'Command' else escape(value)}."
+        for what, value in facts(context)
+        if what in _PRINTED
     )
 
 
 def latex_comment(context: Context) -> str:
-    """Return the caption with full hashes as LaTeX comment lines."""
+    """Return the caption as LaTeX comment lines."""
     return "".join(f"% {what}: {printable(value)}\n" for what, value in facts(context))
 
 

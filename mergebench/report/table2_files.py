@@ -22,6 +22,7 @@ from mergebench.report.table2_text import (
     alpha_grid,
     coefficient,
     collateral_grid,
+    mark_legend,
     reading,
 )
 from mergebench.report.writing import settings_text, write_csv, write_text
@@ -83,7 +84,9 @@ def _latex(table: Table2, context: Context, stem: str) -> str:
     grid = accuracy_grid(table)
     letters = ("F, K, C: the spaces Full, KnOTS and Core.",)
     spaces = letters if any(column.name for column in grid.columns) else ()
-    sentences = " ".join((SUBJECT, *spaces, *coefficient(table, context.protocol)))
+    sentences = " ".join(
+        (SUBJECT, *spaces, *coefficient(table, context.protocol), *mark_legend(table))
+    )
     caption = f"{escape(sentences)} {latex_caption(context)}"
     return latex_comment(context) + latex_table(
         grid, caption=caption, label=f"tab:{context.backbone}-{stem}"

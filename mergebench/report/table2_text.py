@@ -99,7 +99,7 @@ def reading(table: Table2, protocol: str) -> list[str]:
             _floors(table, protocol),
             _summary(table),
             _recovery(table),
-            _marks(table),
+            mark_legend(table),
         )
         for sentence in sentences
     ]
@@ -179,7 +179,8 @@ def _floors(table: Table2, protocol: str) -> Iterator[str]:
         )
 
 
-def _marks(table: Table2) -> Iterator[str]:
+def mark_legend(table: Table2) -> Iterator[str]:
+    """Yield what the letters beside numbers mean, and how many merges have them."""
     if any(not one.significant for one in table.comparisons.values()):
         yield (
             f"{NOT_SIGNIFICANT}: not significantly different from unprotected: the 95 % interval "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,13 +16,15 @@ from report_data import (
 
 from mergebench.errors import InputError
 from mergebench.measure import UNFAITHFUL
-from mergebench.measure.cell_warnings import CellWarning
+from mergebench.measure.cell_warnings import EDGE, CellWarning
 from mergebench.report import (
     write_table1,
     write_table2,
 )
 from mergebench.report.grid import Column, Grid, Row, markdown_table
 from mergebench.report.latex import escape, latex_table, typewriter
+
+RAISED = re.compile(r"\\textsuperscript\{\\tiny ([a-z,]+)\}")
 
 
 def test_captions_say_how_the_numbers_came_about(tmp_path: Path) -> None:
@@ -30,6 +33,26 @@ def test_captions_say_how_the_numbers_came_about(tmp_path: Path) -> None:
         text = file.read_text()
         for fact in ("a1" * 32, "b2" * 32, CONTEXT.command, "bf16", "torch 2.14.1", "2026-03-01"):
             assert fact in text, (file.name, fact)
+
+
+def test_a_latex_caption_explains_every_mark_and_leaves_the_rest_to_comments(
+    tmp_path: Path,
+) -> None:
+    merged = tuple(
+        replace(one, warnings=(CellWarning(kind=EDGE, detail="0.1"),))
+        for one in MEASUREMENTS.merged
+    )
+    write_table2(replace(MEASUREMENTS, merged=merged), tmp_path)
+    lines = (tmp_path / "table2.tex").read_text().splitlines()
+    caption = next(line for line in lines if line.startswith(r"\caption"))
+    marks = {
+        mark for line in lines for raised in RAISED.findall(line) for mark in raised.split(",")
+    }
+    assert "e" in marks
+    for mark in marks:
+        assert f" {mark}: " in caption, mark
+    assert "sha256" not in caption
+    assert any(line.startswith("% Suite: ") and "sha256" in line for line in lines)
 
 
 def test_equal_measurements_give_equal_bytes_in_any_order(tmp_path: Path) -> None:
