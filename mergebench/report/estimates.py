@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mergebench.measure import Estimate
+from mergebench.measure import Estimate, Interval
 from mergebench.report.spread import MISSING, fixed
 
 
@@ -26,6 +26,10 @@ def estimate_columns(estimate: Estimate | None, digits: int = 2) -> list[str]:
     """Return a number and the ends of its interval, empty where they are not defined."""
     if estimate is None:
         return [""] * 3
-    interval = estimate.interval
+    return [fixed(estimate.value, digits), *interval_columns(estimate.interval, digits)]
+
+
+def interval_columns(interval: Interval | None, digits: int = 2) -> list[str]:
+    """Return the ends of an interval, empty where there is none."""
     ends = (None, None) if interval is None else (interval.low, interval.high)
-    return [fixed(value, digits) for value in (estimate.value, *ends)]
+    return [fixed(end, digits) for end in ends]

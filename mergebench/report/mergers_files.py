@@ -17,13 +17,14 @@ from mergebench.report.merger_ranking import RankedMerger, rank_mergers
 from mergebench.report.mergers_text import cells, headings, sentences
 from mergebench.report.spread import fixed
 from mergebench.report.table2 import table2
+from mergebench.report.targets_csv import write_targets
 from mergebench.report.writing import write_csv, write_text
 
 _DIGITS = 2
 
 
 def write_mergers(measurements: Measurements, folder: Path, stem: str) -> list[Path]:
-    """Write the ranking as Markdown, CSV and LaTeX.
+    """Write the ranking as Markdown, CSV and LaTeX, and every merge as `<stem>_targets.csv`.
 
     Returns the files. Raises `InputError` when one cannot be written.
     """
@@ -33,6 +34,7 @@ def write_mergers(measurements: Measurements, folder: Path, stem: str) -> list[P
         write_text(folder / f"{stem}.md", _markdown(table, ranked, context)),
         _write_csv(folder / f"{stem}.csv", ranked, context),
         write_text(folder / f"{stem}.tex", _latex(table, ranked, context, stem)),
+        write_targets(folder / f"{stem}_targets.csv", table, context),
     ]
 
 

@@ -12,7 +12,6 @@ from mergebench.measure import (
     UTILITY_LOSS,
     ZERO_SHOT,
     Context,
-    Interval,
     Measurements,
     Standalone,
     bootstrap,
@@ -23,6 +22,7 @@ from mergebench.report.beside_paper import beside_standalone
 from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
 from mergebench.report.clear_differences import clearly_better
 from mergebench.report.doubts import legend, listed, marks, tally
+from mergebench.report.estimates import interval_columns
 from mergebench.report.grid import Column, Grid, Row, markdown_table
 from mergebench.report.labels import (
     FORM_IN_TITLE,
@@ -194,7 +194,7 @@ def _write_csv(file: Path, table: Table1, context: Context) -> Path:
                 _std(row.average),
                 " ".join(map(str, seeds)),
                 *(_std(value) for value in values),
-                *_bounds(row.interval),
+                *interval_columns(row.interval),
             ]
         )
     return write_csv(file, header, rows)
@@ -213,17 +213,12 @@ def _write_counts(file: Path, measurements: Measurements) -> Path:
             *(context.backbone, context.release, release_key(one.release)),
             *(one.task, one.seed, fixed(percent(one.correct, one.size), CSV_DIGITS)),
             *(one.correct, one.size),
-            *_bounds(wilson(one.correct, one.size)),
+            *interval_columns(wilson(one.correct, one.size)),
             listed(tally(warning.kind for warning in one.warnings)),
         ]
         for one in sorted(measurements.standalone, key=order)
     )
     return write_csv(file, header, rows)
-
-
-def _bounds(interval: Interval | None) -> list[str]:
-    low, high = (interval.low, interval.high) if interval else (None, None)
-    return [fixed(low, CSV_DIGITS), fixed(high, CSV_DIGITS)]
 
 
 def _mean(value: Spread | None) -> str:

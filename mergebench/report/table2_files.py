@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mergebench.measure import Context, Interval, Measurements, wilson
+from mergebench.measure import Context, Measurements
 from mergebench.report.beside_paper import BesidePaper, beside_merged
 from mergebench.report.captions import latex_caption, latex_comment, markdown_caption
-from mergebench.report.comparison import Comparison, Pair
-from mergebench.report.doubts import listed, tally
+from mergebench.report.comparison import Comparison
+from mergebench.report.doubts import listed
+from mergebench.report.estimates import interval_columns
 from mergebench.report.grid import markdown_table
 from mergebench.report.labels import FORM_IN_TITLE, MERGE_TABLES, protection_key
 from mergebench.report.latex import escape, latex_table
 from mergebench.report.markdown import code_span, markdown_text
 from mergebench.report.merged_accuracies import MergedCell, Table2
 from mergebench.report.spread import fixed
-from mergebench.report.table2 import pair_views, table2, view_key
+from mergebench.report.table2 import table2
 from mergebench.report.table2_text import (
     SUBJECT,
     accuracy_grid,
@@ -25,7 +26,8 @@ from mergebench.report.table2_text import (
     mark_legend,
     reading,
 )
-from mergebench.report.writing import settings_text, write_csv, write_text
+from mergebench.report.targets_csv import write_targets
+from mergebench.report.writing import write_csv, write_text
 
 CSV_DIGITS = 2
 PAPER_COLUMNS = (
@@ -53,7 +55,7 @@ def write_table2(
         write_text(
             folder / f"{stem}.tex", _latex(table, context, stem) + beside.latex(context, stem)
         ),
-        _write_targets(folder / f"{stem}_targets.csv", table, context),
+        write_targets(folder / f"{stem}_targets.csv", table, context),
         *beside.files(folder, context, stem),
     ]
 
@@ -106,7 +108,7 @@ def _write_cells(file: Path, table: Table2, context: Context) -> Path:
             *(context.backbone, context.release, protection_key(name), *column),
             *_numbers(cell, table),
             context.protocol,
-            *_interval(cell.interval),
+            *interval_columns(cell.interval),
             *_compared(table.comparisons.get((name, column))),
             listed(cell.warnings),
         ]
@@ -132,56 +134,13 @@ def _numbers(cell: MergedCell, table: Table2) -> list[object]:
     ]
 
 
-def _interval(interval: Interval | None) -> list[str]:
-    low, high = (interval.low, interval.high) if interval else (None, None)
-    return [fixed(low, CSV_DIGITS), fixed(high, CSV_DIGITS)]
-
-
 def _compared(comparison: Comparison | None) -> list[object]:
     if comparison is None:
         return [""] * 5
     p_value = comparison.p_value
     return [
         fixed(comparison.difference, CSV_DIGITS),
-        *_interval(comparison.interval),
+        *interval_columns(comparison.interval),
         "" if p_value is None else f"{p_value:.3g}",
         "yes" if comparison.significant else "no",
     ]
-
-
-def _write_targets(file: Path, table: Table2, context: Context) -> Path:
-    header = [
-        *("backbone", "release", "protection", "attack", "space", "target", "seed"),
-        *("accuracy", "others_accuracy", "all_accuracy", "correct", "total"),
-        *("alpha", "options", "points", "protocol"),
-        *(f"{task}_correct" for task in table.tasks),
-        *("low_95", "high_95", "only_unprotected", "only_protected", "mcnemar_p", "warnings"),
-    ]
-    pairs = pair_views(table.views)
-    rows = []
-    for view in table.views:
-        merged = view.merged
-        rows.append(
-            [
-                *(context.backbone, context.release, protection_key(merged.protection)),
-                *(merged.attack, merged.space, view.target, merged.seed),
-                *(fixed(x, CSV_DIGITS) for x in (view.accuracy, view.others, view.overall)),
-                *(view.correct, view.size),
-                *(
-                    f"{merged.alpha:g}",
-                    settings_text(merged.options),
-                    merged.points,
-                    context.protocol,
-                ),
-                *(merged.correct.get(task, "") for task in table.tasks),
-                *_interval(wilson(view.correct, view.size)),
-                *_paired(pairs.get(view_key(view))),
-                listed(tally(warning.kind for warning in merged.warnings)),
-            ]
-        )
-    return write_csv(file, header, rows)
-
-
-def _paired(pair: Pair | None) -> list[object]:
-    test = pair.test() if pair else None
-    return [test.only_first, test.only_second, f"{test.p_value:.3g}"] if test else [""] * 3

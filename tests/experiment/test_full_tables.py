@@ -164,9 +164,9 @@ def test_mergers_of_full_releases_are_ranked_with_each_protection(
     """Trap², whose cells are those of table 4, and a rearranged checkpoint of the plain updates."""
     words = ("mergers", "--release", "full", "--attacks", ATTACKS)
     assert run(folder, *words, "--protections", "none trap2 params") == 0
-    files = {path.suffix: path for path in (folder / "results/mini_vit").glob("mergers_full_*")}
-    made = {kind: path.read_text() for kind, path in files.items()}
-    for path in files.values():
+    made = {}
+    for path in (folder / "results/mini_vit").glob("mergers_full_*"):
+        made[path.suffix if not path.stem.endswith("_targets") else "targets"] = path.read_text()
         path.unlink()
     assert made[".md"].startswith("# Mergers, full fine-tuning\n")
     assert r"\label{tab:mini_vit-mergers_full_tasks-mnist" in made[".tex"]
@@ -178,6 +178,8 @@ def test_mergers_of_full_releases_are_ranked_with_each_protection(
     for protection in ("trap2", "params"):
         assert sorted(row[f"{protection}_rank"] for row in ranked) == ["1", "2"]
         assert all(row[f"{protection}_target_low_95"] for row in ranked), "an interval over tasks"
+    counted = [row for row in rows(made["targets"]) if row["protection"] != "params"]
+    assert counted == rows(written[f"{TABLE4}_targets.csv"])
     for row in ranked:
         assert row["release"] == "full"
         assert row["trap2_target"] == accuracies["trap2", row["attack"]]
