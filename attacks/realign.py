@@ -29,6 +29,7 @@ class Realign(InformedMerger):
     """
 
     name: ClassVar[str] = "realign"
+    version: ClassVar[int] = 2  # norms relative to what was merged; before: was given
     paper: ClassVar[str] = "mergebench: gauge fixing; AGA, https://arxiv.org/abs/2606.30360"
 
     method: Method = "gauge"
@@ -48,7 +49,8 @@ class Realign(InformedMerger):
         if key not in given.kept:
             checkpoint = Checkpoint(backbone=given.backbone, update=given.protected)
             given.kept[key] = self.realigned(checkpoint)
-        return MergePath(direction=given.merged(given.with_protected(given.kept[key])))
+        updates = given.with_protected(given.kept[key])
+        return MergePath(direction=given.merged(updates), merged=updates)
 
     def realigned(self, checkpoint: Checkpoint) -> Update:
         """Return the update of the realigned checkpoint; the given one if nothing is to be done."""

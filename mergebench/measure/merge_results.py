@@ -69,7 +69,8 @@ class MergeMeasurement(Generic[AttackT]):
         notes = self.problem.notes(self.merger)
         with deployed(self.evaluator.backbone, found.path, found.chosen.alpha):
             tested = results_on_test(self.evaluator)
-        size = math.sqrt(sum(update.norm() ** 2 for update in self.problem.updates))
+        merged = found.path.merged or self.problem.updates
+        size = math.sqrt(sum(update.norm() ** 2 for update in merged))
         ratio = found.path.norm(found.chosen.alpha) / size if size else 0.0
         return replace(
             tested,

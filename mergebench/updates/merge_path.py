@@ -15,10 +15,13 @@ class MergePath:
 
     `direction`: D, which the merging coefficient multiplies. `fixed`: F, which it does not; None
     for nothing, as of every rule that treats all updates alike. Both may lack sites of the other.
+    `merged`: what was merged where it is not the updates as they were given, whose norms then say
+    nothing about the merge.
     """
 
     direction: Update
     fixed: Update | None = None
+    merged: tuple[Update, ...] = ()
 
     def at(self, alpha: float) -> Update:
         """Return `F + alpha D`, low-rank where both are and factors are smaller."""
