@@ -50,7 +50,7 @@ def measure_price(
         for budget in budgets
         for job in merge_jobs(
             replace(experiment, attacks=attacks.affordable(budget)),
-            (("inputs_per_task", budget),),
+            tuple(_given(budget).items()),
         )
         if not job.from_base
     ]
@@ -68,6 +68,11 @@ def measure_price(
     context = context_of(replace(experiment, attacks=free), every)
     notes = (*context.notes, *_notes(experiment, attacks, budgets))
     return replace(measured, context=replace(context, notes=notes), thefts=thefts)
+
+
+def _given(budget: int) -> dict[str, int]:
+    """Return the options with which an attack looks at so many inputs of a task."""
+    return {"inputs_per_task": budget, "inputs_per_class": 0}
 
 
 class _Market:
@@ -90,7 +95,7 @@ class _Market:
                 Search(
                     merged=merged,
                     points=cell.results.points,
-                    options={"inputs_per_task": budget},
+                    options=_given(budget),
                 ),
             )
             for budget, merged, cell in paid
@@ -149,7 +154,7 @@ def _notes(experiment: Experiment, attacks: PriceAttacks, budgets: Sequence[int]
         if most == 0:
             yield f"{name} is given no more than {MOST[name]} {inputs} per task, and was not run."
             continue
-        yield described(merger.with_options(inputs_per_task=most), inputs, experiment.trainable)
+        yield described(merger.with_options(**_given(most)), inputs, experiment.trainable)
         if merger.looks_at_others:
             uncounted.append(merger.label)
     if uncounted:

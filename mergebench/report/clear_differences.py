@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from statistics import fmean
+import math
+from statistics import NormalDist, fmean
 from typing import Protocol
 
 import numpy as np
 
 from mergebench.measure import Merged, paired_test, unpacked, unpaired_interval
+from mergebench.measure.uncertainty import LEVEL
 from mergebench.report.comparison import SIGNIFICANT
+
+_NORMAL = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 CLEAR_POINTS = 2.0
 """By how many points accuracies have to differ, beyond chance, before a warning says so."""
@@ -37,25 +40,31 @@ def clearly_better(one: Counted, other: Counted) -> bool:
 
 
 def merges_clearly_better(one: Merged, other: Merged) -> bool:
-    """The same of two merges: by the mean over all tasks, and all test inputs."""
-    points = (_percent(one, task) - _percent(other, task) for task in one.sizes)
-    if fmean(points) <= CLEAR_POINTS:
-        return False
-    if not (one.hits and other.hits):
-        correct, others = (sum(side.correct.values()) for side in (one, other))
-        return _apart(correct, others, sum(one.sizes.values()))
-    sides = (_together(side.hits, one.sizes) for side in (one, other))
-    return paired_test(*sides).p_value < SIGNIFICANT
+    """The same of two merges, by the mean over all tasks, of which every task has an equal share.
+
+    Beyond chance: the 95 % interval of that mean (normal approximation, test inputs drawn anew task
+    by task) lies above 0.
+    """
+    points, variances = zip(*(_difference(one, other, task) for task in one.sizes), strict=True)
+    mean = fmean(points)
+    return mean > max(CLEAR_POINTS, _NORMAL * math.sqrt(sum(variances)) / len(points))
+
+
+def _difference(one: Merged, other: Merged, task: str) -> tuple[float, float]:
+    """Return how many points more the one has right of a task, and the variance of that.
+
+    Where hits are unknown, as if the inputs were not the same.
+    """
+    size = one.sizes[task]
+    mine, theirs = (side.correct[task] / size for side in (one, other))
+    if one.hits and other.hits:
+        first, second = (unpacked(side.hits[task], size) for side in (one, other))
+        variance = float(np.subtract(first, second, dtype=float).var())
+    else:
+        variance = mine * (1 - mine) + theirs * (1 - theirs)
+    return 100 * (mine - theirs), 100**2 * variance / size
 
 
 def _apart(correct: int, other: int, size: int) -> bool:
     """The same of counts alone, as if the inputs were not the same."""
     return unpaired_interval(100 * correct / size, 100 * other / size, size).low > 0
-
-
-def _percent(merged: Merged, task: str) -> float:
-    return 100 * merged.correct[task] / merged.sizes[task]
-
-
-def _together(hits: Mapping[str, str], sizes: Mapping[str, int]) -> np.typing.NDArray[np.bool_]:
-    return np.concatenate([unpacked(hits[task], size) for task, size in sizes.items()])

@@ -36,6 +36,8 @@ class Flags:
     def __init__(self, measurements: Measurements, levels: Sequence[Level]) -> None:
         self._alone = {(one.release, one.task, one.seed): one for one in measurements.standalone}
         self._free = {name for one in levels if one.data == "none" for name in one.attacks}
+        self._with_data = {one: _with_data(levels, one) for one in levels}
+        self._run_on = measurements.run_on
         self._undone = {_place(one) for one in _undone(measurements.merged)}
         self._rounded = {_place(one) for one in _rounded(measurements.stored)}
 
@@ -45,7 +47,8 @@ class Flags:
 
     def _kinds(self, protection: str, level: Level, pick: Pick) -> Iterator[str]:
         yield from (warning.kind for warning in pick.taken.warnings)
-        if level.data != "none" and pick.taken.name in self._free:
+        fitted = self._run_on(protection, self._with_data[level])
+        if fitted and pick.taken.name in self._free:
             yield DATA_NO_HELP
         if protection != UNPROTECTED:
             yield from self._of_update(protection, pick.target, pick.seed)
@@ -65,6 +68,12 @@ class Flags:
             yield UTILITY_LOSS
         if _far_above(own, plain):
             yield LARGE_UPDATE
+
+
+def _with_data(levels: Iterable[Level], level: Level) -> list[str]:
+    """Return the attacks that look at data, of those that who is at `level` can run."""
+    allowed = (one for one in levels if one.data != "none" and level.allows(one))
+    return [name for one in allowed for name in one.attacks]
 
 
 def _far_above(own: Standalone, plain: Standalone | None) -> bool:

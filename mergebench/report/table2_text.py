@@ -166,7 +166,8 @@ def _floors(table: Table2, protocol: str) -> Iterator[str]:
     lowest, own = min(PROTOCOLS[protocol].alphas), _with_own_coefficients(table, protocol)
     chosen: dict[str, dict[int, float]] = {}
     for merged in (view.merged for view in table.views):
-        if merged.points > 1 and (merged.attack, merged.space) not in own:
+        chooses = merged.points > 1 and len(merged.alphas) != 1
+        if chooses and (merged.attack, merged.space) not in own:
             chosen.setdefault(merged.protection, {})[id(merged)] = merged.alpha
     for protection in table.protections:
         merges = chosen.get(protection, {})

@@ -189,6 +189,12 @@ def test_a_merge_with_a_protected_update_is_that_of_the_unprotected_one(backbone
         return problem.path(Realign(rule=RULE)).at(0.4)
 
     assert difference(merged(hidden), merged(updates[1])) < 1e-6
+    problem = InformedProblem(
+        [updates[0], hidden, updates[2]], place=1, space=space, base=lambda: backbone
+    )
+    first, own, last = problem.path(Realign(rule=RULE)).merged
+    assert (first.norm(), last.norm()) == (updates[0].norm(), updates[2].norm())
+    assert own.norm() < hidden.norm() / 2, "what was merged is not what was given"
     with pytest.raises(InputError, match="compares with the backbone, which it was not given"):
         merged(hidden, base=None)
 

@@ -139,6 +139,15 @@ def test_a_theft_with_inputs_is_tested_with_these(experiment, measured) -> None:
         assert merged.correct in [one.results.correct for one in tested]
 
 
+def test_an_attack_has_the_budget_s_inputs_whatever_it_is_asked_for(experiment, measured) -> None:
+    """Its own number of inputs per class would be looked at at every budget."""
+    setting = experiment.setting.with_attack_options("distil", inputs_per_class=4)
+    asked = replace(experiment, setting=setting)
+    found = measure_price(asked, BUDGETS, Monitor(Console(quiet=True)), processes=1)
+    assert found.thefts == measured.thefts
+    assert any("distil:ta looks at 16 images per task" in one for one in found.context.notes)
+
+
 def test_a_repeat_measures_nothing(experiment, measured) -> None:
     experiment_module._workbench.cache_clear()
     again = measure_price(experiment, BUDGETS, Monitor(Console(quiet=True)), processes=1)

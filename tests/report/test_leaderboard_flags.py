@@ -6,6 +6,7 @@ import csv
 import io
 from dataclasses import replace
 
+import numpy as np
 from leaderboard_data import BLIND, INFORMED, LEVELS, MEASURED, MERGES, YARDSTICKS, merge
 from report_data import SIZES, TASKS
 
@@ -16,12 +17,15 @@ from mergebench.measure import (
     UTILITY_LOSS,
     Level,
     Measurements,
+    Merged,
+    NotRun,
     Standalone,
     Stored,
 )
 from mergebench.measure.cell import packed
 from mergebench.measure.cell_warnings import CellWarning
 from mergebench.report import write_leaderboard
+from mergebench.report.clear_differences import merges_clearly_better
 from mergebench.report.doubts import REALIGNED, STORAGE
 from mergebench.report.leaderboard import leaderboard
 
@@ -81,6 +85,9 @@ def test_data_that_are_no_help_are_flagged() -> None:
 
     assert flags(fitted(0.9), BLIND, UNLABELLED) == [{}, {}]
     assert flags(fitted(0.1), BLIND, UNLABELLED) == [{}, {"data are no help": len(TASKS)}]
+    done = NotRun(protection="trap2", attacks=UNLABELLED.attacks, after="ta@full")
+    stopped = replace(fitted(0.1), not_run=(done,))
+    assert flags(stopped, BLIND, UNLABELLED) == [{}, {}]  # nobody knows
 
 
 def test_what_re_alignment_undoes_is_flagged_at_all_levels() -> None:
@@ -92,6 +99,31 @@ def test_what_re_alignment_undoes_is_flagged_at_all_levels() -> None:
     assert flags(realigned(0.6), *LEVELS) == [{REALIGNED: len(TASKS)}] * 2
     assert flags(realigned(0.42), *LEVELS) == [{}] * 2
     assert flags(realigned(0.2), *LEVELS) == [{}] * 2
+
+
+def test_every_task_has_an_equal_share_in_what_undoing_gains() -> None:
+    """Where a large task lost what small ones gained, their mean and its spread decide."""
+
+    def merged(rights: dict[str, int], sizes: dict[str, int], seed: int) -> Merged:
+        draws = np.random.default_rng(seed)
+        hits = {task: draws.permutation(size) < rights[task] for task, size in sizes.items()}
+        return replace(
+            MERGES[0],
+            sizes=sizes,
+            correct=rights,
+            hits={task: packed(own.tolist()) for task, own in hits.items()},
+        )
+
+    sizes = {"large": 20_000, "small": 400, "little": 400}
+    raw = merged({"large": 16_000, "small": 200, "little": 200}, sizes, 0)
+    undone = merged({"large": 15_600, "small": 232, "little": 232}, sizes, 1)
+    for one, other in ((undone, raw), (replace(undone, hits={}), replace(raw, hits={}))):
+        assert merges_clearly_better(one, other)  # 4.7 points of the mean
+        assert not merges_clearly_better(other, one)
+    few = {"large": 20_000, "small": 40, "little": 40}
+    raw = merged({"large": 16_000, "small": 20, "little": 20}, few, 0)
+    undone = merged({"large": 15_800, "small": 22, "little": 23}, few, 1)
+    assert not merges_clearly_better(undone, raw)  # 3.8 points, of few inputs
 
 
 def test_accuracy_that_a_dtype_costs_is_flagged() -> None:

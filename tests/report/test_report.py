@@ -182,9 +182,12 @@ def test_what_a_protocol_means_is_not_said_of_attacks_with_their_own_coefficient
 
 
 def test_a_single_coefficient_within_the_range_changes_no_sentence(tmp_path: Path) -> None:
+    """Nor is it counted among those that might have been the smallest, however many points."""
     fixed = [replace(merge, attack="regmean", alpha=1.0, alphas=(1.0,)) for merge in TARGETED]
     write_table2(replace(MEASUREMENTS, merged=(*MEASUREMENTS.merged, *fixed)), tmp_path)
-    assert "coefficient α is at least 0.1 and cannot be 0" in (tmp_path / "table2.md").read_text()
+    text = (tmp_path / "table2.md").read_text()
+    assert "coefficient α is at least 0.1 and cannot be 0" in text
+    assert "0.1, was chosen in 3 of 3 merges with a Trap² target" in text
 
 
 def test_a_merge_measured_twice_is_refused(tmp_path: Path) -> None:
