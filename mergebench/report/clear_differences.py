@@ -9,10 +9,10 @@ from typing import Protocol
 import numpy as np
 
 from mergebench.measure import Merged, paired_test, unpacked, unpaired_interval
-from mergebench.measure.uncertainty import LEVEL
+
 from mergebench.report.comparison import SIGNIFICANT
 
-_NORMAL = NormalDist().inv_cdf((1 + LEVEL) / 2)
+_NORMAL = NormalDist().inv_cdf(0.975)
 
 CLEAR_POINTS = 2.0
 """By how many points accuracies have to differ, beyond chance, before a warning says so."""
