@@ -9,7 +9,6 @@ from typing import Protocol
 import numpy as np
 
 from mergebench.measure import Merged, paired_test, unpacked, unpaired_interval
-
 from mergebench.report.comparison import SIGNIFICANT
 
 _NORMAL = NormalDist().inv_cdf(0.975)
