@@ -88,6 +88,7 @@ def alone(begin: Begin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "runs"
 
 
+@pytest.mark.slow
 def test_two_runs_do_everything_once_and_make_the_same_tables(
     tmp_path: Path, alone: Path, begin: Begin
 ) -> None:

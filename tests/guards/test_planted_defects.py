@@ -86,7 +86,7 @@ def oracle(name: str, space: str, **options: Any) -> Guard:
 
 
 IN_FULL_PRECISION = torch.float64
-WHOLE_SUITE = {"arguments": lambda _: (load_suite("mini8"),)}
+TWO_TASKS = {"arguments": lambda _: (load_suite("mini8", ["mnist", "flags"]),)}
 SCALED = {"target_modules": "all-linear", "lora_alpha": 5}
 PEFT_ADAPTER = Guard(
     test=adapters.test_we_load_what_peft_saves, arguments=lambda folder: (folder, peft, SCALED)
@@ -207,7 +207,7 @@ DEFECTS = (
         name="a test image in the training split",
         plant=planting.load_a_test_image_to_train_on,
         guards=[
-            Guard(test=suites.test_decoded_pixels_of_lossy_sheets_are_disjoint_too, **WHOLE_SUITE)
+            Guard(test=suites.test_decoded_pixels_of_lossy_sheets_are_disjoint_too, **TWO_TASKS)
         ],
     ),
     Defect(
@@ -218,7 +218,7 @@ DEFECTS = (
     Defect(
         name="test labels shifted by one class",
         plant=planting.load_shifted_test_labels,
-        guards=[Guard(test=suites.test_labels_name_what_the_images_show, **WHOLE_SUITE)],
+        guards=[Guard(test=suites.test_labels_name_what_the_images_show, **TWO_TASKS)],
     ),
     Defect(
         name="class names shifted in training",

@@ -76,6 +76,7 @@ def run(*words: object) -> int:
     return main([*map(str, words), "--plugin", str(FEW_IMAGES)])
 
 
+@pytest.mark.slow  # `make regress` does it with the committed baseline
 def test_a_check_of_unchanged_code_passes_exactly(folder, tmp_path, capsys):
     with few_images():
         status = run(
