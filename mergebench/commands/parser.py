@@ -128,4 +128,11 @@ class Later:
 
 def add_plugin_option(parser: Parser) -> None:
     """Add what every verb takes that looks up plug-ins by name."""
-    parser.add_argument("--plugin", type=Path, action="append", default=[], metavar="FILE.py")
+    parser.add_argument(
+        "--plugin",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE.py",
+        help="a file of attacks, spaces or protections of your own; repeatable",
+    )
