@@ -52,7 +52,7 @@ def _add_model(verb: Parser) -> None:
     verb.add_argument(
         "--data", type=Path, metavar="PATH", help="data of the adapter's task (docs/own_data.md)"
     )
-    verb.add_argument("--target", metavar="TASK", help="or a task of the backbone's suite")
+    verb.add_argument("--target", metavar="TASK", help="or a task of the backbone's suite, by name")
     add_classifier_options(verb)
     add_data_options(verb)
     add_insisting(verb)
