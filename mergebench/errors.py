@@ -41,9 +41,20 @@ def shape_text(shape: Sequence[int]) -> str:
 
 def unknown_name(what: str, name: str, known: Sequence[str]) -> str:
     """Return the one-line message for a name that is not in `known`, with the nearest ones."""
-    near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return f"unknown {what} {name!r}; {hint}choose from: {', '.join(known)}"
+    return f"unknown {what} {name!r}; {nearest_names(name, known)}choose from: {', '.join(known)}"
+
+
+def nearest_names(name: str, known: Sequence[str], most: int = 2) -> str:
+    """Return a question for the `most` nearest of the known names; nothing if none is near.
+
+    Dashes at the beginning do not count, as all options have them.
+
+    >>> nearest_names("--attack", ["--attacks", "--out"]), nearest_names("x", ["--out"])
+    ('did you mean --attacks? ', '')
+    """
+    words = {word.lstrip("-"): word for word in known}
+    near = difflib.get_close_matches(name.lstrip("-"), words, n=most, cutoff=0.5)
+    return f"did you mean {' or '.join(words[word] for word in near)}? " if near else ""
 
 
 def shown(name: str) -> str:

@@ -122,10 +122,16 @@ class Registry:
         if found is not None:
             plugin: type[PluginT] = found.plugin
             return plugin
-        known = [entry.plugin.name for entry in self.all(kind)]
+        raise InputError(self.unknown(name, kind))
+
+    def unknown(self, name: str, *kinds: type[Plugin]) -> str:
+        """Return the line for a name that is no plug-in of these kinds, with the nearest names."""
+        what = " or ".join(kind.kind for kind in kinds)
+        known = [entry.plugin.name for kind in kinds for entry in self.all(kind)]
         lost = ", ".join(broken.origin for broken in self.broken)
-        hint = f"; not usable, see `mergebench list {kind.kind}s`: {lost}" if lost else ""
-        raise InputError(unknown_name(kind.kind, name, known) + hint)
+        lists = " and ".join(f"`mergebench list {kind.kind}s`" for kind in kinds)
+        hint = f"; not usable, see {lists}: {lost}" if lost else ""
+        return unknown_name(what, name, known) + hint
 
     def _import(self, name: str, *, origin: str) -> None:
         try:

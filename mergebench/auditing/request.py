@@ -48,7 +48,7 @@ class Request:
         if self.peers and self.synthetic:
             raise InputError("--with and --synthetic: peers are given or synthetic; leave one out")
         if self.task_file is not None:
-            self._check_for_task_file()
+            self._check_for_task_file(self.task_file)
         elif self.backbone is None:
             raise InputError(
                 "say what the adapter is for: --backbone NAME with --data PATH or --target TASK, "
@@ -60,7 +60,12 @@ class Request:
                 "give one of them"
             )
 
-    def _check_for_task_file(self) -> None:
+    def _check_for_task_file(self, file: Path) -> None:
+        if self.backbone is not None and file.suffix != ".py":
+            raise InputError(
+                f"--task {file}: not a Python file (.py); for a task of the suite give "
+                f"--target {file}"
+            )
         given = {
             "--backbone": self.backbone,
             "--data": self.data,

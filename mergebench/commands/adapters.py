@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from mergebench.commands import numbers
-from mergebench.commands.options import add_data_options, add_own_data_options
+from mergebench.commands.options import (
+    BACKBONE,
+    add_data_options,
+    add_own_data_options,
+    add_place_options,
+)
 from mergebench.commands.parser import (
     Later,
     Parser,
@@ -14,7 +19,6 @@ from mergebench.commands.parser import (
     names_word,
     path_word,
 )
-from mergebench.device import AUTO, CHOICES
 from mergebench.suites import SPLIT_NAMES
 from mergebench.updates import LAYOUTS
 
@@ -28,16 +32,28 @@ def add_verbs(verbs: Verbs) -> None:
     """Add merge, evaluate, export and list."""
     _add_merge(verbs)
     _add_evaluate(verbs)
+    _add_export(verbs)
+    _add_list(verbs)
+
+
+def _add_export(verbs: Verbs) -> None:
     exporting = verbs.add_parser("export", help="write an adapter in another layout")
     exporting.add_argument(
         "adapter", type=path_word, metavar="ADAPTER", help="PEFT folder or safetensors"
     )
-    exporting.add_argument("--backbone", required=True)
-    exporting.add_argument("--layout", required=True, choices=LAYOUTS)
-    exporting.add_argument("--out", type=Path, required=True, metavar="DIR")
+    exporting.add_argument("--backbone", required=True, help=BACKBONE)
+    exporting.add_argument(
+        "--layout", required=True, choices=LAYOUTS, help="whose names of modules are written"
+    )
+    exporting.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="the PEFT folder to write"
+    )
     exporting.add_argument("--force", action="store_true", help=FORCE)
     add_insisting(exporting)
     exporting.set_defaults(run=Later("adapters", "export"))
+
+
+def _add_list(verbs: Verbs) -> None:
     listing = verbs.add_parser("list", help="show the plug-ins, backbones, their sites and suites")
     listing.add_argument("kind", metavar="KIND", help=" | ".join(LISTS))
     listing.add_argument("--backbone", help="whose sites to list")
@@ -55,12 +71,43 @@ def _add_merge(verbs: Verbs) -> None:
         nargs="+",
         type=path_word,
         metavar="ADAPTER[:WEIGHT]",
-        help="PEFT folder or safetensors, and a factor of it, which may be negative (1)",
+        help="PEFT folder or safetensors, and a factor of it, which may be negative (default: 1)",
     )
-    adapters.add_argument("--backbone", required=True)
-    adapters.add_argument("--attack", required=True, metavar="NAME[:RULE][@SPACE]")
+    adapters.add_argument("--backbone", required=True, help=BACKBONE)
+    _add_attack(adapters)
     adapters.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings"
+        "--missing",
+        choices=("zero",),
+        help="take sites that only some of the adapters change as unchanged in the others",
+    )
+    _add_merged(adapters)
+    adapters.add_argument("--force", action="store_true", help=FORCE)
+    adapters.add_argument(
+        "--weights",
+        type=path_word,
+        metavar="FILE",
+        help="local weights of the backbone, for attacks that compare with them "
+        "(default: those it comes with, or of the hub)",
+    )
+    add_plugin_option(adapters)
+    add_insisting(adapters)
+    adapters.set_defaults(run=Later("merging", "merge"))
+
+
+def _add_attack(adapters: Parser) -> None:
+    adapters.add_argument(
+        "--attack",
+        required=True,
+        metavar="NAME[:RULE][@SPACE]",
+        help="as `mergebench list attacks` shows (default: the rule ta, the attack's first space)",
+    )
+    adapters.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="settings",
+        help="an option of the attack or of its rule, e.g. top_k=20; repeatable",
     )
     adapters.add_argument(
         "--protected",
@@ -74,11 +121,9 @@ def _add_merge(verbs: Verbs) -> None:
     adapters.add_argument(
         "--seed", type=numbers.seed, default=0, help="for attacks that draw at random"
     )
-    adapters.add_argument(
-        "--missing",
-        choices=("zero",),
-        help="take sites that only some of the adapters change as unchanged in the others",
-    )
+
+
+def _add_merged(adapters: Parser) -> None:
     adapters.add_argument(
         "--rank",
         type=numbers.ranks,
@@ -89,18 +134,8 @@ def _add_merge(verbs: Verbs) -> None:
         type=Path,
         required=True,
         metavar="FILE.safetensors",
-        help="with --rank a folder",
+        help="the merged update to write; with --rank a folder",
     )
-    adapters.add_argument("--force", action="store_true", help=FORCE)
-    adapters.add_argument(
-        "--weights",
-        type=path_word,
-        metavar="FILE",
-        help="local weights of the backbone, for attacks that compare with them",
-    )
-    add_plugin_option(adapters)
-    add_insisting(adapters)
-    adapters.set_defaults(run=Later("merging", "merge"))
 
 
 def _add_evaluate(verbs: Verbs) -> None:
@@ -111,13 +146,14 @@ def _add_evaluate(verbs: Verbs) -> None:
         "update", type=path_word, metavar="UPDATE", help="PEFT folder or safetensors"
     )
     evaluating.add_argument("--scale", default="1", help="factor that the update is deployed with")
-    evaluating.add_argument("--backbone", required=True)
+    evaluating.add_argument("--backbone", required=True, help=BACKBONE)
+    add_place_options(evaluating)
     evaluating.add_argument(
-        "--weights", type=path_word, metavar="FILE", help="local weights of the backbone"
+        "--tasks", type=names_word, help="task names, by spaces or commas (default: all)"
     )
-    evaluating.add_argument("--device", default=AUTO, help=CHOICES)
-    evaluating.add_argument("--tasks", type=names_word, help="task names, by spaces or commas")
-    evaluating.add_argument("--split", choices=SPLIT_NAMES, default="test")
+    evaluating.add_argument(
+        "--split", choices=SPLIT_NAMES, default="test", help="which inputs are counted"
+    )
     evaluating.add_argument("--json", action="store_true", help="print JSON instead of a table")
     add_data_options(evaluating)
     add_own_data_options(evaluating)

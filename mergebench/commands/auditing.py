@@ -52,7 +52,7 @@ def _add_model(verb: Parser) -> None:
     verb.add_argument(
         "--data", type=Path, metavar="PATH", help="data of the adapter's task (docs/own_data.md)"
     )
-    verb.add_argument("--target", metavar="TASK", help="or a task of the backbone's suite")
+    verb.add_argument("--target", metavar="TASK", help="or a task of the backbone's suite, by name")
     add_classifier_options(verb)
     add_data_options(verb)
     add_insisting(verb)
@@ -80,7 +80,13 @@ def _add_peers(verb: Parser) -> None:
         metavar="ADAPTER",
         help="an unprotected adapter of the same task, to say what protection denies",
     )
-    verb.add_argument("--store", type=Path, default=DEFAULT_STORE, metavar="DIR")
+    verb.add_argument(
+        "--store",
+        type=Path,
+        default=DEFAULT_STORE,
+        metavar="DIR",
+        help="where releases of the suite are looked for",
+    )
     verb.add_argument("--seed", type=numbers.seed, default=0, help="of releases and draws")
     verb.add_argument(
         "--missing",

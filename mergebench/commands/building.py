@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mergebench.commands.options import DEFAULT_BACKBONE
+from mergebench.commands.options import DEFAULT_BACKBONE, MINI8_CACHE
 from mergebench.commands.parser import Later, Verbs
 
 
 def add_verbs(verbs: Verbs) -> None:
     """Add pretrain."""
     pretraining = verbs.add_parser("pretrain", help="pretrain an embedded backbone (resumable)")
-    pretraining.add_argument("--backbone", default=DEFAULT_BACKBONE)
-    pretraining.add_argument("--cache", type=Path, default=Path(".cache/mini8"), metavar="DIR")
-    pretraining.add_argument("--out", type=Path, default=None, metavar="DIR")
+    pretraining.add_argument("--backbone", default=DEFAULT_BACKBONE, help="which embedded one")
+    pretraining.add_argument(
+        "--cache", type=Path, default=MINI8_CACHE, metavar="DIR", help="where the corpus lies"
+    )
+    pretraining.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where it is written, and resumed (default: runs/pretraining/BACKBONE)",
+    )
     pretraining.set_defaults(run=Later("building", "pretrain"))

@@ -18,31 +18,48 @@ SLURM_OPTIONS = (
 
 def add_executor_options(parser: Parser) -> None:
     """Add where pieces of work run, and what jobs of Slurm ask for (docs/cluster.md)."""
-    parser.add_argument("--executor", choices=EXECUTORS, default="local", help="docs/cluster.md")
+    parser.add_argument(
+        "--executor",
+        choices=EXECUTORS,
+        default="local",
+        help="where pieces of work run: here, or as jobs of Slurm (docs/cluster.md)",
+    )
     slurm = parser.add_argument_group("with --executor slurm")
-    slurm.add_argument("--slurm-partition", metavar="NAME")
-    slurm.add_argument("--slurm-account", metavar="NAME")
-    slurm.add_argument("--slurm-gpus", metavar="[TYPE:]N", help="GPUs of a job; it uses one")
-    slurm.add_argument("--slurm-time", metavar="TIME", help="limit of a job, e.g. 4:00:00")
-    slurm.add_argument("--slurm-mem", metavar="SIZE", help="memory of a job, e.g. 16G")
+    for name, value, text in (
+        ("--slurm-partition", "NAME", "partition of the jobs (default: the cluster's)"),
+        ("--slurm-account", "NAME", "who pays for the jobs (default: the cluster's)"),
+        ("--slurm-gpus", "[TYPE:]N", "GPUs of a job; it uses one (default: none)"),
+        ("--slurm-time", "TIME", "limit of a job, e.g. 4:00:00 (default: the partition's)"),
+        ("--slurm-mem", "SIZE", "memory of a job, e.g. 16G (default: the partition's)"),
+    ):
+        slurm.add_argument(name, metavar=value, help=text)
     slurm.add_argument(
         "--slurm-option",
         type=_sbatch_option,
         action="append",
         metavar="NAME=VALUE",
-        help="another option of sbatch, e.g. qos=long",
+        help="another option of sbatch, e.g. qos=long; repeatable",
     )
     slurm.add_argument(
-        "--slurm-setup", action="append", metavar="LINE", help="a shell line before the work"
+        "--slurm-setup",
+        action="append",
+        metavar="LINE",
+        help="a shell line before the work; repeatable",
     )
-    slurm.add_argument(
-        "--slurm-cells", type=numbers.cells, help="cells of a job, about; 1 by default"
-    )
-    slurm.add_argument("--slurm-at-once", type=numbers.jobs, help="jobs at a time; 256 by default")
+    _add_counts(slurm)
     slurm.add_argument(
         "--slurm-interrupt",
         choices=("cancel", "leave"),
-        help="what Ctrl-C does with jobs; cancel by default",
+        help="what Ctrl-C does with jobs (default: cancel)",
+    )
+
+
+def _add_counts(slurm: argparse._ArgumentGroup) -> None:
+    slurm.add_argument(
+        "--slurm-cells", type=numbers.cells, metavar="N", help="cells of a job, about (default: 1)"
+    )
+    slurm.add_argument(
+        "--slurm-at-once", type=numbers.jobs, metavar="N", help="jobs at a time (default: 256)"
     )
 
 

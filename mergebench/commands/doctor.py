@@ -9,7 +9,7 @@ from mergebench.experiment import TABLE2
 
 def add_verbs(verbs: Verbs) -> None:
     """Add doctor."""
-    common = common_options()
+    common = common_options(TABLE2)
     text = "zero-shot accuracies against published ones, and how long tables will take"
     verbs.add_parser("doctor", parents=[common], help=text).set_defaults(
         run=Later("doctor", "doctor"), release="lora", default_attacks=TABLE2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from mergebench.commands import numbers
@@ -14,41 +15,38 @@ DEFAULT_BACKBONE = "mini_vit"
 DEFAULT_PROTECTIONS = "trap2"
 DEFAULT_STORE = Path("runs")
 DEFAULT_RESULTS = Path("results")
+_PROMPTS = "(default: 'a photo of a {}.', of texts '{}')"
+MINI8_CACHE = Path(".cache/mini8")
+"""Where the embedded suite and its corpus are built."""
+
+BACKBONE = "its name, as `mergebench list backbones` shows"
 
 
-def common_options() -> Parser:
-    """Return the options of every verb that measures an experiment."""
+def common_options(attacks: Iterable[str] = ()) -> Parser:
+    """Return the options of every verb that measures an experiment.
+
+    `attacks`: what the help says of the attacks that are taken where none is named, in words.
+    """
     common = Parser(add_help=False)
-    common.add_argument("--backbone", default=DEFAULT_BACKBONE)
-    common.add_argument(
-        "--weights", type=path_word, metavar="FILE", help="local weights of the backbone"
-    )
-    common.add_argument("--device", default=AUTO, help=CHOICES)
+    common.add_argument("--backbone", default=DEFAULT_BACKBONE, help=BACKBONE)
+    add_place_options(common)
     common.add_argument("--protocol", default="paper", help=" | ".join(PROTOCOLS))
-    common.add_argument("--tasks", type=names_word, help="names, separated by spaces or commas")
-    common.add_argument("--attacks", type=names_word, help="attack[@space] names, likewise")
     common.add_argument(
-        "--protections",
+        "--tasks",
         type=names_word,
-        default=DEFAULT_PROTECTIONS,
-        help="protection names, likewise",
+        help="names, separated by spaces or commas (default: all of the suite)",
     )
+    _add_plugin_names(common, " ".join(attacks))
     common.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME.KEY=VALUE",
-        dest="settings",
-        help="an option of a protection or an attack, e.g. trap2.strength=0.1",
-    )
-    common.add_argument(
-        "--train-precision", choices=("fp32", "bf16"), help="arithmetic of training, by the recipe"
+        "--train-precision",
+        choices=("fp32", "bf16"),
+        help="arithmetic of training (default: the recipe's)",
     )
     common.add_argument("--seed", type=numbers.seed, default=0, help="the first seed")
     common.add_argument("--seeds", type=numbers.seeds, default=1, help="how many seeds")
-    common.add_argument("--jobs", type=numbers.jobs, default=1, help="processes, one thread each")
-    common.add_argument("--store", type=Path, default=DEFAULT_STORE, metavar="DIR")
-    common.add_argument("--results", type=Path, default=DEFAULT_RESULTS, metavar="DIR")
+    add_jobs_option(common)
+    add_store_option(common)
+    add_results_option(common)
     add_executor_options(common)
     add_plugin_option(common)
     add_data_options(common)
@@ -57,10 +55,86 @@ def common_options() -> Parser:
     return common
 
 
+def _add_plugin_names(parser: Parser, attacks: str) -> None:
+    parser.add_argument(
+        "--attacks",
+        type=names_word,
+        help="attack[@space] names, likewise" + (f" (default: {attacks})" if attacks else ""),
+    )
+    parser.add_argument(
+        "--protections",
+        type=names_word,
+        default=DEFAULT_PROTECTIONS,
+        help="protection names, likewise",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME.KEY=VALUE",
+        dest="settings",
+        help="an option of a protection or an attack, e.g. trap2.strength=0.1; repeatable",
+    )
+
+
+def add_weights_option(parser: Parser) -> None:
+    """Add where the weights of the backbone lie."""
+    parser.add_argument(
+        "--weights",
+        type=path_word,
+        metavar="FILE",
+        help="local weights of the backbone (default: those it comes with, or of the hub)",
+    )
+
+
+def add_place_options(parser: Parser) -> None:
+    """Add where the weights of the backbone lie, and where it computes."""
+    add_weights_option(parser)
+    parser.add_argument("--device", default=AUTO, help=CHOICES)
+
+
+def add_jobs_option(parser: Parser) -> None:
+    """Add how many processes share the work."""
+    parser.add_argument("--jobs", type=numbers.jobs, default=1, help="processes, one thread each")
+
+
+def add_store_option(parser: Parser) -> None:
+    """Add the folder of what was measured, for verbs that keep what they measure."""
+    parser.add_argument(
+        "--store",
+        type=Path,
+        default=DEFAULT_STORE,
+        metavar="DIR",
+        help="what is trained and measured is kept there, and recalled",
+    )
+
+
+def add_results_option(parser: Parser) -> None:
+    """Add the folder of tables and figures."""
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=DEFAULT_RESULTS,
+        metavar="DIR",
+        help="results are written there, into a folder below it",
+    )
+
+
 def add_data_options(parser: Parser) -> None:
     """Add what every verb takes that looks for the data of a suite."""
-    parser.add_argument("--data-root", type=Path, metavar="DIR", help="local copies of data sets")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="where decoded data are kept")
+    parser.add_argument(
+        "--data-root",
+        type=Path,
+        metavar="DIR",
+        help="local copies of data sets (default: $MERGEBENCH_DATA, or data in the cache)",
+    )
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="where decoded data are kept "
+        "(default: $MERGEBENCH_CACHE, or mergebench among the user's caches)",
+    )
     parser.add_argument("--partial", action="store_true", help="accept data sets that lack some")
 
 
@@ -79,10 +153,13 @@ def add_own_data_options(parser: Parser) -> None:
         action="append",
         default=[],
         metavar="TEXT",
-        help="their prompt, with {} for the class name; several are averaged",
+        help=f"their prompt, with {{}} for the class name; several are averaged {_PROMPTS}",
     )
     parser.add_argument(
-        "--names", type=Path, metavar="FILE", help="what their classes are called: label -> name"
+        "--names",
+        type=Path,
+        metavar="FILE",
+        help="what their classes are called: label -> name (default: as their labels)",
     )
 
 
@@ -102,12 +179,12 @@ def add_classifier_options(parser: Parser) -> None:
         action="append",
         default=[],
         metavar="TEXT",
-        help="prompt of --data, with {} for the class name; several are averaged",
+        help=f"prompt of --data, with {{}} for the class name; several are averaged {_PROMPTS}",
     )
     parser.add_argument(
-        "--names", type=Path, metavar="FILE", help="what the classes of --data are called"
+        "--names",
+        type=Path,
+        metavar="FILE",
+        help="what the classes of --data are called (default: as their labels)",
     )
-    parser.add_argument(
-        "--weights", type=path_word, metavar="FILE", help="local weights of the backbone"
-    )
-    parser.add_argument("--device", default=AUTO, help=CHOICES)
+    add_place_options(parser)

@@ -6,32 +6,71 @@ import argparse
 import importlib
 import os
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
-from mergebench.errors import InputError, unknown_name
+from mergebench.commands.help_pages import DescribedVerbs, HelpPage
+from mergebench.errors import InputError, nearest_names, shown, unknown_name
+
+_OPTION = re.compile(r"--?[A-Za-z]\S*")
+"""What argparse takes for an option, wherever it stands: never for the value of another one."""
 
 
 class Parser(argparse.ArgumentParser):
     """Says in one line what is wrong with the command, as every other error is said.
 
     Options are not abbreviated, so that captions state one command in one way. Every `type=Path`
-    is read by `named_path`.
+    is read by `named_path`. The parser of a verb refuses what it does not know itself, so that the
+    line names the verb's own options and help.
     """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(allow_abbrev=False, **options)
+        super().__init__(allow_abbrev=False, formatter_class=HelpPage, **options)
         self.register("type", Path, named_path)
+        self.register("action", "parsers", DescribedVerbs)
+
+    def parse_known_args(
+        self, args: Iterable[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """Return the options and no rest: `InputError` for every word that is not known here.
+
+        An unknown option is named before one that is missing, which it may have been meant for.
+        """
+        words = [*(sys.argv[1:] if args is None else args)]
+        for word in takewhile(self._is_own, words):
+            if _OPTION.fullmatch(word):
+                self._check_option(word)
+        options, rest = super().parse_known_args(words, namespace)
+        for word in rest:
+            if word != "--":
+                self._check_option(word)
+                self.error(f"unexpected word {shown(word)!r}")
+        return options, []
+
+    def _is_own(self, word: str) -> bool:
+        """Whether a word may be an option of this parser: none after `--` or the verb is."""
+        return word != "--" and (self._subparsers is None or word.startswith("-"))
+
+    def _check_option(self, word: str) -> None:
+        """Raise `InputError` if a word looks like an option and is none."""
+        known = [option for action in self._actions for option in action.option_strings]
+        name = word.partition("=")[0]
+        if name.startswith("-") and name not in known:
+            near = nearest_names(name, known, most=1)
+            self.error(f"unknown option {shown(name)}; {near}".rstrip("; "))
 
     def error(self, message: str) -> NoReturn:
         wrong = re.search(r"argument (\S+): invalid choice: '(.+)' \(choose from (.+)\)", message)
         if wrong:
             what = f"{wrong[1]}" if wrong[1].startswith("-") else "word"
             message = unknown_name(what, wrong[2], re.findall(r"[\w-]+", wrong[3]))
-        raise InputError(f"{message}; see {self.prog} --help")
+        mark = "" if message.endswith("?") else ";"
+        raise InputError(f"{message}{mark} see {self.prog} --help")
 
 
 def named_path(text: str) -> Path:
@@ -89,4 +128,11 @@ class Later:
 
 def add_plugin_option(parser: Parser) -> None:
     """Add what every verb takes that looks up plug-ins by name."""
-    parser.add_argument("--plugin", type=Path, action="append", default=[], metavar="FILE.py")
+    parser.add_argument(
+        "--plugin",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE.py",
+        help="a file of attacks, spaces or protections of your own; repeatable",
+    )

@@ -6,7 +6,13 @@ from pathlib import Path
 
 from mergebench.commands import numbers
 from mergebench.commands.adapters import FORCE
-from mergebench.commands.options import DEFAULT_STORE, add_classifier_options, add_data_options
+from mergebench.commands.options import (
+    BACKBONE,
+    add_classifier_options,
+    add_data_options,
+    add_jobs_option,
+    add_store_option,
+)
 from mergebench.commands.parser import Later, Verbs
 
 
@@ -15,36 +21,38 @@ def add_verbs(verbs: Verbs) -> None:
     verb = verbs.add_parser(
         "protect", help="train a plain and a Trap² adapter on your data, with model cards"
     )
-    verb.add_argument("--backbone", required=True)
+    verb.add_argument("--backbone", required=True, help=BACKBONE)
     verb.add_argument(
         "--data", type=Path, metavar="PATH", help="what to train on (docs/own_data.md)"
     )
     verb.add_argument("--task", metavar="NAME", help="a task of the backbone's suite instead")
-    verb.add_argument("--out", type=Path, required=True, metavar="DIR")
+    verb.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="where plain/ and trap2/ are written"
+    )
     verb.add_argument("--only", choices=("plain", "trap2"), help="make one of them alone")
     verb.add_argument(
         "--sweep",
         nargs="+",
         default=[],
         metavar="LAMBDA",
-        help="strengths to choose from (half, once and twice the backbone's own)",
+        help="strengths to choose from (default: half, once and twice the backbone's own)",
     )
     verb.add_argument(
         "--margin",
         default="2",
         metavar="POINTS",
-        help="what protection may cost alone, on validation (2)",
+        help="what protection may cost alone, on validation",
     )
     verb.add_argument(
         "--steps",
         type=numbers.whole(1, 10_000_000),
-        help="of training (the recipe's; fewer where there are few inputs)",
+        help="of training (default: the recipe's, fewer where there are few inputs)",
     )
     verb.add_argument("--license", default="", metavar="ID", help="the hub's identifier, for cards")
     add_classifier_options(verb)
-    verb.add_argument("--seed", type=numbers.seed, default=0)
-    verb.add_argument("--jobs", type=numbers.jobs, default=1, help="processes, one thread each")
-    verb.add_argument("--store", type=Path, default=DEFAULT_STORE, metavar="DIR")
+    verb.add_argument("--seed", type=numbers.seed, default=0, help="of training")
+    add_jobs_option(verb)
+    add_store_option(verb)
     verb.add_argument("--force", action="store_true", help=FORCE)
     add_data_options(verb)
     verb.set_defaults(run=Later("protecting", "protect"))

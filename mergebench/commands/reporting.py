@@ -19,7 +19,7 @@ def add_verbs(verbs: Verbs) -> None:
         "--store",
         type=Path,
         metavar="DIR",
-        help=f"whose cells numbers lead to; {DEFAULT_STORE} if it is there",
+        help=f"whose cells numbers lead to (default: {DEFAULT_STORE} if it is there)",
     )
     verb.add_argument("--force", action="store_true", help="replace what this did not write")
     verb.set_defaults(run=Later("reporting", "report"))

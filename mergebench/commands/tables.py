@@ -7,22 +7,33 @@ from pathlib import Path
 from typing import get_args
 
 from mergebench.commands.options import common_options
-from mergebench.commands.parser import Later, Verbs, names_word
+from mergebench.commands.parser import Later, Parser, Verbs, names_word
 from mergebench.contracts import DataUse, Knowledge
 from mergebench.experiment import PRICE, RECOVERY, TABLE2, TABLE4, TABLE5
 from mergebench.measure import RULES
 
+ATTACKS: Mapping[int, tuple[str, ...]] = {2: TABLE2, 4: TABLE4, 5: TABLE5}
+"""The attacks of the paper's tables of merges."""
+
 MERGES: Mapping[int, Mapping[str, object]] = {
-    2: {"release": "lora", "default_attacks": TABLE2},
-    4: {"release": "full", "default_attacks": TABLE4},
-    5: {"release": "lora", "default_attacks": TABLE5},
+    number: {"release": "full" if number == 4 else "lora", "default_attacks": attacks}
+    for number, attacks in ATTACKS.items()
 }
 """What the paper's tables of merges are about."""
 
 
 def add_verbs(verbs: Verbs) -> None:
     """Add the tables, the figures and replay."""
-    common = common_options()
+    _add_tables(verbs)
+    _add_mergers(verbs)
+    _add_figures(verbs)
+    _add_price(verbs)
+    _add_leaderboard(verbs)
+    _add_replay(verbs)
+
+
+def _add_tables(verbs: Verbs) -> None:
+    alone = common_options()  # nothing is merged
     for number, runs, merges, text in (
         (1, "standalone", 2, "standalone accuracy per task"),
         (2, "merges", 2, "merged accuracy per attack@space"),
@@ -30,41 +41,66 @@ def add_verbs(verbs: Verbs) -> None:
         (4, "merges", 4, "as table2, of full fine-tuning"),
         (5, "merges", 5, "merged accuracy of attacks that look at inputs"),
     ):
+        common = common_options(ATTACKS[merges]) if runs == "merges" else alone
         added = verbs.add_parser(f"table{number}", parents=[common], help=text)
         added.set_defaults(run=Later("tables", runs), table=number, **MERGES[merges])
         added.set_defaults(merges=runs == "merges")
+
+
+def _add_mergers(verbs: Verbs) -> None:
     mergers = verbs.add_parser(
-        "mergers", parents=[common], help="every merger, without data unless --levels adds some"
+        "mergers",
+        parents=[common_options(["all that --levels allows"])],
+        help="every merger, without data unless --levels adds some",
     )
-    mergers.add_argument("--release", choices=("lora", "full"), default="lora")
+    _add_release(mergers)
     mergers.add_argument(
         "--levels", choices=get_args(DataUse), default="none", help="the most that mergers get"
     )
     mergers.set_defaults(run=Later("tables", "mergers"), default_attacks=None)
+
+
+def _add_figures(verbs: Verbs) -> None:
     figure = verbs.add_parser(
-        "figure2", parents=[common], help="accuracy against the deployed scale"
+        "figure2", parents=[common_options()], help="accuracy against the deployed scale"
     )
     figure.set_defaults(run=Later("tables", "figure2"), release="lora", default_attacks=TABLE2)
     figure.set_defaults(merges=False)
     recovery = verbs.add_parser(
-        "recovery", parents=[common], help="accuracy after an attack against its number of inputs"
+        "recovery",
+        parents=[common_options([RECOVERY])],
+        help="accuracy after an attack against its number of inputs",
     )
     recovery.set_defaults(
         run=Later("tables", "recovery"), release="lora", default_attacks=(RECOVERY,)
     )
+
+
+def _add_price(verbs: Verbs) -> None:
     priced = verbs.add_parser(
-        "price", parents=[common], help="how many inputs of the target's task its theft takes"
+        "price",
+        parents=[common_options(PRICE)],
+        help="how many inputs of the target's task its theft takes",
     )
-    priced.add_argument("--budgets", type=names_word, help="numbers of inputs of the target's task")
     priced.add_argument(
-        "--targets", type=names_word, help="whose updates, of the tasks; all by default"
+        "--budgets",
+        type=names_word,
+        help="numbers of inputs of the target's task (default: the usual ones that all tasks have)",
+    )
+    priced.add_argument(
+        "--targets", type=names_word, help="whose updates, of the tasks (default: all)"
     )
     priced.set_defaults(run=Later("price", "price"), release="lora", default_attacks=PRICE)
     priced.set_defaults(swept=True)
+
+
+def _add_leaderboard(verbs: Verbs) -> None:
     board = verbs.add_parser(
-        "leaderboard", parents=[common], help="protections against the standard set of attacks"
+        "leaderboard",
+        parents=[common_options(["the standard set, which is fixed"])],
+        help="protections against the standard set of attacks",
     )
-    board.add_argument("--release", choices=("lora", "full"), default="lora")
+    _add_release(board)
     board.add_argument(
         "--levels", choices=get_args(DataUse), default="none", help="the most that attackers get"
     )
@@ -76,9 +112,25 @@ def add_verbs(verbs: Verbs) -> None:
     board.add_argument("--target", metavar="TASK", help="whose update it was made against")
     board.add_argument("--knowledge", choices=get_args(Knowledge), help="what it was made with")
     board.set_defaults(run=Later("leaderboard", "leaderboard"), swept=True)
-    again = verbs.add_parser("replay", parents=[common], help="merges under another selection rule")
+
+
+def _add_replay(verbs: Verbs) -> None:
+    again = verbs.add_parser(
+        "replay",
+        parents=[common_options(["those of --table"])],
+        help="merges under another selection rule",
+    )
     again.add_argument("--rule", required=True, help=" | ".join(RULES))
     again.add_argument(
         "--table", type=int, choices=[*MERGES], default=2, help="which table's merges"
     )
     again.set_defaults(run=Later("tables", "replay"))
+
+
+def _add_release(verb: Parser) -> None:
+    verb.add_argument(
+        "--release",
+        choices=("lora", "full"),
+        default="lora",
+        help="the form of the updates: adapters, or full fine-tunings",
+    )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mergebench.commands import numbers
-from mergebench.commands.parser import Later, Verbs, add_plugin_option, path_word
-from mergebench.device import AUTO, CHOICES
+from mergebench.commands.options import add_jobs_option, add_place_options
+from mergebench.commands.parser import Later, Verbs, add_plugin_option
 
 CELLS = 12
 """So many take a few minutes on two cores: nine adapters of `mini_vit` and about eight merges."""
@@ -16,7 +16,10 @@ def add_verbs(verbs: Verbs) -> None:
     """Add verify."""
     verb = verbs.add_parser("verify", help="measure a sample of committed cells again")
     verb.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="such as results/mini_vit, or entries"
+        "folder",
+        type=Path,
+        metavar="FOLDER|ENTRY.json",
+        help="tables, such as results/mini_vit; entries, such as results/leaderboard; or one entry",
     )
     verb.add_argument("--cells", type=numbers.cells, default=CELLS, help="how many cells")
     verb.add_argument("--sample-seed", type=numbers.seed, default=0, help="which cells")
@@ -27,22 +30,24 @@ def add_verbs(verbs: Verbs) -> None:
         metavar="INPUTS",
         help="by which a count may differ",
     )
-    verb.add_argument("--jobs", type=numbers.jobs, default=1, help="processes, one thread each")
-    verb.add_argument("--store", type=Path, metavar="DIR", help="recall from it what it holds")
+    add_jobs_option(verb)
     verb.add_argument(
-        "--weights", type=path_word, metavar="FILE", help="local weights of the backbone"
+        "--store",
+        type=Path,
+        metavar="DIR",
+        help="recall from it what it holds (default: all is measured)",
     )
+    add_place_options(verb)
     verb.add_argument(
         "--data",
         type=Path,
         action="append",
         default=[],
         metavar="PATH",
-        help="where data of your own lie that captions name",
+        help="where data of your own lie that captions name; repeatable",
     )
     verb.add_argument(
         "--names", type=Path, metavar="FILE", help="likewise what their classes are called"
     )
-    verb.add_argument("--device", default=AUTO, help=CHOICES)
     add_plugin_option(verb)
     verb.set_defaults(run=Later("verifying", "verify"))

@@ -176,6 +176,10 @@ def test_adapters_that_do_not_fit(folder, complaint):
         (["nowhere", "--task", "plain.py"], "nowhere: no such adapter folder"),
         (["adapter", "adapter", "--task", "plain.py"], "adapter is named twice"),
         (["adapter", "--task", "plain.py", "--backbone", "mini_vit"], "--backbone: --task says"),
+        (
+            ["adapter", "--backbone", "mini_vit", "--task", "flags"],
+            "--task flags: not a Python file (.py); for a task of the suite give --target flags",
+        ),
         (["adapter", "--backbone", "mini_vit"], "needs --data PATH, or --target TASK"),
         (["adapter", "--backbone", "mini_vat", "--target", "mnist"], "did you mean mini_vit"),
         (["adapter", "--task", "plain.py", "--require", "denies>1"], "did you mean denied"),

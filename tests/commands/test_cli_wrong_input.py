@@ -69,6 +69,10 @@ def miniature(monkeypatch, tmp_path) -> list[object]:
         (["table2", "--attacks", "tie@full"], "unknown attack 'tie'; did you mean ties"),
         (["table2", "--attacks", "ties@cor"], "unknown space 'cor'; did you mean core"),
         (["table1", "--protections", "trap"], "unknown protection 'trap'; did you mean trap2"),
+        (
+            ["table2", "--set", "tise.top_k=20"],
+            "--set tise.top_k=20: unknown attack or protection 'tise'; did you mean ties",
+        ),
         (["table2", "--protocol", "papper"], "unknown protocol 'papper'; did you mean paper"),
         (["table1", "--tasks", "mnits"], "unknown task 'mnits'; did you mean mnist"),
         (["table1", "--tasks", ","], "argument --tasks: ',' names nothing: give a name, or leave"),
@@ -104,7 +108,21 @@ def miniature(monkeypatch, tmp_path) -> list[object]:
         (["table1", "--plugin", "absent.py"], "--plugin absent.py: no such file"),
         (["list", "atacks"], "unknown kind 'atacks'; did you mean attacks"),
         (["tabel2"], "unknown word 'tabel2'; did you mean table2"),
-        ([], "required: VERB"),
+        ([], "required: VERB; see mergebench --help"),
+        (
+            ["table2", "--attack", "ta"],
+            "unknown option --attack; did you mean --attacks? see mergebench table2 --help",
+        ),
+        (["table1", "--protectons=none"], "--protectons; did you mean --protections? see merge"),
+        (["table1", "--tasks=mnist", "--set=x y"], "--set x y: expected NAME.KEY=VALUE"),
+        (["table1", "--taks=mnist fashion"], "unknown option --taks; did you mean --tasks? see"),
+        (["merge", "a", "b", "--attacks", "ta"], "--attacks; did you mean --attack? see mergeben"),
+        (["merge", "a", "-attack", "ta"], "unknown option -attack; did you mean --attack? see"),
+        (["data", "check", "--hash"], "did you mean --hashes? see mergebench data check --help"),
+        (["list", "attacks", "--zzz"], "unknown option --zzz; see mergebench list --help"),
+        (["list", "attacks", "spaces"], "unexpected word 'spaces'; see mergebench list --help"),
+        (["--jobs", "table2"], "unknown option --jobs; see mergebench --help"),
+        (["table2", "--", "--tasks"], "unexpected word '--tasks'; see mergebench table2 --help"),
     ],
 )
 def test_wrong_names_are_told(tmp_path, complaint, words, message):

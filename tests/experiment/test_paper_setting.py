@@ -158,7 +158,11 @@ def test_an_option_of_a_protection_is_used_and_stated(tmp_path, run):
         ("mini_vit", ["--protocol", "paper-exact"], "there are none of backbone mini_vit"),
         ("mini_vit", ["--set", "strength=1"], "--set strength=1: expected NAME.KEY=VALUE"),
         ("mini_vit", ["--set", "ties.top=1"], "unknown option 'top'; did you mean top_k?"),
-        ("mini_vit", ["--set", "trap.strength=1"], "unknown protection 'trap'; did you mean trap2"),
+        (
+            "mini_vit",
+            ["--set", "trap.strength=1"],
+            "--set trap.strength=1: unknown attack or protection 'trap'; did you mean trap2",
+        ),
         ("mini_vit", ["--set", "trap2.strenth=1"], "did you mean strength"),
         (
             "mini_vit",

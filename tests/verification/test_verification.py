@@ -184,7 +184,7 @@ def test_a_task_that_the_command_does_not_measure_is_refused(committed, copy, ca
     ("old", "new", "message"),
     [
         ("- Command:", "- Order:", f"{TABLE2}.md has no caption that states its command"),
-        ("--tasks", "--task", "unrecognized arguments"),
+        ("--tasks", "--task", "unknown option --task; did you mean --tasks? see mergebench table2"),
         ("mnist fashion", "mnist fashoin", "unknown task 'fashoin'"),
     ],
 )

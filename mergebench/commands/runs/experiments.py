@@ -194,12 +194,18 @@ def _with_option(setting: Setting, text: str) -> Setting:
     if _is_attack(name):
         attack = registry().get(Attack, name)
         return setting.with_attack_options(name, **parse_options(attack, [option], of=name))
+    if not _is_protection(name):
+        raise InputError(f"--set {text}: {registry().unknown(name, Attack, Protection)}")
     protection = registry().get(Protection, name)
     return setting.with_options(name, **parse_options(protection, [option], of=name))
 
 
 def _is_attack(name: str) -> bool:
     return any(found.plugin.name == name for found in registry().all(Attack))
+
+
+def _is_protection(name: str) -> bool:
+    return any(found.plugin.name == name for found in registry().all(Protection))
 
 
 def names_in(text: str | None) -> tuple[str, ...]:

@@ -1,0 +1,64 @@
+"""What `--help` says, of every verb and option."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+import pytest
+
+from mergebench.cli import make_parser
+from mergebench.suites.own.classes import TEMPLATES
+
+
+def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Yield the parsers of all verbs, and of their actions."""
+    verbs = [one for one in parser._actions if isinstance(one, argparse._SubParsersAction)]
+    for action in verbs:
+        for verb in action.choices.values():
+            yield from parsers(verb)
+    if not verbs:
+        yield parser
+
+
+VERBS = {parser.prog: parser for parser in parsers(make_parser())}
+
+
+@pytest.fixture(autouse=True)
+def _wide_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "1000")
+
+
+def test_all_verbs_are_walked() -> None:
+    assert len(VERBS) >= 24
+    assert {"mergebench table2", "mergebench audit", "mergebench data check"} < VERBS.keys()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_says_what_the_verb_does_before_its_options(verb: str) -> None:
+    parser = VERBS[verb]
+    usage, described, *_ = parser.format_help().split("\n\n")
+    assert usage.startswith(f"usage: {verb} ")
+    assert described == parser.description
+    assert described.endswith(".")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_option_has_help_that_ends_with_its_default(verb: str) -> None:
+    parser, page = VERBS[verb], VERBS[verb].format_help()
+    for action in parser._actions:
+        option = action.option_strings or action.metavar
+        assert action.help, f"{verb}: {option} has no help"
+        shown = parser._get_formatter()._expand_help(action)
+        assert f" {shown}\n" in page
+        default = None if action.default is argparse.SUPPRESS else action.default
+        if default not in (None, "", []) and default is not False:
+            assert shown.endswith(f" (default: {default})"), f"{verb}: {option}"
+        assert "by default" not in shown
+        assert shown.count("(default: ") <= 1
+
+
+def test_the_usual_prompts_are_those_of_data_of_ones_own() -> None:
+    said = f"(default: {TEMPLATES['images']!r}, of texts {TEMPLATES['texts']!r})"
+    for verb in ("table2", "evaluate", "protect", "audit"):
+        assert said in VERBS[f"mergebench {verb}"].format_help()
