@@ -102,8 +102,8 @@ class BackboneBench(Bench):
     def _own_task(self) -> Task:
         request = self.request
         if request.data is None:
-            assert request.task is not None
-            return self._suite(self._setting.suite, [request.task]).tasks[0]
+            assert request.target is not None
+            return self._suite(self._setting.suite, [request.target]).tasks[0]
         suite = self._suite(OWN, None)
         for note in suite.notes:
             say(note)

@@ -16,17 +16,17 @@ SYNTHETIC = 3
 class Request:
     """Which model and task adapters are audited on, and with what they are merged.
 
-    Either `task_file`, or `backbone` with `data` (as of `--data`; `names` and `templates` likewise)
-    or with `task`, one of its suite's. `peers`: adapters; None for the suite's own releases in
-    `store`, or without these for `synthetic` ones. `synthetic` insists on so many, 0 on none.
-    `plain`: an adapter of the same task without protection. Raises `InputError` for what does not
-    go together.
+    Either `task`, a file, or `backbone` with `data` (as of `--data`; `names` and `templates`
+    likewise) or with `target`, a task of its suite. `peers`: adapters; None for the suite's own
+    releases in `store`, or without these for `synthetic` ones. `synthetic` insists on so many, 0 on
+    none. `plain`: an adapter of the same task without protection. Raises `InputError` for what does
+    not go together.
     """
 
     backbone: str | None = None
     data: Path | None = None
-    task: str | None = None
-    task_file: Path | None = None
+    target: str | None = None
+    task: Path | None = None
     peers: Sequence[str] | None = None
     synthetic: int | None = None
     plain: str | None = None
@@ -47,14 +47,14 @@ class Request:
         """Check what does not go together."""
         if self.peers and self.synthetic:
             raise InputError("--with and --synthetic: peers are given or synthetic; leave one out")
-        if self.task_file is not None:
-            self._check_for_task_file(self.task_file)
+        if self.task is not None:
+            self._check_for_task_file(Path(self.task))
         elif self.backbone is None:
             raise InputError(
                 "say what the adapter is for: --backbone NAME with --data PATH or --target TASK, "
                 "or --task FILE.py (docs/audit.md)"
             )
-        elif (self.data is None) == (self.task is None):
+        elif (self.data is None) == (self.target is None):
             raise InputError(
                 f"--backbone {self.backbone} needs --data PATH, or --target TASK of its suite; "
                 "give one of them"
@@ -69,11 +69,13 @@ class Request:
         given = {
             "--backbone": self.backbone,
             "--data": self.data,
-            "--target": self.task,
+            "--target": self.target,
             "--weights": self.weights,
             "--names": self.names,
             "--template": self.templates,
             "--data-root": self.data_root,
+            "--cache": self.cache,
+            "--partial": self.partial,
             "--vision-tower": self.vision_tower,
         }
         for option, value in given.items():

@@ -32,7 +32,7 @@ Tell = Callable[[str], None]
 
 def make_bench(request: Request) -> Bench:
     """Return where adapters are audited; `InputError` for a model or data that cannot be used."""
-    return BackboneBench(request) if request.task_file is None else TaskFileBench(request)
+    return BackboneBench(request) if request.task is None else TaskFileBench(request)
 
 
 def audit_on(bench: Bench, adapter: str, *, tell: Tell = lambda line: None) -> Audit:

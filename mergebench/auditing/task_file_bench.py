@@ -26,9 +26,9 @@ class TaskFileBench(Bench):
 
     def __init__(self, request: Request) -> None:
         super().__init__(request)
-        assert request.task_file is not None
-        self._file = request.task_file
-        self._source = TaskFile(request.task_file)
+        assert request.task is not None
+        self._file = request.task
+        self._source = TaskFile(request.task)
         self._base: tuple[str, str] | None = None
         named = self._source.recorded_name
         if named is not None and not is_local(named):

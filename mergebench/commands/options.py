@@ -12,7 +12,7 @@ from mergebench.device import AUTO, CHOICES
 from mergebench.measure import PROTOCOLS
 
 DEFAULT_BACKBONE = "mini_vit"
-DEFAULT_PROTECTIONS = "trap2"
+DEFAULT_PROTECTION = DEFAULT_PROTECTIONS = "trap2"
 DEFAULT_STORE = Path("runs")
 DEFAULT_RESULTS = Path("results")
 _PROMPTS = "(default: 'a photo of a {}.', of texts '{}')"

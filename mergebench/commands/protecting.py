@@ -8,18 +8,19 @@ from mergebench.commands import numbers
 from mergebench.commands.adapters import FORCE
 from mergebench.commands.options import (
     BACKBONE,
+    DEFAULT_PROTECTION,
     add_classifier_options,
     add_data_options,
     add_jobs_option,
     add_store_option,
 )
-from mergebench.commands.parser import Later, Verbs
+from mergebench.commands.parser import Later, Verbs, add_plugin_option
 
 
 def add_verbs(verbs: Verbs) -> None:
     """Add protect."""
     verb = verbs.add_parser(
-        "protect", help="train a plain and a Trap² adapter on your data, with model cards"
+        "protect", help="train a plain and a protected adapter on your data, with model cards"
     )
     verb.add_argument("--backbone", required=True, help=BACKBONE)
     verb.add_argument(
@@ -27,15 +28,28 @@ def add_verbs(verbs: Verbs) -> None:
     )
     verb.add_argument("--task", metavar="NAME", help="a task of the backbone's suite instead")
     verb.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="where plain/ and trap2/ are written"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="where plain/ and the protected one, named after its protection, are written",
     )
-    verb.add_argument("--only", choices=("plain", "trap2"), help="make one of them alone")
+    verb.add_argument(
+        "--protection",
+        default=DEFAULT_PROTECTION,
+        metavar="NAME[OPTION=VALUE,...]",
+        help="one that trains a trap into an adapter",
+    )
+    add_plugin_option(verb)
+    verb.add_argument(
+        "--only", metavar="NAME", help="make one of them alone: plain, or of the protection's name"
+    )
     verb.add_argument(
         "--sweep",
         nargs="+",
         default=[],
         metavar="LAMBDA",
-        help="strengths to choose from (default: half, once and twice the backbone's own)",
+        help="strengths to choose from (default: half, once and twice its own)",
     )
     verb.add_argument(
         "--margin",

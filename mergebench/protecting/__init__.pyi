@@ -1,5 +1,4 @@
 from .request import MARGIN as MARGIN
-from .request import Only as Only
 from .result import Protected as Protected
 from .result import Written as Written
 from .running import protect as protect

@@ -19,6 +19,7 @@ def stated_command(request: Request) -> str:
         "backbone": request.backbone,
         "data": request.data and _name(request.data),
         "task": request.task,
+        "protection": request.protection,
         "only": request.only,
         "sweep": request.sweep,
         "margin": request.margin,
@@ -27,6 +28,7 @@ def stated_command(request: Request) -> str:
         "names": request.names and _name(request.names),
         "templates": request.templates,
         "partial": request.partial,
+        "plugins": tuple(map(_name, request.plugins)),
         "weights": request.weights and _name(Path(request.weights)),
         "out": _name(request.out),
     }

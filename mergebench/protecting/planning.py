@@ -12,12 +12,14 @@ from mergebench.experiment import (
     Setting,
     fitted_to,
     get_setting,
+    plain_name,
     require_inputs,
     shortened,
 )
-from mergebench.measure import get_protocol
+from mergebench.measure import UNPROTECTED, get_protocol
 from mergebench.protecting.command import stated_command
-from mergebench.protecting.request import PROTECTION, Request
+from mergebench.protecting.request import Request
+from mergebench.protecting.traps import trap_of, unlike_the_paper
 from mergebench.suites import (
     OWN,
     OwnData,
@@ -37,6 +39,7 @@ class Plan:
     """One task, its recipe, and the strengths to try. `usual_steps`: before few inputs cut them."""
 
     experiment: Experiment
+    protection: str
     strengths: tuple[float, ...]
     usual_steps: int
 
@@ -52,9 +55,13 @@ class Plan:
         return self.experiment.workbench().suite.notes
 
     def with_strength(self, strength: float) -> Experiment:
-        """Return the experiment whose protection has this strength."""
-        setting = self.experiment.setting.with_options(PROTECTION, strength=strength)
-        return replace(self.experiment, setting=setting)
+        """Return the experiment whose protection has this strength.
+
+        Its setting says every option in which the trap differs from the paper's, as a card does.
+        """
+        setting, name = self.experiment.setting, plain_name(self.protection)
+        options = {**unlike_the_paper(trap_of(setting, self.protection)), "strength": strength}
+        return replace(self.experiment, setting=setting.with_options(name, **options))
 
 
 def make_plan(request: Request) -> Plan:
@@ -74,7 +81,8 @@ def make_plan(request: Request) -> Plan:
         store=request.store,
         command=stated_command(request),
         tasks=tasks,
-        protections=(PROTECTION,) if PROTECTION in request.releases else (),
+        protections=tuple(one for one in request.releases if one != UNPROTECTED),
+        plugins=request.plugins,
         weights=request.weights,
         device=request.device,
         data=data,
@@ -92,22 +100,30 @@ def _planned(request: Request, experiment: Experiment) -> Plan:
                 f"task {task.name} has nothing in {split}: every split is needed to protect"
             )
     setting = shortened(usual, len(task.splits["train"]), request.steps)
-    return Plan(
+    plan = Plan(
         experiment=replace(experiment, setting=setting),
-        strengths=request.sweep or _usual_sweep(request.backbone),
+        protection=request.protection,
+        strengths=request.sweep or _usual_sweep(request),
         usual_steps=usual.recipe.steps,
     )
+    for one in plan.strengths:  # those that the protection does not take are refused now
+        _ = trap_of(plan.with_strength(one).setting, request.protection)
+    return plan
 
 
-def _usual_sweep(backbone: str) -> tuple[float, ...]:
-    """Return the strengths to try where none are given.
+def _usual_sweep(request: Request) -> tuple[float, ...]:
+    """Return the strengths to try where none are given; none of a plain adapter.
 
     Where no strength was validated there are candidates from the paper's range.
     """
-    setting = get_setting(backbone)
+    if request.protection not in request.releases:
+        return ()
+    setting = get_setting(request.backbone)
     if setting.published:
         return STRENGTHS
-    own = setting.protection(PROTECTION).options()["strength"]
+    own = trap_of(setting, request.protection).strength
+    if own == 0:
+        raise InputError(f"--protection {request.protection}: has λ 0; give some with --sweep")
     return tuple(round(own * factor, 6) for factor in AROUND)
 
 

@@ -14,7 +14,7 @@ from mergebench.progress import Silent
 from mergebench.protecting.loading_code import naming_of
 from mergebench.protecting.planning import Plan
 from mergebench.protecting.record import record_of
-from mergebench.protecting.request import FOLDERS, Request
+from mergebench.protecting.request import Request
 from mergebench.protecting.result import Protected, Written
 from mergebench.protecting.writing import (
     CARD,
@@ -23,7 +23,13 @@ from mergebench.protecting.writing import (
     write_record,
     write_weights,
 )
-from mergebench.report import CardFacts, Sweep, write_model_card, write_scale_picture
+from mergebench.report import (
+    CardFacts,
+    Sweep,
+    protection_label,
+    write_model_card,
+    write_scale_picture,
+)
 from mergebench.train import Recipe
 
 _LOCATED = ("data", "names", "weights")
@@ -75,7 +81,7 @@ def _facts(
     recipe = options["recipe"]
     assert isinstance(recipe, Recipe)
     plain = release == UNPROTECTED
-    naming = naming_of(request.backbone, FOLDERS[release])
+    naming = naming_of(request.backbone, request.called(release))
     update = bench.release(release, task.name, request.seed, Silent())
     return CardFacts(
         release=release,
@@ -87,7 +93,7 @@ def _facts(
         loading=naming.code,
         rank=recipe.rank,
         measurements=_of_the_plain_one(experiment) if plain else measured,
-        method="" if plain else f"Trap² ({protection.paper})",
+        method="" if plain else f"{protection_label(release)} ({protection.paper})",
         strength=None if plain else float(options["strength"]),
         sweep=None if plain else sweep,
         sizes={name: len(split) for name, split in task.splits.items()},
@@ -109,7 +115,7 @@ def _write(request: Request, experiment: Experiment, facts: CardFacts, folder: P
     """Write the files of one adapter; the card comes last."""
     bench = experiment.workbench()
     place = facts.release, facts.task, request.seed, Silent()
-    naming = naming_of(request.backbone, FOLDERS[facts.release])
+    naming = naming_of(request.backbone, request.called(facts.release))
     hashed = write_weights(bench.release(*place), folder, naming)
     facts = replace(facts, sha256={"adapter_model.safetensors": hashed, **facts.sha256})
     write_scale_picture(facts.measurements, folder / PICTURE)
@@ -124,6 +130,8 @@ def _options(request: Request) -> dict[str, Any]:
         value = getattr(request, item.name)
         if item.name in _LOCATED and value is not None:
             value = Path(value).resolve().name
+        if item.name == "plugins":
+            value = [one.resolve().name for one in value]
         if item.name not in _UNSTATED:
             stated[item.name] = value
     return stated

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from mergebench.device import AUTO
 from mergebench.errors import InputError, check_range, unknown_name
+from mergebench.experiment import plain_name
 from mergebench.measure import UNPROTECTED
-
-Only = Literal["plain", "trap2"]
-"""The one adapter that is made."""
 
 MARGIN = 2.0
 """What protection may cost at nominal scale, in points of validation accuracy."""
 
 PROTECTION = "trap2"
-FOLDERS: Mapping[str, str] = {UNPROTECTED: "plain", PROTECTION: PROTECTION}
-"""The folder below `out` of each release."""
+"""The protection where none is named."""
+
+PLAIN = "plain"
+"""What the adapter without protection is called, as its folder is."""
 
 _MOST_STRENGTHS = 20
 _MOST_STEPS = 10_000_000
@@ -34,7 +32,8 @@ class Request:
     out: Path
     data: Path | None = None
     task: str | None = None
-    only: Only | None = None
+    protection: str = PROTECTION
+    only: str | None = None
     sweep: tuple[float, ...] = ()
     margin: float = MARGIN
     steps: int | None = None
@@ -48,6 +47,7 @@ class Request:
     store: Path = Path("runs")
     cache: Path | None = None
     data_root: Path | None = None
+    plugins: tuple[Path, ...] = ()
     force: bool = False
     command: str = ""
 
@@ -61,8 +61,7 @@ class Request:
             raise InputError("--names and --template say what classes of --data are called")
         if self.data is not None and self.data_root is not None:
             raise InputError("--data-root: --data says where the data are; leave it out")
-        if self.only is not None and self.only not in FOLDERS.values():
-            raise InputError(unknown_name("--only", self.only, [*FOLDERS.values()]))
+        self._check_names()
         self._check_sweep()
         check_range("--margin", self.margin, 0, 100)
         if self.steps is not None:
@@ -71,16 +70,30 @@ class Request:
     @property
     def releases(self) -> tuple[str, ...]:
         """The protections of the adapters that are written, the plain one first."""
-        return tuple(
-            release for release, name in FOLDERS.items() if self.only is None or self.only == name
-        )
+        every = UNPROTECTED, self.protection
+        return tuple(one for one in every if self.only is None or self.only == self.called(one))
+
+    def called(self, release: str) -> str:
+        """Return what an adapter is called: plain, or as its protection without its options."""
+        return PLAIN if release == UNPROTECTED else plain_name(release)
 
     def folder(self, release: str) -> Path:
         """Return where an adapter is written."""
-        return self.out / FOLDERS[release]
+        return self.out / self.called(release)
+
+    def _check_names(self) -> None:
+        if self.only == PLAIN and self.protection != PROTECTION:
+            raise InputError(
+                "--protection: a plain adapter has none; leave it out, or --only plain"
+            )
+        if plain_name(self.protection) == PLAIN:
+            raise InputError("--protection plain: the adapter without one is called so; rename it")
+        names = [PLAIN, self.called(self.protection)]
+        if self.only is not None and self.only not in names:
+            raise InputError(unknown_name("--only", self.only, names))
 
     def _check_sweep(self) -> None:
-        if self.only == FOLDERS[UNPROTECTED] and self.sweep:
+        if self.only == PLAIN and self.sweep:
             raise InputError("--sweep: a plain adapter has no λ; leave it out, or --only plain")
         for strength in self.sweep:
             if not (math.isfinite(strength) and 0 < strength <= 1_000_000):

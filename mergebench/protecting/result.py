@@ -12,7 +12,7 @@ from mergebench.report import Sweep
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """One adapter on disk. `release`: its protection, "none" or "trap2"; `strength`: λ."""
+    """One adapter on disk. `release`: its protection, "none" if plain; `strength`: λ."""
 
     release: str
     folder: Path

@@ -13,8 +13,9 @@ from mergebench.experiment import Experiment, Monitor, measure_on_test, measure_
 from mergebench.measure import UNPROTECTED, choose_strength
 from mergebench.protecting.planning import Plan, make_plan
 from mergebench.protecting.releasing import write_adapters
-from mergebench.protecting.request import MARGIN, PROTECTION, Only, Request
+from mergebench.protecting.request import MARGIN, PROTECTION, Request
 from mergebench.protecting.result import Protected
+from mergebench.protecting.traps import check_protection
 from mergebench.protecting.writing import check_output
 from mergebench.report import Sweep
 
@@ -27,7 +28,8 @@ def protect(
     out: AnyPath,
     data: AnyPath | None = None,
     task: str | None = None,
-    only: Only | None = None,
+    protection: str = PROTECTION,
+    only: str | None = None,
     sweep: Sequence[float] = (),
     margin: float = MARGIN,
     steps: int | None = None,
@@ -42,23 +44,26 @@ def protect(
     store: AnyPath = "runs",
     cache: AnyPath | None = None,
     data_root: AnyPath | None = None,
+    plugins: Sequence[AnyPath] = (),
     force: bool = False,
     command: str = "",
     console: Console | None = None,
 ) -> Protected:
-    """Train a plain and a Trap² adapter on one task, and write both with model cards below `out`.
+    """Train a plain and a protected adapter on one task, and write both with cards below `out`.
 
     `backbone`: a name of `mergebench list backbones`. `data`: a folder of classes, or a file of
-    labelled texts (docs/own_data.md), or else `task`: a task of the backbone's suite. `only`: make
-    just the "plain" or the "trap2" adapter.
+    labelled texts (docs/own_data.md), or else `task`: a task of the backbone's suite. `protection`:
+    one with a trap, by its name, which may state options of it in brackets (docs/protect.md);
+    `plugins`: files that define it. `only`: make just the "plain" adapter, or that of its name.
 
-    `sweep`: the λ to try, above 0; none for half, once and twice the backbone's own (for the
+    `sweep`: the λ to try, above 0; none for half, once and twice its own on the backbone (on the
     paper's backbones 0.01 to 0.3). The rule (`choose_strength`) sees single updates on validation
     inputs: of those that lose at most `margin` points (0 to 100) at scale 1 against the plain
     update, the lowest mean accuracy at scales 0.2 to 0.7 and 1.5. With one λ nothing is chosen.
-    `steps`: of training; None for the recipe's, fewer where there are few inputs.
+    `steps`: of training; None for the recipe's, fewer where there are few inputs. `seed`: of
+    training.
 
-    `out` gets `plain/` and `trap2/`: a PEFT adapter, `README.md`, `scale_curve.png` and
+    `out` gets `plain/` and, for one, `trap2/`: a PEFT adapter, `README.md`, `scale_curve.png` and
     `record.json`. What is there is replaced only with `force`, and then these files alone.
     `licence`: the hub's identifier for the cards. `store`: a folder that keeps trainings and
     counts; what is in it is not done again, so that an interrupted call goes on. `jobs`: processes.
@@ -75,6 +80,7 @@ def protect(
         out=Path(out),
         data=None if data is None else Path(data),
         task=task,
+        protection=protection,
         only=only,
         sweep=tuple(map(float, sweep)),
         margin=margin,
@@ -89,6 +95,7 @@ def protect(
         store=Path(store),
         cache=None if cache is None else Path(cache),
         data_root=None if data_root is None else Path(data_root),
+        plugins=tuple(map(Path, plugins)),
         force=force,
         command=command,
     )
@@ -107,13 +114,14 @@ class _Run:
     def protected(self) -> Protected:
         """Train, choose, measure and write."""
         request = self.request
+        check_protection(request)
         check_output(request)
         plan = make_plan(request)
         for note in plan.notes:
             self.console.print(note, highlight=False, soft_wrap=True)
         sweep = self._sweep(plan)
         experiment = plan.experiment
-        if PROTECTION in request.releases:
+        if request.protection in request.releases:
             strength = plan.strengths[0] if sweep is None else sweep.chosen.strength
             assert strength is not None
             experiment = plan.with_strength(strength)
@@ -122,10 +130,11 @@ class _Run:
 
     def _sweep(self, plan: Plan) -> Sweep | None:
         """Return how the strength was chosen, or None if there was no choice."""
-        if PROTECTION not in self.request.releases or len(plan.strengths) == 1:
+        name = self.request.protection
+        if name not in self.request.releases or len(plan.strengths) == 1:
             return None
         updates: list[tuple[Experiment, str]] = [(plan.experiment, UNPROTECTED)]
-        updates += [(plan.with_strength(one), PROTECTION) for one in plan.strengths]
+        updates += [(plan.with_strength(one), name) for one in plan.strengths]
         plain, *tried = measure_on_validation(updates, self.monitor, processes=self.jobs)
         margin = self.request.margin
         return Sweep(

@@ -8,6 +8,7 @@ from .estimates import points_text as points_text
 from .figure_files import write_figure2 as write_figure2
 from .figure_files import write_recovery as write_recovery
 from .labels import protection_key as protection_key
+from .labels import protection_label as protection_label
 from .labels import release_key as release_key
 from .leaderboard_entry import Claim as Claim
 from .leaderboard_entry import ClaimedCase as ClaimedCase

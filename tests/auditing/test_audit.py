@@ -115,7 +115,7 @@ def test_denied_is_a_share_of_what_the_plain_twin_gives(folder):
 
 
 def test_the_model_is_as_it_was(folder):
-    request = measuring.Request(task_file=folder / "plain.py", peers=[str(folder / "peer1")])
+    request = measuring.Request(task=folder / "plain.py", peers=[str(folder / "peer1")])
     bench = measuring.make_bench(request)
     before = {name: one.detach().clone() for name, one in bench.source.parameters.items()}
     first = measuring.audit_on(bench, str(folder / "adapter"))

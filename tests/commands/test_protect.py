@@ -22,6 +22,8 @@ from mergebench.errors import InputError
 from mergebench.measure import deployed
 from mergebench.protecting import planning
 from mergebench.protecting.loading_code import naming_of
+from mergebench.protecting.request import Request
+from mergebench.registry import registry
 from mergebench.suites import SUITES
 from mergebench.updates import load_update
 from protections.trap2 import Trap2
@@ -209,6 +211,94 @@ def test_a_task_of_the_suite(root, monkeypatch):
         mergebench.protect(backbone="mini_vit", task="fashio", out=root / "g")
 
 
+# --- another protection ---------------------------------------------------------------------
+
+PLUGIN = """
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mergebench.train import FineTuned, Losses, Step, TrapOptions, nominal_losses
+
+
+@dataclass(frozen=True, kw_only=True)
+class Narrow(TrapOptions, FineTuned):
+    name: ClassVar[str] = "narrow"
+    paper: ClassVar[str] = "a paper of ours"
+
+    band: float = 0.3
+
+    def backward(self, step: Step) -> Losses:
+        return nominal_losses(step)
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    """A file that defines `narrow`, of which the other tests learn nothing."""
+    registry.cache_clear()
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    yield tmp_path / "mine.py"
+    registry.cache_clear()
+
+
+def test_a_trap_of_a_plug_in_is_named_wherever_it_is_spoken_of(root, made, plugin, capsys):
+    given = ["--plugin", plugin, "--protection", "narrow[scale_max=1.8]"]
+    assert run(*words(root, *given, "--sweep", 0.2, out="narrow")) == 0
+    assert sorted(one.name for one in (root / "narrow").iterdir()) == ["narrow", "plain"]
+    shown = capsys.readouterr().out
+    assert "narrow (scale_max 1.8), λ 0.2, model card" in shown
+    folder = root / "narrow" / "narrow"
+    record = json.loads((folder / "record.json").read_text())
+    assert record["release"] == "narrow[scale_max=1.8]"
+    assert (record["options"]["plugins"], record["strength"]) == (["mine.py"], 0.2)
+    card = (folder / "README.md").read_text()
+    assert "narrow (scale_max 1.8) (a paper of ours), λ = 0.2" in card
+    assert "--plugin mine.py --protection 'narrow[scale_max=1.8]'" in card
+    assert "'narrow')" in card  # the folder of the Python that loads it
+    assert "trap2" not in (shown + card).lower()
+    assert str(plugin.parent) not in json.dumps(record) + card
+    plain = (root / "narrow" / "plain" / "README.md").read_text()
+    assert "Options of" not in plain
+
+
+@pytest.mark.parametrize(
+    ("protection", "options", "strengths"),
+    [
+        ("trap2", {}, (0.025, 0.05, 0.1)),  # of the setting
+        ("trap2_capped", {}, (0.25, 0.5, 1.0)),  # its own
+        ("trap2_capped", {"strength": 0.2}, (0.1, 0.2, 0.4)),
+    ],
+)
+def test_what_is_tried_is_around_what_the_setting_says(
+    root, monkeypatch, protection, options, strengths
+):
+    setting = FEW_STEPS.with_options("trap2_capped", until=0.7, **options)
+    monkeypatch.setattr(planning, "get_setting", lambda name: setting)
+    request = Request(
+        backbone="mini_vit", data=root / "shapes", out=root / "x", protection=protection
+    )
+    plan = planning.make_plan(request)
+    assert plan.strengths == strengths
+    trained = plan.with_strength(3.0).setting
+    assert trained.protection("trap2_capped").until == 0.7
+    assert trained.protection(protection).strength == 3.0
+
+
+def test_a_card_states_every_option_that_is_not_the_papers(root):
+    """Which the defaults of a class may be, so that tables need not state them."""
+    request = Request(
+        backbone="mini_vit", data=root / "shapes", out=root / "x", protection="trap2_capped"
+    )
+    trapped = planning.make_plan(request).with_strength(0.4).setting
+    assert trapped.changed_options("trap2_capped") == {
+        "strength": 0.4,
+        "scale_max": 1.5,
+        "band": 0.2,
+        "cap": 1.2,
+        "until": 0.5,
+    }
+
+
 @pytest.mark.parametrize(
     ("backbone", "base", "layout", "loaded"),
     [
@@ -251,6 +341,19 @@ def complaint(capsys):
         (["--margin", "-1"], "--margin is -1.0; give a number from 0 to 100"),
         (["--steps", "0"], "argument --steps: '0' is no whole number"),
         (["--only", "trap"], "unknown --only 'trap'; did you mean trap2"),
+        (["--protection", "trap3"], "unknown protection 'trap3'; did you mean trap2"),
+        (
+            ["--protection", "mergelock"],
+            "--protection mergelock: it releases full checkpoints, and protect makes adapters that "
+            "a trap is trained into, with a λ to choose; choose from: trap2, trap2_capped",
+        ),
+        (["--protection", "none"], "--protection none: it has no trap, and protect makes adapters"),
+        (["--protection", "trap2[strength=1]"], "λ is chosen, or given with --sweep"),
+        (["--protection", "trap2[cap=-1]"], "trap2: cap is -1.0"),
+        (["--protection", "trap2_capped", "--only", "trap2"], "unknown --only 'trap2'"),
+        (["--protection", "trap2_capped", "--only", "plain"], "a plain adapter has none"),
+        (["--protection", "plain"], "the adapter without one is called so"),
+        (["--plugin", "absent.py"], "--plugin absent.py: no such file"),
         (["--data-root", "."], "--data-root: --data says where the data are"),
         (["--data", "nowhere"], "--data nowhere: there is no such folder or file"),
         (["--names", "nowhere"], "--names nowhere: there is no such file"),

@@ -48,8 +48,8 @@ def _request(options: argparse.Namespace) -> Request:
     return Request(
         backbone=options.backbone,
         data=options.data,
-        task=options.target,
-        task_file=options.task,
+        target=options.target,
+        task=options.task,
         peers=tuple(options.peers) or None,
         synthetic=options.synthetic,
         plain=options.plain,

@@ -13,7 +13,13 @@ from mergebench.commands.runs.experiments import caption_command
 from mergebench.measure import OFF_NOMINAL, UNPROTECTED, ZERO_SHOT, ScaleCurve, Standalone, wilson
 from mergebench.plurals import how_many
 from mergebench.protecting import Protected, protect
-from mergebench.report import Sweep, lost_when_rescaled, points_text, trap_found
+from mergebench.report import (
+    Sweep,
+    lost_when_rescaled,
+    points_text,
+    protection_label,
+    trap_found,
+)
 from mergebench.terminal import make_console
 
 _NAMES = {ZERO_SHOT: "base model", UNPROTECTED: "plain"}
@@ -27,6 +33,7 @@ def run_protect(options: argparse.Namespace) -> None:
         out=options.out,
         data=options.data,
         task=options.task,
+        protection=options.protection,
         only=options.only,
         sweep=[finite("--sweep", word) for word in options.sweep],
         margin=finite("--margin", options.margin),
@@ -42,6 +49,7 @@ def run_protect(options: argparse.Namespace) -> None:
         store=options.store,
         cache=options.cache,
         data_root=options.data_root,
+        plugins=options.plugin,
         force=options.force,
         command=caption_command(options.words),
         console=console,
@@ -68,7 +76,8 @@ def _show(made: Protected, console: Console, options: argparse.Namespace) -> Non
         _say(console, line)
     _say(console, "")
     for one in made.adapters:
-        shown = "plain" if one.strength is None else f"Trap², λ {one.strength:g}"
+        strength = "" if one.strength is None else f", λ {one.strength:g}"
+        shown = f"{_name(one.release)}{strength}"
         _say(console, f"wrote {one.folder}: {shown}, model card, scale_curve.png, record.json")
     if not options.license:
         _say(console, "Before you publish: fill in the licence in README.md, or give --license.")
@@ -78,7 +87,8 @@ def _doubts(made: Protected) -> Iterator[str]:
     lost = lost_when_rescaled(made.measurements)
     if lost is None:
         return
-    loses = f"re-scaled, Trap² loses {points_text(lost)} against the plain adapter"
+    name, points = _name(made.adapters[-1].release), points_text(lost)
+    loses = f"re-scaled, {name} loses {points} against the plain adapter"
     found = trap_found(lost)
     if found == "none":
         yield (
@@ -91,6 +101,10 @@ def _doubts(made: Protected) -> Iterator[str]:
             f"The trap may be chance: {loses}, on {size} test {inputs}. Give more of them. The "
             "card says so too."
         )
+
+
+def _name(release: str) -> str:
+    return _NAMES.get(release) or protection_label(release)
 
 
 def _say(console: Console, text: str) -> None:
@@ -129,7 +143,7 @@ def _accuracies(made: Protected) -> Table:
 
 def _row(row: Standalone, curve: ScaleCurve | None) -> Iterator[str]:
     found = wilson(row.correct, row.size)
-    yield _NAMES.get(row.release, "Trap²")
+    yield _name(row.release)
     yield f"{100 * row.correct / row.size:.1f} %"
     yield f"{found.low:.1f} to {found.high:.1f}"
     for scale in (0.3, 0.5, 0.7):
