@@ -20,6 +20,7 @@ class CappedTrap2(Trap2):
     """
 
     name: ClassVar[str] = "trap2_capped"
+    title: ClassVar[str] = "Trap², capped"
 
     strength: float = 0.5
     scale_max: float = 1.5
