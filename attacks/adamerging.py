@@ -28,6 +28,7 @@ class AdaMerging(SweptMerger):
     """
 
     name: ClassVar[str] = "adamerging"
+    title: ClassVar[str] = "AdaMerging"
     paper: ClassVar[str] = "Yang et al., 2024, https://arxiv.org/abs/2310.02575"
 
     granularity: Literal["layer", "task"] = "layer"

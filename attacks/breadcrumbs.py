@@ -27,6 +27,7 @@ class Breadcrumbs(Merger):
     """
 
     name: ClassVar[str] = "breadcrumbs"
+    title: ClassVar[str] = "Breadcrumbs"
     paper: ClassVar[str] = "Davari and Belilovsky, 2023, https://arxiv.org/abs/2312.06795"
     spaces: ClassVar[tuple[str, ...]] = ("full", "core")
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"density": (0.9, 0.7, 0.5, 0.3, 0.1)}

@@ -27,6 +27,7 @@ class Cart(Merger):
     """
 
     name: ClassVar[str] = "cart"
+    title: ClassVar[str] = "CART"
     paper: ClassVar[str] = "Choi et al., 2024, https://arxiv.org/abs/2412.12153"
     spaces: ClassVar[tuple[str, ...]] = ("full", "knots", "core")
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"rank_fraction": RANK_FRACTION_GRID}

@@ -30,6 +30,7 @@ class ChainOfMerges(DataMerger):
     """
 
     name: ClassVar[str] = "chain_of_merges"
+    title: ClassVar[str] = "CoM"
     paper: ClassVar[str] = "Buzzega et al., 2025, https://arxiv.org/abs/2508.21421"
 
     target: Target = "weights"
@@ -67,5 +68,6 @@ class ChainOfMergesToOutputs(ChainOfMerges):
     """
 
     name: ClassVar[str] = "chain_of_merges_outputs"
+    title: ClassVar[str] = "CoM to outputs"
 
     target: Target = "outputs"

@@ -20,6 +20,7 @@ class Dare(Merger):
     """
 
     name: ClassVar[str] = "dare"
+    title: ClassVar[str] = "DARE"
     paper: ClassVar[str] = "Yu et al., 2024, https://arxiv.org/abs/2311.03099"
     spaces: ClassVar[tuple[str, ...]] = ("full", "knots", "core")
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"drop": DROP_GRID}

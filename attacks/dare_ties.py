@@ -30,6 +30,7 @@ class DareTies(Merger):
     """
 
     name: ClassVar[str] = "dare_ties"
+    title: ClassVar[str] = "TIES+DARE"
     paper: ClassVar[str] = (
         "Yu et al., 2024, https://arxiv.org/abs/2311.03099; "
         "Yadav et al., 2023, https://arxiv.org/abs/2306.01708"

@@ -30,6 +30,7 @@ class Della(Merger):
     """
 
     name: ClassVar[str] = "della"
+    title: ClassVar[str] = "DELLA"
     paper: ClassVar[str] = "Deep et al., 2024, https://arxiv.org/abs/2406.11617"
     spaces: ClassVar[tuple[str, ...]] = ("full", "core")
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"density": (0.8, 0.6, 0.4, 0.2)}

@@ -41,6 +41,7 @@ class SupervisedFinetuning(SweptMerger):
     """
 
     name: ClassVar[str] = "finetune"
+    title: ClassVar[str] = "SFT"
     paper: ClassVar[str] = (
         "data-driven recovery in Trap² (2026), whose recipe is not stated; "
         "LoRA (Hu et al., 2021), https://arxiv.org/abs/2106.09685"

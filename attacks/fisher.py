@@ -28,6 +28,7 @@ class Fisher(DataMerger):
     """
 
     name: ClassVar[str] = "fisher"
+    title: ClassVar[str] = "Fisher"
     paper: ClassVar[str] = "Matena and Raffel, 2021, https://arxiv.org/abs/2111.09832"
     version: ClassVar[int] = 2  # norms without the floor, as in the public code; before: with it
 

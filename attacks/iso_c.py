@@ -27,6 +27,7 @@ class IsoC(AfterRule):
     """
 
     name: ClassVar[str] = "iso_c"
+    title: ClassVar[str] = "Iso-C"
     paper: ClassVar[str] = "Marczak et al., 2025, https://arxiv.org/abs/2502.04959"
     spaces: ClassVar[tuple[str, ...]] = ("full", "core")
     smallest: ClassVar[Mapping[str, float]] = GAPS

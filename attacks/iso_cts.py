@@ -32,6 +32,7 @@ class IsoCTS(Merger):
     """
 
     name: ClassVar[str] = "iso_cts"
+    title: ClassVar[str] = "Iso-CTS"
     paper: ClassVar[str] = "Marczak et al., 2025, https://arxiv.org/abs/2502.04959"
     spaces: ClassVar[tuple[str, ...]] = ("full", "core")
     smallest: ClassVar[Mapping[str, float]] = {_NOTE: 1e-3, **GAPS}

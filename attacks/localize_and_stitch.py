@@ -21,6 +21,7 @@ class LocalizeAndStitch(Merger):
     """
 
     name: ClassVar[str] = "localize_and_stitch"
+    title: ClassVar[str] = "Localize-and-Stitch"
     paper: ClassVar[str] = "He et al., 2024, https://arxiv.org/abs/2408.13656"
     spaces: ClassVar[tuple[str, ...]] = ("full", "core")
     alphas: ClassVar[tuple[float, ...]] = (1.0,)

@@ -27,6 +27,7 @@ class PeftLinear(Merger):
     """
 
     name: ClassVar[str] = "peft_linear"
+    title: ClassVar[str] = "PEFT linear"
     paper: ClassVar[str] = (
         "PEFT 0.21, add_weighted_adapter; LoRA (Hu et al., 2021), https://arxiv.org/abs/2106.09685"
     )

@@ -24,6 +24,7 @@ class PeftSVD(Merger):
     """
 
     name: ClassVar[str] = "peft_svd"
+    title: ClassVar[str] = "PEFT svd"
     paper: ClassVar[str] = (
         "PEFT 0.21, add_weighted_adapter; LoRA (Hu et al., 2021), https://arxiv.org/abs/2106.09685"
     )

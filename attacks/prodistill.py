@@ -51,6 +51,7 @@ class ProDistill(SweptMerger):
     """
 
     name: ClassVar[str] = "prodistill"
+    title: ClassVar[str] = "ProDistill"
     paper: ClassVar[str] = "ProDistill (Xu et al., 2025), https://arxiv.org/abs/2502.12706"
 
     split: Literal["train", "val"] = "train"

@@ -25,6 +25,7 @@ class Ram(Merger):
     """
 
     name: ClassVar[str] = "ram"
+    title: ClassVar[str] = "RAM"
     paper: ClassVar[str] = "Reinforced Agent Merging, 2026, https://arxiv.org/abs/2601.13572"
     spaces: ClassVar[tuple[str, ...]] = ("full", "core")
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"epsilon": (1e-5, 1e-4, 1e-3, 1e-2)}

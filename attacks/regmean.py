@@ -23,6 +23,7 @@ class RegMean(DataMerger):
     """
 
     name: ClassVar[str] = "regmean"
+    title: ClassVar[str] = "RegMean"
     paper: ClassVar[str] = "Jin et al., 2023, https://arxiv.org/abs/2212.09849"
 
     shrink: float = 0.5

@@ -22,6 +22,7 @@ class WeightedRegMean(RegMean):
     """
 
     name: ClassVar[str] = "regmean_weighted"
+    title: ClassVar[str] = "RegMean, target weighted"
     paper: ClassVar[str] = (
         "mergebench: adaptive attack on Trap² (weighted Gram), on "
         "Jin et al., 2023, https://arxiv.org/abs/2212.09849"

@@ -29,6 +29,7 @@ class SCE(Merger):
     """
 
     name: ClassVar[str] = "sce"
+    title: ClassVar[str] = "SCE"
     paper: ClassVar[str] = "Wan et al., 2024 (FuseChat), https://arxiv.org/abs/2408.07990"
     spaces: ClassVar[tuple[str, ...]] = ("full", "core")
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"select": (1.0, 0.5, 0.2, 0.1)}

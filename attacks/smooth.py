@@ -62,7 +62,7 @@ class Smooth(InformedMerger):
 
     def _perturbed(self, change: SiteUpdate, draws: torch.Generator) -> SiteUpdate:
         own = change.dense().double()
-        noise = torch.randn(own.shape, generator=draws, dtype=torch.float64)
+        noise = torch.randn(own.shape, generator=draws, dtype=torch.float64).to(own.device)
         squared = own.square().sum()
         if self.noise == "orthogonal" and squared > 0:
             noise -= (noise * own).sum() / squared * own

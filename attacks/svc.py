@@ -35,6 +35,7 @@ class SVC(AfterRule):
     """
 
     name: ClassVar[str] = "svc"
+    title: ClassVar[str] = "SVC"
     paper: ClassVar[str] = "SVC, 2026, https://arxiv.org/abs/2602.05536"
     spaces: ClassVar[tuple[str, ...]] = ("full", "core")
     smallest: ClassVar[Mapping[str, float]] = {_NOTE: LEAST_GAP}

@@ -19,6 +19,7 @@ class TaskArithmetic(Merger):
     """
 
     name: ClassVar[str] = "ta"
+    title: ClassVar[str] = "TA"
     paper: ClassVar[str] = "Ilharco et al., 2023, https://arxiv.org/abs/2212.04089"
     version: ClassVar[int] = 2  # in Full space factors side by side, before: core coordinates
     spaces: ClassVar[tuple[str, ...]] = ("full", "knots", "core")

@@ -25,6 +25,7 @@ class Ties(Merger):
     """
 
     name: ClassVar[str] = "ties"
+    title: ClassVar[str] = "TIES"
     paper: ClassVar[str] = "Yadav et al., 2023, https://arxiv.org/abs/2306.01708"
     spaces: ClassVar[tuple[str, ...]] = ("full", "knots", "core")
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"top_k": TOP_K_GRID}

@@ -31,6 +31,7 @@ class TSV(Merger):
     """
 
     name: ClassVar[str] = "tsv"
+    title: ClassVar[str] = "TSV"
     paper: ClassVar[str] = "Gargiulo et al., 2025, https://arxiv.org/abs/2412.00081"
     spaces: ClassVar[tuple[str, ...]] = ("full", "knots", "core")
     smallest: ClassVar[Mapping[str, float]] = {_NOTE: 1e-3, **GAPS}

@@ -28,6 +28,7 @@ class WUDI(Merger):
     """
 
     name: ClassVar[str] = "wudi"
+    title: ClassVar[str] = "WUDI"
     paper: ClassVar[str] = "Cheng et al., 2025, https://arxiv.org/abs/2503.08099"
     spaces: ClassVar[tuple[str, ...]] = ("full", "core")
     smallest: ClassVar[Mapping[str, float]] = GAPS
@@ -91,6 +92,7 @@ class IteratedWUDI(WUDI):
     """
 
     name: ClassVar[str] = "wudi_iterated"
+    title: ClassVar[str] = "WUDI, iterated"
     spaces: ClassVar[tuple[str, ...]] = ("full",)
 
     form: Literal["closed", "iterated"] = "iterated"

@@ -133,6 +133,11 @@ class Registry:
         hint = f"; not usable, see {lists}: {lost}" if lost else ""
         return unknown_name(what, name, known) + hint
 
+    def heading(self, kind: type[Plugin], name: str) -> str:
+        """Return what tables call the plug-in `name`: the name itself where none is called so."""
+        found = self._found.get((kind, name))
+        return name if found is None else found.plugin.heading()
+
     def _import(self, name: str, *, origin: str) -> None:
         try:
             module = importlib.import_module(name)

@@ -25,6 +25,7 @@ class MergeGuardLike(PostHoc):
     """
 
     name: ClassVar[str] = "mergeguard_like"
+    title: ClassVar[str] = "MergeGuard-like (stand-in)"
     paper: ClassVar[str] = "stand-in for MergeGuard, https://arxiv.org/abs/2511.11851"
 
     penalty: float = 0.01

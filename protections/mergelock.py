@@ -27,6 +27,7 @@ class MergeLock(PostHoc):
     """
 
     name: ClassVar[str] = "mergelock"
+    title: ClassVar[str] = "MergeLock"
     paper: ClassVar[str] = "MergeLock, https://arxiv.org/abs/2509.01548"
 
     kappa: float = 10.0

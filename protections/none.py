@@ -13,6 +13,7 @@ class Unprotected(FineTuned):
     """Fine-tuning on the cross entropy at nominal scale only."""
 
     name: ClassVar[str] = "none"
+    title: ClassVar[str] = "unprotected"
     paper: ClassVar[str] = "LoRA (Hu et al., 2021), https://arxiv.org/abs/2106.09685"
 
     def backward(self, step: Step) -> Losses:

@@ -40,6 +40,7 @@ class Params(PostHoc):
     """
 
     name: ClassVar[str] = "params"
+    title: ClassVar[str] = "PaRaMS"
     paper: ClassVar[str] = "PaRaMS, https://arxiv.org/abs/2503.07661"
 
     mlp: bool = True

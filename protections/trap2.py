@@ -27,6 +27,7 @@ class Trap2(TrapOptions, FineTuned):
     """
 
     name: ClassVar[str] = "trap2"
+    title: ClassVar[str] = "Trap²"
     paper: ClassVar[str] = (
         "Jang et al., ICML 2026, Making Models Unmergeable via Scaling-Sensitive Loss Landscape"
     )

@@ -20,6 +20,7 @@ class CappedTrap2(Trap2):
     """
 
     name: ClassVar[str] = "trap2_capped"
+    title: ClassVar[str] = "Trap², capped"
     paper: ClassVar[str] = f"{Trap2.paper}, with additions of mergebench"
 
     strength: float = 0.5

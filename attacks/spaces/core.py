@@ -23,6 +23,7 @@ class Core(Space):
     """
 
     name: ClassVar[str] = "core"
+    title: ClassVar[str] = "Core"
     paper: ClassVar[str] = "Panariello et al., 2025, https://arxiv.org/abs/2509.17786"
     needs_factors: ClassVar[bool] = True
 

@@ -23,6 +23,7 @@ class Full(Space):
     """
 
     name: ClassVar[str] = "full"
+    title: ClassVar[str] = "Full"
     paper: ClassVar[str] = "Ilharco et al., 2023, https://arxiv.org/abs/2212.04089"
 
     def encode(self, updates: Sequence[SiteUpdate], *, rotation_invariant: bool) -> Encoded:

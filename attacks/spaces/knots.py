@@ -27,6 +27,7 @@ class KnOTS(Space):
     """
 
     name: ClassVar[str] = "knots"
+    title: ClassVar[str] = "KnOTS"
     paper: ClassVar[str] = "Stoica et al., 2025, https://arxiv.org/abs/2410.19735"
 
     threshold: float = 1e-5

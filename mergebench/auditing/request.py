@@ -48,7 +48,7 @@ class Request:
         if self.peers and self.synthetic:
             raise InputError("--with and --synthetic: peers are given or synthetic; leave one out")
         if self.task is not None:
-            self._check_for_task_file(Path(self.task))
+            self._check_for_task_file(self.task)
         elif self.backbone is None:
             raise InputError(
                 "say what the adapter is for: --backbone NAME with --data PATH or --target TASK, "

@@ -48,7 +48,7 @@ class Attack(Plugin, ABC):
 
     @property
     def label(self) -> str:
-        """What tables call it: its name, and the rule that it is built on, if any."""
+        """What records call it: its name, and the rule that it is built on, if any."""
         return self.name
 
     @property

@@ -28,6 +28,7 @@ class OnRule(Attack, ABC):
 
     def __post_init__(self) -> None:
         """Check that names of hyper-parameters are not used twice."""
+        super().__post_init__()
         both = self._own().intersection(() if self.rule is None else self.rule.options())
         if both:
             raise InputError(
@@ -65,8 +66,8 @@ class OnRule(Attack, ABC):
 
     @property
     def least_notes(self) -> Mapping[str, float]:
-        """What the rule says of its notes."""
-        return {} if self.rule is None else self.rule.least_notes
+        """What the rule says of its notes, and the attack of its own."""
+        return {**({} if self.rule is None else self.rule.least_notes), **self.smallest}
 
     def check_count(self, count: int) -> None:
         """Check those of the rule."""

@@ -19,7 +19,8 @@ class Plugin:
     """A named method with hyper-parameters; `repr` prints them all and serves as its identity.
 
     `version` is raised whenever the same inputs may give other numbers than before. `kind` is what
-    users call it. `stored_as`: what records call options that were renamed since; `left_out_at`:
+    users call it; tables may say its `title` in place of its `name`, which is what they say without
+    one. `stored_as`: what records call options that were renamed since; `left_out_at`:
     values at which they leave options out that came later. Where a kind of
     plug-in is called (`merger(stack, site)`), the base class holds what the method returns to the
     contract and raises `PluginError` otherwise.
@@ -27,6 +28,7 @@ class Plugin:
 
     kind: ClassVar[str] = "plug-in"
     name: ClassVar[str]
+    title: ClassVar[str]
     paper: ClassVar[str]
     version: ClassVar[int] = 1
     stored_as: ClassVar[Mapping[str, str]] = {}
@@ -44,6 +46,9 @@ class Plugin:
             isinstance(cls.name, str) and _NAME.fullmatch(cls.name) is not None,
             f"name is {cls.name!r}; give up to 64 letters, digits, _, + and -",
         )
+        heading: object = cls.heading()
+        shown = isinstance(heading, str) and heading != "" and heading.isprintable()
+        require(shown, f"title is {heading!r}; give a text of one line")
         paper = getattr(cls, "paper", None)
         require(isinstance(paper, str) and paper != "", f"paper is {paper!r}; give a text")
         version = cls.version
@@ -54,6 +59,16 @@ class Plugin:
             own is not None and own.frozen and all(item.kw_only for item in fields(cls)),
             "decorate the class with @dataclass(frozen=True, kw_only=True)",
         )
+
+    @classmethod
+    def heading(cls) -> str:
+        """Return what tables call it: the title that it has with its name, else the name.
+
+        A class with a name of its own and no title does not go by its parent's.
+        """
+        own = next(base for base in cls.__mro__ if "name" in vars(base))
+        title: str = vars(own).get("title", cls.name)
+        return title
 
     @classmethod
     def configured(cls, **options: Any) -> Self:

@@ -14,7 +14,8 @@ def with_missing_as_zero(updates: Sequence[Update]) -> list[Update]:
     """Return updates that all change every site that one of them changes, by zero where it did not.
 
     A zero has the kind, shape and dtype of the first change of its site, with factors of rank 1
-    where that has factors. The order of sites is that in which the updates name them.
+    where that has factors, and is on its device. The order of sites is that in which the updates
+    name them.
     """
     first: dict[str, SiteUpdate] = {}
     for update in updates:
@@ -32,6 +33,6 @@ def with_missing_as_zero(updates: Sequence[Update]) -> list[Update]:
 def _zero(like: SiteUpdate) -> SiteUpdate:
     if isinstance(like, LowRank):
         rows, columns = like.shape
-        up = torch.zeros(rows, 1, dtype=like.dtype)
-        return LowRank(up=up, down=torch.zeros(1, columns, dtype=like.dtype))
-    return Dense(delta=torch.zeros(like.shape, dtype=like.dtype))
+        up = torch.zeros(rows, 1, dtype=like.dtype, device=like.device)
+        return LowRank(up=up, down=torch.zeros(1, columns, dtype=like.dtype, device=like.device))
+    return Dense(delta=torch.zeros(like.shape, dtype=like.dtype, device=like.device))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from mergebench.contracts import Attack, Protection, Space
 from mergebench.measure import FROM_BASE, UNPROTECTED, ZERO_SHOT
+from mergebench.registry import registry
 
 STANDALONE_TABLES = {"lora": 1, "full": 3}
 MERGE_TABLES = {"lora": 2, "full": 4}
@@ -10,64 +12,42 @@ MERGE_TABLES = {"lora": 2, "full": 4}
 
 FORM_IN_TITLE = {"lora": "", "full": ", full fine-tuning"}
 
-ATTACKS = {
-    "ta": "TA",
-    "ties": "TIES",
-    "dare": "DARE",
-    "dare_ties": "TIES+DARE",
-    "tsv": "TSV",
-    "cart": "CART",
-    "regmean": "RegMean",
-    "chain_of_merges": "CoM",
-    "chain_of_merges_outputs": "CoM to outputs",
-    "prodistill": "ProDistill",
-    "finetune": "SFT",
-    "iso_c": "Iso-C",
-    "iso_cts": "Iso-CTS",
-    "svc": "SVC",
-    "wudi": "WUDI",
-    "wudi_iterated": "WUDI, iterated",
-    "breadcrumbs": "Breadcrumbs",
-    "della": "DELLA",
-    "sce": "SCE",
-    "ram": "RAM",
-    "localize_and_stitch": "Localize-and-Stitch",
-    "peft_svd": "PEFT svd",
-    "peft_linear": "PEFT linear",
-    "fisher": "Fisher",
-    "adamerging": "AdaMerging",
-    "regmean_weighted": "RegMean, target weighted",
-}
-SPACES = {"full": "Full", "knots": "KnOTS", "core": "Core"}
-PROTECTIONS = {
-    FROM_BASE: "from W0, no merge",
-    UNPROTECTED: "unprotected",
-    "trap2": "Trap²",
-    "trap2_capped": "Trap², capped",
-    "params": "PaRaMS",
-    "mergelock": "MergeLock",
-    "mergeguard_like": "MergeGuard-like (stand-in)",
-}
+_NO_MERGE = "from W0, no merge"
+
+_ATTACKS = (
+    *("ta", "ties", "dare", "dare_ties", "tsv", "cart", "regmean", "chain_of_merges"),
+    *("chain_of_merges_outputs", "prodistill", "finetune", "iso_c", "iso_cts", "svc", "wudi"),
+    *("wudi_iterated", "breadcrumbs", "della", "sce", "ram", "localize_and_stitch", "peft_svd"),
+    *("peft_linear", "fisher", "adamerging", "regmean_weighted"),
+)
+_SPACES = ("full", "knots", "core")
+_RELEASES = (
+    *(ZERO_SHOT, FROM_BASE, UNPROTECTED, "trap2", "trap2_capped", "params", "mergelock"),
+    "mergeguard_like",
+)
+"""The order in which they are shown, ahead of all others; each says itself what it is called."""
 
 
 def attack_label(attack: str) -> str:
-    """Return the paper's name of an attack; unknown ones keep their own.
+    """Return the title of an attack; those that are not registered keep their name.
 
     `name:rule` becomes what informed attacks are called by the rule that they are built on.
     """
     name, _, rule = attack.partition(":")
-    return f"{name.replace('_', ' ')} {attack_label(rule)}" if rule else ATTACKS.get(name, name)
+    if rule:
+        return f"{name.replace('_', ' ')} {attack_label(rule)}"
+    return registry().heading(Attack, name)
 
 
 def space_label(space: str) -> str:
-    """Return the paper's name of a merging space; unknown ones keep their own."""
-    return SPACES.get(space, space)
+    """Return the title of a merging space; those that are not registered keep their name."""
+    return registry().heading(Space, space)
 
 
 def protection_label(protection: str) -> str:
     """Return what a row of merges is called: a protection, then what its name says of options."""
     plain, _, options = protection.rstrip("]").partition("[")
-    known = PROTECTIONS.get(plain, plain)
+    known = _NO_MERGE if plain == FROM_BASE else registry().heading(Protection, plain)
     return f"{known} ({options.replace('=', ' ').replace(',', ', ')})" if options else known
 
 
@@ -90,14 +70,14 @@ def release_key(release: str) -> str:
 def attack_order(column: tuple[str, str]) -> tuple[int, str, int, str]:
     """Sort key of `(attack, space)`: the paper's order, then unknown ones by name."""
     attack, space = column
-    return _place(attack, ATTACKS), attack, _place(space, SPACES), space
+    return _place(attack, _ATTACKS), attack, _place(space, _SPACES), space
 
 
 def release_order(release: str) -> tuple[int, str]:
     """Sort key of releases and protections: zero-shot, unprotected, Trap², others by name."""
     plain = release.partition("[")[0]
-    return _place(plain, {ZERO_SHOT: "", **PROTECTIONS}), release
+    return _place(plain, _RELEASES), release
 
 
-def _place(name: str, known: dict[str, str]) -> int:
-    return list(known).index(name) if name in known else len(known)
+def _place(name: str, known: tuple[str, ...]) -> int:
+    return known.index(name) if name in known else len(known)

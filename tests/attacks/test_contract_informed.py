@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 from informed import PLACE, RULES, TASKS, difference, problem, updates
@@ -12,8 +14,8 @@ from attacks.project import Project
 from attacks.restore import Restore
 from attacks.task_arithmetic import TaskArithmetic
 from attacks.ties import Ties
-from mergebench.contracts import InformedMerger, Space, Suspected
-from mergebench.errors import InputError, PluginError
+from mergebench.contracts import Attack, InformedMerger, Merger, Space, Suspected
+from mergebench.errors import InputError, PluginError, check_range
 from mergebench.experiment import check_attack, get_setting
 from mergebench.merging import merge
 from mergebench.registry import registry
@@ -172,6 +174,33 @@ def test_names() -> None:
 def test_a_rule_is_needed() -> None:
     with pytest.raises(InputError, match="attack hold is built on a rule"):
         problem(updates()).path(Hold())
+
+
+def test_doubts_are_those_of_the_rule_and_its_own() -> None:
+    class Doubtful(Hold):
+        smallest = {"of its own": 0.5}  # noqa: RUF012
+
+    rule = registry().get(Merger, "tsv")()
+    assert rule.least_notes
+    assert Doubtful(rule=rule).least_notes == {**rule.least_notes, "of its own": 0.5}
+    assert Doubtful().least_notes == {"of its own": 0.5}
+
+
+def test_an_attack_on_a_rule_is_checked_by_all_its_bases() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Odd(Attack):
+        odd: int = 1
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            check_range("odd", self.odd, 1, 1)
+
+    @dataclass(frozen=True, kw_only=True)
+    class Both(Hold, Odd):
+        name = "both"
+
+    with pytest.raises(InputError, match="odd is 2; give a number"):
+        Both(odd=2)
 
 
 def test_broken_paths_are_named() -> None:

@@ -100,6 +100,7 @@ class _Mode(TorchFunctionMode):
             return False  # weights on another device are other weights
         target, args, given = _asked_for(name, args, given)
         _check_together(name, args, tensors)
+        _check_draws(name, given, there if target is None else target.type == "cuda")
         with torch._C.DisableTorchFunctionSubclass():
             result = func(*args, **given)
             known = {id(one) for one in tensors}
@@ -132,6 +133,12 @@ def _check_together(name: str, args: tuple[Any, ...], tensors: list[Tensor]) -> 
         return
     if len({isinstance(one, _There) for one in tensors if one.dim() > 0}) > 1:
         raise RuntimeError(f"{name}: expected all tensors on one device, found cpu and {DEVICE}")
+
+
+def _check_draws(name: str, given: Mapping[str, Any], there: bool) -> None:
+    """Raise if random numbers on the device are asked of a generator of the CPU."""
+    if there and given.get("generator") is not None:
+        raise RuntimeError(f"{name}: expected a generator on {DEVICE}, found one on the CPU")
 
 
 def _asked_for(
