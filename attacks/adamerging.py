@@ -95,15 +95,8 @@ class AdaMerging(SweptMerger):
 def _on_device(given: MergeData) -> dict[str, list[SiteUpdate]]:
     """Return by site the changes of all updates, float32 on the backbone's device."""
     device = given.backbone.device
-
-    def moved(change: SiteUpdate) -> SiteUpdate:
-        if isinstance(change, LowRank):
-            up, down = (tensor.to(device, torch.float32) for tensor in change.tensors)
-            return LowRank(up=up, down=down)
-        return Dense(delta=change.delta.to(device, torch.float32))
-
     return {
-        site: [moved(update.sites[site]) for update in given.updates]
+        site: [update.sites[site].to(device, torch.float32) for update in given.updates]
         for site in given.updates[0].sites
     }
 
