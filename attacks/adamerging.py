@@ -12,9 +12,11 @@ from torch import Tensor
 
 from attacks.parts.task_logits import TaskLogits
 from mergebench.contracts import MergeData, SweptMerger
-from mergebench.errors import InputError, check_range
+from mergebench.errors import InputError, check_choice, check_range
 from mergebench.seeding import generator
 from mergebench.updates import Dense, LowRank, SiteUpdate, Update
+
+Granularity = Literal["layer", "task"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +33,7 @@ class AdaMerging(SweptMerger):
     title: ClassVar[str] = "AdaMerging"
     paper: ClassVar[str] = "Yang et al., 2024, https://arxiv.org/abs/2310.02575"
 
-    granularity: Literal["layer", "task"] = "layer"
+    granularity: Granularity = "layer"
     initial: float = 0.3
     learning_rate: float = 1e-3
     steps: int = 1000
@@ -39,8 +41,7 @@ class AdaMerging(SweptMerger):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.granularity not in ("layer", "task"):
-            raise InputError(f"granularity is {self.granularity!r}; choose from: layer, task")
+        check_choice("granularity", self.granularity, Granularity)
         check_range("initial", self.initial, -100, 100)
         check_range("learning_rate", self.learning_rate, 0, 100)
         check_range("steps", self.steps, 0, 1_000_000)
@@ -94,15 +95,8 @@ class AdaMerging(SweptMerger):
 def _on_device(given: MergeData) -> dict[str, list[SiteUpdate]]:
     """Return by site the changes of all updates, float32 on the backbone's device."""
     device = given.backbone.device
-
-    def moved(change: SiteUpdate) -> SiteUpdate:
-        if isinstance(change, LowRank):
-            up, down = (tensor.to(device, torch.float32) for tensor in change.tensors)
-            return LowRank(up=up, down=down)
-        return Dense(delta=change.delta.to(device, torch.float32))
-
     return {
-        site: [moved(update.sites[site]) for update in given.updates]
+        site: [update.sites[site].to(device, torch.float32) for update in given.updates]
         for site in given.updates[0].sites
     }
 

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from attacks.parts.singular_vectors import GAP, GAPS, truncated_sums
 from mergebench.contracts import Merger, Site
-from mergebench.errors import InputError, check_range
+from mergebench.errors import InputError, check_choice, check_range
+
+Form = Literal["trap2", "original"]
 
 RANK_FRACTION_GRID = (0.04, 0.08, 0.16, 0.32)
 
@@ -34,7 +36,7 @@ class Cart(Merger):
     smallest: ClassVar[Mapping[str, float]] = GAPS
 
     rank_fraction: float = 0.04
-    form: Literal["trap2", "original"] = "trap2"
+    form: Form = "trap2"
     inner: float = 0.1
     lam: float = 1.0
 
@@ -43,8 +45,7 @@ class Cart(Merger):
             raise InputError(f"rank_fraction is {self.rank_fraction}; give one above 0 and up to 1")
         for name in ("inner", "lam"):
             check_range(name, getattr(self, name), -1000, 1000)
-        if self.form not in ("trap2", "original"):
-            raise InputError(f"form is {self.form!r}; choose from: trap2, original")
+        check_choice("form", self.form, Form)
 
     @property
     def rotation_invariant(self) -> bool:

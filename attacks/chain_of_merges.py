@@ -7,8 +7,10 @@ from typing import ClassVar, Literal
 
 from attacks.parts.layerwise import Regression, Target, Weighting, merged_by_regression
 from mergebench.contracts import DataMerger, MergeData
-from mergebench.errors import InputError
+from mergebench.errors import check_choice
 from mergebench.updates import Update
+
+Schedule = Literal["linear", "block"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +37,12 @@ class ChainOfMerges(DataMerger):
 
     target: Target = "weights"
     weighting: Weighting = "inv_trace"
-    schedule: Literal["linear", "block"] = "linear"
+    schedule: Schedule = "linear"
     shrink: float = 1.0
     ridge: float = 1e-2
 
     def __post_init__(self) -> None:
-        if self.schedule not in ("linear", "block"):
-            raise InputError(f"schedule is {self.schedule!r}; choose from: linear, block")
+        check_choice("schedule", self.schedule, Schedule)
         self._regression()
 
     def merge(self, given: MergeData) -> Update:

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from attacks.parts.consensus import Aggregation, check_aggregation, consensus
 from mergebench.contracts import Merger, Site
-from mergebench.errors import InputError, check_range
+from mergebench.errors import InputError, check_choice, check_range
+
+Rescale = Literal["probability", "norm"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,7 @@ class Della(Merger):
     epsilon: float = 0.15
     elect: bool = True
     aggregation: Aggregation = "mean"
-    rescale: Literal["probability", "norm"] = "probability"
+    rescale: Rescale = "probability"
 
     def __post_init__(self) -> None:
         check_range("epsilon", self.epsilon, 0, 0.5)
@@ -49,8 +51,7 @@ class Della(Merger):
                 f"{self.epsilon} and below {1 - self.epsilon}"
             )
         check_aggregation(self.aggregation)
-        if self.rescale not in ("probability", "norm"):
-            raise InputError(f"rescale is {self.rescale!r}; choose from: probability, norm")
+        check_choice("rescale", self.rescale, Rescale)
 
     def combine(self, stack: Tensor, site: Site) -> Tensor:
         """Return the consensus of the sparse, rescaled updates."""

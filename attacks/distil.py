@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from attacks.parts.trained_stand_in import TrainedStandIn, with_inputs
 from mergebench.contracts import MergeData
-from mergebench.errors import InputError
+from mergebench.errors import InputError, check_choice
 from mergebench.train import LoraTower, Losses, Objective, Step, train_to_the_end
 from mergebench.updates import Update
 
@@ -44,10 +44,7 @@ class Distil(TrainedStandIn):
     def __post_init__(self) -> None:
         """Check the hyper-parameters."""
         super().__post_init__()
-        if self.tasks not in get_args(Whose):
-            raise InputError(
-                f"attack {self.name}: tasks is {self.tasks!r}; choose target or others"
-            )
+        check_choice(f"attack {self.name}: tasks", self.tasks, Whose)
 
     @property
     def looks_at_others(self) -> bool:

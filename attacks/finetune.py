@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, Self
 
 from mergebench.contracts import DataUse, Knowledge, MergeData, SweptMerger
-from mergebench.errors import InputError
+from mergebench.errors import InputError, check_choice
 from mergebench.measure import deployed
 from mergebench.seeding import derived_seed
 from mergebench.suites import Task
@@ -24,6 +24,8 @@ CLIP_RECIPE = Recipe(
 """What `mergebench` uses on CLIP, for an adapter; the Trap² paper does not state its own."""
 
 FROM_BASE = "none"
+
+Whose = Literal["target", "all"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,14 +55,13 @@ class SupervisedFinetuning(SweptMerger):
     split: Literal["train", "val"] = "train"
     inputs_per_task: int = 64
     start_from: str = "ta@full"
-    tasks: Literal["target", "all"] = "target"
+    tasks: Whose = "target"
     recipe: TrainingRecipe = field(default_factory=lambda: CLIP_RECIPE)
 
     def __post_init__(self) -> None:
         """Check which tasks are trained on."""
         super().__post_init__()
-        if self.tasks not in ("target", "all"):
-            raise InputError(f"attack {self.name}: tasks is {self.tasks!r}; choose target or all")
+        check_choice(f"attack {self.name}: tasks", self.tasks, Whose)
 
     @property
     def starts_from(self) -> str | None:

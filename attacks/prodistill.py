@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from torch.func import functional_call
 
 from mergebench.backbones import StemOutputs, autocast, joined
 from mergebench.contracts import MergeData, SweptMerger
-from mergebench.errors import InputError, check_range
+from mergebench.errors import check_choice, check_range
 from mergebench.measure import deployed
 from mergebench.seeding import generator
 from mergebench.train import of_like_length
@@ -65,11 +65,7 @@ class ProDistill(SweptMerger):
     def __post_init__(self) -> None:
         """Check the granularity."""
         super().__post_init__()
-        if self.granularity not in get_args(Granularity):
-            raise InputError(
-                f"attack {self.name}: granularity is {self.granularity!r}; "
-                f"choose from: {', '.join(get_args(Granularity))}"
-            )
+        check_choice(f"attack {self.name}: granularity", self.granularity, Granularity)
         for name, least, most in _RANGES:
             check_range(f"attack {self.name}: {name}", getattr(self, name), least, most)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 from torch import Tensor
 
 from attacks.hold import UP_TO_THE_SUM
 from attacks.parts.factors import singular_triples
 from mergebench.contracts import InformedMerger, Suspected
-from mergebench.errors import InputError, check_range
+from mergebench.errors import check_choice, check_range
 from mergebench.updates import Dense, LowRank, MergePath, SiteUpdate, Update
 
 Sides = Literal["both", "inputs"]
@@ -35,8 +35,7 @@ class Project(InformedMerger):
     def __post_init__(self) -> None:
         """Check the hyper-parameters."""
         super().__post_init__()
-        if self.sides not in get_args(Sides):
-            raise InputError(f"attack {self.name}: sides is {self.sides!r}; choose both or inputs")
+        check_choice(f"attack {self.name}: sides", self.sides, Sides)
         check_range(f"attack {self.name}: rank", self.rank, 1, 1_000_000)
 
     def path(self, given: Suspected) -> MergePath:

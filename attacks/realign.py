@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 from torch import Tensor
 
 from attacks.parts.alignment import gauge_fixed, matched, reordered
 from mergebench.contracts import InformedMerger, Suspected
-from mergebench.errors import InputError
+from mergebench.errors import check_choice
 from mergebench.symmetries import Checkpoint, Pair, PairPaths, Units, pair_paths, unit_parameters
 from mergebench.updates import MergePath, Update
 
@@ -37,11 +37,7 @@ class Realign(InformedMerger):
     def __post_init__(self) -> None:
         """Check the method."""
         super().__post_init__()
-        if self.method not in get_args(Method):
-            raise InputError(
-                f"attack realign: method is {self.method!r}; choose from: "
-                f"{', '.join(get_args(Method))}"
-            )
+        check_choice(f"attack {self.name}: method", self.method, Method)
 
     def path(self, given: Suspected) -> MergePath:
         """Return the merge of all updates, the protected one realigned."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 from attacks.hold import UP_TO_THE_SUM
 from mergebench.contracts import InformedMerger, Suspected
-from mergebench.errors import InputError
+from mergebench.errors import check_choice
 from mergebench.updates import Dense, MergePath, SiteUpdate, Update, inner
 
 Per = Literal["site", "model"]
@@ -30,8 +30,7 @@ class Restore(InformedMerger):
     def __post_init__(self) -> None:
         """Check the hyper-parameters."""
         super().__post_init__()
-        if self.per not in get_args(Per):
-            raise InputError(f"attack {self.name}: per is {self.per!r}; choose site or model")
+        check_choice(f"attack {self.name}: per", self.per, Per)
 
     def path(self, given: Suspected) -> MergePath:
         """Return the path; a site that `τ_p` does not change stays as merged."""

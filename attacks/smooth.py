@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 import torch
 
 from mergebench.contracts import InformedMerger, Suspected
-from mergebench.errors import InputError, check_range
+from mergebench.errors import check_choice, check_range
 from mergebench.updates import Dense, MergePath, SiteUpdate, Update
 
 Noise = Literal["any", "orthogonal"]
@@ -40,10 +40,7 @@ class Smooth(InformedMerger):
         super().__post_init__()
         check_range(f"attack {self.name}: sigma", self.sigma, 0, 1000)
         check_range(f"attack {self.name}: samples", self.samples, 1, 1000)
-        if self.noise not in get_args(Noise):
-            raise InputError(
-                f"attack {self.name}: noise is {self.noise!r}; choose any or orthogonal"
-            )
+        check_choice(f"attack {self.name}: noise", self.noise, Noise)
 
     def path(self, given: Suspected) -> MergePath:
         """Return the average of the perturbed merges."""

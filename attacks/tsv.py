@@ -11,8 +11,10 @@ from torch import Tensor
 
 from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank, polar_factor
 from mergebench.contracts import Merger, Site
-from mergebench.errors import InputError
+from mergebench.errors import check_choice
 from mergebench.updates import relative_gap
+
+RankMode = Literal["signal", "reference"]
 
 _NOTE = "smallest singular value of [U_1 ... U_T] and [V_1; ...; V_T]"
 
@@ -36,11 +38,10 @@ class TSV(Merger):
     spaces: ClassVar[tuple[str, ...]] = ("full", "knots", "core")
     smallest: ClassVar[Mapping[str, float]] = {_NOTE: 1e-3, **GAPS}
 
-    rank_mode: Literal["signal", "reference"] = "signal"
+    rank_mode: RankMode = "signal"
 
     def __post_init__(self) -> None:
-        if self.rank_mode not in ("signal", "reference"):
-            raise InputError(f"rank_mode is {self.rank_mode!r}; choose from: signal, reference")
+        check_choice("rank_mode", self.rank_mode, RankMode)
 
     @property
     def rotation_invariant(self) -> bool:

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank
 from mergebench.contracts import Merger, Site
-from mergebench.errors import InputError, check_range
+from mergebench.errors import check_choice, check_range
 from mergebench.updates import relative_gap
+
+Form = Literal["closed", "iterated"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +35,12 @@ class WUDI(Merger):
     spaces: ClassVar[tuple[str, ...]] = ("full", "core")
     smallest: ClassVar[Mapping[str, float]] = GAPS
 
-    form: Literal["closed", "iterated"] = "closed"
+    form: Form = "closed"
     steps: int = 300
     learning_rate: float = 1e-5
 
     def __post_init__(self) -> None:
-        if self.form not in ("closed", "iterated"):
-            raise InputError(f"form is {self.form!r}; choose from: closed, iterated")
+        check_choice("form", self.form, Form)
         check_range("steps", self.steps, 0, 1_000_000)
         check_range("learning_rate", self.learning_rate, 0, 100)
 
@@ -95,4 +96,4 @@ class IteratedWUDI(WUDI):
     title: ClassVar[str] = "WUDI, iterated"
     spaces: ClassVar[tuple[str, ...]] = ("full",)
 
-    form: Literal["closed", "iterated"] = "iterated"
+    form: Form = "iterated"

@@ -6,6 +6,7 @@ import difflib
 import errno
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any, get_args
 
 _NO_MEMORY = re.compile(
     r"not enough memory|out of memory|cannot allocate memory|failed to map segment|bad_alloc"
@@ -89,6 +90,13 @@ def lacks_memory(error: BaseException) -> bool:
     quotes what it was given (of `InputError`, `PluginError`, a failed conversion) say nothing.
     """
     return _memory_fault(error) is not None
+
+
+def check_choice(what: str, value: object, choices: Any) -> None:
+    """Raise `InputError`, naming `what`, unless `value` is one of a `Literal` of texts."""
+    known = get_args(choices)
+    if value not in known:
+        raise InputError(f"{what} is {value!r}; choose from: {', '.join(known)}")
 
 
 def check_range(what: str, value: float, least: float, most: float) -> None:

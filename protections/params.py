@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from mergebench.backbones import Backbone
-from mergebench.errors import InputError
+from mergebench.errors import InputError, check_choice
 from mergebench.seeding import generator
 from mergebench.symmetries import Checkpoint, PairPaths, Units
 from mergebench.train import PostHoc
@@ -48,11 +48,7 @@ class Params(PostHoc):
 
     def __post_init__(self) -> None:
         """Check the variant."""
-        if self.attention not in get_args(Variant):
-            raise InputError(
-                f"params: attention is {self.attention!r}; choose from: "
-                f"{', '.join(get_args(Variant))}"
-            )
+        check_choice(f"{self.name}: attention", self.attention, Variant)
         if self.attention == "none" and not self.mlp:
             raise InputError("params: with attention none and mlp false nothing is protected")
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from mergebench.errors import InputError
+from mergebench.errors import check_choice
 
 Aggregation = Literal["mean", "sum"]
 
@@ -24,9 +24,7 @@ def pieces(rows: Tensor) -> Sequence[Tensor]:
 
 def check_aggregation(aggregation: str) -> None:
     """Raise `InputError` unless `aggregation` is one of those known."""
-    known = get_args(Aggregation)
-    if aggregation not in known:
-        raise InputError(f"aggregation is {aggregation!r}; choose from: {', '.join(known)}")
+    check_choice("aggregation", aggregation, Aggregation)
 
 
 def consensus(

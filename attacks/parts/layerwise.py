@@ -12,7 +12,7 @@ from torch import Tensor
 from attacks.parts.grams import MeanProduct, product, shrunk, solved
 from attacks.parts.tower_walk import Step, Stream, Walk
 from mergebench.contracts import MergeData
-from mergebench.errors import InputError, check_range
+from mergebench.errors import InputError, check_choice, check_range
 from mergebench.updates import Dense, SiteUpdate, Update
 
 Target = Literal["weights", "outputs"]
@@ -50,12 +50,8 @@ class Regression:
     def __post_init__(self) -> None:
         check_range("shrink", self.shrink, 0, 1)
         check_range("ridge", self.ridge, 0, 1_000_000)
-        if self.target not in ("weights", "outputs"):
-            raise InputError(f"target is {self.target!r}; choose from: weights, outputs")
-        if self.weighting not in ("none", "inv_trace", "trace"):
-            raise InputError(
-                f"weighting is {self.weighting!r}; choose from: none, inv_trace, trace"
-            )
+        check_choice("target", self.target, Target)
+        check_choice("weighting", self.weighting, Weighting)
 
 
 def merged_by_regression(given: MergeData, regression: Regression) -> Update:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from math import isfinite
 from typing import Any, ClassVar, Self
@@ -72,8 +73,11 @@ class Plugin:
 
     @classmethod
     def configured(cls, **options: Any) -> Self:
-        """Return the plug-in with these hyper-parameters; `PluginError` if it cannot be made."""
-        with blaming(cls, f"made with {', '.join(options) or 'no options'}"):
+        """Return the plug-in with these hyper-parameters; `PluginError` if it cannot be made.
+
+        `InputError`, naming it, for those that it refuses.
+        """
+        with _naming(cls), blaming(cls, f"made with {', '.join(options) or 'no options'}"):
             return cls(**options)
 
     def options(self) -> dict[str, Any]:
@@ -81,9 +85,21 @@ class Plugin:
         return {item.name: getattr(self, item.name) for item in fields(self)}
 
     def with_options(self, **options: Any) -> Self:
-        """Return a copy with some hyper-parameters changed."""
-        with blaming(type(self), f"made with {', '.join(options)}"):
+        """Return a copy with some hyper-parameters changed; errors as of `configured`."""
+        with _naming(type(self)), blaming(type(self), f"made with {', '.join(options)}"):
             return replace(self, **options)
+
+
+@contextmanager
+def _naming(plugin: type[Plugin]) -> Iterator[None]:
+    """Let an `InputError` begin with kind and name of a plug-in, or its name, if it does not."""
+    try:
+        yield
+    except InputError as error:
+        whole = f"{plugin.kind} {plugin.name}"
+        if str(error).startswith((f"{whole}:", f"{whole} ", f"{plugin.name}:")):
+            raise
+        raise InputError(f"{whole}: {error}") from error
 
 
 def require(holds: bool, otherwise: str) -> None:

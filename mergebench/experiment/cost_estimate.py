@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import torch
 
+from mergebench.device import one_thread
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.settings import Setting
 from mergebench.experiment.workbench import Workbench
@@ -79,7 +79,7 @@ def measure_rates(bench: Workbench, known: float | None = None) -> Rates:
     short one is timed again, as its inputs now lie where a search finds them.
     """
     count = sum(bench.evaluator.sizes("test").values())
-    with _one_thread():
+    with one_thread():
         seconds = known
         while seconds is None or seconds < _LONG_S:
             first = seconds is None
@@ -194,13 +194,3 @@ def _seconds(bench: Workbench, run: Callable[[], object]) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return max(time.perf_counter() - start, 1e-9)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from mergebench.experiment.context import context_of
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
-from mergebench.experiment.runner import context_of, measure_standalone
+from mergebench.experiment.runner import measure_standalone
 from mergebench.experiment.workbench import Workbench
 from mergebench.measure import (
     INPUTS,

@@ -20,6 +20,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
+from mergebench.device import one_thread
 from mergebench.errors import InputError, JobError, PluginError, reason
 
 ResultT = TypeVar("ResultT")
@@ -87,19 +88,14 @@ def execute(
 def _run_here(
     jobs: Sequence[Job[ResultT]], on_event: Callable[[int, Any], None]
 ) -> Iterator[Finished[ResultT]]:
-    import torch
-
     for index, job in enumerate(jobs):
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
         try:
-            result = job.run(partial(on_event, index))
+            with one_thread():
+                result = job.run(partial(on_event, index))
         except _AS_THEY_ARE:
             raise
         except (Exception, SystemExit) as error:
             raise JobError(f"{job.label}: {reason(error)}") from error
-        finally:
-            torch.set_num_threads(threads)
         yield Finished(index=index, result=result)
 
 

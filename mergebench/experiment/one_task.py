@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from mergebench.experiment.context import context_of
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.jobs import ReleaseJob, ZeroShotJob
 from mergebench.experiment.monitor import Monitor
-from mergebench.experiment.runner import context_of
 from mergebench.experiment.stage import run_jobs
 from mergebench.experiment.validation_job import ValidationJob
 from mergebench.measure import (

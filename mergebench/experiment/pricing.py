@@ -8,15 +8,11 @@ from dataclasses import replace
 from mergebench.contracts import DataMerger
 from mergebench.experiment.attack_names import check_attack
 from mergebench.experiment.bounded_theft import Search, Wanted, chosen_thefts
+from mergebench.experiment.context import context_of, described
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.price_set import MOST, PriceAttacks, price_attacks
-from mergebench.experiment.runner import (
-    context_of,
-    described,
-    measure_merges_and_cells,
-    merge_jobs,
-)
+from mergebench.experiment.runner import measure_merges_and_cells, merge_jobs
 from mergebench.experiment.stage import run_jobs
 from mergebench.measure import (
     COST,

@@ -8,15 +8,11 @@ from dataclasses import replace
 from mergebench.contracts import DataMerger
 from mergebench.errors import InputError
 from mergebench.experiment.attack_names import RECOVERY, RECOVERY_BUDGETS, check_attack
+from mergebench.experiment.context import context_of, described
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.jobs import MergeJob
 from mergebench.experiment.monitor import Monitor
-from mergebench.experiment.runner import (
-    context_of,
-    described,
-    measure_standalone,
-    merge_jobs,
-)
+from mergebench.experiment.runner import measure_standalone, merge_jobs
 from mergebench.experiment.stage import run_jobs
 from mergebench.measure import FROM_BASE, Cell, Measurements, Recovered
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from mergebench.contracts import DataMerger
 from mergebench.experiment.attack_names import check_attack
+from mergebench.experiment.context import context_of
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.jobs import MergeJob, ReleaseJob, ZeroShotJob
 from mergebench.experiment.monitor import Monitor
@@ -16,10 +17,8 @@ from mergebench.experiment.stage import run_jobs
 from mergebench.experiment.training_costs import training_costs
 from mergebench.measure import (
     FROM_BASE,
-    FULL,
     UNPROTECTED,
     Cell,
-    Context,
     Measurements,
     Merged,
     Stored,
@@ -30,7 +29,6 @@ from mergebench.measure import (
     zero_shot_rows,
 )
 from mergebench.progress import Silent
-from mergebench.train import TrainingRecipe
 
 
 def measure_standalone(
@@ -187,112 +185,3 @@ def _from_base_jobs(
         for protection, target, seed in experiment.merges(name)
         if protection == UNPROTECTED
     ]
-
-
-def context_of(experiment: Experiment, cells: Sequence[Cell]) -> Context:
-    """Return what a caption of these cells states."""
-    newest = max(cells, key=lambda cell: cell.run.finished)
-    bench = experiment.workbench()
-    versions: Mapping[str, str] = newest.run.versions
-    return Context(
-        command=experiment.command,
-        date=newest.run.finished[:10],
-        backbone=bench.backbone.name,
-        backbone_sha256=bench.backbone.sha256,
-        suite=bench.suite.name,
-        suite_sha256=bench.suite.sha256,
-        inputs=bench.suite.inputs,
-        tasks=bench.suite.task_names,
-        protocol=experiment.protocol.name,
-        release=experiment.setting.release,
-        seeds=experiment.seeds,
-        precision=bench.setting.precision,
-        device=newest.run.place,
-        versions=versions,
-        revisions=tuple(sorted({cell.run.revision for cell in cells if cell.run.revision})),
-        notes=(*bench.suite.notes, *_notes(experiment, cells, bench.suite.inputs)),
-    )
-
-
-def _notes(experiment: Experiment, cells: Sequence[Cell], inputs: str) -> Iterator[str]:
-    """Yield what else the numbers depend on: recipe, options, search subset, mixed versions.
-
-    `inputs`: as of `Suite.inputs`.
-    """
-    setting, trainable = experiment.setting, experiment.trainable
-    if setting.published:
-        stated = ", ".join(experiment.protocol.defects.stated())
-        yield f"Defects of the reference (docs/paper_setting.md): {stated}."
-    updates = "Adapters" if setting.release == "lora" else "Updates"
-    yield f"{updates}: {setting.recipe.summary(inputs, trainable)}."
-    for name in (UNPROTECTED, *experiment.protections):
-        options = setting.changed_options(name)
-        recipe = options.pop("recipe", setting.recipe)
-        if recipe != setting.recipe:
-            yield f"{updates} of {name}: {recipe.summary(inputs, trainable)}."
-        if options:
-            shown = ", ".join(f"{key} {value}" for key, value in options.items())
-            yield f"Options of {name}: {shown}."
-    yield from _undefined(experiment)
-    for attack in experiment.attacks:
-        merger = experiment.setting.attack(check_attack(attack)[0])
-        if isinstance(merger, DataMerger):
-            yield described(merger, inputs, trainable)
-            own = merger.options().get("recipe")
-            if isinstance(own, TrainingRecipe) and own.precision != setting.recipe.precision:
-                yield f"{merger.label} trains in {own.precision}."
-    if setting.published or setting.recipe.precision != setting.precision:
-        yield f"Training computes in {setting.recipe.precision}."
-    merged = any(cell.inputs.attack is not None for cell in cells)
-    if merged and setting.search_per_task is not None:
-        yield (
-            f"Merges are tuned on {setting.search_per_task} class-balanced validation {inputs} "
-            "per task."
-        )
-    if merged and experiment.protocol.race is not None:
-        seen, exhaustive = searched_inputs(cells)
-        yield (
-            f"The searches looked at {seen} validation {inputs}, where exhaustive ones would have "
-            f"looked at {exhaustive} ({100 * seen / max(1, exhaustive):.0f} %)."
-        )
-    places = sorted({cell.run.place for cell in cells})
-    if len(places) > 1:
-        yield f"The cells were measured on {len(places)} kinds of device: {', '.join(places)}."
-    versions = {tuple(sorted(cell.run.versions.items())) for cell in cells}
-    if len(versions) > 1:
-        yield f"The cells were measured with {len(versions)} sets of package versions."
-
-
-def _undefined(experiment: Experiment) -> Iterator[str]:
-    """Yield which merges there are not, of what protections release, and why."""
-    for protection in experiment.protections:
-        names = [name for name in experiment.attacks if not experiment.defined(name, protection)]
-        if names:
-            yield (
-                f"Not defined for {protection}, which releases a full checkpoint, W0 + BA changed, "
-                f"without the low-rank factors that these need: {', '.join(names)}."
-            )
-
-
-def described(merger: DataMerger, inputs: str, trainable: str) -> str:
-    """Return in a sentence what an attack looks at, and its other hyper-parameters.
-
-    `inputs`, `trainable`: as of `TrainingRecipe.summary`.
-    """
-    shown = (
-        value.summary(inputs, trainable) if isinstance(value, TrainingRecipe) else f"{name} {value}"
-        for name, value in merger.stated().items()
-    )
-    return f"{'; '.join([f'{merger.label} looks at {merger.budget(inputs)}', *shown])}."
-
-
-def searched_inputs(cells: Sequence[Cell]) -> tuple[int, int]:
-    """Return how many inputs the searches of the cells looked at, and all points times all inputs.
-
-    The second is what the same searches cost without a race.
-    """
-    seen = exhaustive = 0
-    for results in (cell.results for cell in cells if cell.inputs.attack is not None):
-        seen += sum(sum(results.sizes[point.stage].values()) for point in results.points)
-        exhaustive += len(results.points) * sum(results.sizes[FULL].values())
-    return seen, exhaustive

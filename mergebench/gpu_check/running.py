@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 
+from mergebench.device import one_thread
 from mergebench.gpu_check.budget import Budget, Deadline
 from mergebench.gpu_check.gpu_tests import run_gpu_tests
 from mergebench.gpu_check.matrix_speed import matrix_speed
@@ -69,7 +69,7 @@ def _speeds(asked: Asked, notebook: Notebook, deadline: Deadline) -> None:
 
 def _merging(asked: Asked, notebook: Notebook, deadline: Deadline) -> None:
     devices = list(dict.fromkeys((asked.device, torch.device("cpu"))))
-    with _one_thread():
+    with one_thread():
         for device in devices:
             with notebook.attempt("merging", f"a further alpha on {device}"):
                 notebook.add(alpha_time(asked.size, device))
@@ -91,14 +91,3 @@ def _tables(asked: Asked, notebook: Notebook, deadline: Deadline) -> None:
                 notebook.add(*runs)
                 if runs[-1].stage != "merges" or runs[-1].done < runs[-1].wanted:
                     notebook.add(Missed(part="tables", what=f"the rest of {what}", why=LATE))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute in one thread on the CPU, as the jobs of a table do."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -52,17 +52,14 @@ class Gain:
     """What taking the update is worth, in points.
 
     `overall`: mean over all tasks of the merge with it minus that without; `target`: on the target
-    alone; `others`: on the other tasks, with a blind merge the damage. `unprotected_overall`,
-    `unprotected_target`: the same with the unprotected update. `denied`, `denied_target`:
-    `1 - max(0, G) / G⁰`, the share of what an unprotected update gives that the protected one does
-    not; None where an unprotected one gives nothing.
+    alone; `others`: on the other tasks, with a blind merge the damage. `denied`, `denied_target`:
+    `1 - max(0, G) / G⁰`, the share of what an unprotected update gives, `G⁰`, that the protected
+    one does not; None where an unprotected one gives nothing.
     """
 
     overall: Estimate
     target: Estimate
     others: Estimate
-    unprotected_overall: Estimate
-    unprotected_target: Estimate
     denied: Estimate | None
     denied_target: Estimate | None
 
@@ -101,8 +98,6 @@ def gain_of_taking(cases: Sequence[Case]) -> Gain:
         overall=Estimate.of(overall),
         target=Estimate.of(target),
         others=Estimate.of(difference(taken, "others")),
-        unprotected_overall=Estimate.of(whole),
-        unprotected_target=Estimate.of(own),
         denied=share_denied(overall, whole),
         denied_target=share_denied(target, own),
     )

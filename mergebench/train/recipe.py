@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from mergebench.backbones import Precision
-from mergebench.errors import InputError
+from mergebench.errors import InputError, check_choice
 
 ReleaseKind = Literal["lora", "full"]
 """In which form providers release their updates: low-rank adapters, or every weight's change."""
@@ -68,8 +68,7 @@ class TrainingRecipe(ABC):
                 f"recipe: warmup_steps is {self.warmup_steps} and patience {self.patience}; "
                 "they must be at least 0 and 1"
             )
-        if self.precision not in ("bf16", "fp32"):
-            raise InputError(f"recipe: precision is {self.precision!r}; choose bf16 or fp32")
+        check_choice("recipe: precision", self.precision, Precision)
 
     def shuffles(self, task: str) -> bool:
         """Return whether a task's training inputs are visited in random order."""

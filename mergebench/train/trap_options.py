@@ -10,7 +10,9 @@ from typing import Literal
 
 import torch
 
-from mergebench.errors import InputError, check_range
+from mergebench.errors import InputError, check_choice, check_range
+
+Weighting = Literal["inverse", "inverse_sqrt", "one"]
 
 _RANGES = (
     *(("strength", 0, 1_000_000), ("cap", 0, 1_000_000), ("delay", 0, 1), ("ramp", 0, 1)),
@@ -38,7 +40,7 @@ class TrapOptions:
     scale_min: float = 0.05
     scale_max: float = 2.0
     band: float = 0.05
-    weighting: Literal["inverse", "inverse_sqrt", "one"] = "inverse"
+    weighting: Weighting = "inverse"
     scales_per_step: int = 1
     cap: float = 0.0
     delay: float = 0.0
@@ -52,8 +54,7 @@ class TrapOptions:
                 f"trap2: scales [{self.scale_min}, {self.scale_max}] without the band "
                 f"1 ± {self.band} leave no scale on one side; widen them"
             )
-        if self.weighting not in ("inverse", "inverse_sqrt", "one"):
-            raise InputError(f"trap2: weighting is {self.weighting!r}: inverse, inverse_sqrt, one")
+        check_choice("trap2: weighting", self.weighting, Weighting)
         for name, least, most in _RANGES:
             check_range(f"trap2: {name}", getattr(self, name), least, most)
         if not self.delay < self.until <= 1:

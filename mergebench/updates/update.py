@@ -72,9 +72,9 @@ class LowRank:
         """Return the update `scale · ΔW`; only `up` is multiplied, as in the deployed adapter."""
         return replace(self, up=self.up * scale)
 
-    def to(self, device: torch.device | str) -> LowRank:
-        """Return the update on a device."""
-        return replace(self, up=self.up.to(device), down=self.down.to(device))
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> LowRank:
+        """Return the update on a device, in another dtype if one is given."""
+        return replace(self, up=self.up.to(device, dtype), down=self.down.to(device, dtype))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -119,9 +119,9 @@ class Dense:
         """Return the update `scale · ΔW`."""
         return Dense(delta=self.delta * scale)
 
-    def to(self, device: torch.device | str) -> Dense:
-        """Return the update on a device."""
-        return Dense(delta=self.delta.to(device))
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Dense:
+        """Return the update on a device, in another dtype if one is given."""
+        return Dense(delta=self.delta.to(device, dtype))
 
 
 SiteUpdate = LowRank | Dense

@@ -170,7 +170,7 @@ def test_every_update_has_its_own_coefficient() -> None:
     [
         (Smooth, {"sigma": -1.0}, "attack smooth: sigma is -1.0; give a number from 0"),
         (Smooth, {"samples": 0}, "attack smooth: samples is 0; give a number from 1"),
-        (Smooth, {"noise": "x"}, "attack smooth: noise is 'x'; choose any or orthogonal"),
+        (Smooth, {"noise": "x"}, "attack smooth: noise is 'x'; choose from: any, orthogonal"),
         (HoldLayers, {"share": 2.0}, "attack hold_layers: share is 2.0; give a number from -1"),
         (PerTaskCoefficients, {"rounds": 0}, "per_task_coefficients: rounds is 0; give a number"),
         (Spectral, {"kept": 10**9}, "attack spectral: kept is 1000000000; give a number"),

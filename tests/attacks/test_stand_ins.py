@@ -183,7 +183,7 @@ def test_the_recipe_is_stated_as_it_is_used():
 @pytest.mark.parametrize(
     ("attack", "options", "message"),
     [
-        (DISTIL, {"tasks": "all"}, "tasks is 'all'; choose target or others"),
+        (DISTIL, {"tasks": "all"}, "tasks is 'all'; choose from: target, others"),
         (DISTIL, {"steps": -1}, "attack distil: steps is -1"),
         (FLATTEN, {"least": 1.5}, "attack flatten: least is 1.5"),
         (FLATTEN, {"learning_rate": -1.0}, "attack flatten: learning_rate is -1"),

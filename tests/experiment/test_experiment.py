@@ -16,10 +16,11 @@ from mergebench.contracts import Merger, Space
 from mergebench.errors import InputError
 from mergebench.experiment import experiment as experiment_module
 from mergebench.experiment import workbench
+from mergebench.experiment.context import _notes
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.replaying import replay
-from mergebench.experiment.runner import _notes, measure_merges, measure_standalone
+from mergebench.experiment.runner import measure_merges, measure_standalone
 from mergebench.experiment.workbench import Workbench
 from mergebench.measure.cell import unpacked
 from mergebench.measure.evaluate import Evaluator, deployed

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from mergebench.contracts import Merger, Space, described
+from mergebench.contracts import InformedMerger, Merger, Protection, Space, described
 from mergebench.errors import InputError
 from mergebench.registry import Registry, parse_options, registry
 
@@ -281,3 +281,18 @@ def test_a_share_in_place_of_a_percentage_is_refused(name: str) -> None:
     with pytest.raises(InputError) as error:
         registry().get(Merger, name)(top_k=0.2)
     assert str(error.value) == "top_k is 0.2; give a percentage: 20 for a share of 0.2"
+
+
+def test_what_refuses_a_value_is_named_once() -> None:
+    """Some say themselves who they are, because they are made directly too."""
+    ties = registry().get(Merger, "ties")
+    for make in (ties.configured, ties().with_options):
+        with pytest.raises(
+            InputError, match=r"^attack ties: aggregation is 'x'; choose from: mean"
+        ):
+            make(aggregation="x")
+    smooth = registry().get(InformedMerger, "smooth")
+    with pytest.raises(InputError, match=r"^attack smooth: sigma is -1"):
+        smooth.configured(sigma=-1.0)
+    with pytest.raises(InputError, match=r"^params: attention is 'x'; choose from: diagonal"):
+        registry().get(Protection, "params").configured(attention="x")

@@ -14,8 +14,8 @@ from mergebench.commands.runs.suite_data import suite_options
 from mergebench.contracts import Merger, Protection
 from mergebench.errors import InputError
 from mergebench.experiment import reproducing
+from mergebench.experiment.context import _notes
 from mergebench.experiment.experiment import Experiment
-from mergebench.experiment.runner import _notes
 from mergebench.experiment.settings import SETTINGS
 from mergebench.measure.cell import Method
 from mergebench.measure.defects import NO_DEFECTS, Defects

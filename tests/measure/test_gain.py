@@ -39,7 +39,6 @@ def test_estimates_are_means_over_targets():
     assert found.target.value == pytest.approx(100 * (20 + 0) / SIZE / 2)
     assert found.others.value == pytest.approx(100 * (-10 + 0) / SIZE / 2)
     assert found.overall.value == pytest.approx(100 * ((20 - 30) / 4 + 0) / SIZE / 2)
-    assert found.unprotected_target.value == pytest.approx(100 * (80 + 40) / SIZE / 2)
     assert found.denied_target is not None
     assert found.denied_target.value == pytest.approx(1 - 20 / 120)
     assert found.denied is not None

@@ -294,5 +294,5 @@ def test_hyper_parameters_that_cannot_be_set() -> None:
         Rule.configured()
     with pytest.raises(PluginError, match=r"attack rule of .*: made with speed: TypeError"):
         Rule(does=fail).with_options(speed=1)
-    with pytest.raises(InputError, match=r"^top_k is 0"):
+    with pytest.raises(InputError, match=r"^attack ties: top_k is 0"):
         registry().get(Merger, "ties").configured(top_k=0)

@@ -234,7 +234,7 @@ def test_the_logit_scale_is_the_backbones_unless_given(task: Task) -> None:
         ({"warmup_steps": -1}, "warmup_steps is -1"),
         ({"patience": 0}, "patience 0"),
         ({"dropout": 1.0}, "dropout is 1.0"),
-        ({"precision": "fp16"}, "choose bf16 or fp32"),
+        ({"precision": "fp16"}, "choose from: fp32, bf16"),
     ],
 )
 def test_a_recipe_refuses_impossible_values(options: dict[str, float], message: str) -> None:

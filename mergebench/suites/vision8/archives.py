@@ -18,8 +18,6 @@ from mergebench.suites.split_names import WHOLE
 from mergebench.suites.vision8.image_files import class_folders, files_in
 from mergebench.suites.vision8.pixel_arrays import find_idx, find_svhn_mat
 
-Samples = tuple[tuple[str, int], ...]
-
 
 def find_archive(data_root: Path, prompts: Prompts, *, partial: bool) -> Source | None:
     """Find the unpacked archive of a task in `data_root` or in its folder of the task's name.
