@@ -36,7 +36,7 @@ from mergebench.registry import parse_options, registry
 from mergebench.suites import OWN
 from mergebench.terminal import say
 
-_NAMED = ("--weights", "--data", "--names", "--out", "--plugin")
+_NAMED = ("--weights", "--data", "--names", "--out")
 _UNSTATED = (
     *("--jobs", "--store", "--results", "--device", "--data-root", "--cache"),
     *("--executor", *SLURM_OPTIONS),
