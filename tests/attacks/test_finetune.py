@@ -215,7 +215,7 @@ def test_backbone_and_random_state_are_left_alone(backbone, fails, monkeypatch):
 
 
 def test_unknown_tasks_are_refused():
-    with pytest.raises(InputError, match="tasks is 'each'; choose target or all"):
+    with pytest.raises(InputError, match="tasks is 'each'; choose from: target, all"):
         FEW.with_options(tasks="each")
 
 

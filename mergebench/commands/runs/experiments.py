@@ -36,7 +36,7 @@ from mergebench.registry import parse_options, registry
 from mergebench.suites import OWN
 from mergebench.terminal import say
 
-_NAMED = ("--weights", "--data", "--names", "--out")
+NAMED = ("--weights", "--data", "--names", "--out")
 _UNSTATED = (
     *("--jobs", "--store", "--results", "--device", "--data-root", "--cache"),
     *("--executor", *SLURM_OPTIONS),
@@ -216,8 +216,11 @@ def names_in(text: str | None) -> tuple[str, ...]:
     return tuple(filter(None, re.split(r"[\s,]+(?![^\[]*\])", text or "")))
 
 
-def caption_command(words: Sequence[str]) -> str:
-    """Return the command for a caption; what does not change the numbers is left out."""
+def caption_command(words: Sequence[str], *, named: Sequence[str] = NAMED) -> str:
+    """Return the command for a caption; what does not change the numbers is left out.
+
+    `named`: options whose files are stated by name, without their folder.
+    """
     kept: list[str] = []
     skip = False
     for word in words:
@@ -226,9 +229,9 @@ def caption_command(words: Sequence[str]) -> str:
             skip = False
         elif word in _UNSTATED:
             skip = True
-        elif kept[-1:] and kept[-1] in _NAMED:
+        elif kept[-1:] and kept[-1] in named:
             kept.append(_name(word))
-        elif equals and option in _NAMED:
+        elif equals and option in named:
             kept.append(f"{option}={_name(value)}")
         else:
             kept.append(word)

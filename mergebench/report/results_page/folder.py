@@ -20,6 +20,7 @@ from mergebench.report.results_page.words import Words, read_words
 
 _PARTS = {
     "_tasks": "Counts by task and seed",
+    "_stored": "Counts by task and seed, by the dtype of the file",
     "_targets": "Counts by target and seed",
     "_paper": "Beside the paper",
     "_roc": "Points of the ROC",
