@@ -58,7 +58,7 @@ def write_leaderboard(
 
 def _markdown(board: Leaderboard, context: Context, version: int) -> str:
     rows = (cells(board, one) for one in board.standings)
-    safe = [(markdown_text(row[0]), *row[1:-1], markdown_text(row[-1])) for row in rows]
+    safe = [[markdown_text(cell) for cell in row] for row in rows]
     table = pipe_table(HEADINGS, safe)
     said = "".join(f"- {markdown_text(one)}\n" for one in sentences(board, context.inputs))
     return (
@@ -69,7 +69,7 @@ def _markdown(board: Leaderboard, context: Context, version: int) -> str:
 
 
 def _bounded_markdown(board: Leaderboard) -> str:
-    rows = [(markdown_text(row[0]), *row[1:]) for row in bounded_rows(board)]
+    rows = [[markdown_text(cell) for cell in row] for row in bounded_rows(board)]
     if not rows:
         return ""
     said = markdown_text(bounded_sentence(board))

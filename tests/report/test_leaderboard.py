@@ -167,9 +167,9 @@ def test_damage_and_the_cost_alone_have_columns(tmp_path) -> None:
     headings, plain, trapped = lines[0], lines[2], lines[3]
     damage, cost = headings.index("damage"), headings.index("its cost")
     # TSV has 20 % of the others, and who leaves the update out 40 %.
-    assert trapped[damage].startswith("-20.0 [-")
-    assert plain[damage].startswith("40.0 [")
-    assert (trapped[cost][:6], plain[cost]) == ("-1.3 [", "–")
+    assert trapped[damage].startswith("-20.0 \\[-")
+    assert plain[damage].startswith("40.0 \\[")
+    assert (trapped[cost][:7], plain[cost]) == ("-1.3 \\[", "–")
     rows = list(csv.DictReader(io.StringIO(table.read_text())))
     assert (rows[1]["gain_others"], rows[1]["alone_cost"]) == ("-20.00", "-1.33")
     assert float(rows[1]["alone_cost_low_95"]) < -1.33 < float(rows[1]["alone_cost_high_95"])
