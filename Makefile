@@ -37,6 +37,7 @@ CHECK    ?=
 SUITE    ?= vision8
 RESULTS  ?= results/$(BACKBONE)
 PAGE     ?= report-$(BACKBONE).html
+ARCHIVE  ?= $(RESULTS)/measured.tar.xz
 SIZE     ?= full
 BUDGET   ?= 420
 VERIFY   ?=
@@ -137,6 +138,12 @@ recovery: $(INSTALLED)  ## accuracy after fine-tuning merges, and W0, against la
 
 figure2: $(INSTALLED)  ## accuracy against the scale s at which an update is deployed
 	$(MERGEBENCH) figure2 $(OPTIONS)
+
+pack: $(INSTALLED)  ## add what STORE has of BACKBONE to ARCHIVE: counts and records, no weights
+	$(MERGEBENCH) pack $(ARCHIVE) --backbone $(BACKBONE) --store $(STORE)
+
+unpack: $(INSTALLED)  ## put ARCHIVE into STORE: what was measured of BACKBONE for its tables
+	$(MERGEBENCH) unpack $(ARCHIVE) --store $(STORE)
 
 # Numbers lead to the cells of STORE, which has to be there if it is said.
 report: $(INSTALLED)  ## one HTML page of the tables in RESULTS, into PAGE

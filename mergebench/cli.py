@@ -51,6 +51,7 @@ def make_parser() -> Parser:
         detecting,
         doctor,
         gpu_checking,
+        packing,
         protecting,
         reporting,
         tables,
@@ -66,7 +67,7 @@ def make_parser() -> Parser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     every = (
         *(tables, reporting, doctor, detecting, protecting, auditing, adapters, checking),
-        *(verifying, data, building, gpu_checking),
+        *(verifying, packing, data, building, gpu_checking),
     )
     for module in every:
         module.add_verbs(verbs)

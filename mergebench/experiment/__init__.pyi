@@ -1,3 +1,7 @@
+from .archive import Archived as Archived
+from .archive import archived as archived
+from .archive import pack as pack
+from .archive import unpack as unpack
 from .attack_names import PRICE as PRICE
 from .attack_names import RECOVERY as RECOVERY
 from .attack_names import TABLE2 as TABLE2

@@ -77,9 +77,9 @@ def _scored(experiment: Experiment) -> Iterator[tuple[Scored, Cell]]:
 
 def _responded(bench: Workbench, protection: str, task: str, seed: int) -> Cell:
     """Return the cell whose notes are the numbers of a release's response; it has no counts."""
-    update = bench.release(protection, task, seed, Silent())
 
     def measure() -> CellResults:
+        update = bench.release(protection, task, seed, Silent())
         own, precision = [bench.suite.task(task)], bench.setting.precision
         response = respond(bench.backbone, update, own, precision=precision)
         return CellResults(correct={}, sizes={}, notes=response.numbers)
@@ -90,5 +90,5 @@ def _responded(bench: Workbench, protection: str, task: str, seed: int) -> Cell:
         protection=Method.of(bench.setting.protection(protection)),
         target=task,
         protocol={"name": "scale_response", "scales": SCALES, "inputs": INPUTS},
-        updates=(update.sha256,),
+        updates=(bench.release_sha256(protection, task, seed, Silent()),),
     )

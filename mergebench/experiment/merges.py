@@ -9,6 +9,7 @@ from mergebench.contracts import Attack, DataMerger, InformedMerger, Merger, Spa
 from mergebench.errors import InputError
 from mergebench.experiment.attack_names import check_attack
 from mergebench.experiment.experiment import Experiment
+from mergebench.experiment.posed import Posed
 from mergebench.experiment.single_models import measured_point
 from mergebench.measure import UNPROTECTED, Cell
 from mergebench.merging import (
@@ -34,6 +35,7 @@ class Merges:
         self._updates = protection, target, seed
         names = self._bench.suite.task_names
         self._norms = {task: self._bench.norm(task, seed, Silent()) for task in names}
+        self._sha256s = self._bench.problems.sha256s(*self._updates, Silent())
         self._problems: dict[str, MergeProblem] = {}
         self._informed: dict[str, InformedProblem] = {}
 
@@ -50,23 +52,23 @@ class Merges:
         if isinstance(merger, DataMerger):
             alone = merger.from_base() if from_base else merger
             assert alone is not None
-            problem, begun = self._data_problem(alone, space)
-            return self._measured(alone, problem, self._updates[1], begun)
+            posed, begun = self._posed_data(alone, space)
+            return self._measured(alone, posed, self._updates[1], begun)
         if isinstance(merger, InformedMerger):
-            return self._measured(merger, self._informed_problem(space), self._updates[1])
+            return self._measured(merger, self._posed_informed(space), self._updates[1])
         assert isinstance(merger, Merger)
-        return self._measured(merger, self._problem(space), self._updates[1])
+        return self._measured(merger, self._posed_blind(space), self._updates[1])
 
     def point(self, attack: str, space: str, options: Mapping[str, Any], alpha: float) -> Cell:
         """Return the tested or recalled cell of one attack at one point, without any search."""
         merger = self._attack(attack).with_options(**options)
         if isinstance(merger, DataMerger):
-            problem, begun = self._data_problem(merger, space)
-            return self._tested(merger, problem, alpha, begun)
+            posed, begun = self._posed_data(merger, space)
+            return self._tested(merger, posed, alpha, begun)
         if isinstance(merger, InformedMerger):
-            return self._tested(merger, self._informed_problem(space), alpha)
+            return self._tested(merger, self._posed_informed(space), alpha)
         assert isinstance(merger, Merger)
-        return self._tested(merger, self._problem(space), alpha)
+        return self._tested(merger, self._posed_blind(space), alpha)
 
     def path(self, attack: str, space: str, options: Mapping[str, Any]) -> MergePath | None:
         """Return one merge without any search; None for an attack that looks at inputs."""
@@ -81,16 +83,33 @@ class Merges:
         defects = self._protocol.defects.attack_options(name.partition(":")[2] or name)
         return found.with_options(**defects)
 
-    def _data_problem(self, merger: DataMerger, space: str) -> tuple[DataMergeProblem, Cell | None]:
+    def _posed_data(self, merger: DataMerger, space: str) -> tuple[Posed[DataMerger], Cell | None]:
         """Return the merge with data, and the cell of the merge that it starts from."""
-        (protection, target, seed), found = self._updates, registry().get(Space, space)()
         begun, start = None, None
         if merger.starts_from is not None:
             begun, start = self._start(merger.name, merger.starts_from)
-        problem = self._bench.problems.with_data(
-            merger, found, protection, target, seed, Silent(), start=start
+
+        def problem() -> DataMergeProblem:
+            found = registry().get(Space, space)()
+            return self._bench.problems.with_data(
+                merger, found, *self._updates, Silent(), start=start
+            )
+
+        return self._posed(space, problem), begun
+
+    def _posed_informed(self, space: str) -> Posed[InformedMerger]:
+        return self._posed(space, lambda: self._informed_problem(space))
+
+    def _posed_blind(self, space: str) -> Posed[Merger]:
+        return self._posed(space, lambda: self._problem(space))
+
+    def _posed(self, space: str, problem: Callable[[], Problem[AttackT]]) -> Posed[AttackT]:
+        return Posed(
+            space=registry().get(Space, space)(),
+            seed=self._updates[2],
+            updates=self._sha256s,
+            problem=problem,
         )
-        return problem, begun
 
     def _start(self, attack: str, starts_from: str) -> tuple[Cell, Callable[[], Update]]:
         """Return the cell of the merge that `attack` starts from, and what makes that merge."""
@@ -98,20 +117,20 @@ class Merges:
         name, start_space = check_attack(starts_from)
         # Nothing is protected or asked for in the merge that all targets start from.
         from_where = None if protection == UNPROTECTED else target
-        starter, starting = self._attack(name), self._problem(start_space)
+        starter = self._attack(name)
         if not isinstance(starter, Merger):
             raise InputError(
                 f"attack {attack} cannot start from {name}, which looks at inputs itself; "
                 "start it from one that looks at none"
             )
-        begun = self._measured(starter, starting, from_where)
+        begun = self._measured(starter, self._posed_blind(start_space), from_where)
         alpha = begun.results.alpha
         assert alpha is not None
 
         def start() -> Update:
             chosen = starter.with_options(**begun.results.options)
             # Who merges with data is given updates as they were read.
-            return starting.merge(chosen).scaled(alpha).to("cpu")
+            return self._problem(start_space).merge(chosen).scaled(alpha).to("cpu")
 
         return begun, start
 
@@ -134,13 +153,13 @@ class Merges:
     def _measured(
         self,
         attack: AttackT,
-        problem: Problem[AttackT],
+        posed: Posed[AttackT],
         target: str | None,
         start: Cell | None = None,
     ) -> Cell:
         return self._bench.merged(
             attack,
-            problem,
+            posed,
             self._protocol,
             protection=self._updates[0],
             target=target,
@@ -151,7 +170,7 @@ class Merges:
     def _tested(
         self,
         attack: AttackT,
-        problem: Problem[AttackT],
+        posed: Posed[AttackT],
         alpha: float,
         start: Cell | None = None,
     ) -> Cell:
@@ -159,7 +178,7 @@ class Merges:
         return measured_point(
             self._bench,
             attack,
-            problem,
+            posed,
             alpha,
             protection=protection,
             target=target,

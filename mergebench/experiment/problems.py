@@ -50,6 +50,17 @@ class Problems:
         self._known: defaultdict[torch.device, UpdateMemory] = defaultdict(UpdateMemory)
         self._moved: WeakValueDictionary[str, Update] = WeakValueDictionary()
 
+    def sha256s(
+        self, protection: str, target: str | None, seed: int, progress: Progress
+    ) -> tuple[str, ...]:
+        """Return the hashes of the updates that are merged, a store having records alone or all."""
+        if self._extended(protection):
+            return tuple(one.sha256 for one in self._released(protection, target, seed, progress))
+        return tuple(
+            self._releases.sha256(*whose, seed, progress)
+            for whose in self._whose(protection, target)
+        )
+
     def blind(
         self, space: Space, protection: str, target: str | None, seed: int, progress: Progress
     ) -> MergeProblem:
@@ -122,13 +133,19 @@ class Problems:
     ) -> list[Update]:
         """Return the updates; beside the checkpoint that one adapter became, others lack sites."""
         updates = [
-            self._releases.update(
-                protection if task == target else UNPROTECTED, task, seed, progress
-            )
-            for task in self._suite.task_names
+            self._releases.update(*whose, seed, progress)
+            for whose in self._whose(protection, target)
         ]
-        checkpoint = is_post_hoc(protection)
-        return with_missing_as_zero(updates) if checkpoint and self._adapters else updates
+        return with_missing_as_zero(updates) if self._extended(protection) else updates
+
+    def _whose(self, protection: str, target: str | None) -> list[tuple[str, str]]:
+        """Return protection and task of every update."""
+        names = self._suite.task_names
+        return [(protection if task == target else UNPROTECTED, task) for task in names]
+
+    def _extended(self, protection: str) -> bool:
+        """Whether an update is merged that has more sites than the adapters beside it."""
+        return self._adapters and is_post_hoc(protection)
 
 
 def _bytes(update: Update) -> int:

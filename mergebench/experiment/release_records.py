@@ -76,6 +76,29 @@ def load_trained(folder: Path, record: Record, backbone: Backbone) -> Update:
     return update
 
 
+def restore_trained(update: Update, folder: Path, record: Record, backbone: Backbone) -> None:
+    """Write an update, trained again, beside its record, which stays as it was.
+
+    Raises `InputError` when it is not the update of the record, as where another kind of processor
+    trained it.
+    """
+    with replacing_folder(folder, keep=has_update) as made:
+        save_release(update, made, backbone)
+        found = load_release(made, backbone).sha256
+        if found != record["update_sha256"]:
+            raise InputError(
+                f"{folder} has the record of update {record['update_sha256'][:12]}..., but this "
+                f"machine trains {found[:12]}..., as another kind of processor does: what was "
+                "measured of the former can be read here, not added to; measure into another store"
+            )
+        (made / RECORD_NAME).write_bytes(content_of(folder / RECORD_NAME))
+
+
+def has_update(folder: Path) -> bool:
+    """Whether the folder holds more than the record of its training, as what is unpacked does."""
+    return any(file.name != RECORD_NAME for file in folder.iterdir())
+
+
 def _intact(folder: Path, inputs: Mapping[str, Any], backbone: Backbone) -> bool:
     try:
         record = find_record(folder, inputs, backbone)
@@ -113,27 +136,47 @@ def _write_record(
     return record
 
 
+def check_record(place: Path, content: bytes) -> Record:
+    """Return the record that a file at `place` has; `InputError` naming it if not intact."""
+    try:
+        record = _parsed(content)
+        if "sha256" not in record:
+            raise ValueError("it has no checksum")
+        return _verified(record)
+    except ValueError as error:
+        raise _damaged(place, f"{RECORD_NAME}: {error}") from error
+
+
 def _read_record(folder: Path, inputs: Mapping[str, Any]) -> Record:
     """Return the record without its checksum; ValueError with a short reason if not intact."""
-    content = content_of(folder / RECORD_NAME)
-    try:
-        record = json.loads(content)
-    except (ValueError, RecursionError):
-        raise ValueError("not valid JSON") from None
-    if not isinstance(record, dict):
-        raise ValueError("not the record of this training")
+    record = _parsed(content_of(folder / RECORD_NAME))
     if "format" not in record and "sha256" not in record:
         stated = {name: plain(inputs[name]) for name in ("backbone", "sites", "protection")}
         if any(record.get(name) != value for name, value in stated.items()):
             raise ValueError("not the record of this training")
         sha256_of(record)  # it is written again, so it must not be nested too deeply
         return record
+    if _verified(record)["inputs_sha256"] != sha256_of(inputs):
+        raise ValueError("it is the record of another training")
+    return record
+
+
+def _parsed(content: bytes) -> Record:
+    try:
+        record = json.loads(content)
+    except (ValueError, RecursionError):
+        raise ValueError("not valid JSON") from None
+    if not isinstance(record, dict):
+        raise ValueError("not the record of this training")
+    return record
+
+
+def _verified(record: Record) -> Record:
+    """Return the record, from which its checksum is taken."""
     if record.get("format") != RECORD_FORMAT:
         raise ValueError(f"not a record of format {RECORD_FORMAT}")
     if record.pop("sha256", None) != sha256_of(record):
         raise ValueError("its content does not match its checksum")
-    if record["inputs_sha256"] != sha256_of(inputs):
-        raise ValueError("it is the record of another training")
     return record
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import torch
 
+from mergebench.experiment.posed import Posed
 from mergebench.experiment.workbench import Workbench
 from mergebench.measure import (
     FULL,
@@ -18,7 +19,7 @@ from mergebench.measure import (
     deployed,
     results_on_test,
 )
-from mergebench.merging import AttackT, Problem
+from mergebench.merging import AttackT
 from mergebench.progress import Silent
 from mergebench.symmetries import stored_as
 from mergebench.updates import Update
@@ -34,7 +35,7 @@ STORAGE: Mapping[str, torch.dtype] = {
 def measured_point(
     bench: Workbench,
     merger: AttackT,
-    problem: Problem[AttackT],
+    posed: Posed[AttackT],
     alpha: float,
     *,
     protection: str,
@@ -47,19 +48,19 @@ def measured_point(
     """
 
     def measure() -> CellResults:
-        with deployed(bench.backbone, problem.path(merger), alpha):
+        with deployed(bench.backbone, posed.problem().path(merger), alpha):
             return replace(results_on_test(bench.evaluator), alpha=alpha)
 
     begun = {} if start is None else {"start": start.key}
     return bench.recalled(
         measure,
-        seed=problem.seed,
+        seed=posed.seed,
         protection=Method.of(bench.setting.protection(protection)),
         target=target,
         attack=Method.of(merger),
-        space=Method.of(problem.space),
+        space=Method.of(posed.space),
         protocol={"name": "point", "alpha": alpha, **begun},
-        updates=tuple(update.sha256 for update in problem.updates),
+        updates=posed.updates,
     )
 
 
@@ -69,9 +70,9 @@ def measured_as_stored(bench: Workbench, protection: str, task: str, seed: int, 
     `dtype`: of `STORAGE`. The tower computes in float32, whatever the setting's precision, so that
     nothing but storing rounds.
     """
-    update = bench.release(protection, task, seed, Silent())
 
     def measure() -> CellResults:
+        update = bench.release(protection, task, seed, Silent())
         evaluator = Evaluator(bench.backbone, [bench.suite.task(task)], precision="fp32")
         with deployed(bench.backbone, stored_as(update, bench.backbone, STORAGE[dtype])):
             return results_on_test(evaluator)
@@ -82,8 +83,26 @@ def measured_as_stored(bench: Workbench, protection: str, task: str, seed: int, 
         protection=Method.of(bench.setting.protection(protection)),
         target=task,
         protocol={"name": "stored", "dtype": dtype, "precision": "fp32"},
-        updates=(update.sha256,),
+        updates=(bench.release_sha256(protection, task, seed, Silent()),),
     )
+
+
+def measured_norm(bench: Workbench, protection: str, task: str, seed: int) -> float:
+    """Return the Frobenius norm of one update over all its sites; a cell with a note, no counts."""
+
+    def measure() -> CellResults:
+        norm = bench.release(protection, task, seed, Silent()).norm()
+        return CellResults(correct={}, sizes={}, notes={"norm": norm})
+
+    cell = bench.recalled(
+        measure,
+        seed=seed,
+        protection=Method.of(bench.setting.protection(protection)),
+        target=task,
+        protocol={"name": "frobenius_norm"},
+        updates=(bench.release_sha256(protection, task, seed, Silent()),),
+    )
+    return cell.results.notes["norm"]
 
 
 def measured_update(bench: Workbench, update: Update) -> Cell:

@@ -41,7 +41,7 @@ class Store:
         """
         file = self.path(key)
         try:
-            cell = _parse(content_of(file))
+            cell = parse_cell(content_of(file))
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -74,7 +74,7 @@ class Store:
                 yield cell
 
 
-def _parse(content: bytes) -> Cell:
+def parse_cell(content: bytes) -> Cell:
     """Return the cell of a file's content; ValueError with a short reason if it is not intact."""
     try:
         record = json.loads(content)

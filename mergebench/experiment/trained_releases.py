@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from mergebench.backbones import Backbone
@@ -11,7 +13,9 @@ from mergebench.experiment.protection_names import plain_name
 from mergebench.experiment.release_records import (
     Record,
     find_record,
+    has_update,
     load_trained,
+    restore_trained,
     training_of,
     write_trained,
 )
@@ -59,13 +63,24 @@ class TrainedReleases:
         known = self._updates.get((protection, task, seed))
         if known is None:
             if self._given is None:
-                known = load_trained(
-                    *self._trained(protection, task, seed, progress), self._backbone
+                folder, record = self._trained(protection, task, seed, progress)
+                self._restore(
+                    folder, record, partial(self._released, protection, task, seed, progress)
                 )
+                known = load_trained(folder, record, self._backbone)
             else:
                 known = load_release(self._given / f"{task}-{protection}", self._backbone)
             self._updates[protection, task, seed] = known
         return known
+
+    def sha256(self, protection: str, task: str, seed: int, progress: Progress) -> str:
+        """Return the hash of the update; of one that is not there, that of its record."""
+        if self._given is None:
+            folder, record = self._trained(protection, task, seed, progress)
+            if not has_update(folder):
+                known: str = record["update_sha256"]
+                return known
+        return self.update(protection, task, seed, progress).sha256
 
     def record(self, protection: str, task: str, seed: int, progress: Progress) -> Record:
         """Return what was recorded when the update was trained."""
@@ -101,6 +116,15 @@ class TrainedReleases:
             return record
 
         return folder, self._making.found_or_made(folder.name, find, train)
+
+    def _restore(self, folder: Path, record: Record, released: Callable[[], Release]) -> None:
+        """Have an update made again of which there is the record alone."""
+
+        def train() -> bool:
+            restore_trained(released().update, folder, record, self._backbone)
+            return True
+
+        self._making.found_or_made(folder.name, lambda: has_update(folder) or None, train)
 
     def _released(self, protection: str, task: str, seed: int, progress: Progress) -> Release:
         """Return what a protection releases; one that starts from an unprotected update takes ours.

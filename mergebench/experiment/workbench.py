@@ -13,6 +13,7 @@ import torch
 
 from mergebench.backbones import Backbone, load_backbone
 from mergebench.experiment.making import Making
+from mergebench.experiment.posed import Posed
 from mergebench.experiment.problems import Problems
 from mergebench.experiment.settings import Setting
 from mergebench.experiment.store import Store
@@ -33,7 +34,7 @@ from mergebench.measure import (
     not_reproduced,
     results_on_test,
 )
-from mergebench.merging import AttackT, Problem
+from mergebench.merging import AttackT
 from mergebench.progress import Progress
 from mergebench.suites import Suite, SuiteOptions, load_suite
 from mergebench.train import CURVE_SCALES
@@ -105,16 +106,19 @@ class Workbench:
         """Return the update that `protection` releases for `task`, trained or read on first use."""
         return self._releases.update(protection, task, seed, progress)
 
+    def release_sha256(self, protection: str, task: str, seed: int, progress: Progress) -> str:
+        """Return the hash of that update, also where a store has no more of it than its record."""
+        return self._releases.sha256(protection, task, seed, progress)
+
     def zero_shot(self) -> Cell:
         """Return the test counts of the backbone itself."""
         return self._recall(self._inputs(seed=0), lambda: results_on_test(self.evaluator))
 
     def standalone(self, protection: str, task: str, seed: int, progress: Progress) -> Cell:
         """Return the test count of one update at its nominal scale, on its own task."""
-        update = self.release(protection, task, seed, progress)
 
         def measure() -> CellResults:
-            with deployed(self.backbone, update):
+            with deployed(self.backbone, self.release(protection, task, seed, progress)):
                 results = results_on_test(self._own_evaluator(task))
                 if self._given:  # nobody knows what their training saw
                     return results
@@ -123,21 +127,22 @@ class Workbench:
             doubts = not_reproduced(found, known["correct"], known["images"])
             return replace(results, warnings=(*results.warnings, *doubts))
 
-        return self._recall(self._own_inputs(protection, task, seed, update, "standalone"), measure)
+        inputs = self._own_inputs(protection, task, seed, progress, "standalone")
+        return self._recall(inputs, measure)
 
     def scale_curve(self, protection: str, task: str, seed: int, progress: Progress) -> Cell:
         """Return the test counts of one update on its own task, by deployed scale."""
-        update = self.release(protection, task, seed, progress)
 
         def measure() -> CellResults:
             evaluator = self._own_evaluator(task)
+            update = self.release(protection, task, seed, progress)
             points = curve_points(evaluator, update, "test", CURVE_SCALES)
             nominal = points[CURVE_SCALES.index(1.0)].counts
             sizes = {"test": evaluator.sizes("test")}
             return CellResults(correct=nominal, sizes=sizes, alpha=1.0, points=points)
 
         scales = {"scales": CURVE_SCALES}
-        inputs = self._own_inputs(protection, task, seed, update, "scale_curve", **scales)
+        inputs = self._own_inputs(protection, task, seed, progress, "scale_curve", **scales)
         return self._recall(inputs, measure)
 
     def validation_curve(
@@ -147,30 +152,29 @@ class Workbench:
 
         No test input is looked at.
         """
-        update = self.release(protection, task, seed, progress)
 
         def measure() -> CellResults:
             evaluator = self._evaluator((task,), None)
+            update = self.release(protection, task, seed, progress)
             points = curve_points(evaluator, update, "val", (1.0, *scales))
             sizes = {"val": evaluator.sizes("val")}
             return CellResults(correct=points[0].counts, sizes=sizes, alpha=1.0, points=points)
 
         given = {"scales": (*scales,)}
-        inputs = self._own_inputs(protection, task, seed, update, "validation_curve", **given)
+        inputs = self._own_inputs(protection, task, seed, progress, "validation_curve", **given)
         return self._recall(inputs, measure)
 
     def norm(self, task: str, seed: int, progress: Progress) -> float:
         """Return the accuracy of the task's unprotected update on the search subset, a fraction."""
-        update = self.release(UNPROTECTED, task, seed, progress)
 
         def measure() -> CellResults:
             evaluator = self._own_evaluator(task)
-            with deployed(self.backbone, update):
+            with deployed(self.backbone, self.release(UNPROTECTED, task, seed, progress)):
                 correct = evaluator.correct("val")
             return CellResults(correct=correct, sizes={"val": evaluator.sizes("val")})
 
-        subset = self.setting.search_per_task
-        inputs = self._own_inputs(UNPROTECTED, task, seed, update, "norm", search_per_task=subset)
+        given = {"search_per_task": self.setting.search_per_task}
+        inputs = self._own_inputs(UNPROTECTED, task, seed, progress, "norm", **given)
         # Every set of updates asks for those of all tasks.
         if inputs.key not in self._norms:
             results = self._recall(inputs, measure).results
@@ -180,7 +184,7 @@ class Workbench:
     def merged(
         self,
         merger: AttackT,
-        problem: Problem[AttackT],
+        posed: Posed[AttackT],
         protocol: Protocol,
         *,
         protection: str,
@@ -194,11 +198,11 @@ class Workbench:
         cell of the merge that the attack starts from, if it starts from one.
         """
         inputs = self._inputs(
-            seed=problem.seed,
+            seed=posed.seed,
             protection=Method.of(self.setting.protection(protection)),
             target=target,
             attack=Method.of(merger),
-            space=Method.of(problem.space),
+            space=Method.of(posed.space),
             protocol={
                 **protocol.record(),
                 "alphas": merger.all_alphas(protocol.alphas),
@@ -207,12 +211,12 @@ class Workbench:
                 "structures": merger.searched,
                 **({} if start is None else {"start": start.key}),
             },
-            updates=tuple(update.sha256 for update in problem.updates),
+            updates=posed.updates,
         )
         return self._recall(
             inputs,
             lambda: MergeMeasurement(
-                problem=problem,
+                problem=posed.problem(),
                 merger=merger,
                 evaluator=self.evaluator,
                 protocol=protocol,
@@ -249,13 +253,13 @@ class Workbench:
         return self._evaluators[tasks, per_task]
 
     def _own_inputs(
-        self, protection: str, task: str, seed: int, update: Update, what: str, **details: Any
+        self, protection: str, task: str, seed: int, progress: Progress, what: str, **details: Any
     ) -> CellInputs:
         return self._inputs(
             seed=seed,
             protection=Method.of(self.setting.protection(protection)),
             target=task,
-            updates=(update.sha256,),
+            updates=(self.release_sha256(protection, task, seed, progress),),
             protocol={"name": what, **details},
         )
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from mergebench.experiment.bounded_theft import measure_thefts
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
+from mergebench.experiment.single_models import measured_norm
 from mergebench.experiment.stopping import measure_standard_set
 from mergebench.measure import UNPROTECTED, ZERO_SHOT, Level, Measurements, Standalone
 from mergebench.progress import Silent
@@ -43,7 +44,7 @@ def released_hashes(experiment: Experiment, protection: str) -> dict[str, str]:
     """
     bench = experiment.workbench()
     return {
-        f"{task}-{name}-{seed}": bench.release(name, task, seed, Silent()).sha256
+        f"{task}-{name}-{seed}": bench.release_sha256(name, task, seed, Silent())
         for name, task, seed in experiment.releases()
         if name in (protection, UNPROTECTED)
     }
@@ -53,4 +54,4 @@ def _with_norm(row: Standalone, experiment: Experiment) -> Standalone:
     if row.release == ZERO_SHOT:
         return row
     bench = experiment.workbench()
-    return replace(row, norm=bench.release(row.release, row.task, row.seed, Silent()).norm())
+    return replace(row, norm=measured_norm(bench, row.release, row.task, row.seed))

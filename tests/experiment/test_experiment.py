@@ -19,6 +19,7 @@ from mergebench.experiment import workbench
 from mergebench.experiment.context import _notes
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
+from mergebench.experiment.posed import Posed
 from mergebench.experiment.replaying import replay
 from mergebench.experiment.runner import measure_merges, measure_standalone
 from mergebench.experiment.workbench import Workbench
@@ -235,7 +236,7 @@ def merged(bench):
         norms = {task: bench.norm(task, 0, Silent()) for task in TASKS}
         return bench.merged(
             registry().get(Merger, "ta")(),
-            problem,
+            Posed.of(problem),
             protocol,
             protection="none",
             target=None,
