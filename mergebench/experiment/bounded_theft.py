@@ -10,6 +10,7 @@ from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.point_job import PointJob
 from mergebench.experiment.stage import run_jobs
+from mergebench.experiment.tested_points import point_job, with_test_counts
 from mergebench.measure import (
     BOUNDS,
     UNPROTECTED,
@@ -81,16 +82,9 @@ class _Plan:
     job: PointJob | None
 
     def tested(self) -> Theft:
-        if self.job is None or self.theft.merged is None:
+        if self.theft.merged is None:
             return self.theft
-        results = self.job.cell().results
-        merged = replace(
-            self.theft.merged,
-            correct=results.correct,
-            hits=results.hits,
-            warnings=results.warnings,
-        )
-        return replace(self.theft, merged=merged)
+        return replace(self.theft, merged=with_test_counts(self.theft.merged, self.job))
 
 
 def _plan(experiment: Experiment, wanted: Wanted) -> _Plan:
@@ -104,8 +98,10 @@ def _plan(experiment: Experiment, wanted: Wanted) -> _Plan:
         return _Plan(theft=wanted.theft, job=None)
     merged, point = found
     (changed,) = (one.options for one in wanted.searches if one.merged is merged)
-    theft = replace(wanted.theft, merged=_at(merged, point))
-    return _Plan(theft=theft, job=_job(experiment, merged, point, changed))
+    there = _at(merged, point)
+    return _Plan(
+        theft=replace(wanted.theft, merged=there), job=point_job(experiment, there, changed)
+    )
 
 
 def _wanted(
@@ -152,23 +148,6 @@ def _at(merged: Merged, point: Point) -> Merged:
         correct={},
         hits={},
         warnings=(),
-    )
-
-
-def _job(
-    experiment: Experiment, merged: Merged, point: Point, changed: Mapping[str, Any]
-) -> PointJob | None:
-    if _is_chosen(merged, point):
-        return None
-    return PointJob(
-        experiment=experiment,
-        attack=merged.attack,
-        space=merged.space,
-        protection=merged.protection,
-        target=merged.target,
-        seed=merged.seed,
-        options={**changed, **point.options},
-        alpha=point.alpha,
     )
 
 

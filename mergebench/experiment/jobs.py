@@ -100,7 +100,8 @@ class ReleaseJob:
 class MergeJob:
     """All attacks of one space on one set of updates, sharing what they have in common.
 
-    `options` are changed in all attacks; `from_base`: measure their `DataMerger.from_base`.
+    `options` are changed in all attacks; `from_base`: measure their `DataMerger.from_base`;
+    `tested`: as of `Merges.cell`.
     """
 
     experiment: Experiment
@@ -111,6 +112,7 @@ class MergeJob:
     seed: int
     options: tuple[tuple[str, Any], ...] = ()
     from_base: bool = False
+    tested: bool = True
 
     @property
     def label(self) -> str:
@@ -148,4 +150,6 @@ class MergeJob:
         """Yield the measured or recalled cells in the order of `attacks`."""
         merges = Merges(self.experiment, self.protection, self.target, self.seed)
         for attack in self.attacks:
-            yield merges.cell(attack, self.space, self.options, from_base=self.from_base)
+            yield merges.cell(
+                attack, self.space, self.options, from_base=self.from_base, tested=self.tested
+            )

@@ -46,8 +46,13 @@ class Merges:
         options: Iterable[tuple[str, Any]] = (),
         *,
         from_base: bool = False,
+        tested: bool = True,
     ) -> Cell:
-        """Return the measured or recalled cell of one attack, some options being changed."""
+        """Return the measured or recalled cell of one attack, some options being changed.
+
+        `tested`: as of `Workbench.merged`; what learns from inputs is always tested at once, as it
+        costs more to make again than to test.
+        """
         merger = self._attack(attack).with_options(**dict(options))
         if isinstance(merger, DataMerger):
             alone = merger.from_base() if from_base else merger
@@ -55,9 +60,11 @@ class Merges:
             posed, begun = self._posed_data(alone, space)
             return self._measured(alone, posed, self._updates[1], begun)
         if isinstance(merger, InformedMerger):
-            return self._measured(merger, self._posed_informed(space), self._updates[1])
+            return self._measured(
+                merger, self._posed_informed(space), self._updates[1], tested=tested
+            )
         assert isinstance(merger, Merger)
-        return self._measured(merger, self._posed_blind(space), self._updates[1])
+        return self._measured(merger, self._posed_blind(space), self._updates[1], tested=tested)
 
     def point(self, attack: str, space: str, options: Mapping[str, Any], alpha: float) -> Cell:
         """Return the tested or recalled cell of one attack at one point, without any search."""
@@ -156,6 +163,8 @@ class Merges:
         posed: Posed[AttackT],
         target: str | None,
         start: Cell | None = None,
+        *,
+        tested: bool = True,
     ) -> Cell:
         return self._bench.merged(
             attack,
@@ -165,6 +174,7 @@ class Merges:
             target=target,
             norms=self._norms,
             start=start,
+            tested=tested,
         )
 
     def _tested(

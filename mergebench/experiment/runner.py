@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -95,11 +95,15 @@ def measure_merges_and_cells(
 
 
 def measure_pairs(
-    experiment: Experiment, monitor: Monitor, *, processes: int
+    experiment: Experiment, monitor: Monitor, *, processes: int, tested: bool = True
 ) -> list[tuple[Merged, Cell]]:
-    """Return the merges of updates that are there with their cells, measuring what is missing."""
-    run_jobs(merge_jobs(experiment), monitor, "merges", processes=processes)
-    return _recalled_pairs(experiment)
+    """Return the merges of updates that are there with their cells, measuring what is missing.
+
+    `tested`: as of `Merges.cell`.
+    """
+    jobs = [replace(job, tested=tested) for job in merge_jobs(experiment)]
+    run_jobs(jobs, monitor, "merges", processes=processes)
+    return _recalled_pairs(experiment, jobs)
 
 
 def recall_merges(experiment: Experiment) -> tuple[Measurements, list[Cell]]:
@@ -109,13 +113,13 @@ def recall_merges(experiment: Experiment) -> tuple[Measurements, list[Cell]]:
     """
     with experiment.workbench().recalling_only():
         alone = _recalled_standalone(experiment, curves=False)
-        return with_merges(experiment, alone, _recalled_pairs(experiment))
+        return with_merges(experiment, alone, _recalled_pairs(experiment, merge_jobs(experiment)))
 
 
-def _recalled_pairs(experiment: Experiment) -> list[tuple[Merged, Cell]]:
+def _recalled_pairs(experiment: Experiment, jobs: Iterable[MergeJob]) -> list[tuple[Merged, Cell]]:
     found = [
         (merged_row(cell, protection=job.protection, from_base=job.from_base), cell)
-        for job in merge_jobs(experiment)
+        for job in jobs
         for cell in job.cells()
     ]
     attacks, protections = experiment.attacks, (FROM_BASE, UNPROTECTED, *experiment.protections)

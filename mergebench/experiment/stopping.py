@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.runner import measure_pairs, measure_standalone, with_merges
 from mergebench.experiment.standard_set import rounds
+from mergebench.experiment.tested_points import tested
 from mergebench.measure import (
+    REALIGN,
     UNPROTECTED,
     Case,
     Cell,
@@ -37,6 +39,9 @@ def measure_standard_set(
     this level: more attacks could not show it to be weaker. That the test inputs say, as they do
     what a leaderboard states; they choose no merge. Unprotected updates are attacked as long as
     some protected ones are. What is missing is measured.
+
+    Attacks without data are searched, and tested only where an attacker takes them, at some level
+    or after some round; the other merges have no test counts, unless they had them before.
     """
     alone = measure_standalone(experiment, monitor, processes=processes)
     run = _Run(experiment, levels, yardsticks, monitor, processes)
@@ -44,6 +49,7 @@ def measure_standard_set(
     for level in levels:
         for names in rounds(level):
             run.round(level, names)
+    run.test_all()
     found = [one for seed in experiment.seeds for one in run.pairs if one[0].seed == seed]
     measured, cells = with_merges(experiment, alone, found)
     return replace(measured, not_run=run.not_run()), cells
@@ -70,7 +76,7 @@ class _Run:
     def attack(self, names: Sequence[str], protections: Sequence[str]) -> None:
         """Run attacks on the unprotected updates and on those of `protections`."""
         chosen = replace(self._experiment, attacks=tuple(names), protections=tuple(protections))
-        self.pairs += measure_pairs(chosen, self._monitor, processes=self._processes)
+        self.pairs += measure_pairs(chosen, self._monitor, processes=self._processes, tested=False)
 
     def round(self, level: Level, names: Sequence[str]) -> None:
         """Run attacks of `level` where they are needed, then see where more are."""
@@ -82,11 +88,35 @@ class _Run:
         if left or not every:
             self.attack(names, left)
             self._run += names
-            choices = Choices(merged for merged, _ in self.pairs)
             for protection in left:
                 own = [name for name in names if name not in self._undefined(protection)]
-                if own and self._nothing_denied(choices, protection, level):
+                if own and self._nothing_denied(protection, level):
                     self._done[protection] = own[-1]
+
+    def test_all(self) -> None:
+        """Test what attackers take at every level, and what `realign` is held against."""
+        wanted = [
+            merged
+            for level in self._levels
+            for protection in (UNPROTECTED, *self._experiment.protections)
+            for one in self._taken(protection, level)
+            for merged in one
+        ]
+        self._test([*wanted, *self._realigned()])
+
+    def _test(self, wanted: Sequence[Merged]) -> None:
+        """Test those of the merges that were not tested."""
+        places = {id(merged): place for place, (merged, _) in enumerate(self.pairs)}
+        missing = {places[id(one)]: one for one in wanted if not one.correct}
+        found = tested(self._experiment, missing.values(), self._monitor, processes=self._processes)
+        for place, merged in zip(missing, found, strict=True):
+            self.pairs[place] = merged, self.pairs[place][1]
+
+    def _realigned(self) -> Iterator[Merged]:
+        """Yield the merges of updates that are put back beside W0, and of the same as released."""
+        merges = [merged for merged, _ in self.pairs if merged.protection != UNPROTECTED]
+        undone = {one.name.removeprefix(REALIGN) for one in merges if one.name.startswith(REALIGN)}
+        yield from (one for one in merges if one.name.removeprefix(REALIGN) in undone)
 
     def not_run(self) -> tuple[NotRun, ...]:
         """Return what was left out, by protection: first what is not defined for it."""
@@ -111,19 +141,40 @@ class _Run:
         every = (name for level in self._levels for name in level.attacks)
         return tuple(name for name in every if not self._experiment.defined(name, protection))
 
-    def _nothing_denied(self, choices: Choices, protection: str, level: Level) -> bool:
+    def _nothing_denied(self, protection: str, level: Level) -> bool:
+        self._test([merged for one in self._taken(protection, level) for merged in one])
+        places = zip(self._places(), self._taken(protection, level), strict=True)
+        cases = [
+            Case.of(target, seed, taken=taken, left_out=left_out, unprotected=unprotected)
+            for (target, seed), (taken, left_out, unprotected) in places
+        ]
+        return gain_of_taking(cases).nothing_denied
+
+    def _taken(self, protection: str, level: Level) -> list[tuple[Merged, Merged, Merged]]:
+        """Return by target and seed what an attacker takes of what was run, and beside it.
+
+        With the protected update, without it, and with the unprotected one.
+        """
+        choices = Choices(merged for merged, _ in self.pairs)
         allowed = [name for one in self._levels if level.allows(one) for name in one.attacks]
         undefined = self._undefined(protection)
-        names = [name for name in allowed if name in self._run and name not in undefined]
-        cases = [
-            Case.of(
-                target,
-                seed,
-                taken=choices.best(protection, names, target, seed),
-                left_out=choices.left_out(self._yardsticks, target, seed),
-                unprotected=choices.best(UNPROTECTED, names, target, seed),
+        names = [name for name in self._ran(protection, allowed) if name not in undefined]
+        return [
+            (
+                choices.best(protection, names, target, seed),
+                choices.left_out(self._yardsticks, target, seed),
+                choices.best(UNPROTECTED, names, target, seed),
             )
+            for target, seed in self._places()
+        ]
+
+    def _ran(self, protection: str, names: Sequence[str]) -> list[str]:
+        skipped = self._skipped.get(protection, [])
+        return [name for name in names if name in self._run and name not in skipped]
+
+    def _places(self) -> list[tuple[str, int]]:
+        return [
+            (target, seed)
             for seed in self._experiment.seeds
             for target in self._experiment.target_names
         ]
-        return gain_of_taking(cases).nothing_denied

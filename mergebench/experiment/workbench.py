@@ -191,11 +191,13 @@ class Workbench:
         target: str | None,
         norms: Mapping[str, float],
         start: Cell | None = None,
+        tested: bool = True,
     ) -> Cell:
         """Return the test counts of one merge at the point that `protocol` selects.
 
         `norms`: standalone validation accuracy of the unprotected updates, by task. `start`: the
-        cell of the merge that the attack starts from, if it starts from one.
+        cell of the merge that the attack starts from, if it starts from one. With `tested` False
+        the search is enough: a cell that was not tested has no correct test inputs.
         """
         inputs = self._inputs(
             seed=posed.seed,
@@ -213,17 +215,26 @@ class Workbench:
             },
             updates=posed.updates,
         )
-        return self._recall(
-            inputs,
-            lambda: MergeMeasurement(
+        searched = replace(inputs, protocol={**inputs.protocol, "tested": False})
+
+        def measurement() -> MergeMeasurement[AttackT]:
+            return MergeMeasurement(
                 problem=posed.problem(),
                 merger=merger,
                 evaluator=self.evaluator,
                 protocol=protocol,
                 norms=norms,
                 target=target,
-            ).results(),
-        )
+            )
+
+        def results() -> CellResults:
+            begun = self.store.get(searched.key)
+            found = measurement()
+            return found.results() if begun is None else found.tested(begun.results)
+
+        if tested or self.store.get(inputs.key) is not None:
+            return self._recall(inputs, results)
+        return self._recall(searched, lambda: measurement().searched())
 
     def recalled(self, measure: Callable[[], CellResults], **parts: Any) -> Cell:
         """Return the cell of `parts`, fields of `CellInputs`, measured if it is not in the store.

@@ -40,6 +40,7 @@ from .gain import share_denied as share_denied
 from .level import Level as Level
 from .measurements import COUNTER as COUNTER
 from .measurements import FROM_BASE as FROM_BASE
+from .measurements import REALIGN as REALIGN
 from .measurements import UNPROTECTED as UNPROTECTED
 from .measurements import ZERO_SHOT as ZERO_SHOT
 from .measurements import Context as Context
@@ -54,6 +55,7 @@ from .measurements import Stored as Stored
 from .measurements import Theft as Theft
 from .merge_results import MergeMeasurement as MergeMeasurement
 from .merge_results import results_on_test as results_on_test
+from .merge_results import warnings_on_test as warnings_on_test
 from .points import FULL as FULL
 from .points import Point as Point
 from .price import COST as COST

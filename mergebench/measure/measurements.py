@@ -15,6 +15,9 @@ UNPROTECTED = "none"
 FROM_BASE = "from_base"
 """The row of attacks that start from W0 in place of a merge (`DataMerger.from_base`)."""
 
+REALIGN = "realign:"
+"""What attacks are called that put the protected update back beside W0 before they merge."""
+
 COUNTER = "counter"
 """What attacks of others are called: `counter:<entry>`; only their merged update is known."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic
 
@@ -43,6 +43,18 @@ def results_on_test(evaluator: Evaluator) -> CellResults:
     )
 
 
+def warnings_on_test(
+    of_search: Sequence[CellWarning],
+    tested: CellResults,
+    validated: Mapping[str, int],
+    validation_sizes: Mapping[str, int],
+) -> tuple[CellWarning, ...]:
+    """Return what makes a merge doubtful, once the point that its search chose is tested."""
+    seen, sizes = dict(validated), dict(validation_sizes)
+    gap = validation_test_gap(seen, sizes, tested.correct, tested.sizes["test"])
+    return (*tested.warnings, *gap, *of_search)
+
+
 def _most_frequent(classes: Mapping[str, Tensor]) -> Counts:
     """Return by task how often its most frequent class occurs in `(N,)` int64."""
     return {task: int(own.bincount().max()) for task, own in classes.items()}
@@ -65,38 +77,62 @@ class MergeMeasurement(Generic[AttackT]):
 
     def results(self) -> CellResults:
         """Search, test the chosen point on all tasks, and the points of other rules on targets."""
-        found = search(self.problem, self.merger, self.evaluator, self.protocol, norms=self.norms)
+        found = self._search()
+        return self._tested(self._searched(found), found)
+
+    def searched(self) -> CellResults:
+        """Search alone: no test input is looked at, and none is counted as correct."""
+        return self._searched(self._search())
+
+    def tested(self, searched: CellResults) -> CellResults:
+        """Return what `results` would have been, of a search that `searched` returned."""
+        chosen = searched.chosen
+        assert chosen is not None
+        path = self.problem.path(self.merger.with_options(**chosen.options))
+        sizes = {stage: seen for stage, seen in searched.sizes.items() if stage != "test"}
+        return self._tested(
+            searched, SearchResult(chosen=chosen, path=path, points=searched.points, sizes=sizes)
+        )
+
+    def _search(self) -> SearchResult:
+        return search(self.problem, self.merger, self.evaluator, self.protocol, norms=self.norms)
+
+    def _searched(self, found: SearchResult) -> CellResults:
         notes = self.problem.notes(self.merger)
-        with deployed(self.evaluator.backbone, found.path, found.chosen.alpha):
-            tested = results_on_test(self.evaluator)
         merged = found.path.merged or self.problem.updates
         size = math.sqrt(sum(update.norm() ** 2 for update in merged))
         ratio = found.path.norm(found.chosen.alpha) / size if size else 0.0
-        return replace(
-            tested,
-            sizes={**tested.sizes, **found.sizes},
+        return CellResults(
+            correct={},
+            sizes={"test": self.evaluator.sizes("test"), **found.sizes},
             options=found.chosen.options,
             alpha=found.chosen.alpha,
-            points=self._tested_points(found, tested.correct),
+            points=found.points,
             norm_ratio=ratio,
             notes=notes,
-            warnings=(*tested.warnings, *self._warnings(found, tested, ratio, notes)),
+            warnings=tuple(self._warnings(found.chosen.alpha, ratio, notes)),
         )
 
     def _warnings(
-        self,
-        found: SearchResult,
-        tested: CellResults,
-        ratio: float,
-        notes: Mapping[str, float],
+        self, alpha: float, ratio: float, notes: Mapping[str, float]
     ) -> Iterator[CellWarning]:
-        alpha = found.chosen.alpha
         yield from edge_of_grid(alpha, self.merger.all_alphas(self.protocol.alphas))
-        yield from validation_test_gap(
-            found.chosen.counts, found.sizes[FULL], tested.correct, tested.sizes["test"]
-        )
         yield from norm_out_of_range(ratio, alpha)
         yield from degenerate_bases(notes, self.merger.least_notes)
+
+    def _tested(self, searched: CellResults, found: SearchResult) -> CellResults:
+        with deployed(self.evaluator.backbone, found.path, found.chosen.alpha):
+            tested = results_on_test(self.evaluator)
+        return replace(
+            searched,
+            correct=tested.correct,
+            hits=tested.hits,
+            most_predicted=tested.most_predicted,
+            points=self._tested_points(found, tested.correct),
+            warnings=warnings_on_test(
+                searched.warnings, tested, found.chosen.counts, found.sizes[FULL]
+            ),
+        )
 
     def _tested_points(self, found: SearchResult, chosen: Counts) -> tuple[Point, ...]:
         """Return the points; those that some selection rule picks with test counts of its target.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from mergebench.measure import (
+    REALIGN,
     UNFAITHFUL,
     UNPROTECTED,
     UTILITY_LOSS,
@@ -24,10 +25,6 @@ FAR_ABOVE = 2.0
 Norms are part of what merging rules weigh by: a large update spoils mixtures whatever it has
 learned, and whoever scales it to the usual norm may undo the protection.
 """
-
-
-REALIGN = "realign:"
-"""What attacks are called that put the protected update back beside W0 before they merge."""
 
 
 class Flags:

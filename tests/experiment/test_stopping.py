@@ -46,7 +46,8 @@ def run(monkeypatch):
     """Return what runs the set on protections, and the list of (attacks, protections) it fills."""
     ran: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
 
-    def pairs(plan: Planned, monitor, *, processes):
+    def pairs(plan: Planned, monitor, *, processes, tested):
+        assert not tested
         ran.append((plan.attacks, plan.protections))
         for name in plan.attacks:
             left_out = name in YARDSTICKS

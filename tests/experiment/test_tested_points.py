@@ -1,0 +1,108 @@
+"""A leaderboard tests what attackers take and nothing else: the same numbers for fewer tests."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from miniature import TASKS
+from rich.console import Console
+from test_worst_case import YARDSTICKS, experiment_in
+
+from mergebench.experiment import experiment as experiment_module
+from mergebench.experiment.experiment import Experiment
+from mergebench.experiment.monitor import Monitor
+from mergebench.experiment.runner import measure_merges, measure_standalone
+from mergebench.experiment.store import Store
+from mergebench.experiment.worst_case import measure_worst_case
+from mergebench.measure import Level, Measurements
+from mergebench.report.leaderboard import leaderboard
+
+LEVELS = (
+    Level(knowledge="blind", data="none", attacks=("ta@full", "tsv@full", "ties@core")),
+    Level(knowledge="informed", data="none", attacks=("hold:ta@full", "restore:tsv@full")),
+)
+
+
+def experiment_of(store: Path) -> Experiment:
+    experiment_module._workbench.cache_clear()
+    attacks = (*YARDSTICKS, *(name for level in LEVELS for name in level.attacks))
+    return replace(experiment_in(store), attacks=attacks)
+
+
+def monitor() -> Monitor:
+    return Monitor(Console(file=StringIO()))
+
+
+def measure(store: Path) -> Measurements:
+    """Return what a new process would measure of the set, or recall."""
+    return measure_worst_case(experiment_of(store), LEVELS, YARDSTICKS, monitor(), processes=1)
+
+
+@pytest.fixture(scope="module")
+def stores(little_store, tmp_path_factory) -> dict[str, Path]:
+    """Two stores with trained updates and nothing else."""
+    measure_standalone(experiment_of(little_store), monitor(), processes=1)
+    folder = tmp_path_factory.mktemp("stores")
+    for name in ("chosen", "every"):
+        shutil.copytree(little_store / "releases", folder / name / "releases")
+    return {name: folder / name for name in ("chosen", "every")}
+
+
+@pytest.fixture(scope="module")
+def chosen(stores) -> Measurements:
+    """The leaderboard's own way."""
+    return measure(stores["chosen"])
+
+
+@pytest.fixture(scope="module")
+def every(stores) -> Measurements:
+    """Every merge tested, as tables have it."""
+    return measure_merges(experiment_of(stores["every"]), monitor(), processes=1)
+
+
+def test_it_is_the_same_board_as_with_every_merge_tested(stores, chosen, every):
+    assert all(merged.correct for merged in every.merged)
+    board = leaderboard(measure(stores["every"]), LEVELS, YARDSTICKS)
+    assert leaderboard(chosen, LEVELS, YARDSTICKS) == board
+
+
+def test_what_nobody_takes_is_not_tested(stores, chosen):
+    untested = [merged for merged in chosen.merged if not merged.correct]
+    assert untested
+    assert all(merged.validated for merged in untested)
+    cells = [cell for cell in Store(stores["chosen"] / "cells").cells() if cell.results.points]
+    searched = [cell for cell in cells if cell.inputs.protocol.get("tested") is False]
+    assert len(searched) == len(chosen.merged)
+    assert not any(cell.results.correct or cell.results.hits for cell in searched)
+    for standing in leaderboard(chosen, LEVELS, YARDSTICKS).standings:
+        for pick in standing.picks:
+            for merged in (pick.taken, pick.unprotected, pick.left_out):
+                assert merged.correct.keys() == merged.hits.keys() == set(TASKS)
+
+
+def test_a_repeat_measures_nothing(stores, chosen):
+    assert measure(stores["chosen"]) == chosen
+    assert experiment_module._workbench.cache_info().currsize == 1
+    bench = replace(experiment_of(stores["chosen"])).workbench()
+    assert bench.measured == 0
+
+
+def test_a_table_tests_what_was_searched_and_searches_nothing_again(
+    stores, chosen, every, monkeypatch
+):
+    def searching(*given: object, **options: object) -> None:
+        raise AssertionError("it was searched before")
+
+    monkeypatch.setattr("mergebench.measure.merge_results.search", searching)
+    later = measure_merges(experiment_of(stores["chosen"]), monitor(), processes=1)
+    assert later.merged == every.merged
+    pairs = [
+        {cell.key: cell.results for cell in Store(store / "cells").cells()}
+        for store in (stores["chosen"], stores["every"])
+    ]
+    for key in pairs[0].keys() & pairs[1].keys():
+        assert pairs[0][key] == pairs[1][key]
