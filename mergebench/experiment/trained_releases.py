@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from mergebench.backbones import Backbone
 from mergebench.contracts import Release, blaming
@@ -53,7 +54,10 @@ class TrainedReleases:
         self._folder = folder
         self._given = given
         self._making = making
-        self._updates: dict[tuple[str, str, int], Update] = {}
+        # Every merge needs the plain updates; one that is protected leaves memory with its merges.
+        self._updates: WeakValueDictionary[tuple[str, str, int], Update] = WeakValueDictionary()
+        self._plain: list[Update] = []
+        self._sha256s: dict[tuple[str, str, int], str] = {}
         check_writable(folder)
         for known in folder.iterdir():
             remove_leftovers(known)
@@ -71,16 +75,18 @@ class TrainedReleases:
             else:
                 known = load_release(self._given / f"{task}-{protection}", self._backbone)
             self._updates[protection, task, seed] = known
+            self._sha256s[protection, task, seed] = known.sha256
+            if protection == UNPROTECTED:
+                self._plain.append(known)
         return known
 
     def sha256(self, protection: str, task: str, seed: int, progress: Progress) -> str:
         """Return the hash of the update; of one that is not there, that of its record."""
-        if self._given is None:
+        known = self._sha256s.get((protection, task, seed))
+        if known is None and self._given is None:
             folder, record = self._trained(protection, task, seed, progress)
-            if not has_update(folder):
-                known: str = record["update_sha256"]
-                return known
-        return self.update(protection, task, seed, progress).sha256
+            known = None if has_update(folder) else record["update_sha256"]
+        return known or self.update(protection, task, seed, progress).sha256
 
     def record(self, protection: str, task: str, seed: int, progress: Progress) -> Record:
         """Return what was recorded when the update was trained."""
