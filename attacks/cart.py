@@ -9,8 +9,9 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
+from attacks.parts.matrix_rule import MatrixRule
 from attacks.parts.singular_vectors import GAP, GAPS, truncated_sums
-from mergebench.contracts import Merger, Site
+from mergebench.contracts import Site
 from mergebench.errors import InputError, check_choice, check_range
 
 Form = Literal["trap2", "original"]
@@ -19,7 +20,7 @@ RANK_FRACTION_GRID = (0.04, 0.08, 0.16, 0.32)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cart(Merger):
+class Cart(MatrixRule):
     """`D = μ + c Σ_i SVD_k(τ_i - μ)`, with `μ` the mean of the updates.
 
     `form="trap2"`: `c = inner` and `k = ceil(rank_fraction · K)`, as in the Trap² benchmark, where
@@ -52,10 +53,8 @@ class Cart(Merger):
         """Means and truncated SVDs commute with orthonormal bases."""
         return True
 
-    def combine(self, stack: Tensor, site: Site) -> Tensor:
+    def of_matrices(self, stack: Tensor, site: Site) -> Tensor:
         """Return the mean plus the scaled low-rank parts."""
-        if not site.matrix:
-            return stack.mean(dim=0)
         mean = stack.double().mean(dim=0)
         rank = self._rank(self.rank_fraction, site)
         # One SVD per update serves the whole grid of ranks.

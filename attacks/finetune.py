@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Self
 
-from mergebench.contracts import DataUse, Knowledge, MergeData, SweptMerger
+from attacks.parts.supervised import CLIP_RECIPE, Supervised
+from mergebench.contracts import DataUse, Knowledge, MergeData
 from mergebench.errors import InputError, check_choice
 from mergebench.measure import deployed
-from mergebench.seeding import derived_seed
 from mergebench.suites import Task
-from mergebench.train import Recipe, TrainingRecipe, make_tower, train_in_turn
+from mergebench.train import TrainingRecipe
 from mergebench.updates import Dense, SiteUpdate, Update
-
-CLIP_RECIPE = Recipe(
-    learning_rate=3e-4,
-    batch_size=32,
-    steps=1000,
-    warmup_steps=0,
-    logit_scale=100.0,
-    probe_scales=(),
-)
-"""What `mergebench` uses on CLIP, for an adapter; the Trap² paper does not state its own."""
 
 FROM_BASE = "none"
 
@@ -29,7 +19,7 @@ Whose = Literal["target", "all"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SupervisedFinetuning(SweptMerger):
+class SupervisedFinetuning(Supervised):
     """Train a fresh LoRA adapter, or every weight, on top of a merge: `D = D_start + ΔW`.
 
     `start_from`: the `attack@space` whose merge at its searched coefficient is the start, or "none"
@@ -78,10 +68,6 @@ class SupervisedFinetuning(SweptMerger):
         """As `tasks` says."""
         return self.tasks == "all"
 
-    def budget(self, inputs: str) -> str:
-        """Return what is trained on, and what the step is selected on."""
-        return f"{super().budget(inputs)}, and the whole validation split to select the step"
-
     def from_base(self) -> Self:
         """Return fine-tuning of W0 on the same inputs."""
         return self.with_options(start_from=FROM_BASE)
@@ -94,15 +80,8 @@ class SupervisedFinetuning(SweptMerger):
         tasks = self._trained(given)
         start = given.start or Update(sites={}, label="no merge")
         with deployed(given.backbone, start):
-            # Not the seed of the released adapters, whose initial A the fresh one would share.
-            seed = derived_seed(given.seed, self.name)
-            rate = self.recipe.learning_rate * self.learning_rate_factor
-            recipe = replace(self.recipe, learning_rate=rate)
-            tower = make_tower(given.backbone, recipe, seed, tasks[0])
-            tuned = train_in_turn(tower, tasks, given.seed)
+            tuned = self.tuned(given, tasks, self.recipe)
         sizes = [len(task.splits["val"]) for task in tasks]
-        given.notes["images"] = sum(len(task.splits["train"]) for task in tasks)
-        given.notes["selected_step"] = tuned.step
         given.notes["validation_at_start"] = sum(tuned.first.values()) / sum(sizes)
         given.notes["validation"] = sum(tuned.correct.values()) / sum(sizes)
         return Update(sites={**start.sites, **_on_top(start, tuned.update)}, label=repr(self))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from attacks.parts.after_rule import AfterRule
+from attacks.parts.matrix_rule import once_per_site
 from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank
 from mergebench.contracts import Site
 from mergebench.updates import relative_gap
@@ -32,13 +33,9 @@ class IsoC(AfterRule):
     spaces: ClassVar[tuple[str, ...]] = ("full", "core")
     smallest: ClassVar[Mapping[str, float]] = GAPS
 
-    def combine(self, stack: Tensor, site: Site) -> Tensor:
+    @once_per_site
+    def of_matrices(self, stack: Tensor, site: Site) -> Tensor:
         """Return the rule's result with all singular values of its range at their mean."""
-        if not site.matrix:
-            return stack.mean(dim=0)
-        return site.once(f"merge by {self!r}", lambda: self._flat(stack, site))
-
-    def _flat(self, stack: Tensor, site: Site) -> Tensor:
         merged = self.merged(stack, site)
         left, values, right = torch.linalg.svd(merged.double(), full_matrices=False)
         spectrum = values.cpu()

@@ -9,8 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from attacks.parts.matrix_rule import MatrixRule, once_per_site
 from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank, polar_factor
-from mergebench.contracts import Merger, Site
+from mergebench.contracts import Site
 from mergebench.errors import check_range
 from mergebench.updates import relative_gap
 
@@ -18,7 +19,7 @@ _NOTE = "smallest singular value of [U_1 ... U_T U_c] and [V_1; ...; V_T; V_c]"
 
 
 @dataclass(frozen=True, kw_only=True)
-class IsoCTS(Merger):
+class IsoCTS(MatrixRule):
     """`D = mean(Σ) · polar([U_1 ... U_T U_c]) · polar([V_1; ...; V_T; V_c])`.
 
     `(U_c, Σ_c, V_c)`: the leading `k_c` singular triples of `Σ_i τ_i`; `(U_i, Σ_i, V_i)`: the
@@ -47,13 +48,9 @@ class IsoCTS(Merger):
         """Leading singular triples, projections on them and polar factors commute with bases."""
         return True
 
-    def combine(self, stack: Tensor, site: Site) -> Tensor:
+    @once_per_site
+    def of_matrices(self, stack: Tensor, site: Site) -> Tensor:
         """Return the flat spectrum on the common and the task-specific directions."""
-        if not site.matrix:
-            return stack.mean(dim=0)
-        return site.once(f"merge by {self!r}", lambda: self._flat(stack, site))
-
-    def _flat(self, stack: Tensor, site: Site) -> Tensor:
         updates, smaller = stack.double(), min(site.shape)
         own = round((smaller - int(self.common * smaller)) / len(stack))
         own = min(own, smaller // len(stack))

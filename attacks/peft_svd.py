@@ -9,13 +9,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from attacks.parts.matrix_rule import MatrixRule
 from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank, truncated_sums
-from mergebench.contracts import Merger, Site
+from mergebench.contracts import Site
 from mergebench.errors import check_range
 
 
 @dataclass(frozen=True, kw_only=True)
-class PeftSVD(Merger):
+class PeftSVD(MatrixRule):
     """`D = SVD_k(Σ_i τ_i)`, the best approximation of rank `k` of the sum.
 
     What `add_weighted_adapter(combination_type="svd")` computes, PEFT's weights being coefficients
@@ -40,10 +41,8 @@ class PeftSVD(Merger):
         """Sums and truncated SVDs commute with orthonormal bases."""
         return True
 
-    def combine(self, stack: Tensor, site: Site) -> Tensor:
+    def of_matrices(self, stack: Tensor, site: Site) -> Tensor:
         """Return the truncated sum."""
-        if not site.matrix:
-            return stack.mean(dim=0)
         rank = self.svd_rank or _largest_rank(stack, site)
         found = truncated_sums(stack.double().sum(dim=0)[None], [rank], stack.dtype)[rank]
         site.notes[GAP] = found.gap

@@ -46,10 +46,8 @@ class SVC(AfterRule):
         super().__post_init__()
         check_range("least", self.least, 0, 1000)
 
-    def combine(self, stack: Tensor, site: Site) -> Tensor:
+    def of_matrices(self, stack: Tensor, site: Site) -> Tensor:
         """Return the rule's result with calibrated singular values."""
-        if not site.matrix:
-            return stack.mean(dim=0)
         merged = self.merged(stack, site)
         left, values, right = torch.linalg.svd(merged.double(), full_matrices=False)
         spectrum = values.cpu()

@@ -9,8 +9,9 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from attacks.parts.matrix_rule import MatrixRule
 from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank, polar_factor
-from mergebench.contracts import Merger, Site
+from mergebench.contracts import Site
 from mergebench.errors import check_choice
 from mergebench.updates import relative_gap
 
@@ -20,7 +21,7 @@ _NOTE = "smallest singular value of [U_1 ... U_T] and [V_1; ...; V_T]"
 
 
 @dataclass(frozen=True, kw_only=True)
-class TSV(Merger):
+class TSV(MatrixRule):
     """`D = polar([U_1 ... U_T]) · diag(S_1 ... S_T) · polar([V_1; ...; V_T])`.
 
     `(U_i, S_i, V_i)`: the leading `k` singular triples of `τ_i`, `k = int(K · (1/T))`, float64.
@@ -48,10 +49,8 @@ class TSV(Merger):
         """Whether no null vector is used; those depend on the coordinates."""
         return self.rank_mode == "signal"
 
-    def combine(self, stack: Tensor, site: Site) -> Tensor:
+    def of_matrices(self, stack: Tensor, site: Site) -> Tensor:
         """Return the merge of the orthogonalised singular triples, decomposed once per site."""
-        if not site.matrix:
-            return stack.mean(dim=0)
         if not self.rotation_invariant:  # dense representatives: too large to keep for all sites
             return self._orthogonalised(stack, site)
         return site.once(f"merge by {self!r}", lambda: self._orthogonalised(stack, site))

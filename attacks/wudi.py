@@ -9,8 +9,9 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from attacks.parts.matrix_rule import MatrixRule, once_per_site
 from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank
-from mergebench.contracts import Merger, Site
+from mergebench.contracts import Site
 from mergebench.errors import check_choice, check_range
 from mergebench.updates import relative_gap
 
@@ -18,7 +19,7 @@ Form = Literal["closed", "iterated"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class WUDI(Merger):
+class WUDI(MatrixRule):
     """`D = argmin Σ_i ‖(D - τ_i) τ_iᵀ‖² / ‖τ_i‖²`, the rows of `τ_i` standing for its inputs.
 
     `form="closed"`: the minimiser of least norm, `(Σ_i τ_i G_i)(Σ_i G_i)⁺` with `G_i = τ_iᵀτ_i /
@@ -49,13 +50,9 @@ class WUDI(Merger):
         """Whether it is the minimiser; Adam goes entry by entry."""
         return self.form == "closed"
 
-    def combine(self, stack: Tensor, site: Site) -> Tensor:
+    @once_per_site
+    def of_matrices(self, stack: Tensor, site: Site) -> Tensor:
         """Return the minimiser, or where Adam gets to."""
-        if not site.matrix:
-            return stack.mean(dim=0)
-        return site.once(f"merge by {self!r}", lambda: self._merged(stack, site))
-
-    def _merged(self, stack: Tensor, site: Site) -> Tensor:
         updates = stack.double()
         norms = torch.linalg.matrix_norm(updates)[:, None, None]
         unit = updates / norms.masked_fill(norms == 0, 1)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from attacks.parts.matrix_rule import MatrixRule
 from mergebench.contracts import Merger, Site
 from mergebench.registry import registry
 
 
 @dataclass(frozen=True, kw_only=True)
-class AfterRule(Merger):
+class AfterRule(MatrixRule):
     """A step after any rule, which `after` names; that one has its default hyper-parameters.
 
     Raises `InputError` for a rule that is not known.

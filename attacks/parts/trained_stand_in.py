@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from attacks.finetune import CLIP_RECIPE
+from attacks.parts.supervised import CLIP_RECIPE
 from mergebench.contracts import MergeData, ReplacingMerger, SweptMerger, UnfitUpdateError
 from mergebench.errors import check_range
 from mergebench.seeding import derived_seed

@@ -5,11 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from mergebench.commands import numbers
+from mergebench.commands.adapter_options import (
+    ADAPTER,
+    add_force_option,
+    add_insisting,
+    add_missing_option,
+)
 from mergebench.commands.options import (
     BACKBONE,
     add_data_options,
     add_own_data_options,
     add_place_options,
+    add_weights_option,
 )
 from mergebench.commands.parser import (
     Later,
@@ -25,8 +32,6 @@ from mergebench.updates import LAYOUTS
 LISTS = ("attacks", "spaces", "protections", "backbones", "sites", "suites", "protocols")
 """What `list` shows."""
 
-FORCE = "replace what is there, even if this command did not write it"
-
 
 def add_verbs(verbs: Verbs) -> None:
     """Add merge, evaluate, export and list."""
@@ -38,9 +43,7 @@ def add_verbs(verbs: Verbs) -> None:
 
 def _add_export(verbs: Verbs) -> None:
     exporting = verbs.add_parser("export", help="write an adapter in another layout")
-    exporting.add_argument(
-        "adapter", type=path_word, metavar="ADAPTER", help="PEFT folder or safetensors"
-    )
+    exporting.add_argument("adapter", type=path_word, metavar="ADAPTER", help=ADAPTER)
     exporting.add_argument("--backbone", required=True, help=BACKBONE)
     exporting.add_argument(
         "--layout", required=True, choices=LAYOUTS, help="whose names of modules are written"
@@ -48,7 +51,7 @@ def _add_export(verbs: Verbs) -> None:
     exporting.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="the PEFT folder to write"
     )
-    exporting.add_argument("--force", action="store_true", help=FORCE)
+    add_force_option(exporting)
     add_insisting(exporting)
     exporting.set_defaults(run=Later("adapters", "export"))
 
@@ -71,24 +74,14 @@ def _add_merge(verbs: Verbs) -> None:
         nargs="+",
         type=path_word,
         metavar="ADAPTER[:WEIGHT]",
-        help="PEFT folder or safetensors, and a factor of it, which may be negative (default: 1)",
+        help=f"{ADAPTER}, and a factor of it, which may be negative (default: 1)",
     )
     adapters.add_argument("--backbone", required=True, help=BACKBONE)
     _add_attack(adapters)
-    adapters.add_argument(
-        "--missing",
-        choices=("zero",),
-        help="take sites that only some of the adapters change as unchanged in the others",
-    )
+    add_missing_option(adapters)
     _add_merged(adapters)
-    adapters.add_argument("--force", action="store_true", help=FORCE)
-    adapters.add_argument(
-        "--weights",
-        type=path_word,
-        metavar="FILE",
-        help="local weights of the backbone, for attacks that compare with them "
-        "(default: those it comes with, or of the hub)",
-    )
+    add_force_option(adapters)
+    add_weights_option(adapters, ", for attacks that compare with them")
     add_plugin_option(adapters)
     add_insisting(adapters)
     adapters.set_defaults(run=Later("merging", "merge"))
@@ -142,9 +135,7 @@ def _add_evaluate(verbs: Verbs) -> None:
     evaluating = verbs.add_parser(
         "evaluate", help="accuracy of an adapter or a merged update, beside zero-shot"
     )
-    evaluating.add_argument(
-        "update", type=path_word, metavar="UPDATE", help="PEFT folder or safetensors"
-    )
+    evaluating.add_argument("update", type=path_word, metavar="UPDATE", help=ADAPTER)
     evaluating.add_argument("--scale", default="1", help="factor that the update is deployed with")
     evaluating.add_argument("--backbone", required=True, help=BACKBONE)
     add_place_options(evaluating)
@@ -159,15 +150,3 @@ def _add_evaluate(verbs: Verbs) -> None:
     add_own_data_options(evaluating)
     add_insisting(evaluating)
     evaluating.set_defaults(run=Later("evaluating", "evaluate"), drop_leaks=False)
-
-
-def add_insisting(parser: Parser) -> None:
-    """Add the options by which a user insists that an adapter fits."""
-    parser.add_argument(
-        "--other-base", action="store_true", help="take adapters recorded for another base model"
-    )
-    parser.add_argument(
-        "--vision-tower",
-        action="store_true",
-        help="take keys that may be of either tower of a CLIP as the vision tower's",
-    )

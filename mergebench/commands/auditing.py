@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mergebench.commands import numbers
-from mergebench.commands.adapters import add_insisting
+from mergebench.commands.adapter_options import ADAPTER, add_insisting, add_missing_option
 from mergebench.commands.options import DEFAULT_STORE, add_classifier_options, add_data_options
 from mergebench.commands.parser import Later, Parser, Verbs, path_word
 
@@ -20,7 +20,7 @@ def add_verbs(verbs: Verbs) -> None:
         nargs="+",
         type=path_word,
         metavar="ADAPTER",
-        help="PEFT folder or safetensors; several are audited one after the other",
+        help=f"{ADAPTER}; several are audited one after the other",
     )
     _add_model(verb)
     _add_peers(verb)
@@ -88,8 +88,4 @@ def _add_peers(verb: Parser) -> None:
         help="where releases of the suite are looked for",
     )
     verb.add_argument("--seed", type=numbers.seed, default=0, help="of releases and draws")
-    verb.add_argument(
-        "--missing",
-        choices=("zero",),
-        help="take sites that only some of the adapters change as unchanged in the others",
-    )
+    add_missing_option(verb)

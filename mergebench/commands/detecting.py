@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mergebench.commands.adapters import add_insisting
+from mergebench.commands.adapter_options import ADAPTER, add_insisting
 from mergebench.commands.options import common_options
 from mergebench.commands.parser import Later, Verbs, path_word
 
@@ -19,7 +19,7 @@ def add_verbs(verbs: Verbs) -> None:
         nargs="*",
         type=path_word,
         metavar="ADAPTER",
-        help="PEFT folder or safetensors; none: the releases of the suite, and a table and ROC",
+        help=f"{ADAPTER}; none: the releases of the suite, and a table and ROC",
     )
     verb.add_argument("--json", action="store_true", help="print curves and scores as JSON")
     add_insisting(verb)

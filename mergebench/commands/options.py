@@ -77,13 +77,13 @@ def _add_plugin_names(parser: Parser, attacks: str) -> None:
     )
 
 
-def add_weights_option(parser: Parser) -> None:
-    """Add where the weights of the backbone lie."""
+def add_weights_option(parser: Parser, use: str = "") -> None:
+    """Add where the weights of the backbone lie; `use`: what for, after a comma."""
     parser.add_argument(
         "--weights",
         type=path_word,
         metavar="FILE",
-        help="local weights of the backbone (default: those it comes with, or of the hub)",
+        help=f"local weights of the backbone{use} (default: those it comes with, or of the hub)",
     )
 
 
@@ -148,19 +148,7 @@ def add_own_data_options(parser: Parser) -> None:
         metavar="PATH",
         help="data of your own, a task each, in place of the suite (docs/own_data.md)",
     )
-    parser.add_argument(
-        "--template",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help=f"their prompt, with {{}} for the class name; several are averaged {_PROMPTS}",
-    )
-    parser.add_argument(
-        "--names",
-        type=Path,
-        metavar="FILE",
-        help="what their classes are called: label -> name (default: as their labels)",
-    )
+    _add_class_name_options(parser, "their prompt", "what their classes are called: label -> name")
 
 
 def add_leak_option(parser: Parser) -> None:
@@ -174,17 +162,19 @@ def add_leak_option(parser: Parser) -> None:
 
 def add_classifier_options(parser: Parser) -> None:
     """Add what one task of `--data` is classified with: prompts, class names, a backbone."""
+    _add_class_name_options(parser, "prompt of --data", "what the classes of --data are called")
+    add_place_options(parser)
+
+
+def _add_class_name_options(parser: Parser, prompt: str, names: str) -> None:
+    """Add prompts and class names; `prompt`, `names`: what the help says that they are."""
     parser.add_argument(
         "--template",
         action="append",
         default=[],
         metavar="TEXT",
-        help=f"prompt of --data, with {{}} for the class name; several are averaged {_PROMPTS}",
+        help=f"{prompt}, with {{}} for the class name; several are averaged {_PROMPTS}",
     )
     parser.add_argument(
-        "--names",
-        type=Path,
-        metavar="FILE",
-        help="what the classes of --data are called (default: as their labels)",
+        "--names", type=Path, metavar="FILE", help=f"{names} (default: as their labels)"
     )
-    add_place_options(parser)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mergebench.commands import numbers
-from mergebench.commands.adapters import FORCE
+from mergebench.commands.adapter_options import add_force_option
 from mergebench.commands.options import (
     BACKBONE,
     DEFAULT_PROTECTION,
@@ -67,6 +67,6 @@ def add_verbs(verbs: Verbs) -> None:
     verb.add_argument("--seed", type=numbers.seed, default=0, help="of training")
     add_jobs_option(verb)
     add_store_option(verb)
-    verb.add_argument("--force", action="store_true", help=FORCE)
+    add_force_option(verb)
     add_data_options(verb)
     verb.set_defaults(run=Later("protecting", "protect"))

@@ -54,9 +54,7 @@ def _add_mergers(verbs: Verbs) -> None:
         help="every merger, without data unless --levels adds some",
     )
     _add_release(mergers)
-    mergers.add_argument(
-        "--levels", choices=get_args(DataUse), default="none", help="the most that mergers get"
-    )
+    _add_levels(mergers, "mergers")
     mergers.set_defaults(run=Later("tables", "mergers"), default_attacks=None)
 
 
@@ -101,9 +99,7 @@ def _add_leaderboard(verbs: Verbs) -> None:
         help="protections against the standard set of attacks",
     )
     _add_release(board)
-    board.add_argument(
-        "--levels", choices=get_args(DataUse), default="none", help="the most that attackers get"
-    )
+    _add_levels(board, "attackers")
     board.add_argument("--enter", metavar="NAME", help="write an entry of this name as well")
     board.add_argument("--who", metavar="NAME", help="who enters it")
     board.add_argument(
@@ -125,6 +121,12 @@ def _add_replay(verbs: Verbs) -> None:
         "--table", type=int, choices=[*MERGES], default=2, help="which table's merges"
     )
     again.set_defaults(run=Later("tables", "replay"))
+
+
+def _add_levels(parser: Parser, who: str) -> None:
+    parser.add_argument(
+        "--levels", choices=get_args(DataUse), default="none", help=f"the most that {who} get"
+    )
 
 
 def _add_release(verb: Parser) -> None:

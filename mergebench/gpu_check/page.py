@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from mergebench.gpu_check.goals import goals
 from mergebench.gpu_check.prediction import Prediction, predictions
@@ -59,17 +59,24 @@ def _head(record: Record) -> Iterator[str]:
         yield "**Tiny models and few repetitions: a check that everything runs, no evidence.**"
 
 
+def _section(
+    title: str, head: Sequence[str], rows: Iterable[str], text: str | None = None
+) -> Iterator[str]:
+    """Yield a section that is a table, below its text; nothing where it has no rows."""
+    shown = list(rows)
+    if shown:
+        yield from ["", f"## {title}", ""]
+        yield from [] if text is None else [text, ""]
+        yield from [*head, *shown]
+
+
 def _goals(record: Record) -> Iterator[str]:
-    found = goals(record)
-    if not found:
-        return
-    yield from ["", "## Goals", "", "| | wanted | found | |", "|---|--:|--:|---|"]
-    for one in found:
-        limit = "at least" if one.at_least else "at most"
-        yield (
-            f"| {one.what} | {limit} {one.wanted:g} {one.unit} | {one.found:.3g} {one.unit} "
-            f"| {'reached' if one.reached else '**missed**'} |"
-        )
+    rows = (
+        f"| {one.what} | {'at least' if one.at_least else 'at most'} {one.wanted:g} {one.unit} "
+        f"| {one.found:.3g} {one.unit} | {'reached' if one.reached else '**missed**'} |"
+        for one in goals(record)
+    )
+    return _section("Goals", ("| | wanted | found | |", "|---|--:|--:|---|"), rows)
 
 
 def _tests(record: Record) -> Iterator[str]:
@@ -85,48 +92,51 @@ def _tests(record: Record) -> Iterator[str]:
 
 
 def _matrices(record: Record) -> Iterator[str]:
-    found = record.of(MatrixSpeed)
-    if not found:
-        return
-    yield from ["", "## Matrix products", ""]
-    yield "What the shares below are of: `torch.mm` of two square matrices of random numbers."
-    yield from ["", "| | side | TFLOP/s |", "|---|--:|--:|"]
-    for one in found:
-        yield f"| {one.precision} | {one.side} | {one.flops / 1e12:.3g} |"
+    return _section(
+        "Matrix products",
+        ("| | side | TFLOP/s |", "|---|--:|--:|"),
+        (
+            f"| {one.precision} | {one.side} | {one.flops / 1e12:.3g} |"
+            for one in record.of(MatrixSpeed)
+        ),
+        "What the shares below are of: `torch.mm` of two square matrices of random numbers.",
+    )
 
 
 def _evaluation(record: Record) -> Iterator[str]:
-    found = record.of(EvaluationSpeed)
-    if not found:
-        return
-    yield from ["", "## Evaluation", ""]
-    yield "`Evaluator` on all images, which are on the device; FLOP as counted in what ran."
-    yield from ["", "| | | images | images/s | GFLOP per image | share of products |"]
-    yield "|---|---|" + "--:|" * 4
-    for one in found:
+    def row(one: EvaluationSpeed) -> str:
         share = _share(record, one.precision, one.images_per_second * one.flop_per_image)
-        yield (
+        return (
             f"| {one.backbone} | {one.precision} | {one.images} | {one.images_per_second:.0f} "
             f"| {one.flop_per_image / 1e9:.3g} | {share} |"
         )
 
+    head = "| | | images | images/s | GFLOP per image | share of products |"
+    return _section(
+        "Evaluation",
+        (head, "|---|---|" + "--:|" * 4),
+        map(row, record.of(EvaluationSpeed)),
+        "`Evaluator` on all images, which are on the device; FLOP as counted in what ran.",
+    )
+
 
 def _training(record: Record) -> Iterator[str]:
-    found = record.of(TrainingSpeed)
-    if not found:
-        return
-    yield from ["", "## Training", ""]
-    yield "Steps of the one fine-tuning loop under the recipe of the backbone's setting (LoRA)."
-    yield from ["", "| | | | batch | steps/s | TFLOP per step | share of products | peak GiB |"]
-    yield "|---|---|---|" + "--:|" * 5
-    for one in found:
+    def row(one: TrainingSpeed) -> str:
         share = _share(record, one.precision, one.flop_per_step / one.step_seconds)
         peak = "" if one.peak_bytes is None else f"{one.peak_bytes / 2**30:.1f}"
         name = "plain" if one.protection == UNPROTECTED else one.protection
-        yield (
+        return (
             f"| {one.backbone} | {name} | {one.precision} | {one.batch} "
             f"| {1 / one.step_seconds:.3g} | {one.flop_per_step / 1e12:.3g} | {share} | {peak} |"
         )
+
+    head = "| | | | batch | steps/s | TFLOP per step | share of products | peak GiB |"
+    return _section(
+        "Training",
+        (head, "|---|---|---|" + "--:|" * 5),
+        map(row, record.of(TrainingSpeed)),
+        "Steps of the one fine-tuning loop under the recipe of the backbone's setting (LoRA).",
+    )
 
 
 def _merging(record: Record) -> Iterator[str]:
@@ -170,31 +180,27 @@ def _times(time: MergeTime | None) -> str:
 
 
 def _tables(record: Record) -> Iterator[str]:
-    found = record.of(TableRun)
-    if not found:
-        return
-    yield from ["", "## Table 2 from scratch", ""]
-    yield from ["| | stage | done | of | s | processes |", "|---|---|--:|--:|--:|--:|"]
-    for one in found:
-        yield (
-            f"| {one.backbone} | {one.stage} | {one.done} | {one.wanted} | {one.seconds:.1f} "
-            f"| {one.processes} |"
-        )
+    rows = (
+        f"| {one.backbone} | {one.stage} | {one.done} | {one.wanted} | {one.seconds:.1f} "
+        f"| {one.processes} |"
+        for one in record.of(TableRun)
+    )
+    head = ("| | stage | done | of | s | processes |", "|---|---|--:|--:|--:|--:|")
+    return _section("Table 2 from scratch", head, rows)
 
 
 def _predicted(record: Record) -> Iterator[str]:
-    found = predictions(record)
-    if not found:
-        return
-    yield from ["", "## Predicted: tables 1 and 2 in each backbone's own setting", ""]
-    yield (
+    return _section(
+        "Predicted: tables 1 and 2 in each backbone's own setting",
+        ("| | table | work | hours |", "|---|--:|---|--:|"),
+        (
+            f"| {one.backbone} | {one.table} | {one.work} | {_hours(one)} |"
+            for one in predictions(record)
+        ),
         "Hours of this device, one process, one seed, from the speeds above "
         "(`mergebench/experiment/cost_estimate.py`). Training ends by its patience. Evaluation and "
-        "merging of table 2 are what its merges take beside table 1; they add up."
+        "merging of table 2 are what its merges take beside table 1; they add up.",
     )
-    yield from ["", "| | table | work | hours |", "|---|--:|---|--:|"]
-    for one in found:
-        yield f"| {one.backbone} | {one.table} | {one.work} | {_hours(one)} |"
 
 
 def _hours(one: Prediction) -> str:

@@ -91,6 +91,14 @@ class Merged:
         """The attack and its space, as `attack@space`."""
         return f"{self.attack}@{self.space}"
 
+    @property
+    def multiplies_each_update(self) -> bool:
+        """Whether every update was given a coefficient of its own, beside `alpha`.
+
+        Attacks that do so have an option `coefficients`, which may be 0.
+        """
+        return "coefficients" in self.options
+
 
 @dataclass(frozen=True, kw_only=True)
 class Theft:

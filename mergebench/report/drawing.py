@@ -34,8 +34,12 @@ DOTS_PER_INCH = 300
 GREY = "#666666"
 LIGHT_GREY = "#bbbbbb"
 UNPROTECTED_COLOUR = "#0072B2"
-PROTECTED_COLOURS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00")
-"""From the colour-blind-safe palette of Okabe and Ito; line styles differ as well."""
+PROTECTED_COLOURS = (
+    *("#D55E00", "#009E73", "#CC79A7", "#E69F00"),
+    *("#56B4E9", "#000000", "#6A3D9A", "#8C510A"),
+)
+"""The colour-blind-safe palette of Okabe and Ito without its yellow, then two dark ones; line
+styles differ as well."""
 
 PROTECTED_STYLES: tuple[Line, ...] = ("-", (0, (4, 1)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 STYLE: dict[str, Any] = {
@@ -139,8 +143,8 @@ def _looks(shown: Figure2) -> Looks:
 
 def _line_looks(releases: set[str]) -> Looks:
     protected = sorted(releases - {UNPROTECTED}, key=release_order)
-    styles = cycle(zip(PROTECTED_COLOURS, PROTECTED_STYLES, strict=True))
-    return {UNPROTECTED: (UNPROTECTED_COLOUR, "--"), **dict(zip(protected, styles, strict=False))}
+    looks = zip(cycle(PROTECTED_COLOURS), cycle(PROTECTED_STYLES), strict=True)
+    return {UNPROTECTED: (UNPROTECTED_COLOUR, "--"), **dict(zip(protected, looks, strict=False))}
 
 
 def _draw_mean(axes: Axes, shown: Figure2, looks: Looks) -> None:

@@ -147,17 +147,21 @@ def coefficient(table: Table2, protocol: str) -> Iterator[str]:
 
 
 def _with_own_coefficients(table: Table2, protocol: str) -> set[AttackInSpace]:
-    """Return the attacks of which what a protocol's own range means is not true.
-
-    Where that begins above 0, larger coefficients of an attack do not matter.
-    """
+    """Return the attacks of which what a protocol's own range means is not true."""
     known = PROTOCOLS[protocol].alphas
     return {
         (merged.attack, merged.space)
         for merged in (view.merged for view in table.views)
-        if merged.alphas
-        and (min(merged.alphas) < min(known) if min(known) > 0 else merged.alphas != known)
+        if merged.multiplies_each_update or _chooses_beside(merged.alphas, known)
     }
+
+
+def _chooses_beside(alphas: tuple[float, ...], known: tuple[float, ...]) -> bool:
+    """Return whether coefficients go beyond those of a protocol; none where they are not stated.
+
+    Where these begin above 0, larger ones do not matter.
+    """
+    return alphas != () and (min(alphas) < min(known) if min(known) > 0 else alphas != known)
 
 
 def _floors(table: Table2, protocol: str) -> Iterator[str]:

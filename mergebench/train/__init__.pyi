@@ -18,6 +18,7 @@ from .recipe import ReferenceRecipe as ReferenceRecipe
 from .recipe import ReleaseKind as ReleaseKind
 from .recipe import TrainingRecipe as TrainingRecipe
 from .record import CURVE_SCALES as CURVE_SCALES
+from .round_robin import Tuned as Tuned
 from .round_robin import train_in_turn as train_in_turn
 from .steps import train_to_the_end as train_to_the_end
 from .tower import Tower as Tower

@@ -37,7 +37,7 @@ def test_the_protected_update_is_not_looked_at(backbone) -> None:
 
 def test_it_is_what_fine_tuning_makes_of_w0(backbone, monkeypatch) -> None:
     """The same inputs, steps and selection; only the seed of the fresh adapter is its own."""
-    monkeypatch.setattr("attacks.relearn.derived_seed", lambda seed, name: _seed(seed))
+    monkeypatch.setattr("attacks.parts.supervised.derived_seed", lambda seed, name: _seed(seed))
     tuning = SupervisedFinetuning(inputs_per_task=12, recipe=RECIPE).from_base()
     expected = tuning.merge(merge_data(tuning, backbone))
     found = RELEARN.stand_in(merge_data(RELEARN, backbone))

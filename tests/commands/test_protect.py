@@ -1,10 +1,9 @@
-"""`mergebench protect`: what it writes, that it goes on, and what it refuses."""
+"""`mergebench protect`: what it writes, and that it goes on."""
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,46 +11,30 @@ import torch
 from command_line import run
 from few_images import load_few
 from huggingface_hub import ModelCard
-from miniature import SETTING
-from own_data import write_pictures
+from protect_command import few_steps, words, write_shapes
 from safetensors.torch import load_file
 
 import mergebench
 from mergebench.backbones import load_backbone, site_shapes
 from mergebench.errors import InputError
 from mergebench.measure import deployed
-from mergebench.protecting import planning
-from mergebench.protecting.loading_code import naming_of
-from mergebench.protecting.request import Request
 from mergebench.registry import registry
 from mergebench.suites import SUITES
 from mergebench.updates import load_update
 from protections.trap2 import Trap2
 
-FEW_STEPS = replace(
-    SETTING, recipe=replace(SETTING.recipe, steps=2, warmup_steps=1, evaluate_every=2)
-)
 SWEEP = ("--sweep", "0.05", "0.1", "--margin", "100")
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _few_steps(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "get_setting", lambda name: FEW_STEPS)
-        patch.setenv("MERGEBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+    with few_steps(tmp_path_factory.mktemp("cache")):
         yield
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("user")
-    write_pictures(folder / "shapes", {"circle": 8, "square": 8})
-    return folder
-
-
-def words(root: Path, *others: object, out: str = "adapter") -> list[object]:
-    given = ["protect", "--backbone", "mini_vit", "--data", root / "shapes"]
-    return [*given, "--out", root / out, "--store", root / "runs", *others]
+    return write_shapes(tmp_path_factory.mktemp("user"))
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +154,12 @@ def test_an_interrupted_run_goes_on(root, monkeypatch, capsys):
     assert (root / "interrupted" / "trap2" / "README.md").exists()
 
 
+def test_no_strength_within_the_margin_keeps_the_trainings(root, made, monkeypatch):
+    monkeypatch.setattr("mergebench.measure.strength_choice.allowed_loss", lambda *_: -100)
+    assert run(*words(root, *SWEEP, out="worse")) == 2
+    assert not (root / "worse").exists()
+
+
 # --- one of them, and from Python -----------------------------------------------------------
 
 
@@ -259,135 +248,3 @@ def test_a_trap_of_a_plug_in_is_named_wherever_it_is_spoken_of(root, made, plugi
     assert str(plugin.parent) not in json.dumps(record) + card
     plain = (root / "narrow" / "plain" / "README.md").read_text()
     assert "Options of" not in plain
-
-
-@pytest.mark.parametrize(
-    ("protection", "options", "strengths"),
-    [
-        ("trap2", {}, (0.025, 0.05, 0.1)),  # of the setting
-        ("trap2_capped", {}, (0.25, 0.5, 1.0)),  # its own
-        ("trap2_capped", {"strength": 0.2}, (0.1, 0.2, 0.4)),
-    ],
-)
-def test_what_is_tried_is_around_what_the_setting_says(
-    root, monkeypatch, protection, options, strengths
-):
-    setting = FEW_STEPS.with_options("trap2_capped", until=0.7, **options)
-    monkeypatch.setattr(planning, "get_setting", lambda name: setting)
-    request = Request(
-        backbone="mini_vit", data=root / "shapes", out=root / "x", protection=protection
-    )
-    plan = planning.make_plan(request)
-    assert plan.strengths == strengths
-    trained = plan.with_strength(3.0).setting
-    assert trained.protection("trap2_capped").until == 0.7
-    assert trained.protection(protection).strength == 3.0
-
-
-def test_a_card_states_every_option_that_is_not_the_papers(root):
-    """Which the defaults of a class may be, so that tables need not state them."""
-    request = Request(
-        backbone="mini_vit", data=root / "shapes", out=root / "x", protection="trap2_capped"
-    )
-    trapped = planning.make_plan(request).with_strength(0.4).setting
-    assert trapped.changed_options("trap2_capped") == {
-        "strength": 0.4,
-        "scale_max": 1.5,
-        "band": 0.2,
-        "cap": 1.2,
-        "until": 0.5,
-    }
-
-
-@pytest.mark.parametrize(
-    ("backbone", "base", "layout", "loaded"),
-    [
-        ("mini_convnext", "mini_convnext", "open_clip", "load_backbone('mini_convnext')"),
-        ("minilm", "sentence-transformers/all-MiniLM-L6-v2", "huggingface", "AutoModel"),
-        ("vit_b32", "openai/clip-vit-base-patch32", "huggingface", "CLIPModel"),
-        ("convnext", "convnext", "open_clip", "load_backbone('convnext')"),
-    ],
-)
-def test_adapters_are_for_transformers_where_it_has_the_model(backbone, base, layout, loaded):
-    naming = naming_of(backbone, "trap2")
-    assert (naming.base_model, naming.layout) == (base, layout)
-    assert loaded in naming.code
-    compile(naming.code, "card", "exec")
-
-
-# --- what is refused ------------------------------------------------------------------------
-
-
-@pytest.fixture
-def complaint(capsys):
-    def refused(*given):
-        assert run(*given) == 2
-        shown = capsys.readouterr()
-        assert (shown.out, shown.err.count("\n")) == ("", 1), shown
-        return shown.err
-
-    return refused
-
-
-@pytest.mark.parametrize(
-    ("others", "message"),
-    [
-        (["--backbone", "mini_vitt"], "unknown backbone 'mini_vitt'; did you mean mini_vit"),
-        (["--task", "mnist"], "give --data PATH, or --task NAME of the suite"),
-        (["--sweep", "0"], "--sweep 0: give λ above 0"),
-        (["--sweep", "a"], "--sweep a: expected a finite number"),
-        (["--sweep", "1", "1"], "--sweep: give each λ once"),
-        (["--sweep", "1", "--only", "plain"], "--sweep: a plain adapter has no λ"),
-        (["--margin", "-1"], "--margin is -1.0; give a number from 0 to 100"),
-        (["--steps", "0"], "argument --steps: '0' is no whole number"),
-        (["--only", "trap"], "unknown --only 'trap'; did you mean trap2"),
-        (["--protection", "trap3"], "unknown protection 'trap3'; did you mean trap2"),
-        (
-            ["--protection", "mergelock"],
-            "--protection mergelock: it releases full checkpoints, and protect makes adapters that "
-            "a trap is trained into, with a λ to choose; choose from: trap2, trap2_capped",
-        ),
-        (["--protection", "none"], "--protection none: it has no trap, and protect makes adapters"),
-        (["--protection", "trap2[strength=1]"], "λ is chosen, or given with --sweep"),
-        (["--protection", "trap2[cap=-1]"], "trap2: cap is -1.0"),
-        (["--protection", "trap2_capped", "--only", "trap2"], "unknown --only 'trap2'"),
-        (["--protection", "trap2_capped", "--only", "plain"], "a plain adapter has none"),
-        (["--protection", "plain"], "the adapter without one is called so"),
-        (["--plugin", "absent.py"], "--plugin absent.py: no such file"),
-        (["--data-root", "."], "--data-root: --data says where the data are"),
-        (["--data", "nowhere"], "--data nowhere: there is no such folder or file"),
-        (["--names", "nowhere"], "--names nowhere: there is no such file"),
-    ],
-)
-def test_wrong_options(root, others, message, complaint):
-    assert message in complaint(*words(root, *others, out="new"))
-    assert not (root / "new").exists()
-
-
-def test_data_that_cannot_be_trained_on(tmp_path, complaint):
-    given = [
-        "protect",
-        "--backbone",
-        "mini_vit",
-        "--out",
-        tmp_path / "a",
-        "--store",
-        tmp_path / "r",
-    ]
-    (tmp_path / "empty").mkdir()
-    assert "empty" in complaint(*given, "--data", tmp_path / "empty")
-    lonely = write_pictures(tmp_path / "lonely", {"circle": 8, "square": 1})
-    assert "square" in complaint(*given, "--data", lonely)
-
-
-def test_an_out_that_cannot_be_written(root, complaint, tmp_path):
-    (tmp_path / "file").write_text("")
-    shapes = ["protect", "--backbone", "mini_vit", "--data", root / "shapes", "--out"]
-    assert "is no folder" in complaint(*shapes, tmp_path / "file" / "adapter")
-    assert "lies in" in complaint(*shapes, root / "shapes" / "adapter")
-
-
-def test_no_strength_within_the_margin_keeps_the_trainings(root, made, complaint, monkeypatch):
-    monkeypatch.setattr("mergebench.measure.strength_choice.allowed_loss", lambda *_: -100)
-    assert run(*words(root, *SWEEP, out="worse")) == 2
-    assert not (root / "worse").exists()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -186,30 +185,6 @@ def test_tables_and_figure_are_written_with_the_same_bytes(tmp_path, store, firs
     assert written[0] == written[1]
     assert {"table1.csv", "table2.md", "table2.csv", "table2.tex"} <= written[0].keys()
     assert [len(curve.correct) for curve in curves.curves] == [len(workbench.CURVE_SCALES)] * 4
-
-
-def test_merges_of_one_problem_share_their_encoding(monkeypatch, bench):
-    core = registry().get(Space, "core")
-    calls: Counter[bool] = Counter()
-    encode = core.encode
-
-    def counted(self, updates, *, rotation_invariant):
-        calls[rotation_invariant] += 1
-        return encode(self, updates, rotation_invariant=rotation_invariant)
-
-    monkeypatch.setattr(core, "encode", counted)
-    problem = bench.problems.blind(core(), "trap2", "mnist", 0, Silent())
-    for attack in ("ties", "dare_ties", "ties"):
-        problem.merge(registry().get(Merger, attack)())
-    assert sum(calls.values()) == len(bench.backbone.sites)
-
-
-def test_a_problem_protects_the_target_alone(bench):
-    problem = bench.problems.blind(registry().get(Space, "full")(), "trap2", "fashion", 0, Silent())
-    expected = [("none", "mnist"), ("trap2", "fashion")]
-    assert [update.sha256 for update in problem.updates] == [
-        bench.release(protection, task, 0, Silent()).sha256 for protection, task in expected
-    ]
 
 
 def test_the_norm_is_the_accuracy_on_the_search_subset(bench):

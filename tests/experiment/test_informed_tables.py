@@ -104,6 +104,9 @@ def test_an_attack_s_own_coefficients_are_those_of_its_rows(first) -> None:
     assert lowest["leave_out:ta"] == lowest["smooth:ta"] == min(PROTOCOL.alphas)
     assert lowest["hold_layers:ta"] == lowest["spectral:ta"] == 0
     assert lowest["per_task_coefficients:ta"] == lowest["localize_and_stitch"] == 1
+    assert {row.attack for row in first.merged if row.multiplies_each_update} == {
+        "per_task_coefficients:ta"
+    }
 
 
 def test_a_table_is_recalled(first, store) -> None:

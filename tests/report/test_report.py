@@ -181,6 +181,18 @@ def test_what_a_protocol_means_is_not_said_of_attacks_with_their_own_coefficient
     assert "The smallest α" not in alone
 
 
+def test_alpha_may_not_be_0_is_not_said_of_coefficients_per_update(tmp_path: Path) -> None:
+    """They may be, though alpha is always 1."""
+    own = {"coefficients": [0.0, 0.3], "moving": 1, "value": 0.3}
+    name = "per_task_coefficients:ta"
+    each = [replace(one, attack=name, alpha=1.0, alphas=(1.0,), options=own) for one in TARGETED]
+    write_table2(replace(MEASUREMENTS, merged=(*MEASUREMENTS.merged, *each)), tmp_path)
+    text = (tmp_path / "table2.md").read_text()
+    assert "α of attacks without coefficients of their own is at least 0.1 and cannot be 0" in text
+    write_table2(replace(MEASUREMENTS, merged=tuple(each)), tmp_path, stem="alone")
+    assert "cannot be 0" not in (tmp_path / "alone.md").read_text()
+
+
 def test_a_single_coefficient_within_the_range_changes_no_sentence(tmp_path: Path) -> None:
     """Nor is it counted among those that might have been the smallest, however many points."""
     fixed = [replace(merge, attack="regmean", alpha=1.0, alphas=(1.0,)) for merge in TARGETED]
