@@ -65,7 +65,8 @@ class Site:
             self.notes.update(before)
             return value, notes
 
-        value, notes = self._room.once(self._kept[key], noted, lambda _: size)
+        place: Kept[tuple[Value, dict[str, float]]] = self._kept[key]
+        value, notes = self._room.once(place, noted, lambda _: size)
         self.notes.update(notes)
         return value
 
