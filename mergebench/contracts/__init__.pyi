@@ -14,7 +14,8 @@ from .plugin import Plugin as Plugin
 from .protection import Protection as Protection
 from .protection import Release as Release
 from .replacing_merger import ReplacingMerger as ReplacingMerger
-from .site import Room as Room
+from .room import Kept as Kept
+from .room import Room as Room
 from .site import Site as Site
 from .site import Stacks as Stacks
 from .space import Encoded as Encoded

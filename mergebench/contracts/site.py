@@ -1,11 +1,13 @@
-"""One site during a merge, and how much it may remember for the next one."""
+"""One site during a merge, and what it remembers for the next one."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mergebench.contracts.room import Kept, Room
 from mergebench.seeding import generator
 
 if TYPE_CHECKING:
@@ -16,23 +18,6 @@ Value = TypeVar("Value")
 
 Stacks = Callable[[], "Iterator[Tensor]"]
 """Yields, whenever it is called, the representatives `(T, a, b)` of one site after the other."""
-
-KEPT_BYTES = 1 << 30
-"""What one set of updates keeps of large tensors; those beyond it are computed at every merge."""
-
-
-class Room:
-    """How many bytes large tensors may still take."""
-
-    def __init__(self, size: int = KEPT_BYTES) -> None:
-        self._left = size
-
-    def take(self, size: int) -> bool:
-        """Take `size` bytes and return True, or return False where they are not there."""
-        if size > self._left:
-            return False
-        self._left -= size
-        return True
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,6 +38,7 @@ class Site:
     matrix: bool = True
     notes: dict[str, float] = field(default_factory=dict, repr=False)
     _memory: dict[str, Any] = field(default_factory=dict, repr=False)
+    _kept: dict[str, Kept[Any]] = field(default_factory=lambda: defaultdict(Kept), repr=False)
     _own: Sequence[dict[str, Any]] = field(default_factory=list, repr=False)
     _room: Room = field(default_factory=Room, repr=False)
     _stacks: Stacks | None = field(default=None, repr=False)
@@ -68,21 +54,21 @@ class Site:
         For what does not depend on the hyper-parameters that a search varies: sorted magnitudes,
         spectra. The value must not be changed in place. What `compute` notes is noted again with
         the value: other rules may have written to the same names since. `size`: the bytes of the
-        value, if they are many; it is not remembered where the problem has no room for them.
+        value, if they are many; it is remembered as long as the problem has room for them.
         """
-        if key not in self._memory:
+
+        def noted() -> tuple[Value, dict[str, float]]:
             before = dict(self.notes)
             self.notes.clear()
             value = compute()
-            noted = dict(self.notes)
-            self.notes.update({**before, **noted})
-            if size and not self._room.take(size):
-                return value
-            self._memory[key] = value, noted
-        known: Value
-        known, noted = self._memory[key]
-        self.notes.update(noted)
-        return known
+            notes = dict(self.notes)
+            self.notes.update(before)
+            return value, notes
+
+        place: Kept[tuple[Value, dict[str, float]]] = self._kept[key]
+        value, notes = self._room.once(place, noted, lambda _: size)
+        self.notes.update(notes)
+        return value
 
     def once_for_all(self, key: str, compute: Callable[[Stacks], Value]) -> Value:
         """Return `compute(stacks)` of all sites of the model, remembered like `once`.

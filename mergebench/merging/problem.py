@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 
-from mergebench.contracts import Attack, Encoded, Merger, Room, Site, Space
+from mergebench.contracts import Attack, Encoded, Kept, Merger, Room, Site, Space
 from mergebench.errors import InputError, shape_text
 from mergebench.merging.memory import UpdateMemory
 from mergebench.updates import Dense, LowRank, MergePath, NotFiniteError, SiteUpdate, Update
@@ -84,7 +85,7 @@ class MergeProblem(Problem[Merger]):
         self.seed = seed
         self.updates = tuple(updates)
         self._coefficients = coefficients
-        self._encoded: dict[tuple[str, bool], Encoded] = {}
+        self._encoded: defaultdict[tuple[str, bool], Kept[Encoded]] = defaultdict(Kept)
         self._sites: dict[tuple[str, bool], Site] = {}
         self._of_model: dict[bool, dict[str, Any]] = {True: {}, False: {}}
         self._room = Room() if room is None else room
@@ -159,10 +160,14 @@ class MergeProblem(Problem[Merger]):
         return Dense(delta=encoded.decode(merged, first.dtype).dense().reshape(first.shape))
 
     def _encode(self, name: str, rotation_invariant: bool) -> Encoded:
-        """Return the site's representatives; dense updates as they are are made again."""
-        known = self._encoded.get((name, rotation_invariant))
-        if known is not None:
-            return known
+        """Return the site's representatives, kept where there is room."""
+        return self._room.once(
+            self._encoded[name, rotation_invariant],
+            lambda: self._encode_anew(name, rotation_invariant),
+            _bytes,
+        )
+
+    def _encode_anew(self, name: str, rotation_invariant: bool) -> Encoded:
         changes = [update.sites[name] for update in self.updates]
         matrix = len(changes[0].shape) == 2
         encoded = self._encode_changes(name, changes, matrix, rotation_invariant)
@@ -180,7 +185,6 @@ class MergeProblem(Problem[Merger]):
                 _stacks=partial(self._stacks, rotation_invariant),
                 _of_model=self._of_model[rotation_invariant],
             )
-        self._keep(name, rotation_invariant, encoded)
         return encoded
 
     def _stacks(self, rotation_invariant: bool) -> Iterator[Tensor]:
@@ -197,12 +201,6 @@ class MergeProblem(Problem[Merger]):
             for place, (update, factor) in enumerate(zip(self.updates, factors, strict=True))
         ]
 
-    def _keep(self, name: str, rotation_invariant: bool, encoded: Encoded) -> None:
-        bases = [basis for basis in (encoded.left, encoded.right) if basis is not None]
-        size = sum(tensor.nbytes for tensor in (encoded.stack, *bases))
-        if bases and self._room.take(size):
-            self._encoded[name, rotation_invariant] = encoded
-
     def _encode_changes(
         self, name: str, changes: Sequence[SiteUpdate], matrix: bool, rotation_invariant: bool
     ) -> Encoded:
@@ -212,6 +210,12 @@ class MergeProblem(Problem[Merger]):
         if self.space.needs_factors:
             _require_factors(self.updates, name, self.space)
         return self.space(changes, name, rotation_invariant=rotation_invariant)
+
+
+def _bytes(encoded: Encoded) -> int | None:
+    """Return the bytes of representatives; None for the updates as they are, quickly made again."""
+    bases = [basis for basis in (encoded.left, encoded.right) if basis is not None]
+    return sum(tensor.nbytes for tensor in (encoded.stack, *bases)) if bases else None
 
 
 def check_compatible(updates: Sequence[Update]) -> None:

@@ -101,14 +101,6 @@ def test_numbers_are_drawn_once_for_a_search_if_there_is_room(
     assert calls.count == draws
 
 
-def test_room_is_for_so_many_bytes() -> None:
-    room = Room(10)
-    assert room.take(6)
-    assert not room.take(5)
-    assert room.take(4)
-    assert not room.take(1)
-
-
 @pytest.mark.parametrize("shape", [(3, 5, 5), (3, 4, 5), (2, 400, 500)], ids=str)
 @pytest.mark.parametrize("drop", sparsification.DROP_GRID)
 def test_what_is_kept_of_the_draws_decides_like_the_draws(
