@@ -63,7 +63,6 @@ class Cart(MatrixRule):
         sums = site.once(
             f"truncated residuals {ranks}",
             lambda: truncated_sums(stack.double() - mean, ranks, stack.dtype),
-            size=len(ranks) * mean.nbytes,
         )
         site.notes[GAP] = sums[rank].gap
         scale = self.inner if self.form == "trap2" else self.lam
