@@ -77,7 +77,7 @@ def pack(store: Path, backbone: str, file: Path) -> Archived:
         for folder, content in _records(store)
         if check_record(folder, content)["backbone"] in weights
     }
-    before = archived(file) if file.exists() else None
+    before = archived(file) if file.exists() and file.stat().st_size else None
     together = Archived(
         file=file,
         cells={

@@ -12,6 +12,8 @@ from mergebench.report.results_page.words import Words
 _SHARED = {"unprotected": UNPROTECTED, "fine_tuned": UNPROTECTED, FROM_BASE: UNPROTECTED}
 _LONG = ("hits", "points")
 _COUNT = "_correct"
+_POINT = "point"
+"""What the protocol of a merge is called that was tested at a coefficient chosen elsewhere."""
 _NUMBERS = re.compile(r"\[\s+([^][{}]*?)\s+\]")
 
 Key = tuple[str | None, str | None, str | None, str | None, int]
@@ -76,7 +78,10 @@ def _keys(row: Mapping[str, str]) -> Iterator[Key]:
 
 
 def _is_of(cell: Cell, row: Mapping[str, str]) -> bool:
-    """Whether the cell has all counts that the row states, under its protocol."""
+    """Whether the cell has all counts that the row states, under its protocol.
+
+    Of a merge that was searched and then tested, that is the cell of its point.
+    """
     stated = {
         column.removesuffix(_COUNT): text
         for column, text in row.items()
@@ -85,6 +90,8 @@ def _is_of(cell: Cell, row: Mapping[str, str]) -> bool:
     stated[row.get("target") or row["task"]] = row["correct"]
     protocol = cell.inputs.protocol.get("name")
     fits = protocol == row["protocol"] if "protocol" in row else protocol in (None, "standalone")
+    if protocol == _POINT and cell.results.alpha is not None:
+        fits = row.get("alpha") == f"{cell.results.alpha:g}"
     correct = cell.results.correct
     return fits and all(str(correct.get(task)) == text for task, text in stated.items())
 

@@ -22,7 +22,14 @@ from mergebench.report.results_page import results_page
 RUN = CellRun(seconds=1, finished="2026-03-01T00:00:00+00:00", device="cpu", versions={})
 
 
-def cell(protection: str, target: str | None, correct: dict[str, int], **changes: object) -> Cell:
+def cell(
+    protection: str,
+    target: str | None,
+    correct: dict[str, int],
+    *,
+    alpha: float = 0.1,
+    **changes: object,
+) -> Cell:
     """Return the cell of a merge by TA under the protocol of the tables."""
     inputs = CellInputs(
         backbone=CONTEXT.backbone,
@@ -39,7 +46,9 @@ def cell(protection: str, target: str | None, correct: dict[str, int], **changes
         protocol={"name": "paper"},
     )
     inputs = replace(inputs, **changes)  # type: ignore[arg-type]
-    results = CellResults(correct=correct, sizes={"test": SIZES}, alpha=0.1, hits={"digits": "AAA"})
+    results = CellResults(
+        correct=correct, sizes={"test": SIZES}, alpha=alpha, hits={"digits": "AAA"}
+    )
     return Cell(inputs=inputs, results=results, run=RUN)
 
 
@@ -120,6 +129,15 @@ def test_a_row_leads_to_the_cell_that_has_its_counts(folder: Path) -> None:
     assert page.summary[-1].endswith("of 15 counts 4 have their cell in the store.")
 
 
+def test_a_merge_that_was_tested_later_leads_to_the_cell_of_its_point(folder: Path) -> None:
+    correct = {"digits": 20, "flags": 40, "kana": 15}
+    tested = cell("trap2", "digits", correct, protocol={"name": "point", "alpha": 0.1})
+    counted = table(results_page(folder, [tested]), 1, 1)
+    found = number(counted, 3, "accuracy %").origin
+    assert found is not None
+    assert ("cell", f"cells/{tested.key}.json of the store") in found.facts
+
+
 @pytest.mark.parametrize(
     ("correct", "changes"),
     [
@@ -129,8 +147,9 @@ def test_a_row_leads_to_the_cell_that_has_its_counts(folder: Path) -> None:
         ({"digits": 20, "flags": 40, "kana": 15}, {"backbone_sha256": "00"}),
         ({"digits": 20, "flags": 40, "kana": 15}, {"protocol": {"name": "clean"}}),
         ({"digits": 20, "flags": 40, "kana": 15}, {"seed": 1}),
+        ({"digits": 20, "flags": 40, "kana": 15}, {"protocol": {"name": "point"}, "alpha": 0.2}),
     ],
-    ids=["target", "other-task", "suite", "backbone", "protocol", "seed"],
+    ids=["target", "other-task", "suite", "backbone", "protocol", "seed", "point"],
 )
 def test_another_cell_is_not_shown_as_the_record(
     folder: Path, correct: dict[str, int], changes: dict[str, object]
