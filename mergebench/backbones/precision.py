@@ -1,7 +1,9 @@
-"""The arithmetic of a vision tower."""
+"""The arithmetic of a tower."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -11,8 +13,20 @@ Precision = Literal["fp32", "bf16"]
 """`bf16` is autocast; weights, heads, logits and losses stay in float32."""
 
 
-def autocast(device: torch.device, precision: Precision) -> torch.autocast:
-    """Return the context in which a tower computes."""
+@contextmanager
+def autocast(device: torch.device, precision: Precision) -> Iterator[None]:
+    """Have a tower compute in that precision inside the context.
+
+    A CPU without bfloat16 units gets the same products from float32 ones (`RoundedProducts`).
+    """
     import torch
 
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+    from mergebench.backbones.rounded_products import RoundedProducts, multiplies_bfloat16
+
+    low = precision == "bf16"
+    with torch.autocast(device.type, torch.bfloat16, enabled=low):
+        if low and device.type == "cpu" and not multiplies_bfloat16():
+            with RoundedProducts():
+                yield
+        else:
+            yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import chain
 from typing import Any
 
@@ -129,7 +129,7 @@ class LoraTower:
             layer.lora_B[_ADAPTER].weight.copy_(change.up / layer.scaling[_ADAPTER])
             layer.lora_A[_ADAPTER].weight.copy_(change.down)
 
-    def _autocast(self) -> torch.autocast:
+    def _autocast(self) -> AbstractContextManager[None]:
         return autocast(self.backbone.device, self.recipe.precision)
 
 
