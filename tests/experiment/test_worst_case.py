@@ -132,5 +132,7 @@ def test_the_chosen_point_of_a_search_tested_anew_has_its_counts(store, first, n
         if (one.name, one.protection, one.target) == (name, "trap2", "mnist")
     )
     merges = Merges(experiment_in(store), "trap2", "mnist", 0)
-    again = merges.point(row.attack, row.space, row.options, row.alpha)
-    assert (again.results.correct, again.results.hits) == (row.correct, row.hits)
+    again = merges.point(row.attack, row.space, row.options, row.alpha).results
+    tested = merges.cell(row.attack, row.space).results
+    assert (again.correct, again.hits) == (tested.correct, tested.hits)
+    assert row.correct in ({}, tested.correct)
