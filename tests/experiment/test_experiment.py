@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from dataclasses import replace
 from io import StringIO
@@ -17,10 +18,12 @@ from mergebench.experiment import experiment as experiment_module
 from mergebench.experiment import workbench
 from mergebench.experiment.context import _notes
 from mergebench.experiment.experiment import Experiment
+from mergebench.experiment.jobs import MergeJob
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.posed import Posed
 from mergebench.experiment.replaying import replay
 from mergebench.experiment.runner import measure_merges, measure_standalone
+from mergebench.experiment.store import Store
 from mergebench.experiment.workbench import Workbench
 from mergebench.measure.cell import unpacked
 from mergebench.measure.evaluate import Evaluator, deployed
@@ -275,3 +278,18 @@ def test_what_cannot_be_replayed_is_said(tmp_path, store):
         replay(replace(experiment_in(store), protocol=CLEAN), get_rule("target"))
     with pytest.raises(InputError, match="did you mean target"):
         get_rule("targets")
+
+
+def test_a_job_leaves_nothing_of_its_merges_in_memory(store, first):
+    job = MergeJob(
+        experiment=experiment_in(store),
+        space="core",
+        attacks=("tsv",),
+        protection="trap2",
+        target="mnist",
+        seed=0,
+    )
+    job.run(lambda event: None)
+    assert not [one for one in gc.get_objects() if type(one) is MergeProblem]
+    key = next(job.cells()).key
+    Store(store / "cells").path(key).unlink()  # the store is shared with other tests
