@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from training import tiny_backbone
 
-from mergebench.backbones import Backbone, Body, StemOutputs
+from mergebench.backbones import Backbone, Body, StemOutputs, autocast
 from mergebench.backbones.clip.architectures import create_model
 from mergebench.backbones.clip.towers import parts_of
 from mergebench.backbones.precision import Precision
@@ -30,7 +30,7 @@ def backbone(request: pytest.FixtureRequest) -> Backbone:
 def test_stem_and_body_are_the_tower_bit_for_bit(backbone: Backbone, precision: Precision) -> None:
     outputs = StemOutputs(backbone, images(), precision=precision)
     pixels = backbone.prepare(images())
-    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"), torch.no_grad():
+    with autocast(backbone.device, precision), torch.no_grad():
         whole = backbone.tower(pixels)
         assert torch.equal(Body(backbone.parts)(outputs.of(slice(6))), whole)
 
