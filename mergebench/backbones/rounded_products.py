@@ -49,7 +49,12 @@ class RoundedProducts(TorchFunctionMode):
 
 @cache
 def multiplies_bfloat16() -> bool:
-    """Whether this processor has units for products of bfloat16 numbers that PyTorch uses."""
+    """Whether this processor has units for products of bfloat16 numbers that PyTorch uses.
+
+    A build of PyTorch without oneDNN uses none.
+    """
+    if not torch.backends.mkldnn.is_available():
+        return False
     found: bool = torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return found
 

@@ -105,3 +105,9 @@ def test_embeddings_of_a_tower_differ_as_bfloat16_does(name):
         own, rounded = in_both_ways(lambda: functional.normalize(tower(images).float(), dim=-1))
     assert not torch.equal(own, functional.normalize(tower(images), dim=-1))
     assert (own - rounded).abs().max() < 4e-3
+
+
+def test_a_build_without_onednn_has_no_units(monkeypatch):
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    monkeypatch.setattr(torch.ops, "mkldnn", None)
+    assert not rounded_products.multiplies_bfloat16.__wrapped__()
