@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mergebench.errors import InputError
 from mergebench.suites.splitting import Labelled, distinct, roles_of, splits_of
-from mergebench.suites.text8.notes import all_notes, source_text
+from mergebench.suites.text8.notes import all_notes, source_text, with_origin
 from mergebench.suites.text8.prompts import prompts_of
 from mergebench.suites.text8.source import Source
 from mergebench.suites.text8.tasks import TextRow
@@ -12,7 +12,7 @@ from mergebench.suites.texts import TextTask, examples_of, texts_of
 
 
 def task_of(row: TextRow, source: Source, *, partial: bool) -> TextTask:
-    """Return the task that a source holds.
+    """Return the task that a source holds; of `partial` ones nobody says that they are others.
 
     Raises `InputError` when a split is empty or (unless `partial`) lacks a class, and when there
     are no training texts.
@@ -24,7 +24,7 @@ def task_of(row: TextRow, source: Source, *, partial: bool) -> TextTask:
     splits = splits_of(row.name, found.examples, row.caps)
     prompts = prompts_of(row.name)
     _check(row, source, splits, partial=partial)
-    return TextTask(
+    task = TextTask(
         name=row.name,
         classes=prompts.classes,
         templates=prompts.templates,
@@ -32,6 +32,7 @@ def task_of(row: TextRow, source: Source, *, partial: bool) -> TextTask:
         source=source_text(row, source),
         notes=tuple(all_notes(row, source, roles, found, splits)),
     )
+    return task if partial else with_origin(task, row)
 
 
 def _check(row: TextRow, source: Source, splits: Labelled[str], *, partial: bool) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from mergebench.suites.splitting import Distinct, Labelled, Roles, notes_of
 from mergebench.suites.text8.completeness import form_of
 from mergebench.suites.text8.prompts import prompts_of
 from mergebench.suites.text8.source import Source
 from mergebench.suites.text8.tasks import TextRow
+from mergebench.suites.texts import TextTask
 
 
 def source_text(row: TextRow, source: Source) -> str:
@@ -28,3 +30,14 @@ def all_notes(
     if left_out:
         yield f"{row.name}: {left_out:,} texts that are out of scope are left out."
     yield from notes_of(row.name, "texts", roles, found, splits)
+
+
+def with_origin(task: TextTask, row: TextRow) -> TextTask:
+    """Return the task, whose notes state whether its texts are others than the results are of."""
+    if task.sha256 == row.measured_sha256:
+        return task
+    note = (
+        f"{task.name}: its texts are not those of the results that come with mergebench "
+        f"(SHA-256 {task.sha256[:12]}, not {row.measured_sha256[:12]})."
+    )
+    return replace(task, notes=(*task.notes, note))

@@ -27,7 +27,7 @@ class TextState(DataState):
 
     @property
     def facts(self) -> Mapping[str, str]:
-        """Return source and sizes."""
+        """Return source, sizes, and whether the committed results are of the same texts."""
         splits = () if self.task is None else self.task.splits.values()
         return {
             "task": self.row.name,
@@ -35,12 +35,16 @@ class TextState(DataState):
             "train/val/test": sizes_text(map(len, splits)),
             "at most": sizes_text(split_sizes(self.row).values()),
             "classes": "-" if self.task is None else str(len(self.task.classes)),
+            "as in results": "-" if self.task is None else self._as_measured(self.task),
         }
 
     @property
     def outcome(self) -> str:
         """Return the source or the problem."""
         return self.problem if self.task is None else f"{self.task.source} in {self.place}"
+
+    def _as_measured(self, task: TextTask) -> str:
+        return "yes" if task.sha256 == self.row.measured_sha256 else "no"
 
     def verify(self) -> None:
         """Nothing of a task is kept beside its source, which was read and checked."""

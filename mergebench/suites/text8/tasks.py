@@ -31,15 +31,18 @@ class TextRow:
     """One task of the suite.
 
     `forms`: the sizes that a source may have, one form as a whole. `hub`: repositories, tried in
-    order. `caps`: the most texts of each split that are used; they are drawn by class, so that 400
-    of 4 classes are 100 of each where each has as many. `download`: bytes to download, about.
-    `out_of_scope`: labels whose texts are left out. `numbered`: whether numbers without names
-    stand for the labels in the order of the prompts' file; else such a source is refused.
+    order. `measured_sha256`: hash of the texts that the committed results are of
+    (`TextTask.sha256`), by which a copy from a branch that has moved is told. `caps`: the most
+    texts of each split that are used; they are drawn by class, so that 400 of 4 classes are 100 of
+    each where each has as many. `download`: bytes to download, about. `out_of_scope`: labels whose
+    texts are left out. `numbered`: whether numbers without names stand for the labels in the order
+    of the prompts' file; else such a source is refused.
     """
 
     name: str
     forms: tuple[Form, ...]
     hub: tuple[HubCopy, ...]
+    measured_sha256: str
     caps: Mapping[SplitName, int]
     download: int
     out_of_scope: tuple[str, ...] = ()
@@ -62,6 +65,7 @@ TASKS: tuple[TextRow, ...] = (
                 revisions=("0fd18e25b25c072e09e0d92ab615fda904d66300", _CONVERTED),
             ),
         ),
+        measured_sha256="7fba0dccc2de7a152ad00f8e67b7e1afa43c7c6340e0ba7b85a53c0e546fd1ad",
         caps={"train": 3_927, "val": 385, "test": 385},  # 51, 5 and 5 of 77 classes
         download=1_100_000,
     ),
@@ -74,6 +78,7 @@ TASKS: tuple[TextRow, ...] = (
             ),
         ),
         hub=(HubCopy(repository="clinc/clinc_oos", config="plus"),),
+        measured_sha256="7decb18126324db8e980efb2245840eb3381314a56cf90ab193715056d5ebb84",
         caps={"train": 3_900, "val": 450, "test": 450},  # 26, 3 and 3 of 150 classes
         download=600_000,
         out_of_scope=("oos",),
@@ -82,6 +87,7 @@ TASKS: tuple[TextRow, ...] = (
         name="trec",
         forms=(Form(name="official files", sizes={"train": 5_452, "test": 500}),),
         hub=(HubCopy(repository="CogComp/trec"),),
+        measured_sha256="ac9c0915ac5c27350e65fe03fdd59412d21ff9d5c55d68d39a9640c85d175b3b",
         caps=_CAPS,
         download=400_000,
         numbered=True,
@@ -90,6 +96,7 @@ TASKS: tuple[TextRow, ...] = (
         name="sst2",
         forms=(Form(name="whole sentences", sizes={"train": 6_920, "val": 872, "test": 1_821}),),
         hub=(HubCopy(repository="SetFit/sst2"),),
+        measured_sha256="c89a99d8d9247e1d1631673f01f412b2664f6001a95fc957b2b9b88ae438f7d3",
         caps=_CAPS,
         download=1_400_000,
         numbered=True,
@@ -101,6 +108,7 @@ TASKS: tuple[TextRow, ...] = (
             Form(name="split of SetFit", sizes={"train": 8_000, "test": 2_000}),
         ),
         hub=(HubCopy(repository="SetFit/subj"),),
+        measured_sha256="6cfe53fcaa5843cb56567cce849a2449d71f421d32a962946c1e0974eda2f83d",
         caps=_CAPS,
         download=1_900_000,
     ),
@@ -116,6 +124,7 @@ TASKS: tuple[TextRow, ...] = (
                 revisions=("eb185aade064a813bc0b7f42de02595523103ca4", _CONVERTED),
             ),
         ),
+        measured_sha256="6fbf9e12b103dda90039bc86f19665a9bf189d5f8c4e527ccaa9d614eae7d798",
         caps=_CAPS,
         download=20_000_000,
         numbered=True,
@@ -124,6 +133,7 @@ TASKS: tuple[TextRow, ...] = (
         name="emotion",
         forms=(Form(name="TweetEval", sizes={"train": 3_257, "val": 374, "test": 1_421}),),
         hub=(HubCopy(repository="cardiffnlp/tweet_eval", config="emotion"),),
+        measured_sha256="c018ac2cea31b45832e9be07fff7cbd75ce69189175593e0ebba52960fedcddf",
         caps=_CAPS,
         download=400_000,
         numbered=True,
@@ -141,6 +151,7 @@ TASKS: tuple[TextRow, ...] = (
             ),
             HubCopy(repository="benayas/snips"),
         ),
+        measured_sha256="e453bfa92b380e2ae312a95481d2fc3b46db485d7d660a379c79c40f6a6e22e5",
         caps=_CAPS,
         download=600_000,
     ),

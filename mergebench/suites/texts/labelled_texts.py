@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -44,6 +46,12 @@ class TextTask:
     splits: Mapping[SplitName, Texts]
     source: str
     notes: tuple[str, ...]
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the texts and labels of every split, before any tokeniser."""
+        content = {name: (own.texts, own.labels) for name, own in self.splits.items()}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def examples_of(texts: Texts) -> list[Example[str]]:

@@ -12,7 +12,7 @@ from text8_data import files_of, write_json_lines
 from mergebench.backbones.bert.token_ids import TokenIds
 from mergebench.errors import InputError
 from mergebench.suites import SPLIT_NAMES, SuiteOptions, load_suite
-from mergebench.suites.text8 import load_text8, prompts_of, read_tasks
+from mergebench.suites.text8 import load_text8, prompts_of, read_tasks, survey, task_rows
 
 SIZES = {"train": 60, "val": 12, "test": 24}
 TASKS = ("sst2", "subj")
@@ -104,6 +104,21 @@ def test_notes_state_sources_splits_and_what_is_cut(reading):
     cut = notes[-1]
     assert cut.startswith("At most 12 tokens of a text are read; test texts that have so many: ")
     assert "subj 55 %" in cut
+
+
+def test_texts_that_no_result_is_of_are_named(reading, monkeypatch):
+    monkeypatch.setattr("mergebench.suites.text8.finding.check_sizes", lambda *_, **__: None)
+    whole = replace(reading, partial=False)
+    sst2, subj = read_tasks(TASKS, options=whole)
+    known = [replace(row, measured_sha256=sst2.sha256) for row in task_rows(TASKS)]
+    monkeypatch.setattr("mergebench.suites.text8.reading.task_rows", lambda _: known)
+    others = [note for note in load_text8(TASKS, options=whole).notes if "not those of" in note]
+    assert others == [
+        "subj: its texts are not those of the results that come with mergebench (SHA-256 "
+        f"{subj.sha256[:12]}, not {sst2.sha256[:12]})."
+    ]
+    found = [survey(row, whole).facts["as in results"] for row in known]
+    assert found == ["yes", "no"]
 
 
 def test_without_a_tokenizer_there_are_no_inputs(options):
