@@ -68,7 +68,7 @@ OPTIONS = --backbone $(BACKBONE) $(if $(filter-out paper,$(PROTOCOL)),--protocol
           $(if $(ATTACKS),--attacks "$(ATTACKS)") \
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
-.PHONY: help install doctor detect table1 table2 table3 table4 table5 tables leaderboard mergers price recovery replay figure2 \
+.PHONY: help install doctor detect table1 table2 table3 table4 table5 tables leaderboard mergers price recovery replay figure2 scales \
         regress verify report test test-slow bench gpu-check lint data data-check data-fetch pretrain \
         clean clean-store
 
@@ -138,6 +138,9 @@ recovery: $(INSTALLED)  ## accuracy after fine-tuning merges, and W0, against la
 
 figure2: $(INSTALLED)  ## accuracy against the scale s at which an update is deployed
 	$(MERGEBENCH) figure2 $(OPTIONS)
+
+scales: $(INSTALLED)  ## the scale at which merges hold the target's update (RELEASE)
+	$(MERGEBENCH) scales $(OPTIONS) $(if $(RELEASE),--release $(RELEASE))
 
 pack: $(INSTALLED)  ## add what STORE has of BACKBONE to ARCHIVE: counts and records, no weights
 	$(MERGEBENCH) pack $(ARCHIVE) --backbone $(BACKBONE) --store $(STORE)

@@ -64,6 +64,13 @@ def _add_figures(verbs: Verbs) -> None:
     )
     figure.set_defaults(run=Later("tables", "figure2"), release="lora", default_attacks=TABLE2)
     figure.set_defaults(merges=False)
+    scales = verbs.add_parser(
+        "scales",
+        parents=[common_options(["those of table2, or table4"])],
+        help="at which scale merges hold the target's update",
+    )
+    _add_release(scales)
+    scales.set_defaults(run=Later("tables", "scales"))
     recovery = verbs.add_parser(
         "recovery",
         parents=[common_options([RECOVERY])],

@@ -34,6 +34,7 @@ from .few_inputs import shortened as shortened
 from .fitted_data import fitted_to as fitted_to
 from .found_releases import kept_releases as kept_releases
 from .found_releases import released_tasks as released_tasks
+from .held_scales import measure_held_scales as measure_held_scales
 from .jobs import MergeJob as MergeJob
 from .jobs import ReleaseJob as ReleaseJob
 from .jobs import ZeroShotJob as ZeroShotJob

@@ -10,7 +10,7 @@ from mergebench.errors import InputError
 from mergebench.experiment.attack_names import check_attack
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.posed import Posed
-from mergebench.experiment.single_models import measured_point
+from mergebench.experiment.single_models import held_scales, measured_point
 from mergebench.measure import UNPROTECTED, Cell
 from mergebench.merging import (
     AttackT,
@@ -76,6 +76,14 @@ class Merges:
             return self._tested(merger, self._posed_informed(space), alpha)
         assert isinstance(merger, Merger)
         return self._tested(merger, self._posed_blind(space), alpha)
+
+    def held(self, attack: str, space: str, options: Mapping[str, Any], alpha: float) -> Cell:
+        """Return the cell of the scales at which a merge without data holds the updates."""
+        merger = self._attack(attack).with_options(**options)
+        if isinstance(merger, InformedMerger):
+            return self._held(merger, self._posed_informed(space), alpha)
+        assert isinstance(merger, Merger)
+        return self._held(merger, self._posed_blind(space), alpha)
 
     def path(self, attack: str, space: str, options: Mapping[str, Any]) -> MergePath | None:
         """Return one merge without any search; None for an attack that looks at inputs."""
@@ -194,3 +202,7 @@ class Merges:
             target=target,
             start=start,
         )
+
+    def _held(self, attack: AttackT, posed: Posed[AttackT], alpha: float) -> Cell:
+        protection, target, _ = self._updates
+        return held_scales(self._bench, attack, posed, alpha, protection=protection, target=target)

@@ -22,7 +22,7 @@ from mergebench.measure import (
 from mergebench.merging import AttackT
 from mergebench.progress import Silent
 from mergebench.symmetries import stored_as
-from mergebench.updates import Update
+from mergebench.updates import Update, scale_along
 
 STORAGE: Mapping[str, torch.dtype] = {
     "fp32": torch.float32,
@@ -60,6 +60,41 @@ def measured_point(
         attack=Method.of(merger),
         space=Method.of(posed.space),
         protocol={"name": "point", "alpha": alpha, **begun},
+        updates=posed.updates,
+    )
+
+
+def held_scales(
+    bench: Workbench,
+    merger: AttackT,
+    posed: Posed[AttackT],
+    alpha: float,
+    *,
+    protection: str,
+    target: str | None,
+) -> Cell:
+    """Return the scales at which a merge at `alpha` holds each task's update; no counts.
+
+    They are notes by task (`scale_along`), of the updates as they were merged: of one that was put
+    back beside W0 first, as it stood there.
+    """
+
+    def measure() -> CellResults:
+        problem = posed.problem()
+        path = problem.path(merger)
+        change, merged = path.at(alpha), path.merged or problem.updates
+        found = [scale_along(change, update) for update in merged]
+        notes = dict(zip(bench.suite.task_names, found, strict=True))
+        return CellResults(correct={}, sizes={}, alpha=alpha, notes=notes)
+
+    return bench.recalled(
+        measure,
+        seed=posed.seed,
+        protection=Method.of(bench.setting.protection(protection)),
+        target=target,
+        attack=Method.of(merger),
+        space=Method.of(posed.space),
+        protocol={"name": "held_scales", "alpha": alpha},
         updates=posed.updates,
     )
 

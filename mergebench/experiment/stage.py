@@ -10,6 +10,7 @@ from typing import Any
 
 from mergebench.experiment.elsewhere import Executor
 from mergebench.experiment.executors import Report, execute
+from mergebench.experiment.held_job import HeldJob
 from mergebench.experiment.jobs import MergeJob, ReleaseJob, ZeroShotJob
 from mergebench.experiment.making import NotMeasuredError
 from mergebench.experiment.monitor import CellDone, CellPutOff, CellStarted, Monitor
@@ -17,7 +18,7 @@ from mergebench.experiment.point_job import PointJob
 from mergebench.experiment.validation_job import ValidationJob
 from mergebench.files import ClaimedError
 
-Job = ReleaseJob | ZeroShotJob | MergeJob | PointJob | ValidationJob
+Job = ReleaseJob | ZeroShotJob | MergeJob | PointJob | HeldJob | ValidationJob
 
 POLL_S = 1.0
 

@@ -67,7 +67,8 @@ class Merged:
     evaluated points; `correct` and `sizes` are by task, and so is `hits`, which test inputs are
     correct (`cell.packed`); `validated` of `validation_sizes` validation inputs are correct at the
     chosen point; `warnings`: what makes the numbers doubtful. `alphas`: the coefficients that the
-    search might choose, empty where that was not stated.
+    search might choose, empty where that was not stated. `held`: by task the scale at which the
+    merge holds its update (`mergebench.updates.scale_along`), where it was asked for.
     """
 
     seed: int
@@ -85,6 +86,7 @@ class Merged:
     validation_sizes: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[CellWarning, ...] = ()
     alphas: tuple[float, ...] = ()
+    held: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

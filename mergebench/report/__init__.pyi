@@ -7,6 +7,7 @@ from .detection_files import write_detection as write_detection
 from .estimates import points_text as points_text
 from .figure_files import write_figure2 as write_figure2
 from .figure_files import write_recovery as write_recovery
+from .held_scales_files import write_scales as write_scales
 from .labels import protection_key as protection_key
 from .labels import protection_label as protection_label
 from .labels import release_key as release_key
@@ -35,6 +36,7 @@ from .table2_files import write_table2 as write_table2
 from .terminal import print_leaderboard as print_leaderboard
 from .terminal import print_mergers as print_mergers
 from .terminal import print_price as print_price
+from .terminal import print_scales as print_scales
 from .terminal import print_table1 as print_table1
 from .terminal import print_table2 as print_table2
 from .writing import stated_csv_text as stated_csv_text

@@ -13,6 +13,7 @@ from mergebench.report import mergers_text
 from mergebench.report.beside_paper import BesidePaper, beside_merged, beside_standalone
 from mergebench.report.captions import headline
 from mergebench.report.doubts import marks
+from mergebench.report.held_scales import READING, held_scales, scale_grid
 from mergebench.report.labels import (
     MERGE_TABLES,
     STANDALONE_TABLES,
@@ -118,6 +119,20 @@ def print_mergers(measurements: Measurements, console: Console) -> None:
     console.print(shown)
     for sentence in mergers_text.sentences(table, ranked):
         console.print(Text(sentence, style="dim"))
+
+
+def print_scales(measurements: Measurements, console: Console) -> None:
+    """Print the scales at which merges hold the target's update, a row per attack and space."""
+    grid = scale_grid(held_scales(measurements))
+    shown = _table("attack", "space")
+    for row in grid.rows:
+        shown.add_column(row.label, justify="right", no_wrap=True)
+    for place, column in enumerate(grid.columns):
+        values = (cell_text(row.values[place], grid.digits) for row in grid.rows)
+        shown.add_row(column.group, column.name, *values)
+    console.print(Text(f"Scales · {headline(measurements.context)}", style="bold"))
+    console.print(shown)
+    console.print(Text(READING, style="dim"))
 
 
 def print_price(

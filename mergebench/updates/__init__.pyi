@@ -16,6 +16,7 @@ from .huggingface_names import HUGGINGFACE_TRANSPOSED as HUGGINGFACE_TRANSPOSED
 from .huggingface_names import huggingface_module as huggingface_module
 from .huggingface_names import open_clip_tensor as open_clip_tensor
 from .inner_product import inner as inner
+from .inner_product import scale_along as scale_along
 from .merge_path import MergePath as MergePath
 from .merge_path import added as added
 from .quantised_base import check_full_precision as check_full_precision

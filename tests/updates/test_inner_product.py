@@ -6,7 +6,7 @@ import pytest
 import torch
 from audited import low_rank
 
-from mergebench.updates import Dense, inner, inner_product
+from mergebench.updates import Dense, Update, inner, inner_product, scale_along
 
 
 @pytest.mark.parametrize("at_once", [100, 1 << 22])
@@ -33,3 +33,29 @@ def test_products_and_sums_are_those_of_float64() -> None:
 def test_changes_of_other_shapes_have_none() -> None:
     with pytest.raises(ValueError, match="no inner product"):
         inner(Dense(delta=torch.ones(2, 3)), Dense(delta=torch.ones(3, 2)))
+
+
+def test_a_change_holds_what_it_is_a_multiple_of_at_that_scale() -> None:
+    update, other = low_rank(0), low_rank(1)
+    assert scale_along(update.scaled(0.25), update) == pytest.approx(0.25, rel=1e-6)
+    along = scale_along(other, update)
+    rest = {
+        site: Dense(delta=other.sites[site].dense() - along * change.dense())
+        for site, change in update.sites.items()
+    }
+    assert scale_along(Update(sites=rest, label="rest"), update) == pytest.approx(0, abs=1e-6)
+
+
+def test_sites_that_a_change_lacks_are_held_at_nothing() -> None:
+    whole = Update(
+        sites={"a": Dense(delta=torch.ones(2, 2)), "b": Dense(delta=torch.ones(6, 2))},
+        label="whole",
+    )
+    part = Update(sites={"a": whole.sites["a"], "c": Dense(delta=torch.ones(3))}, label="part")
+    assert scale_along(part, whole) == 0.25
+
+
+def test_an_update_that_is_zero_has_no_scale() -> None:
+    zero = Update(sites={"a": Dense(delta=torch.zeros(2, 2))}, label="nothing")
+    with pytest.raises(ValueError, match="nothing is zero"):
+        scale_along(zero, zero)

@@ -23,6 +23,7 @@ from mergebench.experiment import (
     Experiment,
     Monitor,
     Setting,
+    measure_held_scales,
     measure_merges,
     measure_recovery,
     measure_standalone,
@@ -32,11 +33,13 @@ from mergebench.measure import get_protocol, get_rule
 from mergebench.registry import registry
 from mergebench.report import (
     print_mergers,
+    print_scales,
     print_table1,
     print_table2,
     write_figure2,
     write_mergers,
     write_recovery,
+    write_scales,
     write_table1,
     write_table2,
 )
@@ -129,6 +132,18 @@ def run_mergers(options: argparse.Namespace) -> None:
     folder = options.results / options.backbone
     files = write_mergers(measured, folder, stem=stem(name, options, experiment))
     print_mergers(measured, console)
+    say_written(console, files)
+
+
+def run_scales(options: argparse.Namespace) -> None:
+    """Measure and draw at which scale merges hold the target's update."""
+    vars(options).update(MERGES[4 if options.release == "full" else 2])
+    experiment, console = announced_experiment(options), make_console()
+    measured = measure_held_scales(experiment, Monitor(console), processes=options.jobs)
+    name = "scales" if options.release == "lora" else "scales_full"
+    folder = options.results / options.backbone
+    files = write_scales(measured, folder, stem=stem(name, options, experiment))
+    print_scales(measured, console)
     say_written(console, files)
 
 

@@ -1,0 +1,37 @@
+"""The scales at which merges hold the updates that they are made of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mergebench.contracts import DataMerger
+from mergebench.errors import InputError
+from mergebench.experiment.attack_names import check_attack
+from mergebench.experiment.context import context_of
+from mergebench.experiment.experiment import Experiment
+from mergebench.experiment.held_job import HeldJob
+from mergebench.experiment.monitor import Monitor
+from mergebench.experiment.runner import measure_merges_and_cells
+from mergebench.experiment.stage import run_jobs
+from mergebench.measure import Measurements
+
+
+def measure_held_scales(
+    experiment: Experiment, monitor: Monitor, *, processes: int
+) -> Measurements:
+    """Return the merges of an experiment with `Merged.held`, measuring what is missing.
+
+    What was tested is merged again at the point that its search chose, and not evaluated. Raises
+    `InputError` for attacks that look at inputs.
+    """
+    for name in experiment.attacks:
+        if isinstance(experiment.setting.attack(check_attack(name)[0]), DataMerger):
+            raise InputError(f"{name} looks at inputs, and its merges are not kept; leave it out")
+    measured, cells = measure_merges_and_cells(experiment, monitor, processes=processes)
+    jobs = [HeldJob(experiment=experiment, merged=merged) for merged in measured.merged]
+    run_jobs(jobs, monitor, "scales", processes=processes)
+    held = [job.cell() for job in jobs]
+    context = context_of(experiment, [*cells, *held, experiment.workbench().zero_shot()])
+    rows = zip(measured.merged, held, strict=True)
+    merged = tuple(replace(row, held=cell.results.notes) for row, cell in rows)
+    return replace(measured, context=context, merged=merged)
