@@ -1,12 +1,13 @@
-"""A set of updates to be merged, known by hash before it is read."""
+"""What a merge is of, by which its cell is known before anything is read or merged."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, Self
+from typing import Any, Generic, Self
 
-from mergebench.contracts import Space
+from mergebench.contracts import Attack, Space
+from mergebench.measure import Cell, Protocol
 from mergebench.merging import AttackT, Problem
 
 
@@ -32,3 +33,26 @@ class Posed(Generic[AttackT]):
             updates=tuple(update.sha256 for update in problem.updates),
             problem=lambda: problem,
         )
+
+
+def search_record(
+    protocol: Protocol,
+    merger: Attack,
+    per_task: int | None,
+    *,
+    norms: Mapping[str, float],
+    start: Cell | None,
+) -> dict[str, Any]:
+    """Return what a cell says of the search of a merge, and of the merge that it starts from.
+
+    `per_task`: how many validation inputs it looks at, None for all; `norms`, `start`: as of
+    `Workbench.merged`.
+    """
+    return {
+        **protocol.record(),
+        "alphas": merger.all_alphas(protocol.alphas),
+        "search_per_task": per_task,
+        "norms": norms,
+        "structures": merger.searched,
+        **({} if start is None else {"start": start.key}),
+    }

@@ -13,7 +13,7 @@ import torch
 
 from mergebench.backbones import Backbone, load_backbone
 from mergebench.experiment.making import Making
-from mergebench.experiment.posed import Posed
+from mergebench.experiment.posed import Posed, search_record
 from mergebench.experiment.problems import Problems
 from mergebench.experiment.settings import Setting
 from mergebench.experiment.store import Store
@@ -205,14 +205,9 @@ class Workbench:
             target=target,
             attack=Method.of(merger),
             space=Method.of(posed.space),
-            protocol={
-                **protocol.record(),
-                "alphas": merger.all_alphas(protocol.alphas),
-                "search_per_task": self.setting.search_per_task,
-                "norms": norms,
-                "structures": merger.searched,
-                **({} if start is None else {"start": start.key}),
-            },
+            protocol=search_record(
+                protocol, merger, self.setting.search_per_task, norms=norms, start=start
+            ),
             updates=posed.updates,
         )
         searched = replace(inputs, protocol={**inputs.protocol, "tested": False})
