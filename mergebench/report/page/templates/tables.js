@@ -76,7 +76,8 @@
         row.hidden = !fits;
         shown += fits;
       }
-      const text = shown === rows.length ? `${shown} rows` : `${shown} of ${rows.length} rows`;
+      const all = rows.length === 1 ? "1 row" : `${rows.length} rows`;
+      const text = shown === rows.length ? all : `${shown} of ${all}`;
       if (count.textContent && count.textContent !== text) say(text);
       count.textContent = text;
       clear.hidden = !words.value && selects.every(([select]) => !select.value);
