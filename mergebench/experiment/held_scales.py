@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from mergebench.contracts import DataMerger
@@ -13,7 +14,8 @@ from mergebench.experiment.held_job import HeldJob
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.runner import measure_merges_and_cells
 from mergebench.experiment.stage import run_jobs
-from mergebench.measure import Measurements
+from mergebench.measure import Measurements, ScaleCurve
+from mergebench.progress import Silent
 
 
 def measure_held_scales(
@@ -21,8 +23,9 @@ def measure_held_scales(
 ) -> Measurements:
     """Return the merges of an experiment with `Merged.held`, measuring what is missing.
 
-    What was tested is merged again at the point that its search chose, and not evaluated. Raises
-    `InputError` for attacks that look at inputs.
+    What was tested is merged again at the point that its search chose, and not evaluated. The
+    curves are those of the updates alone, on the validation inputs of their training records.
+    Raises `InputError` for attacks that look at inputs.
     """
     for name in experiment.attacks:
         if isinstance(experiment.setting.attack(check_attack(name)[0]), DataMerger):
@@ -34,4 +37,22 @@ def measure_held_scales(
     context = context_of(experiment, [*cells, *held, experiment.workbench().zero_shot()])
     rows = zip(measured.merged, held, strict=True)
     merged = tuple(replace(row, held=cell.results.notes) for row, cell in rows)
-    return replace(measured, context=context, merged=merged)
+    return replace(
+        measured, context=context, merged=merged, curves=tuple(_recorded_curves(experiment))
+    )
+
+
+def _recorded_curves(experiment: Experiment) -> Iterator[ScaleCurve]:
+    """Yield what was recorded when the updates were trained; nothing of updates of others."""
+    bench = experiment.workbench()
+    for protection, task, seed in experiment.releases():
+        record = bench.training_record(protection, task, seed, Silent())
+        if (curve := record.get("scale_curve")) is not None:
+            yield ScaleCurve(
+                seed=seed,
+                release=protection,
+                task=task,
+                scales=tuple(curve["scales"]),
+                correct=tuple(curve["correct"]),
+                size=curve["images"],
+            )

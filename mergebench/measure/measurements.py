@@ -147,7 +147,10 @@ class CounterMerge:
 
 @dataclass(frozen=True, kw_only=True)
 class ScaleCurve:
-    """Correct test counts of one update on its own task at every deployed scale `s`."""
+    """Correct counts of one update on its own task at every deployed scale `s`.
+
+    They are of test inputs, unless who asks for them says otherwise.
+    """
 
     seed: int
     release: str

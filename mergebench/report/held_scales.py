@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from mergebench.measure import UNPROTECTED, ZERO_SHOT, Measurements
+import numpy as np
+
+from mergebench.measure import UNPROTECTED, ZERO_SHOT, Measurements, ScaleCurve
 from mergebench.report.grid import Grid, Row
 from mergebench.report.labels import protection_label
 from mergebench.report.merged_accuracies import AttackInSpace, Table2
@@ -20,13 +22,23 @@ READING = (
     "nominal scale. What the other updates have in the direction of τ counts as well."
 )
 
+KEPT = (
+    "The share in percent of fine-tuning's gain on the target that a merge keeps, 0 being "
+    "zero-shot and 100 the unprotected update alone, on test inputs; below it what the target's "
+    "update keeps alone at the very scale at which the merge holds it, on the validation inputs of "
+    "its training record. Where the two are near each other, the scale says what the merge does to "
+    "the target; where they are not, something else does."
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class HeldUpdate:
     """The target's update in one merge: `scale`, and accuracy on the target in percent.
 
     `kept`: the share of what fine-tuning gains on the target that the merge keeps, in percent, 0 at
-    zero-shot and 100 at the unprotected update alone; None where that gains nothing.
+    zero-shot and 100 at the unprotected update alone. `alone`: the share that the target's update
+    keeps alone, deployed at `scale`, between the scales of its curve linearly. None where
+    fine-tuning gains nothing, and without a curve or outside it.
     """
 
     protection: str
@@ -36,14 +48,20 @@ class HeldUpdate:
     scale: float
     accuracy: float
     kept: float | None
+    alone: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeldScales:
-    """The merges of a table, each seen from its targets."""
+    """The merges of a table, each seen from its targets.
+
+    `curves`: by protection the share that updates keep alone, `(scale, percent)`, mean over targets
+    and seeds; nothing where a target has no curve.
+    """
 
     table: Table2
     updates: tuple[HeldUpdate, ...]
+    curves: Mapping[str, tuple[tuple[float, float], ...]]
 
     def of(self, protection: str, column: AttackInSpace) -> list[HeldUpdate]:
         """Return the merges of one cell of the table."""
@@ -55,8 +73,14 @@ def held_scales(measurements: Measurements) -> HeldScales:
 
     Raises `ValueError` as `table2`, and where scales were not asked for.
     """
-    table = table2(measurements)
-    return HeldScales(table=table, updates=tuple(_updates(measurements, table)))
+    table, shares = table2(measurements), _Shares(measurements)
+    return HeldScales(
+        table=table,
+        updates=tuple(_updates(measurements, table, shares)),
+        curves={
+            protection: shares.mean(protection, table.targets) for protection in table.protections
+        },
+    )
 
 
 def scale_grid(held: HeldScales) -> Grid:
@@ -65,22 +89,43 @@ def scale_grid(held: HeldScales) -> Grid:
     rows = (
         Row(
             label=protection_label(protection),
-            values=tuple(_mean(held.of(protection, column)) for column in table.columns),
+            values=tuple(
+                _mean(held.of(protection, column), lambda one: one.scale)
+                for column in table.columns
+            ),
         )
         for protection in table.protections
     )
     return Grid(columns=columns(table), rows=tuple(rows), digits=2)
 
 
-def _mean(updates: list[HeldUpdate]) -> Spread | None:
+def kept_grid(held: HeldScales) -> Grid:
+    """Return the gain that merges keep, and below it what updates keep alone at the same scales."""
+    table = held.table
+    rows = []
+    for protection in table.protections:
+        cells = [held.of(protection, column) for column in table.columns]
+        label = protection_label(protection)
+        kept = tuple(_mean(cell, lambda one: one.kept) for cell in cells)
+        alone = tuple(_mean(cell, lambda one: one.alone) for cell in cells)
+        rows.append(Row(label=label, values=kept))
+        rows.append(Row(label=f"{label}, the update alone at that scale", values=alone))
+    return Grid(columns=columns(table), rows=tuple(rows), digits=0)
+
+
+def _mean(updates: list[HeldUpdate], value: Callable[[HeldUpdate], float | None]) -> Spread | None:
+    """Return the mean over targets; None where one of them has no value."""
     by_seed: dict[int, list[float]] = {}
     for one in updates:
-        by_seed.setdefault(one.seed, []).append(one.scale)
-    return spread({seed: fmean(scales) for seed, scales in by_seed.items()})
+        found = value(one)
+        if found is None:
+            return None
+        by_seed.setdefault(one.seed, []).append(found)
+    return spread({seed: fmean(values) for seed, values in by_seed.items()})
 
 
-def _updates(measurements: Measurements, table: Table2) -> Iterator[HeldUpdate]:
-    alone = {
+def _updates(measurements: Measurements, table: Table2, shares: _Shares) -> Iterator[HeldUpdate]:
+    tested = {
         (one.release, one.task, one.seed): percent(one.correct, one.size)
         for one in measurements.standalone
     }
@@ -88,14 +133,59 @@ def _updates(measurements: Measurements, table: Table2) -> Iterator[HeldUpdate]:
         merged, target = view.merged, view.target
         if target not in merged.held:
             raise ValueError(f"a merge by {merged.name} has no scale for {target}")
-        base = alone[ZERO_SHOT, target, merged.seed]
-        gain = alone[UNPROTECTED, target, merged.seed] - base
+        scale = merged.held[target]
         yield HeldUpdate(
             protection=merged.protection,
             column=(merged.attack, merged.space),
             target=target,
             seed=merged.seed,
-            scale=merged.held[target],
+            scale=scale,
             accuracy=view.accuracy,
-            kept=100 * (view.accuracy - base) / gain if gain > 0 else None,
+            kept=share(
+                view.accuracy,
+                tested[ZERO_SHOT, target, merged.seed],
+                tested[UNPROTECTED, target, merged.seed],
+            ),
+            alone=shares.at(scale, merged.protection, target, merged.seed),
         )
+
+
+def share(accuracy: float, zero_shot: float, fine_tuned: float) -> float | None:
+    """Return what of fine-tuning's gain is kept, in percent; None where it gains nothing."""
+    gain = fine_tuned - zero_shot
+    return 100 * (accuracy - zero_shot) / gain if gain > 0 else None
+
+
+class _Shares:
+    """The share of fine-tuning's gain that updates keep alone, by scale."""
+
+    def __init__(self, measurements: Measurements) -> None:
+        self._curves = {(one.release, one.task, one.seed): one for one in measurements.curves}
+
+    def at(self, scale: float, release: str, task: str, seed: int) -> float | None:
+        """Return it in percent; None without a curve, or outside it."""
+        own = self._curves.get((release, task, seed))
+        plain = self._curves.get((UNPROTECTED, task, seed))
+        if own is None or plain is None or not own.scales[0] <= scale <= own.scales[-1]:
+            return None
+        return share(_on(own, scale), _on(own, 0.0), _on(plain, 1.0))
+
+    def mean(self, release: str, tasks: Sequence[str]) -> tuple[tuple[float, float], ...]:
+        """Return the mean over tasks and seeds at every scale of the curves of a release."""
+        curves = self._curves.values()
+        own = [one for one in curves if one.release == release and one.task in tasks]
+        if {one.task for one in own} != set(tasks):
+            return ()
+        points = []
+        for scale in own[0].scales:
+            found = [self.at(scale, release, one.task, one.seed) for one in own]
+            known = [value for value in found if value is not None]
+            if len(known) < len(own):
+                return ()
+            points.append((scale, fmean(known)))
+        return tuple(points)
+
+
+def _on(curve: ScaleCurve, scale: float) -> float:
+    """Return the accuracy in percent at a scale, linearly between those of the curve."""
+    return 100 * float(np.interp(scale, curve.scales, curve.correct)) / curve.size

@@ -18,18 +18,19 @@ from mergebench.report.drawing import (
 from mergebench.report.held_scales import HeldScales
 from mergebench.report.labels import attack_label, protection_label
 
-_HEIGHT = 1.25
+_HEIGHT = 1.5
 """Inches per panel."""
 
 _LEGEND = 0.6
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_PER_LINE = 5
+_PER_LINE = 3
 
 
 def draw_scales(held: HeldScales, *, footer: str) -> Figure:
     """Return the figure: a panel per protection, a mark per merge and target.
 
-    Colours and shapes are attacks, whatever the space. `footer` is one small line below it.
+    Colours and shapes are attacks, whatever the space; a line is what updates keep alone. `footer`
+    is one small line below it.
     """
     table = held.table
     attacks = list(dict.fromkeys(attack for attack, _ in table.columns))
@@ -48,7 +49,7 @@ def draw_scales(held: HeldScales, *, footer: str) -> Figure:
             *panels[0].get_legend_handles_labels(),
             frameon=False,
             loc="outside upper center",
-            ncols=min(_PER_LINE, len(attacks)),
+            ncols=_PER_LINE,
             fontsize=6,
         )
         figure.supxlabel(figure_text(footer), fontsize=5, color=GREY)
@@ -61,6 +62,15 @@ def _draw_panel(
     axes.axvline(1, color=LIGHT_GREY, linewidth=0.6, zorder=0)
     for level in (0, 100):
         axes.axhline(level, color=LIGHT_GREY, linewidth=0.6, linestyle=":", zorder=0)
+    curve = held.curves[protection]
+    if curve:
+        axes.plot(
+            *zip(*curve, strict=True),
+            color=GREY,
+            linewidth=0.8,
+            zorder=1,
+            label="the update alone, mean",
+        )
     for attack, (colour, marker) in looks.items():
         own = [
             (one.scale, one.kept)

@@ -9,7 +9,14 @@ from mergebench.measure import Context, Measurements
 from mergebench.report.captions import headline, markdown_caption
 from mergebench.report.figure_files import write_pictures
 from mergebench.report.grid import markdown_table
-from mergebench.report.held_scales import READING, HeldScales, held_scales, scale_grid
+from mergebench.report.held_scales import (
+    KEPT,
+    READING,
+    HeldScales,
+    held_scales,
+    kept_grid,
+    scale_grid,
+)
 from mergebench.report.labels import FORM_IN_TITLE, protection_key
 from mergebench.report.spread import fixed
 from mergebench.report.table2_text import SUBJECT, accuracy_grid
@@ -42,6 +49,7 @@ def _markdown(held: HeldScales, context: Context) -> str:
     return (
         f"# The scale at which merges hold the target's update{FORM_IN_TITLE[context.release]}\n\n"
         f"{READING}\n\n{markdown_table(scale_grid(held))}\n"
+        f"## What is kept of the target\n\n{KEPT}\n\n{markdown_table(kept_grid(held))}\n"
         f"## Accuracy on the target\n\n{SUBJECT}\n\n{markdown_table(accuracy_grid(held.table))}\n"
         f"## How it came about\n\n{markdown_caption(context)}"
     )
@@ -50,13 +58,14 @@ def _markdown(held: HeldScales, context: Context) -> str:
 def _write_updates(file: Path, held: HeldScales, context: Context) -> Path:
     header = [
         *("backbone", "release", "protection", "attack", "space", "target", "seed"),
-        *("scale", "accuracy", "kept"),
+        *("scale", "accuracy", "kept", "kept_alone"),
     ]
     rows = (
         [
             *(context.backbone, context.release, protection_key(one.protection), *one.column),
             *(one.target, one.seed),
-            *(fixed(one.scale, 4), fixed(one.accuracy, 2), fixed(one.kept, 2)),
+            *(fixed(one.scale, 4), fixed(one.accuracy, 2)),
+            *(fixed(one.kept, 2), fixed(one.alone, 2)),
         ]
         for one in held.updates
     )
