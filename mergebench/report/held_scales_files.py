@@ -47,7 +47,7 @@ def write_scales(measurements: Measurements, folder: Path, stem: str) -> list[Pa
 
 def _markdown(held: HeldScales, context: Context) -> str:
     return (
-        f"# The scale at which merges hold the target's update{FORM_IN_TITLE[context.release]}\n\n"
+        f"# Scales at which merges hold the target's update{FORM_IN_TITLE[context.release]}\n\n"
         f"{READING}\n\n{markdown_table(scale_grid(held))}\n"
         f"## What is kept of the target\n\n{KEPT}\n\n{markdown_table(kept_grid(held))}\n"
         f"## Accuracy on the target\n\n{SUBJECT}\n\n{markdown_table(accuracy_grid(held.table))}\n"

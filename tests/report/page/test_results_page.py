@@ -207,6 +207,7 @@ def test_committed_results_are_pages(backbone: str) -> None:
         "Mergers",
         "Recovery:",
         "Detection",
+        "Scales",
     }
 
 
