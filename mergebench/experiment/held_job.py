@@ -1,8 +1,9 @@
-"""The piece of work that says at which scale one merge holds its updates."""
+"""The piece of work that says at which scale merges hold their updates."""
 
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mergebench.experiment.executors import Report
@@ -15,35 +16,44 @@ from mergebench.measure import Cell, Merged
 
 @dataclass(frozen=True, kw_only=True)
 class HeldJob:
-    """Make one merge again, and compare it with its updates."""
+    """Make the merges of one set of updates again, and compare each with its updates."""
 
     experiment: Experiment
-    merged: Merged
+    merges: tuple[Merged, ...]
 
     @property
     def label(self) -> str:
-        """What is merged."""
-        one = self.merged
-        return f"{one.name}, {updates_label(one.protection, one.target, one.seed)}"
+        """Whose merges are compared."""
+        return f"merges of {self._updates}"
+
+    @property
+    def _updates(self) -> str:
+        one = self.merges[0]
+        return updates_label(one.protection, one.target, one.seed)
 
     def run(self, report: Report) -> None:
-        """Merge and compare."""
-        report(CellStarted(label=self.label))
-        bench = self.experiment.workbench()
-        measured, held = bench.measured, self.cell().results.notes
-        least, most = min(held.values()), max(held.values())
-        report(
-            CellDone(
-                label=self.label,
-                recalled=bench.measured == measured,
-                outcome=f"updates at {least:.2f} to {most:.2f} of their scale",
+        """Merge and compare, one after the other."""
+        bench, cells = self.experiment.workbench(), self.cells()
+        measured_before = bench.measured
+        for one in self.merges:
+            label = f"{one.name}, {self._updates}"
+            report(CellStarted(label=label))
+            measured = bench.measured
+            held = next(cells).results.notes
+            least, most = (pick(held[task] for task in one.sizes) for pick in (min, max))
+            report(
+                CellDone(
+                    label=label,
+                    recalled=bench.measured == measured,
+                    outcome=f"updates at {least:.2f} to {most:.2f} of their scale",
+                )
             )
-        )
-        if bench.measured > measured:
+        if bench.measured > measured_before:
             gc.collect()  # of problems and their sites, which refer to each other
 
-    def cell(self) -> Cell:
-        """Return the measured or recalled cell."""
-        one = self.merged
-        merges = Merges(self.experiment, one.protection, one.target, one.seed)
-        return merges.held(one.attack, one.space, one.options, one.alpha)
+    def cells(self) -> Iterator[Cell]:
+        """Yield the measured or recalled cells in the order of `merges`."""
+        first = self.merges[0]
+        merges = Merges(self.experiment, first.protection, first.target, first.seed)
+        for one in self.merges:
+            yield merges.held(one.attack, one.space, one.options, one.alpha)

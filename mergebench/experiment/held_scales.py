@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from mergebench.contracts import DataMerger
@@ -14,7 +14,7 @@ from mergebench.experiment.held_job import HeldJob
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.runner import measure_merges_and_cells
 from mergebench.experiment.stage import run_jobs
-from mergebench.measure import Measurements, ScaleCurve
+from mergebench.measure import Cell, Measurements, Merged, ScaleCurve
 from mergebench.progress import Silent
 
 
@@ -31,15 +31,30 @@ def measure_held_scales(
         if isinstance(experiment.setting.attack(check_attack(name)[0]), DataMerger):
             raise InputError(f"{name} looks at inputs, and its merges are not kept; leave it out")
     measured, cells = measure_merges_and_cells(experiment, monitor, processes=processes)
-    jobs = [HeldJob(experiment=experiment, merged=merged) for merged in measured.merged]
+    jobs = [
+        HeldJob(experiment=experiment, merges=tuple(own))
+        for own in _by_updates(measured.merged).values()
+    ]
     run_jobs(jobs, monitor, "scales", processes=processes)
-    held = [job.cell() for job in jobs]
-    context = context_of(experiment, [*cells, *held, experiment.workbench().zero_shot()])
-    rows = zip(measured.merged, held, strict=True)
-    merged = tuple(replace(row, held=cell.results.notes) for row, cell in rows)
+    held: dict[int, Cell] = {}
+    for job in jobs:
+        held.update(zip(map(id, job.merges), job.cells(), strict=True))
+    every = [*cells, *held.values(), experiment.workbench().zero_shot()]
+    context = context_of(experiment, every)
+    merged = tuple(replace(one, held=held[id(one)].results.notes) for one in measured.merged)
     return replace(
         measured, context=context, merged=merged, curves=tuple(_recorded_curves(experiment))
     )
+
+
+def _by_updates(
+    merges: Sequence[Merged],
+) -> dict[tuple[str, str | None, int], list[Merged]]:
+    """Return merges by the set of updates that they are of."""
+    found: dict[tuple[str, str | None, int], list[Merged]] = {}
+    for one in merges:
+        found.setdefault((one.protection, one.target, one.seed), []).append(one)
+    return found
 
 
 def _recorded_curves(experiment: Experiment) -> Iterator[ScaleCurve]:

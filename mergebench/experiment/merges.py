@@ -38,6 +38,7 @@ class Merges:
         self._sha256s = self._bench.problems.sha256s(*self._updates, Silent())
         self._problems: dict[str, MergeProblem] = {}
         self._informed: dict[str, InformedProblem] = {}
+        self._leading: dict[str, Update] = {}
 
     def cell(
         self,
@@ -205,4 +206,12 @@ class Merges:
 
     def _held(self, attack: AttackT, posed: Posed[AttackT], alpha: float) -> Cell:
         protection, target, _ = self._updates
-        return held_scales(self._bench, attack, posed, alpha, protection=protection, target=target)
+        return held_scales(
+            self._bench,
+            attack,
+            posed,
+            alpha,
+            protection=protection,
+            target=target,
+            leading=self._leading,
+        )

@@ -23,6 +23,7 @@ from mergebench.merging import AttackT
 from mergebench.progress import Silent
 from mergebench.symmetries import stored_as
 from mergebench.updates import Update, scale_along
+from mergebench.updates import leading as leading_directions
 
 STORAGE: Mapping[str, torch.dtype] = {
     "fp32": torch.float32,
@@ -30,6 +31,9 @@ STORAGE: Mapping[str, torch.dtype] = {
     "bf16": torch.bfloat16,
 }
 """In what checkpoints are stored, by name."""
+
+LEADING = 0.75
+"""The leading directions of an update: the share of its squared norm that they hold, per site."""
 
 
 def measured_point(
@@ -72,11 +76,13 @@ def held_scales(
     *,
     protection: str,
     target: str | None,
+    leading: dict[str, Update],
 ) -> Cell:
     """Return the scales at which a merge at `alpha` holds each task's update; no counts.
 
     They are notes by task (`scale_along`), of the updates as they were merged: of one that was put
-    back beside W0 first, as it stood there.
+    back beside W0 first, as it stood there. Of who is asked for, `<task> leading` is that of the
+    leading directions (`LEADING`), which `leading` keeps by hash for the next merge.
     """
 
     def measure() -> CellResults:
@@ -84,7 +90,13 @@ def held_scales(
         path = problem.path(merger)
         change, merged = path.at(alpha), path.merged or problem.updates
         found = [scale_along(change, update) for update in merged]
-        notes = dict(zip(bench.suite.task_names, found, strict=True))
+        names = bench.suite.task_names
+        notes = dict(zip(names, found, strict=True))
+        for task, update in zip(names, merged, strict=True):
+            if target in (None, task):
+                if update.sha256 not in leading:
+                    leading[update.sha256] = leading_directions(update, LEADING)
+                notes[f"{task} leading"] = scale_along(change, leading[update.sha256])
         return CellResults(correct={}, sizes={}, alpha=alpha, notes=notes)
 
     return bench.recalled(
@@ -94,7 +106,7 @@ def held_scales(
         target=target,
         attack=Method.of(merger),
         space=Method.of(posed.space),
-        protocol={"name": "held_scales", "alpha": alpha},
+        protocol={"name": "held_scales", "alpha": alpha, "leading": LEADING},
         updates=posed.updates,
     )
 

@@ -80,7 +80,9 @@ class _Attempt:
 
 
 def _cells(job: Job) -> int:
-    return len(job.attacks) if isinstance(job, MergeJob) else 1
+    if isinstance(job, MergeJob):
+        return len(job.attacks)
+    return len(job.merges) if isinstance(job, HeldJob) else 1
 
 
 class _EachOnce:

@@ -68,7 +68,8 @@ class Merged:
     correct (`cell.packed`); `validated` of `validation_sizes` validation inputs are correct at the
     chosen point; `warnings`: what makes the numbers doubtful. `alphas`: the coefficients that the
     search might choose, empty where that was not stated. `held`: by task the scale at which the
-    merge holds its update (`mergebench.updates.scale_along`), where it was asked for.
+    merge holds its update (`mergebench.updates.scale_along`), where it was asked for, and of who is
+    asked for, as `<task> leading`, its leading directions.
     """
 
     seed: int

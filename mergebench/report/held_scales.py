@@ -19,7 +19,9 @@ from mergebench.report.table2_text import columns
 READING = (
     "The scale at which a merge holds the target's update, averaged over the choices of target: "
     "⟨Δ, τ⟩ / ⟨τ, τ⟩, where Δ is all that the merge adds to W0 and τ is the update. 1 is its "
-    "nominal scale. What the other updates have in the direction of τ counts as well."
+    "nominal scale. What the other updates have in the direction of τ counts as well. Leading "
+    "directions: the same of those singular directions of τ that hold three quarters of its "
+    "squared norm, site by site; a merger that cuts spectra holds these at another scale than τ."
 )
 
 KEPT = (
@@ -35,6 +37,7 @@ KEPT = (
 class HeldUpdate:
     """The target's update in one merge: `scale`, and accuracy on the target in percent.
 
+    `leading`: the scale of its leading directions alone.
     `kept`: the share of what fine-tuning gains on the target that the merge keeps, in percent, 0 at
     zero-shot and 100 at the unprotected update alone. `alone`: the share that the target's update
     keeps alone, deployed at `scale`, between the scales of its curve linearly. None where
@@ -46,6 +49,7 @@ class HeldUpdate:
     target: str
     seed: int
     scale: float
+    leading: float
     accuracy: float
     kept: float | None
     alone: float | None
@@ -86,16 +90,14 @@ def held_scales(measurements: Measurements) -> HeldScales:
 def scale_grid(held: HeldScales) -> Grid:
     """Return the mean scale over targets, with its spread over seeds, as the table has its rows."""
     table = held.table
-    rows = (
-        Row(
-            label=protection_label(protection),
-            values=tuple(
-                _mean(held.of(protection, column), lambda one: one.scale)
-                for column in table.columns
-            ),
-        )
-        for protection in table.protections
-    )
+    rows = []
+    for protection in table.protections:
+        cells = [held.of(protection, column) for column in table.columns]
+        label = protection_label(protection)
+        whole = tuple(_mean(cell, lambda one: one.scale) for cell in cells)
+        leading = tuple(_mean(cell, lambda one: one.leading) for cell in cells)
+        rows.append(Row(label=label, values=whole))
+        rows.append(Row(label=f"{label}, leading directions", values=leading))
     return Grid(columns=columns(table), rows=tuple(rows), digits=2)
 
 
@@ -140,6 +142,7 @@ def _updates(measurements: Measurements, table: Table2, shares: _Shares) -> Iter
             target=target,
             seed=merged.seed,
             scale=scale,
+            leading=merged.held[f"{target} leading"],
             accuracy=view.accuracy,
             kept=share(
                 view.accuracy,

@@ -58,13 +58,13 @@ def _markdown(held: HeldScales, context: Context) -> str:
 def _write_updates(file: Path, held: HeldScales, context: Context) -> Path:
     header = [
         *("backbone", "release", "protection", "attack", "space", "target", "seed"),
-        *("scale", "accuracy", "kept", "kept_alone"),
+        *("scale", "scale_leading", "accuracy", "kept", "kept_alone"),
     ]
     rows = (
         [
             *(context.backbone, context.release, protection_key(one.protection), *one.column),
             *(one.target, one.seed),
-            *(fixed(one.scale, 4), fixed(one.accuracy, 2)),
+            *(fixed(one.scale, 4), fixed(one.leading, 4), fixed(one.accuracy, 2)),
             *(fixed(one.kept, 2), fixed(one.alone, 2)),
         ]
         for one in held.updates

@@ -126,7 +126,7 @@ def print_scales(measurements: Measurements, console: Console) -> None:
     grid = scale_grid(held_scales(measurements))
     shown = _table("attack", "space")
     for row in grid.rows:
-        shown.add_column(row.label, justify="right", no_wrap=True)
+        shown.add_column(row.label, justify="right", overflow="fold")
     for place, column in enumerate(grid.columns):
         values = (cell_text(row.values[place], grid.digits) for row in grid.rows)
         shown.add_row(column.group, column.name, *values)

@@ -25,6 +25,7 @@ from .quantised_weights import is_quantised as is_quantised
 from .saved_heads import beyond_heads as beyond_heads
 from .truncation import LEAST_GAP as LEAST_GAP
 from .truncation import Truncated as Truncated
+from .truncation import leading as leading
 from .truncation import relative_gap as relative_gap
 from .truncation import truncated as truncated
 from .update import Dense as Dense

@@ -69,6 +69,24 @@ def truncated(update: Update, rank: int, sites: Collection[str]) -> Truncated:
     return Truncated(update=replace(update, sites=changes), kept=share, gap=gap)
 
 
+def leading(update: Update, share: float) -> Update:
+    """Return the leading singular directions of every matrix of `update`, as factors.
+
+    Of each the fewest that hold at least `share`, from 0 to 1, of its squared norm; other tensors
+    stay as they are.
+    """
+    changes: dict[str, SiteUpdate] = {}
+    for site, change in update.sites.items():
+        if len(change.shape) != 2:
+            changes[site] = change
+            continue
+        values, whole = _cut(change, min(change.shape))
+        held = values.square().cumsum(0)
+        rank = int((held < share * held[-1]).sum()) + 1
+        changes[site] = LowRank(up=whole.up[:, :rank], down=whole.down[:rank])
+    return replace(update, sites=changes)
+
+
 def _cut(change: SiteUpdate, rank: int) -> tuple[Tensor, LowRank]:
     """Return all singular values, float64, and the factors of the leading ones."""
     left, middle, right = _compact(change)

@@ -14,9 +14,11 @@ from mergebench.errors import InputError
 from mergebench.experiment import Experiment, measure_held_scales
 from mergebench.experiment import experiment as experiment_module
 from mergebench.experiment.monitor import Monitor
+from mergebench.experiment.single_models import LEADING
 from mergebench.measure import Measurements, Merged
 from mergebench.progress import Silent
 from mergebench.report import write_scales
+from mergebench.updates import leading, scale_along
 
 ATTACKS = ("ta@full", "tsv@core", "leave_out:ta@full", "hold:ta@full")
 
@@ -83,8 +85,21 @@ def test_scales_are_those_of_dense_algebra(store: Path, measured: Measurements) 
         for task in TASKS:
             expected = sum(weights[own] * inner[own, task] for own in TASKS) / inner[task, task]
             assert one.held[task] == pytest.approx(expected, abs=1e-5)
+        asked = {task for task in TASKS if f"{task} leading" in one.held}
+        assert asked == (set(TASKS) if one.target is None else {one.target})
         seen.add((one.attack, one.protection))
     assert len(seen) == 5  # what leaves the target out does not depend on its protection
+
+
+def test_leading_directions_are_compared_by_themselves(store: Path, measured: Measurements) -> None:
+    experiment = experiment_in(store)
+    bench, merged = experiment.workbench(), measured.merged[0]
+    assert (merged.name, merged.target) == ("ta@full", None)
+    updates = {task: bench.release("none", task, 0, Silent()) for task in TASKS}
+    for task, update in updates.items():
+        lead = leading(update, LEADING)
+        expected = merged.alpha * sum(scale_along(one, lead) for one in updates.values())
+        assert merged.held[f"{task} leading"] == pytest.approx(expected, abs=1e-5)
 
 
 def test_what_is_recalled_is_what_was_measured(store: Path, measured: Measurements) -> None:

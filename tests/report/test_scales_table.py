@@ -15,6 +15,7 @@ from mergebench.report import print_scales, write_scales
 from mergebench.terminal import make_console
 
 SCALES = {"digits": 0.5, "flags": 0.25, "kana": 1.5}
+LEADING = {f"{task} leading": scale / 2 for task, scale in SCALES.items()}
 
 
 def curve(release: str, task: str, *correct: int) -> ScaleCurve:
@@ -28,7 +29,7 @@ CURVES = tuple(
 )
 HELD = replace(
     MEASUREMENTS,
-    merged=tuple(replace(one, held=SCALES) for one in MEASUREMENTS.merged),
+    merged=tuple(replace(one, held={**SCALES, **LEADING}) for one in MEASUREMENTS.merged),
     curves=CURVES,
 )
 
@@ -48,7 +49,7 @@ def test_every_target_has_its_scale_and_what_is_kept(tmp_path: Path) -> None:
     found, _ = written(HELD, tmp_path)
     assert len(found) == 6
     trapped, plain = found.loc["trap2", "digits"], found.loc["unprotected", "digits"]
-    assert (trapped["scale"], trapped["accuracy"]) == (0.5, 10)
+    assert (trapped["scale"], trapped["scale_leading"], trapped["accuracy"]) == (0.5, 0.25, 10)
     assert (trapped["kept"], plain["kept"]) == (-60, 20)
     assert (trapped["kept_alone"], plain["kept_alone"]) == (40, 50)
     assert found.loc[("trap2", "kana"), "kept_alone"] == 0  # 40 % between 80 and 0
@@ -56,7 +57,9 @@ def test_every_target_has_its_scale_and_what_is_kept(tmp_path: Path) -> None:
 
 def test_tables_have_the_means_over_targets(tmp_path: Path) -> None:
     found, text = written(HELD, tmp_path)
-    assert text.count("| 0.75 |") == 2  # of both rows: 0.5, 0.25 and 1.5
+    for label in ("unprotected", "Trap²"):  # 0.5, 0.25 and 1.5; half of each
+        assert f"| {label} | 0.75 |" in text
+        assert f"| {label}, leading directions | 0.38 |" in text
     means = found.groupby("protection")[["kept", "kept_alone"]].mean()
     for name, label in (("trap2", "Trap²"), ("unprotected", "unprotected")):
         assert f"| {label} | {means.loc[name, 'kept']:.0f} |" in text
@@ -70,7 +73,7 @@ def test_what_cannot_be_said_is_left_out(tmp_path: Path) -> None:
     lacking = replace(
         HELD,
         standalone=(*same, *standalone("none", {"flags": 30})),
-        merged=tuple(replace(one, held={**SCALES, "kana": 2.5}) for one in HELD.merged),
+        merged=tuple(replace(one, held={**SCALES, **LEADING, "kana": 2.5}) for one in HELD.merged),
         curves=tuple(one for one in CURVES if one.task != "digits"),
     )
     found, text = written(lacking, tmp_path)

@@ -7,7 +7,7 @@ import torch
 from synthetic import dense, distance, low_rank
 
 from mergebench.errors import InputError
-from mergebench.updates import Dense, LowRank, SiteUpdate, Update, relative_gap, truncated
+from mergebench.updates import Dense, LowRank, SiteUpdate, Update, leading, relative_gap, truncated
 
 
 def best(change: SiteUpdate, rank: int) -> torch.Tensor:
@@ -65,3 +65,30 @@ def test_what_an_adapter_cannot_hold_is_refused() -> None:
 )
 def test_relative_gap(kept: int, gap: float) -> None:
     assert relative_gap(torch.tensor([2.0, 1.0, 1.0, 0.0, 0.0]), kept) == gap
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9, 1.0])
+def test_leading_directions_are_the_fewest_that_hold_a_share(share: float) -> None:
+    changes = {
+        "factors": low_rank(20, 30, [8], dtype=torch.float64)[0],
+        "dense": dense((12, 9), 1, dtype=torch.float64)[0],
+    }
+    found = leading(Update(sites=changes), share)
+    for site, change in changes.items():
+        cut = found.sites[site]
+        assert isinstance(cut, LowRank)
+        assert distance(cut.dense(), best(change, cut.rank)) < 1e-12
+        values = torch.linalg.svdvals(change.dense().double()).square()
+        held = values.cumsum(0) / values.sum()
+        assert held[cut.rank - 1] >= share - 1e-12
+        assert cut.rank == 1 or held[cut.rank - 2] < share
+
+
+def test_what_is_no_matrix_leads_as_a_whole() -> None:
+    bias = Dense(delta=torch.tensor([1.0, 2.0]))
+    assert leading(Update(sites={"bias": bias}), 0.5).sites["bias"] is bias
+
+
+def test_nothing_has_no_directions_but_one_that_is_nothing() -> None:
+    nothing = leading(Update(sites={"site": Dense(delta=torch.zeros(3, 2))}), 0.5)
+    assert nothing.sites["site"].dense().equal(torch.zeros(3, 2))
