@@ -55,6 +55,9 @@ class HeldUpdate:
     alone: float | None
 
 
+Value = Callable[[HeldUpdate], float | None]
+
+
 @dataclass(frozen=True, kw_only=True)
 class HeldScales:
     """The merges of a table, each seen from its targets.
@@ -88,34 +91,28 @@ def held_scales(measurements: Measurements) -> HeldScales:
 
 
 def scale_grid(held: HeldScales) -> Grid:
-    """Return the mean scale over targets, with its spread over seeds, as the table has its rows."""
-    table = held.table
-    rows = []
-    for protection in table.protections:
-        cells = [held.of(protection, column) for column in table.columns]
-        label = protection_label(protection)
-        whole = tuple(_mean(cell, lambda one: one.scale) for cell in cells)
-        leading = tuple(_mean(cell, lambda one: one.leading) for cell in cells)
-        rows.append(Row(label=label, values=whole))
-        rows.append(Row(label=f"{label}, leading directions", values=leading))
-    return Grid(columns=columns(table), rows=tuple(rows), digits=2)
+    """Return the mean scale over targets, and below it that of the leading directions."""
+    return _grid(held, lambda one: one.scale, "leading directions", lambda one: one.leading, 2)
 
 
 def kept_grid(held: HeldScales) -> Grid:
     """Return the gain that merges keep, and below it what updates keep alone at the same scales."""
-    table = held.table
-    rows = []
+    beside = "the update alone at that scale"
+    return _grid(held, lambda one: one.kept, beside, lambda one: one.alone, 0)
+
+
+def _grid(held: HeldScales, value: Value, beside: str, other: Value, digits: int) -> Grid:
+    """Return two rows per protection, of means over targets; `beside` names the second."""
+    table, rows = held.table, []
     for protection in table.protections:
         cells = [held.of(protection, column) for column in table.columns]
         label = protection_label(protection)
-        kept = tuple(_mean(cell, lambda one: one.kept) for cell in cells)
-        alone = tuple(_mean(cell, lambda one: one.alone) for cell in cells)
-        rows.append(Row(label=label, values=kept))
-        rows.append(Row(label=f"{label}, the update alone at that scale", values=alone))
-    return Grid(columns=columns(table), rows=tuple(rows), digits=0)
+        for name, what in ((label, value), (f"{label}, {beside}", other)):
+            rows.append(Row(label=name, values=tuple(_mean(cell, what) for cell in cells)))
+    return Grid(columns=columns(table), rows=tuple(rows), digits=digits)
 
 
-def _mean(updates: list[HeldUpdate], value: Callable[[HeldUpdate], float | None]) -> Spread | None:
+def _mean(updates: list[HeldUpdate], value: Value) -> Spread | None:
     """Return the mean over targets; None where one of them has no value."""
     by_seed: dict[int, list[float]] = {}
     for one in updates:
