@@ -12,7 +12,9 @@ from mergebench.suites.texts import TextTask, examples_of, texts_of
 
 
 def task_of(row: TextRow, source: Source, *, partial: bool) -> TextTask:
-    """Return the task that a source holds; of `partial` ones nobody says that they are others.
+    """Return the task that a source holds.
+
+    Its notes say if its texts are others than the committed results are of, unless it is `partial`.
 
     Raises `InputError` when a split is empty or (unless `partial`) lacks a class, and when there
     are no training texts.
