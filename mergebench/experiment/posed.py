@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Self
 
 from mergebench.contracts import Attack, Space
-from mergebench.measure import Cell, Protocol
+from mergebench.measure import Cell, Method, Protocol
 from mergebench.merging import AttackT, Problem
 
 
@@ -33,6 +33,15 @@ class Posed(Generic[AttackT]):
             updates=tuple(update.sha256 for update in problem.updates),
             problem=lambda: problem,
         )
+
+    def identity(self, attack: AttackT) -> dict[str, Any]:
+        """Return the fields of `CellInputs` that say which merge of what a cell is of."""
+        return {
+            "seed": self.seed,
+            "attack": Method.of(attack),
+            "space": Method.of(self.space),
+            "updates": self.updates,
+        }
 
 
 def search_record(

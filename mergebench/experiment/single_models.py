@@ -58,13 +58,10 @@ def measured_point(
     begun = {} if start is None else {"start": start.key}
     return bench.recalled(
         measure,
-        seed=posed.seed,
         protection=Method.of(bench.setting.protection(protection)),
         target=target,
-        attack=Method.of(merger),
-        space=Method.of(posed.space),
         protocol={"name": "point", "alpha": alpha, **begun},
-        updates=posed.updates,
+        **posed.identity(merger),
     )
 
 
@@ -101,13 +98,10 @@ def held_scales(
 
     return bench.recalled(
         measure,
-        seed=posed.seed,
         protection=Method.of(bench.setting.protection(protection)),
         target=target,
-        attack=Method.of(merger),
-        space=Method.of(posed.space),
         protocol={"name": "held_scales", "alpha": alpha, "leading": LEADING},
-        updates=posed.updates,
+        **posed.identity(merger),
     )
 
 

@@ -200,15 +200,12 @@ class Workbench:
         the search is enough: a cell that was not tested has no correct test inputs.
         """
         inputs = self._inputs(
-            seed=posed.seed,
             protection=Method.of(self.setting.protection(protection)),
             target=target,
-            attack=Method.of(merger),
-            space=Method.of(posed.space),
             protocol=search_record(
                 protocol, merger, self.setting.search_per_task, norms=norms, start=start
             ),
-            updates=posed.updates,
+            **posed.identity(merger),
         )
         searched = replace(inputs, protocol={**inputs.protocol, "tested": False})
 
