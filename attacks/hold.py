@@ -27,6 +27,7 @@ class Hold(InformedMerger):
     name: ClassVar[str] = "hold"
     paper: ClassVar[str] = "mergebench: adaptive attack on Trap² (hold the nominal scale, re-base)"
     grid: ClassVar[dict[str, tuple[float, ...]]] = {"nominal": (0.9, 1.0, 1.1)}
+    multipliers: ClassVar[tuple[str, ...]] = ("nominal",)
     more_alphas: ClassVar[tuple[float, ...]] = UP_TO_THE_SUM
 
     nominal: float = 1.0

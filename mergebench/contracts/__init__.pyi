@@ -9,6 +9,7 @@ from .merger import Attack as Attack
 from .merger import DataUse as DataUse
 from .merger import Knowledge as Knowledge
 from .merger import Merger as Merger
+from .merger import is_edge as is_edge
 from .on_rule import OnRule as OnRule
 from .plugin import Plugin as Plugin
 from .protection import Protection as Protection

@@ -33,6 +33,7 @@ class Attack(Plugin, ABC):
     protected is used at all, `needs_factors`: whether it has to be an adapter, not a full
     checkpoint. `spaces` lists where it is defined; `grid` the structural hyper-parameters that a
     search visits, in order; `alphas` the merging coefficients, None for those of the protocol.
+    `multipliers`: of `grid`, what multiplies updates as `alpha` does.
     `smallest` says below which value a note that the attack leaves makes a result doubtful.
     """
 
@@ -44,6 +45,7 @@ class Attack(Plugin, ABC):
     spaces: ClassVar[tuple[str, ...]] = ("full",)
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {}
     alphas: ClassVar[tuple[float, ...] | None] = None
+    multipliers: ClassVar[tuple[str, ...]] = ()
     smallest: ClassVar[Mapping[str, float]] = {}
 
     @property
@@ -57,9 +59,14 @@ class Attack(Plugin, ABC):
         return False
 
     @property
+    def visited(self) -> Mapping[str, tuple[float, ...]]:
+        """`grid`, for an attack whose options leave values of it out without those."""
+        return self.grid
+
+    @property
     def searched(self) -> Mapping[str, tuple[float, ...]]:
         """The hyper-parameters that a search visits, those of a rule that it is built on too."""
-        return self.grid
+        return self.visited
 
     @property
     def least_notes(self) -> Mapping[str, float]:
@@ -70,6 +77,18 @@ class Attack(Plugin, ABC):
     def nothing_at_zero(self) -> bool:
         """Whether the coefficient 0 leaves W0, whatever the hyper-parameters are."""
         return self.alphas is None
+
+    def at_edge(self) -> Mapping[str, float]:
+        """Return the `multipliers` that have the smallest or largest value that a search visits.
+
+        With their values; 0 is no edge.
+        """
+        now = {name: self.option(name) for name in self.multipliers}
+        return {name: own for name, own in now.items() if is_edge(own, self.visited[name])}
+
+    def contains(self, alpha: float) -> bool:
+        """Whether the mixture at `alpha` has anything of what was merged in it."""
+        return alpha != 0 or not self.nothing_at_zero
 
     def sweeps(self, usual: tuple[float, ...]) -> tuple[tuple[float, ...], ...]:
         """Return the merging coefficients that a search visits, by sweep.
@@ -95,7 +114,7 @@ class Attack(Plugin, ABC):
 
         An attack with more hyper-parameters than can be searched at once has them searched in
         turns. `self` has the options of the best point so far; `count`: of updates. These searches
-        visit `grid`, the hyper-parameters of a rule staying as the first one, of all, chose them.
+        visit `visited`; the hyper-parameters of a rule stay as the first one, of all, chose them.
         """
         return None
 
@@ -118,6 +137,8 @@ class Attack(Plugin, ABC):
         for key, values in cls.grid.items():
             require(key in options, f"grid has {key!r}, which is no field: {', '.join(options)}")
             require(are_numbers(values), f"grid[{key!r}] is {values!r}; give a tuple of numbers")
+        for key in cls.multipliers:
+            require(key in cls.grid, f"multipliers has {key!r}, which is not in grid")
         alphas: object = cls.alphas
         ok = alphas is None or are_numbers(alphas)
         require(ok, f"alphas is {alphas!r}; give a tuple of numbers, or None")
@@ -126,6 +147,14 @@ class Attack(Plugin, ABC):
             isinstance(smallest, Mapping) and all(map(is_number, smallest.values())),
             f"smallest is {smallest!r}; give a mapping of numbers",
         )
+
+
+def is_edge(value: float, grid: Sequence[float]) -> bool:
+    """Whether the best of a grid is its smallest or largest.
+
+    0 is no edge: nothing lies beyond an update that is left out. Neither is a grid without choice.
+    """
+    return len(grid) > 1 and value != 0 and value in (min(grid), max(grid))
 
 
 @dataclass(frozen=True, kw_only=True)

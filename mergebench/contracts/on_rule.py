@@ -48,7 +48,7 @@ class OnRule(Attack, ABC):
     @property
     def searched(self) -> Mapping[str, tuple[float, ...]]:
         """The grid of the rule, then its own."""
-        return {**({} if self.rule is None else self.rule.grid), **self.grid}
+        return {**({} if self.rule is None else self.rule.grid), **self.visited}
 
     @property
     def nothing_at_zero(self) -> bool:

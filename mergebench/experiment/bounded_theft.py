@@ -74,6 +74,17 @@ def chosen_thefts(
     return tuple(plan.tested() for plan in plans)
 
 
+def of_a_race(experiment: Experiment) -> tuple[str, ...]:
+    """Return what a table of thefts has to say of a protocol that races."""
+    if experiment.protocol.race is None:
+        return ()
+    return (
+        f"Protocol {experiment.protocol.name} gives coefficients up early by the mean of all "
+        "tasks: thefts are chosen among those that it left, and may be smaller than what the "
+        "attacks allow.",
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Plan:
     """A theft as validation chose it; `job` tests it, None where it was or where there is none."""
@@ -89,7 +100,7 @@ class _Plan:
 
 def _plan(experiment: Experiment, wanted: Wanted) -> _Plan:
     found = cheap_point(
-        [(one.merged, one.points) for one in wanted.searches],
+        [(one.merged, _with_update(experiment, one)) for one in wanted.searches],
         left_out=wanted.left_out,
         target=wanted.theft.target,
         bound=wanted.theft.bound,
@@ -102,6 +113,12 @@ def _plan(experiment: Experiment, wanted: Wanted) -> _Plan:
     return _Plan(
         theft=replace(wanted.theft, merged=there), job=point_job(experiment, there, changed)
     )
+
+
+def _with_update(experiment: Experiment, search: Search) -> list[Point]:
+    """Return the points of a search at which anything was merged."""
+    attack = experiment.setting.attack(search.merged.attack)
+    return [point for point in search.points if attack.contains(point.alpha)]
 
 
 def _wanted(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from mergebench.experiment.merges import Merges
 from mergebench.experiment.monitor import CellDone, CellStarted, ReportingProgress
 from mergebench.experiment.single_models import STORAGE, measured_as_stored
 from mergebench.experiment.workbench import Workbench
-from mergebench.measure import UNPROTECTED, Cell
+from mergebench.measure import UNPROTECTED, Cell, Merged, merged_row
 from mergebench.plurals import how_many
 
 
@@ -159,3 +159,12 @@ class MergeJob:
             yield merges.cell(
                 attack, self.space, self.options, from_base=self.from_base, tested=self.tested
             )
+
+    def rows(self) -> Iterator[tuple[Merged, Cell]]:
+        """Yield the rows of `cells` with them."""
+        for name, cell in zip(self.attacks, self.cells(), strict=True):
+            attack = self.experiment.setting.attack(name).with_options(**dict(self.options))
+            row = merged_row(
+                cell, attack=attack, protection=self.protection, from_base=self.from_base
+            )
+            yield row, cell

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mergebench.contracts import DataMerger
 from mergebench.experiment.attack_names import check_attack
-from mergebench.experiment.bounded_theft import Search, Wanted, chosen_thefts
+from mergebench.experiment.bounded_theft import Search, Wanted, chosen_thefts, of_a_race
 from mergebench.experiment.context import context_of, described
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
@@ -23,7 +23,6 @@ from mergebench.measure import (
     Measurements,
     Merged,
     Theft,
-    merged_row,
 )
 
 
@@ -51,18 +50,14 @@ def measure_price(
         if not job.from_base
     ]
     run_jobs([job for _, job in jobs], monitor, "merges by inputs", processes=processes)
-    paid = [
-        (budget, merged_row(cell, protection=job.protection), cell)
-        for budget, job in jobs
-        for cell in job.cells()
-    ]
+    paid = [(budget, row, cell) for budget, job in jobs for row, cell in job.rows()]
     market = _Market(measured, cells, paid)
     thefts = chosen_thefts(
         experiment, market.wanted(experiment, attacks, budgets), monitor, processes=processes
     )
     every = [*cells, *(cell for *_, cell in paid)]
     context = context_of(replace(experiment, attacks=free), every)
-    notes = (*context.notes, *_notes(experiment, attacks, budgets))
+    notes = (*context.notes, *_notes(experiment, attacks, budgets), *of_a_race(experiment))
     return replace(measured, context=replace(context, notes=notes), thefts=thefts)
 
 

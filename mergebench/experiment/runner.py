@@ -22,7 +22,6 @@ from mergebench.measure import (
     Measurements,
     Merged,
     Stored,
-    merged_row,
     scale_curve,
     standalone_row,
     stored_row,
@@ -117,11 +116,7 @@ def recall_merges(experiment: Experiment) -> tuple[Measurements, list[Cell]]:
 
 
 def _recalled_pairs(experiment: Experiment, jobs: Iterable[MergeJob]) -> list[tuple[Merged, Cell]]:
-    found = [
-        (merged_row(cell, protection=job.protection, from_base=job.from_base), cell)
-        for job in jobs
-        for cell in job.cells()
-    ]
+    found = [pair for job in jobs for pair in job.rows()]
     attacks, protections = experiment.attacks, (FROM_BASE, UNPROTECTED, *experiment.protections)
 
     def place(pair: tuple[Merged, Cell]) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""The standard set of attacks, by what an attacker knows and is given: `worst_case`, version 3."""
+"""The standard set of attacks, by what an attacker knows and is given: `worst_case`, version 4."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mergebench.measure import Level
 if TYPE_CHECKING:
     from mergebench.train import ReleaseKind
 
-WORST_CASE = 3
+WORST_CASE = 4
 """Version of the set: raised whenever an attack comes, goes or changes."""
 
 _CHEAP_FIRST = ("ta", "tsv", "cart", "ties", "dare_ties")
@@ -33,6 +33,7 @@ _INFORMED = (
 )
 _FILTERS = ("smooth:ta@full", "hold_layers:tsv@full", "spectral:tsv@full")
 _COORDINATES = ("per_task_coefficients:ta@full",)
+_COORDINATES_OF_OTHERS = "leave_out_per_task:ta@full"
 _REALIGN = ("realign:ta@full", "realign:tsv@full")
 """Only what has changes of biases too can be rearranged, which adapters do not have."""
 
@@ -76,10 +77,10 @@ def levels(
 def yardsticks(release: ReleaseKind) -> tuple[str, ...]:
     """Return the merges without the update: every blind attack of no data on the other updates.
 
-    The best of them by validation is compared with, searched as attackers search. They depend on
-    no protection, and are measured once for all.
+    And a coefficient for each of them, as attackers search one for each update. The best by
+    validation is compared with. They depend on no protection, and are measured once for all.
     """
-    return tuple(f"leave_out:{name}" for name in _blind(release))
+    return *(f"leave_out:{name}" for name in _blind(release)), _COORDINATES_OF_OTHERS
 
 
 def _blind(release: ReleaseKind) -> tuple[str, ...]:

@@ -34,10 +34,11 @@ def measure_standard_set(
 ) -> tuple[Measurements, list[Cell]]:
     """Return the merges that it takes to judge the protections, and their cells in that order.
 
-    `levels` come one after the other, and their attacks in `rounds`. After each, a protection is
-    done with whose update gives as much as an unprotected one (`Gain.nothing_denied`) to who is at
-    this level: more attacks could not show it to be weaker. That the test inputs say, as they do
-    what a leaderboard states; they choose no merge. Unprotected updates are attacked as long as
+    `levels` come one after the other, and their attacks in `rounds`. After each, a protection whose
+    update gives as much as an unprotected one (`Gain.nothing_denied`) to who is at this level is
+    done with there, and at all levels that know and are given as much: more attacks could not show
+    it to be weaker. That the test inputs say, as they do what a leaderboard states; they choose no
+    merge. Unprotected updates are attacked as long as
     some protected ones are. What is missing is measured.
 
     Attacks without data are searched, and tested only where an attacker takes them, at some level
@@ -70,8 +71,8 @@ class _Run:
         self._monitor, self._processes = monitor, processes
         self.pairs: list[tuple[Merged, Cell]] = []
         self._run: list[str] = []
-        self._done: dict[str, str] = {}
-        self._skipped: dict[str, list[str]] = {}
+        self._done: dict[str, list[tuple[Level, str]]] = {}
+        self._skipped: dict[tuple[str, str], list[str]] = {}
 
     def attack(self, names: Sequence[str], protections: Sequence[str]) -> None:
         """Run attacks on the unprotected updates and on those of `protections`."""
@@ -81,17 +82,24 @@ class _Run:
     def round(self, level: Level, names: Sequence[str]) -> None:
         """Run attacks of `level` where they are needed, then see where more are."""
         every = self._experiment.protections
-        left = [one for one in every if one not in self._done]
-        idle = [*self._done] if left or not every else [*self._done, UNPROTECTED]
-        for protection in idle:
-            self._skipped.setdefault(protection, []).extend(names)
+        after = {one: name for one in every if (name := self._after(one, level)) is not None}
+        left = [one for one in every if one not in after]
+        if after and not left:
+            after[UNPROTECTED] = max(after.values(), key=self._run.index)
+        for done in after.items():
+            self._skipped.setdefault(done, []).extend(names)
         if left or not every:
             self.attack(names, left)
             self._run += names
             for protection in left:
                 own = [name for name in names if name not in self._undefined(protection)]
                 if own and self._nothing_denied(protection, level):
-                    self._done[protection] = own[-1]
+                    self._done.setdefault(protection, []).append((level, own[-1]))
+
+    def _after(self, protection: str, level: Level) -> str | None:
+        """Return after which attack nothing was denied to who is at `level`, if after any."""
+        found = [name for one, name in self._done.get(protection, ()) if level.allows(one)]
+        return found[0] if found else None
 
     def test_all(self) -> None:
         """Test what attackers take at every level, and what `realign` is held against."""
@@ -120,19 +128,14 @@ class _Run:
 
     def not_run(self) -> tuple[NotRun, ...]:
         """Return what was left out, by protection: first what is not defined for it."""
-        last = self._run[-1] if self._run else ""
         undefined = (
             NotRun(protection=protection, attacks=names, after=None)
             for protection in self._experiment.protections
             if (names := self._undefined(protection))
         )
         return *undefined, *(
-            NotRun(
-                protection=protection,
-                attacks=tuple(own),
-                after=self._done.get(protection, last),
-            )
-            for protection, skipped in self._skipped.items()
+            NotRun(protection=protection, attacks=tuple(own), after=after)
+            for (protection, after), skipped in self._skipped.items()
             if (own := [one for one in skipped if one not in self._undefined(protection)])
         )
 
@@ -169,7 +172,9 @@ class _Run:
         ]
 
     def _ran(self, protection: str, names: Sequence[str]) -> list[str]:
-        skipped = self._skipped.get(protection, [])
+        skipped = {
+            name for (whose, _), own in self._skipped.items() if whose == protection for name in own
+        }
         return [name for name in names if name in self._run and name not in skipped]
 
     def _places(self) -> list[tuple[str, int]]:

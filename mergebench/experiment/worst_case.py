@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mergebench.experiment.bounded_theft import measure_thefts
+from mergebench.experiment.bounded_theft import measure_thefts, of_a_race
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.single_models import measured_norm
@@ -34,7 +34,9 @@ def measure_worst_case(
         experiment, measured, cells, levels, yardsticks, monitor, processes=processes
     )
     alone = tuple(_with_norm(row, experiment) for row in measured.standalone)
-    return replace(measured, standalone=alone, thefts=thefts)
+    context = measured.context
+    context = replace(context, notes=(*context.notes, *of_a_race(experiment)))
+    return replace(measured, context=context, standalone=alone, thefts=thefts)
 
 
 def released_hashes(experiment: Experiment, protection: str) -> dict[str, str]:

@@ -13,13 +13,16 @@ from .cell_warnings import COLLAPSED as COLLAPSED
 from .cell_warnings import DEGENERATE as DEGENERATE
 from .cell_warnings import EDGE as EDGE
 from .cell_warnings import GAP as GAP
+from .cell_warnings import MULTIPLIER_EDGE as MULTIPLIER_EDGE
 from .cell_warnings import NORM as NORM
+from .cell_warnings import NOT_FINITE as NOT_FINITE
 from .cell_warnings import UNFAITHFUL as UNFAITHFUL
 from .cell_warnings import UTILITY_LOSS as UTILITY_LOSS
 from .cell_warnings import WEAKER_THAN_TA as WEAKER_THAN_TA
 from .cell_warnings import degenerate_bases as degenerate_bases
 from .cell_warnings import not_reproduced as not_reproduced
 from .choices import Choices as Choices
+from .choices import validated as validated
 from .counts import Counts as Counts
 from .defects import NO_DEFECTS as NO_DEFECTS
 from .defects import Defects as Defects

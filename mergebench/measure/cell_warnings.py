@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from mergebench.contracts import is_edge
 from mergebench.measure.counts import Counts
 
 COLLAPSED_SHARE = 0.5
@@ -29,10 +30,12 @@ UNFAITHFUL_SHARE = 0.02
 """Share of validation inputs by which a loaded update may differ from what training saw."""
 
 EDGE = "alpha at the edge"
+MULTIPLIER_EDGE = "coefficient at the edge"
 COLLAPSED = "collapsed predictions"
 GAP = "validation-test gap"
 NORM = "norm out of range"
 DEGENERATE = "degenerate bases"
+NOT_FINITE = "embeddings not finite"
 UNFAITHFUL = "accuracy not reproduced"
 WEAKER_THAN_TA = "weaker than TA"
 UTILITY_LOSS = "utility loss"
@@ -47,16 +50,17 @@ class CellWarning:
 
 
 def edge_of_grid(alpha: float, alphas: Sequence[float]) -> Iterator[CellWarning]:
-    """Warn when the best coefficient is the smallest or largest that a search may try.
+    """Warn when the best coefficient is the smallest or largest of a search (see `is_edge`)."""
+    if is_edge(alpha, alphas):
+        what = "smallest" if alpha == min(alphas) else "largest"
+        yield CellWarning(kind=EDGE, detail=f"alpha {alpha:g} is the {what} of the grid")
 
-    0 is no edge: nothing lies beyond the unmerged model. Neither is a coefficient without choice.
-    """
-    if len(alphas) == 1:
-        return
-    for edge, what in ((min(alphas), "smallest"), (max(alphas), "largest")):
-        if alpha == edge != 0:
-            yield CellWarning(kind=EDGE, detail=f"alpha {alpha:g} is the {what} of the grid")
-            return
+
+def multipliers_at_edge(found: Mapping[str, float]) -> Iterator[CellWarning]:
+    """Warn about coefficients beside alpha at the ends of their grids (`Attack.at_edge`)."""
+    if found:
+        text = ", ".join(f"{name} {value:g}" for name, value in found.items())
+        yield CellWarning(kind=MULTIPLIER_EDGE, detail=f"at the edge of the grid: {text}")
 
 
 def collapsed_predictions(
@@ -77,6 +81,13 @@ def collapsed_predictions(
     if worst:
         text = ", ".join(f"{task} {100 * share:.0f} %" for task, share in worst.items())
         yield CellWarning(kind=COLLAPSED, detail=f"one class for most inputs: {text}")
+
+
+def not_finite(found: Counts, sizes: Counts) -> Iterator[CellWarning]:
+    """Warn about tasks with test inputs whose embedding is not finite, `found` of them."""
+    text = ", ".join(f"{task} {count} of {sizes[task]}" for task, count in found.items() if count)
+    if text:
+        yield CellWarning(kind=NOT_FINITE, detail=f"no embedding for test inputs: {text}")
 
 
 def validation_test_gap(

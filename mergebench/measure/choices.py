@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from statistics import fmean
+from fractions import Fraction
 
 from mergebench.measure.measurements import UNPROTECTED, Merged
 
@@ -25,18 +25,22 @@ class Choices:
     ) -> Merged:
         """Return the merge with the best mean validation accuracy; of equals the first.
 
-        `attacks`: as `attack@space`; `others`: further merges, of anything, those of this target
-        and seed with an update of this protection being candidates. Raises `ValueError` naming an
-        attack that was not measured.
+        One that is empty is taken where all are. `attacks`: as `attack@space`; `others`: further
+        merges, of anything, those of this target and seed with an update of this protection being
+        candidates. Raises `ValueError` naming an attack that was not measured.
         """
         place = protection, target, seed
         more = (one for one in others if (one.protection, one.target, one.seed) == place)
         own = (self.of(protection, attack, target, seed) for attack in attacks)
-        return max((*own, *more), key=validated)
+        return max((*own, *more), key=lambda one: (not one.empty, validated(one)))
 
     def left_out(self, yardsticks: Iterable[str], target: str, seed: int) -> Merged:
-        """Return the best of the merges without the target's update; raises as `best`."""
-        return self.best(UNPROTECTED, yardsticks, target, seed)
+        """Return the best of the merges without the target's update, W0 among them if it was.
+
+        Raises as `best`.
+        """
+        found = (self.of(UNPROTECTED, attack, target, seed) for attack in yardsticks)
+        return max(found, key=validated)
 
     def of(self, protection: str, attack: str, target: str, seed: int) -> Merged:
         """Return the merge of one attack; raises as `best`."""
@@ -47,6 +51,7 @@ class Choices:
         raise ValueError(f"{attack} of {target}, {protection}, seed {seed} was not measured")
 
 
-def validated(merged: Merged) -> float:
-    """Return the mean validation accuracy over all tasks, a fraction."""
-    return fmean(merged.validated[task] / size for task, size in merged.validation_sizes.items())
+def validated(merged: Merged) -> Fraction:
+    """Return the mean validation accuracy over all tasks, exactly."""
+    shares = [Fraction(merged.validated[task], n) for task, n in merged.validation_sizes.items()]
+    return sum(shares, Fraction(0)) / len(shares)

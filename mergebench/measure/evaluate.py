@@ -26,6 +26,9 @@ from mergebench.measure.counts import Counts, counted
 from mergebench.suites import Task, in_turns
 from mergebench.updates import MergePath, SiteUpdate, Update
 
+NO_CLASS = -1
+"""The prediction where there is none."""
+
 
 class Deployment:
     """A backbone that carries `W0 + F + alpha D` while the context is open.
@@ -168,14 +171,16 @@ class Evaluator:
     ) -> dict[str, Tensor]:
         """Return for each task the predicted classes: `(N,)` int64.
 
-        `ranks`: as in `hits`; `tasks`: look at the inputs of these only.
+        `NO_CLASS` where the model gives an embedding that is not finite, as overflowing merges do:
+        such an input is wrong, whatever its class. `ranks`: as in `hits`; `tasks`: look at the
+        inputs of these only.
         """
         inputs, chosen = self._pool(split).inputs, self._chosen(split, ranks, tasks)
         features = self._batches.of(
             lambda batch: self._features(inputs.of(batch)), chosen.rows, chosen.lengths
         ).split([len(labels) for labels in chosen.labels.values()])
         return {
-            name: (own @ self._heads[name].T).argmax(1)
+            name: (own @ self._heads[name].T).argmax(1).where(own.isfinite().all(1), NO_CLASS)
             for own, name in zip(features, chosen.labels, strict=True)
         }
 

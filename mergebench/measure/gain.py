@@ -43,6 +43,7 @@ class Case:
         )
 
 
+_ROUNDING = 1e-9
 LITTLE = 0.1
 """The share up to which the interval of what is denied may reach where nothing is."""
 
@@ -71,7 +72,7 @@ class Gain:
         """
         return all(
             one is not None
-            and one.value <= 0
+            and one.value <= _ROUNDING
             and one.interval is not None
             and one.interval.high <= LITTLE
             for one in (self.denied, self.denied_target)

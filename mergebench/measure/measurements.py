@@ -66,7 +66,8 @@ class Merged:
     nothing was merged. `alpha` and `options` were chosen on validation; `points` is the number of
     evaluated points; `correct` and `sizes` are by task, and so is `hits`, which test inputs are
     correct (`cell.packed`); `validated` of `validation_sizes` validation inputs are correct at the
-    chosen point; `warnings`: what makes the numbers doubtful. `alphas`: the coefficients that the
+    chosen point; `warnings`: what makes the numbers doubtful. `empty`: nothing was merged, the best
+    coefficient being 0, which leaves W0. `alphas`: the coefficients that the
     search might choose, empty where that was not stated. `held`: by task the scale at which the
     merge holds its update (`mergebench.updates.scale_along`), where it was asked for, and of who is
     asked for, as `<task> leading`, its leading directions.
@@ -86,6 +87,7 @@ class Merged:
     validated: Mapping[str, int] = field(default_factory=dict)
     validation_sizes: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[CellWarning, ...] = ()
+    empty: bool = False
     alphas: tuple[float, ...] = ()
     held: Mapping[str, float] = field(default_factory=dict)
 

@@ -16,10 +16,11 @@ from mergebench.measure.cell_warnings import (
     degenerate_bases,
     edge_of_grid,
     norm_out_of_range,
+    not_finite,
     validation_test_gap,
 )
 from mergebench.measure.counts import Counts, counted, on_host
-from mergebench.measure.evaluate import Evaluator, deployed
+from mergebench.measure.evaluate import NO_CLASS, Evaluator, deployed
 from mergebench.measure.points import FULL, Point
 from mergebench.measure.protocols import Protocol
 from mergebench.measure.search import SearchResult, search
@@ -39,7 +40,10 @@ def results_on_test(evaluator: Evaluator) -> CellResults:
         sizes={"test": sizes},
         hits={task: packed(own.tolist()) for task, own in hits.items()},
         most_predicted=most_predicted,
-        warnings=tuple(collapsed_predictions(most_predicted, most_frequent, sizes)),
+        warnings=(
+            *collapsed_predictions(most_predicted, most_frequent, sizes),
+            *not_finite(without_class(predictions), sizes),
+        ),
     )
 
 
@@ -55,9 +59,15 @@ def warnings_on_test(
     return (*tested.warnings, *gap, *of_search)
 
 
+def without_class(predictions: Mapping[str, Tensor]) -> Counts:
+    """Return by task for how many inputs there is no prediction (`NO_CLASS`)."""
+    return {task: int((own == NO_CLASS).sum()) for task, own in predictions.items()}
+
+
 def _most_frequent(classes: Mapping[str, Tensor]) -> Counts:
-    """Return by task how often its most frequent class occurs in `(N,)` int64."""
-    return {task: int(own.bincount().max()) for task, own in classes.items()}
+    """Return by task how often its most frequent class occurs in `(N,)` int64, 0 without any."""
+    found = {task: own[own != NO_CLASS] for task, own in classes.items()}
+    return {task: int(own.bincount(minlength=1).max()) for task, own in found.items()}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -54,7 +54,8 @@ class Resampling:
     `targets`: of every model that is averaged, a target's seeds being one target; `sizes`: test
     inputs by task. Targets are drawn again with replacement, a target's seeds together, and so are
     the test inputs of every task, the same ones for all models: intervals speak of other tasks and
-    inputs like these. Equal targets and sizes, equal draws. Raises `ValueError` without a target.
+    inputs like these, and one target alone has none. Equal targets and sizes, equal draws. Raises
+    `ValueError` without a target.
     """
 
     def __init__(self, targets: Sequence[str], sizes: Mapping[str, int]) -> None:
@@ -82,6 +83,8 @@ class Resampling:
             for target in self._targets
         ]
         means: Values = 100 * np.einsum("rt,tr->r", self._draws.targets, np.asarray(by_target))
+        if len(self._targets) == 1:
+            means[1:] = np.nan
         return means
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mergebench.contracts import Attack
 from mergebench.measure.cell import Cell
+from mergebench.measure.cell_warnings import multipliers_at_edge
 from mergebench.measure.measurements import (
     FROM_BASE,
     ZERO_SHOT,
@@ -69,16 +71,18 @@ def scale_curve(cell: Cell, protection: str, task: str) -> ScaleCurve:
     )
 
 
-def merged_row(cell: Cell, *, protection: str, from_base: bool = False) -> Merged:
+def merged_row(cell: Cell, *, attack: Attack, protection: str, from_base: bool = False) -> Merged:
     """Return the row of one merge; `from_base`: of an attack on W0, which stands in its place.
 
-    `protection`: what the experiment calls that of the target's update.
+    `attack`: as it was asked for; `protection`: what the experiment calls that of the target's
+    update.
     """
     inputs, results = cell.inputs, cell.results
     assert inputs.attack is not None
     assert inputs.space is not None
     assert results.alpha is not None
     chosen = results.chosen
+    at_edge = attack.with_options(**results.options).at_edge()
     return Merged(
         seed=inputs.seed,
         protection=FROM_BASE if from_base else protection,
@@ -93,6 +97,7 @@ def merged_row(cell: Cell, *, protection: str, from_base: bool = False) -> Merge
         hits=results.hits,
         validated={} if chosen is None else chosen.counts,
         validation_sizes={} if chosen is None else results.sizes[chosen.stage],
-        warnings=results.warnings,
+        warnings=(*results.warnings, *multipliers_at_edge(at_edge)),
+        empty=not attack.contains(results.alpha),
         alphas=tuple(inputs.protocol.get("alphas", ())),
     )

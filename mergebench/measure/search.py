@@ -89,7 +89,7 @@ class _Search(Generic[AttackT]):
     def turn(self, options: Options) -> None:
         """Begin another search from these options, of the attack's own grid alone."""
         self.base, self.merger = options, self.merger.with_options(**options)
-        self.searched = self.merger.grid
+        self.searched = self.merger.visited
 
     def chosen(self) -> Point:
         """Search as the protocol says and return the best point."""

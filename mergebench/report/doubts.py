@@ -9,7 +9,9 @@ from mergebench.measure import (
     DEGENERATE,
     EDGE,
     GAP,
+    MULTIPLIER_EDGE,
     NORM,
+    NOT_FINITE,
     UNFAITHFUL,
     UTILITY_LOSS,
     WEAKER_THAN_TA,
@@ -17,11 +19,13 @@ from mergebench.measure import (
 
 NOT_SIGNIFICANT = "ns"
 LARGE_UPDATE = "update far larger"
+NOTHING_TAKEN = "nothing of the update"
 DATA_NO_HELP = "data are no help"
 REALIGNED = "undone by re-alignment"
 STORAGE = "accuracy differs by storage dtype"
 LETTERS: Mapping[str, tuple[str, str]] = {
     EDGE: ("e", "the best α is the smallest or largest of its grid"),
+    MULTIPLIER_EDGE: ("m", "another coefficient of updates is the smallest or largest of its grid"),
     COLLAPSED: (
         "c",
         "one class is predicted for more than half of some task's test {inputs}, and 1.5 times as "
@@ -29,11 +33,13 @@ LETTERS: Mapping[str, tuple[str, str]] = {
     ),
     GAP: ("g", "validation and test accuracy differ by more than three standard errors"),
     NORM: ("n", "the merge is far smaller or larger than its updates"),
+    NOT_FINITE: ("b", "embeddings overflow; those {inputs} count as wrong"),
     DEGENERATE: ("d", "bases of the updates are nearly dependent, or cut between equal values"),
     UNFAITHFUL: ("r", "the update at scale 1 does not reproduce the accuracy of its training"),
     WEAKER_THAN_TA: ("w", "weaker on the unprotected updates than TA"),
     UTILITY_LOSS: ("u", "protection costs more than two points, beyond chance on these {inputs}"),
     LARGE_UPDATE: ("l", "the protected update has more than twice the norm of an unprotected one"),
+    NOTHING_TAKEN: ("o", "no attack's best mixture has anything of the update, α being 0"),
     DATA_NO_HELP: ("f", "an attack without data is better than all that have data"),
     REALIGNED: (
         "a",

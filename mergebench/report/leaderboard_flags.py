@@ -9,14 +9,23 @@ from mergebench.measure import (
     UNFAITHFUL,
     UNPROTECTED,
     UTILITY_LOSS,
+    Choices,
     Level,
     Measurements,
     Merged,
     Standalone,
     Stored,
+    validated,
 )
 from mergebench.report.clear_differences import clearly_better, merges_clearly_better
-from mergebench.report.doubts import DATA_NO_HELP, LARGE_UPDATE, REALIGNED, STORAGE, tally
+from mergebench.report.doubts import (
+    DATA_NO_HELP,
+    LARGE_UPDATE,
+    NOTHING_TAKEN,
+    REALIGNED,
+    STORAGE,
+    tally,
+)
 from mergebench.report.leaderboard_picks import Pick
 
 FAR_ABOVE = 2.0
@@ -34,7 +43,7 @@ class Flags:
         self._alone = {(one.release, one.task, one.seed): one for one in measurements.standalone}
         self._free = {name for one in levels if one.data == "none" for name in one.attacks}
         self._with_data = {one: _with_data(levels, one) for one in levels}
-        self._run_on = measurements.run_on
+        self._run_on, self._choices = measurements.run_on, Choices(measurements.merged)
         self._undone = {_place(one) for one in _undone(measurements.merged)}
         self._rounded = {_place(one) for one in _rounded(measurements.stored)}
 
@@ -44,8 +53,9 @@ class Flags:
 
     def _kinds(self, protection: str, level: Level, pick: Pick) -> Iterator[str]:
         yield from (warning.kind for warning in pick.taken.warnings)
-        fitted = self._run_on(protection, self._with_data[level])
-        if fitted and pick.taken.name in self._free:
+        if pick.taken.empty:
+            yield NOTHING_TAKEN
+        if self._data_no_help(protection, level, pick):
             yield DATA_NO_HELP
         if protection != UNPROTECTED:
             yield from self._of_update(protection, pick.target, pick.seed)
@@ -65,6 +75,14 @@ class Flags:
             yield UTILITY_LOSS
         if _far_above(own, plain):
             yield LARGE_UPDATE
+
+    def _data_no_help(self, protection: str, level: Level, pick: Pick) -> bool:
+        """Whether what is taken needs no data, and is better than all that look at data."""
+        fitted = self._run_on(protection, self._with_data[level])
+        if not fitted or pick.taken.name not in self._free:
+            return False
+        best = self._choices.best(protection, fitted, pick.target, pick.seed)
+        return validated(best) < validated(pick.taken)
 
 
 def _with_data(levels: Iterable[Level], level: Level) -> list[str]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from informed import PLACE, RULES, difference, problem, updates
 
 from attacks.hold import Hold
 from attacks.hold_layers import HoldAttentionOutputs, HoldLayers
+from attacks.leave_out import LeaveOut
+from attacks.leave_out_per_task import LeaveOutPerTask
 from attacks.per_task_coefficients import PerTaskCoefficients
 from attacks.smooth import Smooth
 from attacks.spectral import Spectral, SpectralMerged
@@ -184,6 +188,23 @@ def test_wrong_options_are_refused(attack, options, message) -> None:
 def test_more_coefficients_than_updates_are_refused() -> None:
     given = updates()
     attack = PerTaskCoefficients(rule=TaskArithmetic(), coefficients=(0.5,) * 9)
-    message = rf"{len(given)} updates have so many coefficients, and coefficients has 9 numbers"
+    message = (
+        rf"{len(given)} updates have {len(given)} coefficients, and coefficients has 9 numbers"
+    )
     with pytest.raises(InputError, match=message):
         problem(given).path(attack)
+
+
+def test_the_others_alone_have_their_own_coefficients() -> None:
+    given = updates()
+    others = [update for place, update in enumerate(given) if place != PLACE]
+    attack = LeaveOutPerTask(
+        rule=TaskArithmetic(), coefficients=(0.9, 0.1, 0.2), moving=1, value=0.5
+    )
+    found = problem(given).path(attack).at(1.0)
+    expected = full(TaskArithmetic(), others, coefficients=(0.9, 0.5, 0.2))
+    assert difference(found, expected) < 1e-15
+    start = problem(given).path(LeaveOutPerTask(rule=TaskArithmetic())).at(1.0)
+    assert difference(start, problem(given).path(LeaveOut(rule=TaskArithmetic())).at(0.3)) < 1e-15
+    with pytest.raises(InputError, match=r"4 updates have 3 coefficients, and .* moving is 3"):
+        problem(given).path(replace(attack, moving=3))

@@ -82,7 +82,8 @@ INFORMED: Mapping[str, Callable[[Matrix, Matrix], Matrix]] = {
 }
 
 NOTHING_OF_THEIR_OWN = (
-    *("hold", "hold_layers", "hold_attention_outputs", "hold_greedily", "leave_out"),
+    *("hold", "hold_layers", "hold_attention_outputs", "hold_greedily"),
+    *("leave_out", "leave_out_per_task"),
 )
 """They cost what their rule does on the updates that they have it merge."""
 

@@ -61,7 +61,7 @@ def test_more_coefficients_than_updates_are_refused_before_anything_is_trained(t
     store = tmp_path / "runs"
     assert run(*words, "--attacks", "per_task_coefficients:ta", "--store", store) == 2
     shown = capsys.readouterr()
-    assert "2 updates have so many coefficients, and coefficients has 3 numbers" in shown.err
+    assert "2 updates have 2 coefficients, and coefficients has 3 numbers" in shown.err
     assert (shown.out, shown.err.count("\n")) == ("", 1)
     assert not any(file.is_file() for file in store.rglob("*"))
 

@@ -137,7 +137,8 @@ def test_another_rule_picks_among_all_searches(first, store) -> None:
     per_task = rows_of(picked, "per_task_coefficients:ta")
     assert len(per_task) == 4
     for row in per_task:
-        assert row.points == 4 * (1 + 3)  # two rounds of two updates, and alpha itself each time
+        # two rounds of two updates, never without the protected one, and alpha itself each time
+        assert row.points == 4 * 1 + 2 * (2 + 3)
 
 
 def test_a_race_is_not_replayed(store) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
 
@@ -24,8 +25,14 @@ LEVELS = (
     Level(knowledge="informed", data="none", attacks=("hold:ta@full",)),
 )
 YARDSTICKS = ("leave_out:ta@full",)
-SHARES = {"none": 0.8, "weak": 0.8, "trap2": 0.3, "checkpoint": 0.3}
-"""What merges have right with an update of that protection; without it, 0.4."""
+SHARES: dict[str, float | dict[str, float]] = {
+    "none": 0.8,
+    "weak": 0.8,
+    "trap2": 0.3,
+    "checkpoint": 0.3,
+}
+"""What merges have right with an update of that protection, by attack or whatever the attack;
+without it, 0.4."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,8 @@ def run(monkeypatch):
             defined = [one for one in plan.protections if plan.defined(name, one)]
             for protection in ("none",) if left_out else ("none", *defined):
                 for target in TASKS:
-                    share = 0.4 if left_out else SHARES[protection]
+                    own = SHARES[protection]
+                    share = 0.4 if left_out else own if isinstance(own, float) else own[name]
                     yield merge(protection, target, name, share, share), None
 
     monkeypatch.setattr(stopping, "measure_standalone", lambda *given, **options: None)
@@ -70,10 +78,10 @@ def run(monkeypatch):
         ),
     )
 
-    def measure(*protections: str) -> Measurements:
+    def measure(*protections: str, known: Sequence[Level] = LEVELS) -> Measurements:
         monitor = Monitor(Console(file=StringIO()))
         plan = Planned(protections)
-        return measure_standard_set(plan, LEVELS, YARDSTICKS, monitor, processes=1)[0]
+        return measure_standard_set(plan, known, YARDSTICKS, monitor, processes=1)[0]
 
     return measure, ran
 
@@ -97,6 +105,27 @@ def test_unprotected_updates_are_attacked_as_long_as_others_are(run) -> None:
     assert [names for names, _ in ran] == [YARDSTICKS, ("ta@full",)]
     assert [(one.protection, one.after) for one in measured.not_run] == [
         *(("weak", "ta@full"), ("none", "ta@full")),
+    ]
+
+
+def test_what_an_informed_attacker_has_does_not_end_the_levels_of_blind_ones(
+    run, monkeypatch
+) -> None:
+    """He who does not know which update to hold has to look at data, and is asked for it."""
+    measure, ran = run
+    shares = {"ta@full": 0.3, "hold:ta@full": 0.8, "regmean@full": 0.4}
+    monkeypatch.setitem(SHARES, "held", shares)
+    with_data = [
+        Level(knowledge=knowledge, data="unlabelled", attacks=(name,))
+        for knowledge, name in (("blind", "regmean@full"), ("informed", "distil:ta@full"))
+    ]
+    blind = Level(knowledge="blind", data="none", attacks=("ta@full",))
+    measured = measure("held", known=[blind, LEVELS[1], *with_data])
+    assert [names for names, _ in ran] == [
+        *(YARDSTICKS, ("ta@full",), ("hold:ta@full",), ("regmean@full",)),
+    ]
+    assert [(one.protection, one.attacks, one.after) for one in measured.not_run] == [
+        *((whose, ("distil:ta@full",), "hold:ta@full") for whose in ("held", "none")),
     ]
 
 

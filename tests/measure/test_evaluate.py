@@ -9,6 +9,7 @@ import torch
 
 from mergebench.backbones import load_backbone, text_head
 from mergebench.errors import InputError
+from mergebench.measure import NOT_FINITE, results_on_test
 from mergebench.measure.evaluate import Deployment, Evaluator, class_balanced, deployed
 from mergebench.suites import Split, Task, load_suite
 from mergebench.updates.update import Dense, LowRank, Update
@@ -111,6 +112,20 @@ def first_images(task: Task, count: int) -> Task:
         for name, split in task.splits.items()
     }
     return replace(task, splits=splits)
+
+
+def test_inputs_without_a_finite_embedding_are_wrong_and_told() -> None:
+    """An overflowing merge would be right wherever the first class is true."""
+    backbone = load_backbone("mini_vit", weights="random")
+    evaluator = Evaluator(backbone, [make_task("overflowing", 2, 12)], precision="fp32")
+    with deployed(backbone, make_update(backbone, "dense"), 1e30):
+        found = results_on_test(evaluator)
+        assert evaluator.correct("val") == {"overflowing": 0}
+    assert found.correct == found.most_predicted == {"overflowing": 0}
+    assert [(one.kind, one.detail) for one in found.warnings] == [
+        (NOT_FINITE, "no embedding for test inputs: overflowing 12 of 12")
+    ]
+    assert results_on_test(evaluator).correct["overflowing"] > 0
 
 
 def test_a_subset_applies_to_its_split_only(backbone):

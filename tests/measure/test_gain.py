@@ -45,6 +45,15 @@ def test_estimates_are_means_over_targets():
     assert found.denied.value == 1  # taking it costs the others more than the target gains
 
 
+def test_one_target_says_nothing_of_others() -> None:
+    found = gain_of_taking([case("a", taken=120, unprotected=180)])
+    assert found.target.value == pytest.approx(100 * 20 / SIZE)
+    assert {found.target.interval, found.overall.interval, found.others.interval} == {None}
+    assert found.denied_target is not None
+    assert found.denied_target.interval is None
+    assert not found.nothing_denied
+
+
 def test_a_protection_that_protects_nothing_denies_nothing():
     """A weak protection: the merge with it is that with the unprotected update."""
     draws = np.random.default_rng(1)

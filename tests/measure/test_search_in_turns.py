@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import pytest
 import torch
 
 from attacks.hold import Hold
-from attacks.per_task_coefficients import COEFFICIENTS, PerTaskCoefficients
+from attacks.leave_out_per_task import LeaveOutPerTask
+from attacks.parts.coordinate_ascent import COEFFICIENTS
+from attacks.per_task_coefficients import PerTaskCoefficients
 from attacks.spaces.full import Full
 from attacks.task_arithmetic import TaskArithmetic
 from attacks.ties import Ties
@@ -26,6 +28,8 @@ SIZES = {"one": 1000}
 PLACE = 1
 BEST = (0.6, 0.8, 0.0)
 """The coefficients of three updates that score best, the second being the protected one."""
+OWN = COEFFICIENTS[1:]
+"""Of the protected update, which is not to be put out."""
 PROTOCOLS = [PAPER, CLEAN, CLEAN_EXHAUSTIVE]
 
 
@@ -108,22 +112,50 @@ def test_later_rounds_never_lose(backbone, protocol) -> None:
 
 def test_the_search_begins_at_one_for_the_protected_update(backbone) -> None:
     found = run(backbone, PerTaskCoefficients(rule=TaskArithmetic()), CLEAN_EXHAUSTIVE)
-    assert len(found.points) == 2 * 3 * len(COEFFICIENTS)
-    first = found.points[: len(COEFFICIENTS)]
-    assert [point.options for point in first] == [{"value": value} for value in COEFFICIENTS]
+    assert len(found.points) == 2 * (len(OWN) + 2 * len(COEFFICIENTS))
+    first = found.points[: len(OWN)]
+    assert [point.options for point in first] == [{"value": value} for value in OWN]
     bowl = (0.3 - BEST[0]) ** 2 + (0.3 - BEST[2]) ** 2
     assert [point.counts["one"] for point in first] == [
-        round(900 - 300 * (bowl + (value - BEST[1]) ** 2)) for value in COEFFICIENTS
+        round(900 - 300 * (bowl + (value - BEST[1]) ** 2)) for value in OWN
     ]
-    second = found.points[len(COEFFICIENTS)].options
+    second = found.points[len(OWN)].options
     assert (second["coefficients"], second["moving"]) == ((0.8, 0.3, 0.3), 1)
 
 
 def test_later_searches_leave_the_rule_as_it_is(backbone) -> None:
     found = run(backbone, PerTaskCoefficients(rule=Ties(), rounds=1), CLEAN_EXHAUSTIVE)
-    first = len(COEFFICIENTS) * len(CLEAN.grids["top_k"])
+    first = len(OWN) * len(CLEAN.grids["top_k"])
     assert len(found.points) == first + 2 * len(COEFFICIENTS)
     assert len({point.options["top_k"] for point in found.points[first:]}) == 1
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+def test_the_protected_update_is_never_put_out(backbone, protocol) -> None:
+    """Even where the best mixture is the one without it, which the yardstick then finds."""
+    best = (0.6, 0.0, 0.8)
+    held, left_out = (
+        search(problem(backbone), attack, Bowl(backbone, best=best), protocol, norms={"one": 1.0})
+        for attack in (
+            PerTaskCoefficients(rule=TaskArithmetic()),
+            LeaveOutPerTask(rule=TaskArithmetic()),
+        )
+    )
+    assert coefficients(held, backbone) == (0.6, 0.1, 0.8)
+    assert coefficients(left_out, backbone) == best
+    assert left_out.chosen.counts["one"] > held.chosen.counts["one"]
+    assert {point.options.get("moving", 0) for point in left_out.points} == {0, 1}
+
+
+def test_coefficients_at_the_ends_of_their_grids_are_told() -> None:
+    attack = PerTaskCoefficients(rule=TaskArithmetic(), coefficients=(0.1, 0.3, 1.2), value=0.1)
+    assert attack.at_edge() == {"coefficient 0": 0.1, "coefficient 2": 1.2}
+    moved = replace(attack, moving=1, value=0.0)  # put out, and nothing lies beyond
+    assert moved.at_edge() == {"coefficient 0": 0.1, "coefficient 2": 1.2}
+    others = LeaveOutPerTask(rule=TaskArithmetic(), coefficients=(0.1, 0.3), value=0.1)
+    assert others.at_edge() == {}
+    assert Hold(rule=TaskArithmetic(), nominal=1.1).at_edge() == {"nominal": 1.1}
+    assert Hold(rule=TaskArithmetic()).at_edge() == {}
 
 
 def test_a_turn_of_options_that_are_not_there_is_named(backbone) -> None:
@@ -167,8 +199,9 @@ def test_what_was_evaluated_is_not_evaluated_again(backbone) -> None:
     """Each search of a coefficient begins at what it is, which its grid has as well."""
     landscape, attack = Bowl(backbone), PerTaskCoefficients(rule=TaskArithmetic())
     found = search(problem(backbone), attack, landscape, PAPER, norms={"one": 1.0})
-    assert len(found.points) == 2 * 3 * (1 + len(COEFFICIENTS))
-    assert landscape.looks == 2 * 3 * len(COEFFICIENTS)
+    visited = 2 * (len(OWN) + 2 * len(COEFFICIENTS))
+    assert len(found.points) == 2 * 3 + visited
+    assert landscape.looks == visited
     for point in found.points:
         twins = [one for one in found.points if one.options == point.options]
         assert all(one.counts == point.counts for one in twins)

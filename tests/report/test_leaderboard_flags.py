@@ -26,7 +26,7 @@ from mergebench.measure.cell import packed
 from mergebench.measure.cell_warnings import CellWarning
 from mergebench.report import write_leaderboard
 from mergebench.report.clear_differences import merges_clearly_better
-from mergebench.report.doubts import REALIGNED, STORAGE
+from mergebench.report.doubts import NOTHING_TAKEN, REALIGNED, STORAGE
 from mergebench.report.leaderboard import leaderboard
 
 UNLABELLED = Level(knowledge="blind", data="unlabelled", attacks=("regmean@full",))
@@ -52,6 +52,21 @@ def with_warnings(name: str, *kinds: str) -> Measurements:
 def test_warnings_of_what_is_taken_are_flags() -> None:
     assert flags(with_warnings("hold:ta@full", EDGE, NORM), *LEVELS) == [{}, {EDGE: 1, NORM: 1}]
     assert flags(with_warnings("ta@full", EDGE), *LEVELS) == [{}, {}]  # nobody takes it
+
+
+def test_who_takes_nothing_of_the_update_is_flagged() -> None:
+    """A mixture is taken before W0 is, however good that is; W0 where there is nothing else."""
+
+    def empty(*names: str) -> Measurements:
+        return replace(
+            MEASURED,
+            merged=tuple(replace(one, empty=one.name in names) for one in MERGES),
+        )
+
+    every = {one.name for one in MERGES if one.name not in YARDSTICKS}
+    assert flags(empty(*every, *YARDSTICKS), *LEVELS) == [{NOTHING_TAKEN: len(TASKS)}] * 2
+    for name in every:
+        assert flags(empty(*every - {name}), *LEVELS)[-1] == {}
 
 
 def test_a_far_larger_update_is_flagged() -> None:
@@ -85,6 +100,7 @@ def test_data_that_are_no_help_are_flagged() -> None:
 
     assert flags(fitted(0.9), BLIND, UNLABELLED) == [{}, {}]
     assert flags(fitted(0.1), BLIND, UNLABELLED) == [{}, {"data are no help": len(TASKS)}]
+    assert flags(fitted(0.5), BLIND, UNLABELLED) == [{}, {}]  # as good as the best without
     done = NotRun(protection="trap2", attacks=UNLABELLED.attacks, after="ta@full")
     stopped = replace(fitted(0.1), not_run=(done,))
     assert flags(stopped, BLIND, UNLABELLED) == [{}, {}]  # nobody knows
