@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from attacks.parts.coordinate_ascent import OTHERS, CoordinateAscent, scaled
+from attacks.parts.coordinate_ascent import OTHERS, CoordinateAscent
 from mergebench.contracts import Suspected
 from mergebench.updates import MergePath
 
@@ -28,5 +28,4 @@ class LeaveOutPerTask(CoordinateAscent):
 
     def path(self, given: Suspected) -> MergePath:
         """Return the merge of the others, each multiplied by its coefficient."""
-        others = scaled(given.others, self.now(len(given.updates)))
-        return MergePath(direction=given.merged(others))
+        return MergePath(direction=given.merged(given.others, self.now(len(given.updates))))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from attacks.parts.coordinate_ascent import OTHERS, CoordinateAscent, scaled
+from attacks.parts.coordinate_ascent import OTHERS, CoordinateAscent
 from mergebench.contracts import Suspected
 from mergebench.updates import MergePath
 
@@ -41,4 +41,4 @@ class PerTaskCoefficients(CoordinateAscent):
         """Return the merge of the updates, each multiplied by its coefficient."""
         own, *others = self.now(len(given.updates))
         factors = (*others[: given.place], own, *others[given.place :])
-        return MergePath(direction=given.merged(scaled(given.updates, factors)))
+        return MergePath(direction=given.merged(given.updates, factors))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from mergebench.contracts import InformedMerger, is_edge
 from mergebench.errors import InputError, check_range
-from mergebench.updates import Update
 
 COEFFICIENTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.2)
 OTHERS = 0.3
@@ -87,11 +86,3 @@ class CoordinateAscent(InformedMerger, ABC):
         self.check_count(count)
         known = (*self.coefficients, *self.start(count)[len(self.coefficients) :])
         return (*known[: self.moving], self.value, *known[self.moving + 1 :])
-
-
-def scaled(updates: Sequence[Update], coefficients: Sequence[float]) -> list[Update]:
-    """Return each update multiplied by its coefficient."""
-    return [
-        update if factor == 1 else update.scaled(factor)
-        for update, factor in zip(updates, coefficients, strict=True)
-    ]

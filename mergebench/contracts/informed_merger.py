@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import TYPE_CHECKING, ClassVar, Protocol, final
 
 from mergebench.contracts.faults import blaming, broken
 from mergebench.contracts.merger import Knowledge
@@ -21,20 +21,30 @@ if TYPE_CHECKING:
     from mergebench.updates import MergePath, Update
 
 
+class MergesUpdates(Protocol):
+    """Returns `D` of updates by one rule in one space."""
+
+    def __call__(
+        self, updates: Sequence[Update], coefficients: Sequence[float] | None = None
+    ) -> Update:
+        """Merge; `coefficients`: what each update is multiplied by ahead of the rule."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Suspected:
     """What an informed attack is given: all updates, and which of them may be protected.
 
     `place`: of the latter among `updates`, which are in the order of their tasks and labelled by
     their places. `merged` returns `D` of the updates that it is given, by the rule and in the space
-    that the attack is built on.
+    that the attack is built on; with coefficients it needs no copies of them.
     `seed`: of what an attack draws. `base` returns the backbone where it can be had. `kept`: what
     attacks made of the protected update alone, by their options.
     """
 
     updates: tuple[Update, ...]
     place: int
-    merged: Callable[[Sequence[Update]], Update]
+    merged: MergesUpdates
     seed: int = 0
     base: Callable[[], Backbone] | None = field(default=None, repr=False)
     kept: dict[str, Update] = field(default_factory=dict, repr=False)

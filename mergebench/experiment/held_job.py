@@ -49,7 +49,7 @@ class HeldJob:
                 )
             )
         if bench.measured > measured_before:
-            gc.collect()  # of problems and their sites, which refer to each other
+            gc.collect()  # of problems that a cycle of some attack holds
 
     def cells(self) -> Iterator[Cell]:
         """Yield the measured or recalled cells in the order of `merges`."""

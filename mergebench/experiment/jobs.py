@@ -148,7 +148,7 @@ class MergeJob:
                 )
             )
         if bench.measured > measured_before:
-            # Problems and their sites refer to each other, with a gigabyte of what they keep.
+            # A cycle that some attack left may hold a problem and the gigabyte that it keeps.
             cells.close()
             gc.collect()
 

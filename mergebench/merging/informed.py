@@ -49,11 +49,17 @@ class InformedProblem(Problem[InformedMerger]):
         `ArithmeticError` as `MergeProblem.merge`, and `PluginError` when a contract is broken.
         """
         rule = attack.required_rule()
+
+        def merged(
+            updates: Sequence[Update], coefficients: Sequence[float] | None = None
+        ) -> Update:
+            return self._sets.merged(self._known_as.named(updates), rule, coefficients)
+
         return attack(
             Suspected(
                 updates=self._known_as.shown,
                 place=self.place,
-                merged=lambda updates: self._sets.merged(self._known_as.named(updates), rule),
+                merged=merged,
                 seed=self.seed,
                 kept=self._kept,
                 base=self._base,

@@ -26,15 +26,25 @@ class MergedSets:
         self._seed = seed
         self._known = known
         self._room = Room()
-        self._problems: dict[tuple[str, ...], MergeProblem] = {}
+        self._problems: dict[tuple[object, ...], MergeProblem] = {}
         self._last: MergeProblem | None = None
-        self._made: WeakValueDictionary[tuple[str, ...], Update] = WeakValueDictionary()
+        self._made: WeakValueDictionary[tuple[object, ...], Update] = WeakValueDictionary()
 
-    def merged(self, updates: Sequence[Update], rule: Merger) -> Update:
-        """Return `D` of these updates; errors as of `MergeProblem`."""
-        key = tuple(update.sha256 for update in updates)
+    def merged(
+        self,
+        updates: Sequence[Update],
+        rule: Merger,
+        coefficients: Sequence[float] | None = None,
+    ) -> Update:
+        """Return `D` of these updates; `coefficients` and errors as of `MergeProblem`."""
+        key = (*(update.sha256 for update in updates), *(coefficients or ()))
         found = self._problems.pop(key, None) or MergeProblem(
-            updates, space=self._space, seed=self._seed, room=self._room, known=self._known
+            updates,
+            space=self._space,
+            seed=self._seed,
+            coefficients=coefficients,
+            room=self._room,
+            known=self._known,
         )
         self._problems[key] = self._last = found
         if len(self._problems) > _KEPT:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Generic, TypeVar
+from weakref import proxy
 
 import torch
 from torch import Tensor
@@ -175,6 +176,8 @@ class MergeProblem(Problem[Merger]):
             factors = encoded.stack.new_tensor(self._coefficients)
             encoded = replace(encoded, stack=encoded.stack * factors[:, None, None])
         if (name, rotation_invariant) not in self._sites:
+            # A proxy: a site that held its problem would keep both, and the updates, until the
+            # garbage collector looks for cycles, which may be after gigabytes.
             self._sites[name, rotation_invariant] = Site(
                 name=name,
                 shape=encoded.shape,
@@ -182,7 +185,7 @@ class MergeProblem(Problem[Merger]):
                 matrix=matrix,
                 _own=self._own(name) if encoded.separate else [],
                 _room=self._room,
-                _stacks=partial(self._stacks, rotation_invariant),
+                _stacks=partial(type(self)._stacks, proxy(self), rotation_invariant),
                 _of_model=self._of_model[rotation_invariant],
             )
         return encoded

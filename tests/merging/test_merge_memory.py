@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +17,7 @@ from attacks.spaces.full import Full
 from mergebench.contracts import Merger, Room, Site, Space
 from mergebench.merging.memory import UpdateMemory
 from mergebench.merging.problem import MergeProblem
+from mergebench.registry import registry
 from mergebench.seeding import generator
 from mergebench.updates.update import LowRank
 
@@ -119,3 +122,30 @@ def test_a_drop_beside_the_grid_agrees_with_its_neighbours() -> None:
     assert bool((kept[2] <= kept[1]).all())
     assert bool((kept[1] <= kept[0]).all())
     assert kept[0].sum() > kept[1].sum() > kept[2].sum()
+
+
+RULES = [
+    (found.plugin, space)
+    for found in registry().all(Merger)
+    for space in found.plugin.spaces
+    if found.plugin.name != "wudi_iterated"  # its optimiser is left to the garbage collector
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "space"), RULES, ids=lambda one: one if isinstance(one, str) else one.name
+)
+def test_a_problem_goes_with_who_holds_it(rule, space) -> None:
+    """Attacks that change updates have many; what waited for cycles to be sought filled 24 GB."""
+    problem = MergeProblem(as_updates(changes()), space=registry().get(Space, space)())
+    merger = rule()
+    gc.collect()
+    gc.disable()
+    try:
+        problem.merge(merger)
+        assert isinstance(problem.notes(merger), dict)
+        left = weakref.ref(problem)
+        del problem
+        assert left() is None
+    finally:
+        gc.enable()
