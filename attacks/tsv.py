@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from attacks.parts.matrix_rule import MatrixRule
-from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank, polar_factor
+from attacks.parts.singular_vectors import GAP, GAPS, leading_triples, numerical_rank, polar_factor
 from mergebench.contracts import Site
 from mergebench.errors import check_choice
 from mergebench.updates import relative_gap
@@ -56,20 +56,26 @@ class TSV(MatrixRule):
         return site.once(f"merge by {self!r}", lambda: self._orthogonalised(stack, site))
 
     def _orthogonalised(self, stack: Tensor, site: Site) -> Tensor:
-        left, values, right = torch.linalg.svd(stack.double(), full_matrices=False)
         most = int(min(site.shape) * (1 / len(stack)))
-        spectra = values.cpu()
+        triples = site.once_for_sets(
+            f"leading {most} singular triples",
+            len(stack),
+            lambda index: leading_triples(stack[index].double(), most),
+            size=lambda found: sum(tensor.nbytes for tensor in found),
+        )
+        spectra = torch.stack([found.values for found in triples]).cpu()
         ranks = [self._rank(each, most, site, stack.dtype) for each in spectra]
         site.notes[GAP] = min(
             self._gap(s, k, site, stack.dtype) for s, k in zip(spectra, ranks, strict=True)
         )
         if sum(ranks) == 0:
             return torch.zeros_like(stack[0])
-        lefts = torch.cat([u[:, :k] for u, k in zip(left, ranks, strict=True)], dim=1)
-        scales = torch.cat([s[:k] for s, k in zip(values, ranks, strict=True)])
-        rights = torch.cat([v[:k] for v, k in zip(right, ranks, strict=True)])
-        columns, smallest_left = polar_factor(lefts)
-        rows, smallest_right = polar_factor(rights)
+        pairs = [*zip(triples, ranks, strict=True)]
+        scales = torch.cat([found.values[:k] for found, k in pairs])
+        columns, smallest_left = polar_factor(
+            torch.cat([found.left[:, :k] for found, k in pairs], 1)
+        )
+        rows, smallest_right = polar_factor(torch.cat([found.right[:k] for found, k in pairs]))
         site.notes[_NOTE] = min(smallest_left, smallest_right)
         return (columns * scales @ rows).to(stack.dtype)
 

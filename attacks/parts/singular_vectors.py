@@ -31,6 +31,20 @@ def numerical_rank(
     return int((values > tolerance).sum())
 
 
+class LeadingTriples(NamedTuple):
+    """The leading singular vectors of a matrix, `(a, k)` and `(k, b)`, and all singular values."""
+
+    left: Tensor
+    values: Tensor
+    right: Tensor
+
+
+def leading_triples(matrix: Tensor, count: int) -> LeadingTriples:
+    """Return the `count` leading singular triples of `matrix`, as tensors of their own."""
+    left, values, right = torch.linalg.svd(matrix, full_matrices=False)
+    return LeadingTriples(left[:, :count].clone(), values, right[:count].clone())
+
+
 def polar_factor(matrix: Tensor) -> tuple[Tensor, float]:
     """Return `P Qᵀ` from the thin SVD `matrix = P Σ Qᵀ`, `(a, b)` float64, and the smallest `Σ`.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mergebench.contracts.room import Kept, Room
@@ -41,6 +42,7 @@ class Site:
     _kept: dict[str, Kept[Any]] = field(default_factory=lambda: defaultdict(Kept), repr=False)
     _own: Sequence[dict[str, Any]] = field(default_factory=list, repr=False)
     _room: Room = field(default_factory=Room, repr=False)
+    _shared_room: Room = field(default_factory=Room, repr=False)
     _stacks: Stacks | None = field(default=None, repr=False)
     _of_model: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -96,3 +98,19 @@ class Site:
             if key not in memory:
                 memory[key] = compute(index)
         return [memory[key] for memory in memories]
+
+    def once_for_sets(
+        self, key: str, count: int, compute: Callable[[int], Value], size: Callable[[Value], int]
+    ) -> list[Value]:
+        """Return `compute(i)` of each of `count` updates, for other sets that these are in.
+
+        As `once_each`, for values of `size` bytes, which are remembered as long as there is room
+        for those of all updates; where a representative depends on all of a set, they are not.
+        """
+        if not self._own:
+            return [compute(index) for index in range(count)]
+        places: list[Kept[Value]] = [own.setdefault(key, Kept()) for own in self._own]
+        return [
+            self._shared_room.once(place, partial(compute, index), size)
+            for index, place in enumerate(places)
+        ]

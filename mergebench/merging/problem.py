@@ -185,6 +185,7 @@ class MergeProblem(Problem[Merger]):
                 matrix=matrix,
                 _own=self._own(name) if encoded.separate else [],
                 _room=self._room,
+                _shared_room=Room(0) if self._known is None else self._known.room,
                 _stacks=partial(type(self)._stacks, proxy(self), rotation_invariant),
                 _of_model=self._of_model[rotation_invariant],
             )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
-from synthetic import SITE, as_updates, attack, low_rank, merge
+from synthetic import SITE, as_updates, attack, dense, low_rank, merge
 
+from attacks import tsv
 from attacks.parts import sparsification
 from attacks.spaces.core import Core
 from attacks.spaces.full import Full
@@ -19,24 +21,26 @@ from mergebench.merging.memory import UpdateMemory
 from mergebench.merging.problem import MergeProblem
 from mergebench.registry import registry
 from mergebench.seeding import generator
-from mergebench.updates.update import LowRank
+from mergebench.updates.update import LowRank, SiteUpdate
 
 SHAPE = (37, 41)
 DROPS = (0.1, 0.5, 0.9)
 
 
 class Calls:
-    """Counts the calls of a function of `attacks.parts.sparsification`."""
+    """Counts the calls of a function of a module, `attacks.parts.sparsification` if not said."""
 
-    def __init__(self, patch: pytest.MonkeyPatch, name: str) -> None:
+    def __init__(
+        self, patch: pytest.MonkeyPatch, name: str, module: ModuleType = sparsification
+    ) -> None:
         self.count = 0
-        original = getattr(sparsification, name)
+        original = getattr(module, name)
 
         def counted(*arguments: Any) -> Any:
             self.count += 1
             return original(*arguments)
 
-        patch.setattr(sparsification, name, counted)
+        patch.setattr(module, name, counted)
 
 
 def changes() -> list[LowRank]:
@@ -76,6 +80,31 @@ def test_one_percentage_takes_no_sort(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = Calls(monkeypatch, "_at_places")
     merge_all(two_sets(), [attack("ties"), attack("ties")], Full())
     assert calls.count == 4 + 4, "without a common memory, each set selects its own"
+
+
+@pytest.mark.parametrize(
+    ("changes", "room", "decompositions"),
+    [
+        pytest.param(dense((9, 13), 5), Room(), 5, id="each matrix once"),
+        pytest.param(dense((9, 13), 5), Room(0), 4 + 4, id="no room"),
+        pytest.param(low_rank(9, 13, [3] * 5), Room(), 4 + 4, id="coordinates of a set"),
+    ],
+)
+def test_a_dense_update_is_decomposed_once_for_all_sets(
+    monkeypatch: pytest.MonkeyPatch,
+    changes: Sequence[SiteUpdate],
+    room: Room,
+    decompositions: int,
+) -> None:
+    """And the merges are the same, bit for bit."""
+    known, sets = UpdateMemory(), [changes[:4], [*changes[:3], changes[4]]]
+    known.room = room
+    apart = [MergeProblem(as_updates(one), space=Full()).merge(attack("tsv")) for one in sets]
+    calls = Calls(monkeypatch, "leading_triples", tsv)
+    for one, expected in zip(sets, apart, strict=True):
+        found = MergeProblem(as_updates(one), space=Full(), known=known).merge(attack("tsv"))
+        assert found.sha256 == expected.sha256
+    assert calls.count == decompositions
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
