@@ -69,7 +69,7 @@ OPTIONS = --backbone $(BACKBONE) $(if $(filter-out paper,$(PROTOCOL)),--protocol
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
 .PHONY: help install doctor detect table1 table2 table3 table4 table5 tables leaderboard mergers price recovery replay figure2 scales \
-        regress verify report test test-slow bench gpu-check lint data data-check data-fetch pretrain \
+        pack unpack regress verify report test test-slow bench gpu-check lint data data-check data-fetch pretrain \
         clean clean-store
 
 help:  ## list the targets
@@ -157,8 +157,7 @@ regress: $(INSTALLED)  ## whether merged accuracy moved since BASELINE (exit sta
 	$(MERGEBENCH) check $(BASELINE) --jobs $(JOBS) $(CHECK)
 
 verify: $(INSTALLED)  ## measure a random sample of the cells of RESULTS again, compare counts
-	$(MERGEBENCH) verify $(RESULTS) --jobs $(JOBS) --device $(DEVICE) \
-	  $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(VERIFY)
+	$(MERGEBENCH) verify $(RESULTS) --jobs $(JOBS) --device $(DEVICE) $(LOCAL) $(VERIFY)
 
 # One thread per process: processes with several slow each other down. Bytecode is kept even where the
 # environment says not to: without it every process compiles the tests and the product again.

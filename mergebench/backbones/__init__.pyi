@@ -21,6 +21,7 @@ from .precision import Precision as Precision
 from .precision import autocast as autocast
 from .sources import BACKBONES as BACKBONES
 from .sources import EMBEDDED as EMBEDDED
+from .sources import RANDOM as RANDOM
 from .sources import BackboneSource as BackboneSource
 from .sources import BertSource as BertSource
 from .sources import ClipSource as ClipSource

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mergebench.commands import numbers
-from mergebench.commands.options import add_jobs_option, add_place_options
+from mergebench.commands.options import add_data_options, add_jobs_option, add_place_options
 from mergebench.commands.parser import Later, Verbs, add_plugin_option
 
 CELLS = 12
@@ -38,6 +38,7 @@ def add_verbs(verbs: Verbs) -> None:
         help="recall from it what it holds (default: all is measured)",
     )
     add_place_options(verb)
+    add_data_options(verb)
     verb.add_argument(
         "--data",
         type=Path,

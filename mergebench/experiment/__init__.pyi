@@ -19,6 +19,7 @@ from .cost_estimate import table1_estimate as table1_estimate
 from .cost_estimate import table2_estimate as table2_estimate
 from .cost_estimate import training_estimate as training_estimate
 from .counters import counter_merge as counter_merge
+from .counters import counter_update as counter_update
 from .counters import file_sha256 as file_sha256
 from .detecting import score_releases as score_releases
 from .detecting import score_updates as score_updates

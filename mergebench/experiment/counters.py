@@ -9,9 +9,9 @@ from mergebench.backbones import site_shapes, tensor_shapes
 from mergebench.errors import InputError
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.single_models import measured_update
-from mergebench.files import content_of
+from mergebench.files import check_regular
 from mergebench.measure import COUNTER, FULL, CounterMerge, Level, Merged
-from mergebench.updates import load_update
+from mergebench.updates import LowRank, Update, load_update
 
 
 def counter_merge(
@@ -38,11 +38,7 @@ def counter_merge(
         if value not in known:
             shown = ", ".join(map(str, known))
             raise InputError(f"{what} {value} is not measured here; choose from: {shown}")
-    backbone = experiment.backbone
-    update = load_update(
-        file, site_shapes(backbone), backbone, dense_shapes=tensor_shapes(backbone)
-    )
-    results = measured_update(bench, update).results
+    results = measured_update(bench, counter_update(experiment, file)).results
     merged = Merged(
         seed=seed,
         protection=protection,
@@ -62,9 +58,27 @@ def counter_merge(
     return CounterMerge(level=level, merged=merged)
 
 
+def counter_update(experiment: Experiment, file: Path) -> Update:
+    """Return the merged update in `file`.
+
+    Raises `InputError` unless it is one of the backbone that this file holds alone.
+    """
+    backbone = experiment.backbone
+    shapes = tensor_shapes(backbone)
+    update = load_update(file, site_shapes(backbone), backbone, dense_shapes=shapes)
+    if any(isinstance(change, LowRank) for change in update.sites.values()):
+        raise InputError(
+            f"{file} is an adapter, which is nothing without its configuration in another file: "
+            "give a merged update as `mergebench merge --out FILE` writes it"
+        )
+    return update
+
+
 def file_sha256(file: Path) -> str:
-    """Return the hash of a file's content; `InputError` if it cannot be read."""
+    """Return the hash of a file's content, of any size; `InputError` if it cannot be read."""
     try:
-        return hashlib.sha256(content_of(file)).hexdigest()
+        check_regular(file)
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from error

@@ -27,7 +27,7 @@ def check_regular(file: Path) -> None:
         raise InputError(f"{file} is a folder, pipe or device: give a regular file")
 
 
-def read_bounded(file: Path, largest: int) -> bytes:
+def read_bounded(file: Path, largest: int = LIMIT_BYTES) -> bytes:
     """Return the content of a regular file of at most `largest` bytes.
 
     Raises `InputError` naming the file when it is larger, cannot be read or is no regular file;

@@ -31,6 +31,8 @@ from .published_tables import published as published
 from .rescaling_loss import lost_when_rescaled as lost_when_rescaled
 from .rescaling_loss import trap_found as trap_found
 from .scale_picture import write_scale_picture as write_scale_picture
+from .sheet import Sheet as Sheet
+from .sheet import read_sheet as read_sheet
 from .table1 import write_table1 as write_table1
 from .table2_files import write_table2 as write_table2
 from .terminal import print_leaderboard as print_leaderboard
@@ -39,6 +41,5 @@ from .terminal import print_price as print_price
 from .terminal import print_scales as print_scales
 from .terminal import print_table1 as print_table1
 from .terminal import print_table2 as print_table2
-from .writing import stated_csv_text as stated_csv_text
 from .writing import write_csv as write_csv
 from .writing import write_text as write_text

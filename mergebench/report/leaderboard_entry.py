@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mergebench.contracts import DataUse, Knowledge
 from mergebench.errors import InputError
-from mergebench.files import content_of
+from mergebench.files import read_bounded
 from mergebench.measure import Context, CounterMerge, Estimate, Level, Measurements, Merged
 from mergebench.report.leaderboard import Standing, leaderboard
 from mergebench.report.writing import write_text
@@ -230,7 +230,7 @@ def write_entry(entry: Entry, folder: Path) -> Path:
 def read_entry(file: Path) -> Entry:
     """Return the entry in a file; `InputError`, naming the field, if there is none."""
     try:
-        entry = Entry.model_validate_json(content_of(file))
+        entry = Entry.model_validate_json(read_bounded(file))
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from error
     except ValidationError as error:
@@ -247,5 +247,5 @@ def _measured_on(context: Context) -> dict[str, Any]:
 
 def _first(error: ValidationError) -> str:
     found = error.errors()[0]
-    where = ".".join(str(part) for part in found["loc"])
-    return f"{where}: {found['msg']}"
+    where = ".".join(str(part) for part in found["loc"])  # empty of text that is no JSON
+    return f"{where}: {found['msg']}" if where else str(found["msg"])

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pandas as pd
-
 from mergebench.contracts import Attack
-from mergebench.errors import InputError
+from mergebench.errors import InputError, shown
 from mergebench.experiment import Setting
 from mergebench.measure import COUNTER, FROM_BASE, UNPROTECTED, ZERO_SHOT
 from mergebench.registry import registry
-from mergebench.report import protection_key, release_key, stated_csv_text, stated_facts
+from mergebench.report import Sheet, protection_key, read_sheet, release_key, stated_facts
 
 Release = tuple[str, str, int]
 """Protection, task and seed of one update."""
@@ -21,6 +20,7 @@ Release = tuple[str, str, int]
 _PROTECTIONS = {key(UNPROTECTED): UNPROTECTED for key in (protection_key, release_key)}
 _PROTECTIONS[FROM_BASE] = UNPROTECTED
 _COUNT = "_correct"
+_AGAIN = "write the table again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,13 +87,15 @@ def read_tables(
         raise InputError(f"no folder {folder}: give one that `mergebench table2` wrote")
     tables = []
     for file in sorted(folder.glob("*.csv")):
-        frame = pd.read_csv(file, dtype=str, keep_default_na=False).map(stated_csv_text)
-        frame.columns = frame.columns.map(stated_csv_text)
+        sheet = read_sheet(file)
         for suffix, (columns, cells) in _KINDS.items():
-            if file.stem.endswith(suffix) and columns <= set(frame.columns):
-                facts = _facts(file.with_name(f"{file.stem.removesuffix(suffix)}.md"))
-                setting = setting_of(facts["Command"])
-                found = tuple(_checked(cells, frame, setting, file))
+            if file.stem.endswith(suffix) and columns <= set(sheet.columns):
+                caption = file.with_name(f"{file.stem.removesuffix(suffix)}.md")
+                facts = _facts(caption)
+                with _naming(caption):
+                    setting = setting_of(facts["Command"])
+                with _naming(file):
+                    found = tuple(cells(sheet, setting))
                 tables.append(StatedTable(file=file, facts=facts, cells=found))
     if not any(table.cells for table in tables):
         raise InputError(f"{folder} has no table of counts: *_tasks.csv or *_targets.csv")
@@ -105,59 +107,92 @@ def _facts(file: Path) -> dict[str, str]:
         facts = stated_facts(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read the caption of {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file} is no text in UTF-8: {_AGAIN}") from error
     if "Command" not in facts:
-        raise InputError(f"{file} has no caption that states its command: write the table again")
+        raise InputError(f"{file} has no caption that states its command: {_AGAIN}")
     return facts
 
 
-def _checked(
-    cells: _Cells, frame: pd.DataFrame, setting: Setting | None, file: Path
-) -> Iterator[StatedCell]:
+@contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """Name the file in front of what is wrong with it."""
     try:
-        yield from cells(frame, setting)
+        yield
     except ValueError as error:
         raise InputError(f"{file}: {error}") from error
 
 
-def _standalone(frame: pd.DataFrame, _: Setting | None) -> Iterator[StatedCell]:
-    """Yield one cell per update, and one per seed of the backbone itself."""
-    is_zero_shot = frame["row"] == ZERO_SHOT
-    for seed, rows in frame[is_zero_shot].groupby("seed", sort=False):
-        correct = dict(zip(rows["task"], map(int, rows["correct"]), strict=True))
-        sizes = dict(zip(rows["task"], map(int, rows["total"]), strict=True))
-        yield StatedCell(seed=int(str(seed)), correct=correct, sizes=sizes)
-    for row in _records(frame[~is_zero_shot]):
+@dataclass(frozen=True, kw_only=True)
+class _Row:
+    """What stands in line `line` of a file, by column."""
+
+    line: int
+    texts: Mapping[str, str]
+
+    def __getitem__(self, column: str) -> str:
+        return self.texts[column]
+
+    def count(self, column: str) -> int:
+        """Return the whole number in a column; ValueError if there is none."""
+        text = self[column]
+        try:
+            return int(text)
+        except ValueError:
+            where = f"line {self.line}, column {column}"
+            raise ValueError(f"{where}: {shown(text)} is no whole number; {_AGAIN}") from None
+
+
+def _rows(sheet: Sheet) -> list[_Row]:
+    return [_Row(line=line, texts=texts) for line, texts in enumerate(sheet.rows, start=2)]
+
+
+def _standalone(sheet: Sheet, _: Setting | None) -> Iterator[StatedCell]:
+    """Yield one cell per seed of the backbone itself, and one per update."""
+    zero_shot: dict[int, list[_Row]] = {}
+    updates = []
+    for row in _rows(sheet):
+        if row["row"] == ZERO_SHOT:
+            zero_shot.setdefault(row.count("seed"), []).append(row)
+        else:
+            updates.append(row)
+    for seed, rows in zero_shot.items():
+        correct = {row["task"]: row.count("correct") for row in rows}
+        sizes = {row["task"]: row.count("total") for row in rows}
+        yield StatedCell(seed=seed, correct=correct, sizes=sizes)
+    for row in updates:
         yield StatedCell(
-            seed=int(row["seed"]),
+            seed=row.count("seed"),
             protection=_PROTECTIONS.get(row["row"], row["row"]),
             target=row["task"],
-            correct={row["task"]: int(row["correct"])},
-            sizes={row["task"]: int(row["total"])},
+            correct={row["task"]: row.count("correct")},
+            sizes={row["task"]: row.count("total")},
         )
 
 
-def _merges(frame: pd.DataFrame, setting: Setting | None) -> Iterator[StatedCell]:
+def _merges(sheet: Sheet, setting: Setting | None) -> Iterator[StatedCell]:
     """Yield one cell per merge; that of unprotected updates has a row for each target.
 
     Where the attack is targeted, each of these rows is a merge of its own.
     """
-    targeted = {name for name in frame["attack"].unique() if _is_targeted(name, setting)}
+    targeted = {name for name in set(sheet.values("attack")) if _is_targeted(name, setting)}
     tasks = tuple(
-        column.removesuffix(_COUNT) for column in frame.columns if column.endswith(_COUNT)
+        column.removesuffix(_COUNT) for column in sheet.columns if column.endswith(_COUNT)
     )
-    merges: dict[tuple[str, ...], list[dict[str, str]]] = {}
-    for line, row in enumerate(_records(frame), start=2):
+    merges: dict[tuple[str, str, str, str, int], list[_Row]] = {}
+    for row in _rows(sheet):
         if row["attack"].partition(":")[0] == COUNTER:
             continue  # its entry is verified, from the merged update alone
         shared = row["protection"] == protection_key(UNPROTECTED) and row["attack"] not in targeted
         target = "" if shared else row["target"]
         if row["target"] not in tasks:
-            raise ValueError(f"line {line}: the target {row['target']} has no column of counts")
-        key = (row["protection"], target, row["attack"], row["space"], row["seed"])
-        merges.setdefault(key, []).append({**row, "line": str(line)})
+            lacking = f"the target {shown(row['target'])} has no column of counts"
+            raise ValueError(f"line {row.line}: {lacking}; {_AGAIN}")
+        key = (row["protection"], target, row["attack"], row["space"], row.count("seed"))
+        merges.setdefault(key, []).append(row)
     for (protection, target, attack, space, seed), rows in merges.items():
         yield StatedCell(
-            seed=int(seed),
+            seed=seed,
             protection=_PROTECTIONS.get(protection, protection),
             from_base=protection == FROM_BASE,
             target=target or None,
@@ -165,7 +200,7 @@ def _merges(frame: pd.DataFrame, setting: Setting | None) -> Iterator[StatedCell
             space=space,
             tasks=tasks,
             correct=_counts(rows, tasks),
-            sizes={row["target"]: int(row["total"]) for row in rows},
+            sizes={row["target"]: row.count("total") for row in rows},
         )
 
 
@@ -179,27 +214,21 @@ def _is_targeted(attack: str, setting: Setting | None) -> bool:
     return any(one.plugin.name == name and one.plugin().targeted for one in registry().all(Attack))
 
 
-def _counts(rows: list[dict[str, str]], tasks: tuple[str, ...]) -> dict[str, int]:
+def _counts(rows: Sequence[_Row], tasks: tuple[str, ...]) -> dict[str, int]:
     """Return the counts by task of one merge; ValueError if its rows state different ones."""
     found: dict[str, int] = {}
+    columns = [(task, f"{task}{_COUNT}") for task in tasks]
     for row in rows:
-        stated = [(task, row[f"{task}{_COUNT}"]) for task in tasks]
-        for task, text in [(row["target"], row["correct"]), *stated]:
-            if text and found.setdefault(task, int(text)) != int(text):
+        for task, column in [(row["target"], "correct"), *columns]:
+            if row[column] and found.setdefault(task, row.count(column)) != row.count(column):
                 raise ValueError(
-                    f"line {row['line']} states other counts of {task} than itself "
-                    "or a line of the same merge"
+                    f"line {row.line} states other counts of {task} than itself "
+                    f"or a line of the same merge; {_AGAIN}"
                 )
     return found
 
 
-def _records(frame: pd.DataFrame) -> list[dict[str, str]]:
-    return [
-        {str(name): str(value) for name, value in row.items()} for row in frame.to_dict("records")
-    ]
-
-
-_Cells = Callable[[pd.DataFrame, Setting | None], Iterator[StatedCell]]
+_Cells = Callable[[Sheet, Setting | None], Iterator[StatedCell]]
 _KINDS: Mapping[str, tuple[frozenset[str], _Cells]] = {
     "_tasks": (frozenset({"row", "task", "seed", "correct", "total"}), _standalone),
     "_targets": (

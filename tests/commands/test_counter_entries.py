@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -10,11 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from command_line import run
 from few_leaderboard import small_leaderboard
 from safetensors.torch import load_file, save_file
 
+from mergebench.commands.runs import leaderboard
+from mergebench.errors import InputError
+from mergebench.experiment import file_sha256
+
 AGAINST = ("--target", "mnist", "--knowledge", "informed")
+LARGE = 65 * 2**20
 WHO = ("--enter", "theirs", "--who", "A. Tester")
 
 
@@ -150,9 +157,70 @@ def test_another_file_is_not_measured(first, results, little_store, capsys):
         ((*WHO, "--target", "mnist"), "a counter-evaluation is --merged FILE"),
         ((*WHO, "--merged", "x", *AGAINST, "--seeds", "2"), "leave --seeds out"),
         ((*WHO, "--merged", "x", *AGAINST), "x cannot be read: No such file"),
+        ((*WHO, "--merged", ".", *AGAINST), ". is a folder, pipe or device: give a regular file"),
         ((*WHO, "--merged", __file__, *AGAINST[2:], "--target", "mnits"), "unknown --target"),
     ],
 )
 def test_wrong_words_are_refused(few, capsys, words, message):
     assert run("leaderboard", *few, *words) == 2
     assert message in capsys.readouterr().err
+
+
+def test_what_is_no_merged_update_is_refused_before_anything_is_measured(
+    few, root, little_store, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(leaderboard, "measure_worst_case", None)
+    file = tmp_path / "big.safetensors"
+
+    def refused(merged: Path) -> str:
+        assert run("leaderboard", *few, *WHO, "--merged", merged, *AGAINST) == 2
+        error = capsys.readouterr().err
+        assert str(merged) in error
+        assert error.count("\n") == 1
+        return error
+
+    file.touch()
+    assert "is truncated or not a safetensors file" in refused(file)
+    with file.open("wb") as content:
+        content.truncate(LARGE)
+    assert "is truncated or not a safetensors file" in refused(file)
+    save_file({"x": torch.zeros(3, 3)}, file)
+    assert "backbone mini_vit has no" in refused(file)
+    adapter = next((little_store / "releases").glob("*/adapter_model.safetensors"))
+    assert "is an adapter, which is nothing without its configuration" in refused(adapter)
+
+
+def test_files_of_any_size_have_a_hash(tmp_path):
+    file = tmp_path / "merged.safetensors"
+    with file.open("wb") as content:
+        content.truncate(LARGE)
+    assert file_sha256(file) == hashlib.sha256(bytes(LARGE)).hexdigest()
+    with pytest.raises(InputError, match="is a folder, pipe or device: give a regular file"):
+        file_sha256(tmp_path)
+
+
+def test_nobody_elses_entry_is_replaced(few, first, merged, root, monkeypatch, capsys):
+    monkeypatch.setattr(leaderboard, "measure_worst_case", None)
+    before = {one: one.read_bytes() for one in first.parent.iterdir()}
+
+    def refused(*words: str, merged: Path = merged) -> str:
+        assert run("leaderboard", *few, *words, "--merged", merged, *AGAINST) == 2
+        return capsys.readouterr().err
+
+    assert f"{first} is an entry of A. Tester: choose another --enter name than theirs" in refused(
+        "--enter", "theirs", "--who", "B. Tester"
+    )
+    assert run("leaderboard", *few, *WHO) == 2
+    assert f"{first} is a counter-evaluation: choose another" in capsys.readouterr().err
+    assert {one: one.read_bytes() for one in first.parent.iterdir()} == before
+    lonely = first.with_name("lonely.safetensors")
+    lonely.write_bytes(b"somebody's")
+    words = ("--enter", "lonely", "--who", "A. Tester")
+    assert f"{lonely} is there already: choose another --enter name than lonely" in refused(*words)
+    lonely.unlink()
+
+
+def test_ones_own_entry_is_replaced(few, first, merged):
+    content = first.read_bytes()
+    assert run("leaderboard", *few, *WHO, "--merged", merged, *AGAINST) == 0
+    assert first.read_bytes() == content

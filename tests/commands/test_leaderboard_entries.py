@@ -12,9 +12,19 @@ import pytest
 from command_line import run
 from few_leaderboard import small_leaderboard
 
+from mergebench.commands.runs import leaderboard
 from mergebench.experiment import WORST_CASE
 
 WHO = ("--who", "A. Tester")
+COUNTER = {
+    "target": "mnist",
+    "seed": 0,
+    "knowledge": "blind",
+    "data": "none",
+    "merged": "0" * 64,
+    "validated": {},
+    "correct": {},
+}
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +170,48 @@ def test_what_is_no_entry_is_said_in_one_line(entered, verify, capsys, change, m
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_what_is_no_file_of_an_entry_is_said_before_anything_is_measured(
+    few, first, root, verify, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(leaderboard, "measure_worst_case", None)
+    results = Path(shutil.copytree(first.parents[1], tmp_path / "results"))
+    words = [results if word == root / "results" else word for word in few]
+    wrong = results / "leaderboard" / "foo.json"
+
+    def refused(message: str) -> None:
+        for command in (lambda: verify(wrong.parent), lambda: run("leaderboard", *words)):
+            assert command() == 2
+            error = capsys.readouterr().err
+            assert message in error
+            assert error.count("\n") == 1
+
+    wrong.mkdir()
+    capsys.readouterr()
+    refused(f"{wrong} is a folder, pipe or device: give another file")
+    wrong.rmdir()
+    wrong.touch()
+    refused(f"{wrong} is no entry: Invalid JSON: EOF")
+
+
+def test_nobody_elses_entry_is_replaced(few, first, root, monkeypatch, capsys):
+    monkeypatch.setattr(leaderboard, "measure_worst_case", None)
+    content = first.read_bytes()
+    assert run("leaderboard", *few, "--enter", "ours", "--who", "B. Tester") == 2
+    message = f"{first} is an entry of A. Tester: choose another --enter name than ours"
+    assert message in capsys.readouterr().err
+    edited(first, claims=[], counter=COUNTER)
+    assert run("leaderboard", *few, "--enter", "ours", *WHO) == 2
+    assert f"{first} is a counter-evaluation: choose another" in capsys.readouterr().err
+    first.write_bytes(content)
+
+
+def test_the_command_of_an_entry_is_named_with_its_file(entered, verify, capsys):
+    edited(entered, command="mergebench leaderboard --nope")
+    assert verify(entered) == 2
+    error = capsys.readouterr().err
+    assert f"{entered}: unknown option --nope; see mergebench leaderboard --help" in error
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from repository import ROOT
 
+from mergebench.cli import make_parser
 from mergebench.commands.runs.experiments import caption_command
 from mergebench.report.captions import stated_facts
 
@@ -80,6 +82,23 @@ def test_own_data_are_handed_on():
     assert last[last.index("--names") + 1] == "names.txt"
     checked = shlex.split(commands("data-check", "DATA=shapes")[-1])
     assert checked[1:] == ["data", "check", "--data", "shapes"]
+
+
+def test_verify_is_told_where_what_it_measures_lies():
+    places = ["DATA_ROOT=x y", "WEIGHTS=w", "PARTIAL=1", "DATA=shapes", "NAMES=names.txt"]
+    last = shlex.split(commands("verify", "BACKBONE=minilm", *places, "VERIFY=--cells 3")[-1])
+    given = ["--weights", "w", "--data-root", "x y", "--partial", "--data", "shapes"]
+    assert last[1:3] == ["verify", "results/minilm"]
+    assert last[last.index("--weights") :] == [*given, "--names", "names.txt", "--cells", "3"]
+    make_parser().parse_args(last[1:])
+    assert "--weights" not in commands("verify")[-1]
+
+
+def test_no_target_is_taken_for_a_file_of_its_name():
+    text = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    (phony,) = re.findall(r"^\.PHONY:(.*)$", text, flags=re.MULTILINE)
+    targets = re.findall(r"^([a-z0-9-]+):.*## ", text, flags=re.MULTILINE)
+    assert sorted(phony.split()) == sorted(targets)
 
 
 def test_cleaning_keeps_what_was_measured_unless_that_is_said():

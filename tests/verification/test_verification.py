@@ -184,13 +184,25 @@ def test_a_task_that_the_command_does_not_measure_is_refused(committed, copy, ca
     ("old", "new", "message"),
     [
         ("- Command:", "- Order:", f"{TABLE2}.md has no caption that states its command"),
-        ("--tasks", "--task", "unknown option --task; did you mean --tasks? see mergebench table2"),
-        ("mnist fashion", "mnist fashoin", "unknown task 'fashoin'"),
+        (
+            "--tasks",
+            "--task",
+            f"{TABLE2}.md: unknown option --task; did you mean --tasks? see",
+        ),
+        ("mnist fashion", "mnist fashoin", f"{TABLE2}_targets.csv: unknown task 'fashoin'"),
     ],
 )
 def test_a_caption_that_does_not_help_is_said(copy, capsys, old, new, message):
     edit(copy / f"{TABLE2}.md", old, new)
     assert run("verify", copy, "--cells", 100) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--data-root", "."], ["--cache", "."], ["--partial"]])
+def test_options_of_data_are_handed_on(committed, capsys, words):
+    """These tables are of data that come with the package, so that there is nothing to look for."""
+    assert run("verify", committed, *words) == 2
+    message = f"{words[0]}: the data of suite few come with mergebench; leave it out"
     assert message in capsys.readouterr().err
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from mergebench.errors import InputError, unknown_name
-from mergebench.experiment import Experiment, counter_merge, file_sha256
+from mergebench.experiment import Experiment, counter_merge, counter_update, file_sha256
 from mergebench.files import replacing
 from mergebench.measure import CounterMerge, Level, Measurements
 from mergebench.report import Entry, counter_entry, read_entry, write_entry
@@ -30,11 +31,11 @@ def check_counter(options: argparse.Namespace, experiment: Experiment) -> None:
         )
     if len(experiment.seeds) != 1:
         raise InputError("--merged: it is against an update of one seed; leave --seeds out")
-    file_sha256(options.merged)  # that it can be read
-    if options.target not in experiment.workbench().suite.task_names:
-        raise InputError(
-            unknown_name("--target", options.target, experiment.workbench().suite.task_names)
-        )
+    tasks = experiment.workbench().suite.task_names
+    if options.target not in tasks:
+        raise InputError(unknown_name("--target", options.target, tasks))
+    file_sha256(options.merged)  # that it is a file, as a folder may hold an update too
+    counter_update(experiment, options.merged)
 
 
 def enter_counter(
@@ -64,7 +65,7 @@ def enter_counter(
     copy = counter_file(file)
     if copy.resolve() != options.merged.resolve():
         with replacing(copy) as temporary:
-            temporary.write_bytes(options.merged.read_bytes())
+            shutil.copyfile(options.merged, temporary)
     return [file, copy]
 
 

@@ -10,7 +10,7 @@ from mergebench.commands.runs.counter_entries import check_counter, enter_counte
 from mergebench.commands.runs.experiments import announced_experiment, checkpoints, say_written
 from mergebench.commands.runs.file_names import stem
 from mergebench.contracts import DataUse
-from mergebench.errors import InputError
+from mergebench.errors import InputError, shown
 from mergebench.experiment import (
     WORST_CASE,
     Experiment,
@@ -22,13 +22,16 @@ from mergebench.experiment import (
 )
 from mergebench.measure import Level, Measurements
 from mergebench.report import (
+    Entry,
     check_name,
     entry_of,
     print_leaderboard,
+    read_entry,
     write_entry,
     write_leaderboard,
 )
 from mergebench.terminal import make_console
+from mergebench.verification import counter_file
 
 ENTRIES = "leaderboard"
 """The folder of entries, among the results of all backbones."""
@@ -91,6 +94,27 @@ def _check_entry(options: argparse.Namespace, experiment: Experiment) -> None:
     if options.enter:
         check_name(options.enter)
     check_counter(options, experiment)
+    folder = options.results / ENTRIES
+    entries = {file.stem: read_entry(file) for file in sorted(folder.glob("*.json"))}
+    if options.enter:
+        _check_free(options, folder / f"{options.enter}.json", entries.get(options.enter))
+
+
+def _check_free(options: argparse.Namespace, file: Path, there: Entry | None) -> None:
+    """Raise `InputError` if writing `file`, and a counter's update, replaces what others entered.
+
+    `there`: the entry in it, which may be replaced by whoever entered it, by one of its kind.
+    """
+    update, whose = counter_file(file), None
+    if there is None:
+        if options.merged and update.exists() and not update.samefile(options.merged):
+            whose = f"{update} is there already"
+    elif there.who != options.who:
+        whose = f"{file} is an entry of {shown(there.who)}"
+    elif bool(there.counter) != bool(options.merged):
+        whose = f"{file} is {'a' if there.counter else 'no'} counter-evaluation"
+    if whose:
+        raise InputError(f"{whose}: choose another --enter name than {options.enter}")
 
 
 def set_attacks(options: argparse.Namespace) -> tuple[Level, ...]:

@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import shlex
-from collections.abc import Sequence
-from pathlib import Path
 
-from mergebench.commands.parser import Parser
-from mergebench.commands.runs.experiments import (
-    announced_experiment,
-    checked_experiment,
-    say_written,
-    setting_of,
-)
+from mergebench.commands.runs.experiments import announced_experiment, say_written
 from mergebench.commands.runs.file_names import stem
-from mergebench.commands.runs.leaderboard import set_attacks
-from mergebench.commands.tables import MERGES, add_verbs
-from mergebench.device import AUTO
+from mergebench.commands.tables import MERGES
 from mergebench.errors import InputError
 from mergebench.experiment import (
-    Experiment,
     Monitor,
-    Setting,
     measure_held_scales,
     measure_merges,
     measure_recovery,
     measure_standalone,
     replay,
 )
-from mergebench.measure import get_protocol, get_rule
-from mergebench.registry import registry
+from mergebench.measure import get_rule
 from mergebench.report import (
     print_mergers,
     print_scales,
@@ -44,61 +30,6 @@ from mergebench.report import (
     write_table2,
 )
 from mergebench.terminal import make_console
-
-_COUNTED = ("table1", "table2", "table3", "table4", "table5", "leaderboard", "mergers")
-
-
-def makes_counts(command: str) -> bool:
-    """Whether the command of a caption measures cells that `stated_experiment` knows how to."""
-    return command.split()[1:2] in [[verb] for verb in _COUNTED]
-
-
-def stated_experiment(
-    command: str,
-    *,
-    store: Path,
-    weights: str | None = None,
-    device: str = AUTO,
-    data: Sequence[Path] = (),
-    names: Path | None = None,
-) -> Experiment:
-    """Return the experiment that the command of a caption measures, to be measured into `store`.
-
-    `weights`, `data`, `names`: the files and folders, as captions state their names alone; what is
-    not among `data` is where the command says. Raises `InputError` for wrong names in the command,
-    which has to be one that `makes_counts`.
-    """
-    options = _stated_options(command)
-    options.store, options.results, options.device = store, store, device
-    options.weights = weights or options.weights
-    if options.verb == "leaderboard":
-        set_attacks(options)
-    lying = {path.resolve().name: path for path in data}
-    options.data = [lying.get(path.name, path) for path in options.data]
-    options.names = names or options.names
-    return checked_experiment(options)
-
-
-def stated_setting(command: str) -> Setting | None:
-    """Return the setting under which a caption's command measures; None unless it `makes_counts`.
-
-    Raises `InputError` for wrong names in the command.
-    """
-    if not makes_counts(command):
-        return None
-    options = _stated_options(command)
-    for plugin in options.plugin:
-        registry().add_file(plugin)
-    return setting_of(options, get_protocol(options.protocol))
-
-
-def _stated_options(command: str) -> argparse.Namespace:
-    parser = Parser(prog="mergebench")
-    add_verbs(parser.add_subparsers(dest="verb", metavar="VERB"))
-    words = shlex.split(command)[1:]
-    options = parser.parse_args(words)
-    options.words = words
-    return options
 
 
 def run_standalone(options: argparse.Namespace) -> None:

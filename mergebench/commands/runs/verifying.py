@@ -10,7 +10,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mergebench.commands.runs.tables import makes_counts, stated_experiment, stated_setting
+from mergebench.commands.runs.stated_commands import (
+    Places,
+    makes_counts,
+    stated_experiment,
+    stated_setting,
+)
 from mergebench.errors import InputError
 from mergebench.experiment import Monitor
 from mergebench.registry import registry
@@ -61,7 +66,7 @@ def _verify_entries(
     with _store(options.store) as store:
         for file, entry in entries.items():
             experiment = stated_experiment(
-                entry.command, store=store, weights=options.weights, device=options.device
+                entry.command, file, store=store, places=_places(options)
             )
             verified = verified_entry(
                 entry,
@@ -92,6 +97,18 @@ def _tables(folder: Path, console: Console) -> list[StatedTable]:
     return known
 
 
+def _places(options: argparse.Namespace) -> Places:
+    return Places(
+        weights=options.weights,
+        data=tuple(options.data),
+        names=options.names,
+        data_root=options.data_root,
+        cache=options.cache,
+        partial=options.partial,
+        device=options.device,
+    )
+
+
 @contextmanager
 def _store(given: Path | None) -> Iterator[Path]:
     """A new store, from which nothing can be recalled, unless one is given."""
@@ -106,14 +123,7 @@ def _verified(
     options: argparse.Namespace, tables: list[StatedTable], store: Path, console: Console
 ) -> Verified:
     experiments = [
-        stated_experiment(
-            table.facts["Command"],
-            store=store,
-            weights=options.weights,
-            device=options.device,
-            data=options.data,
-            names=options.names,
-        )
+        stated_experiment(table.facts["Command"], table.file, store=store, places=_places(options))
         for table in tables
     ]
     pairs = list(zip(tables, experiments, strict=True))

@@ -13,7 +13,7 @@ from mergebench.report.labels import (
     space_label,
 )
 from mergebench.report.page import PageColumn
-from mergebench.report.results_page.sheet import Sheet
+from mergebench.report.sheet import Sheet
 
 LOW, HIGH, STD = "low_95", "high_95", "std"
 

@@ -14,9 +14,9 @@ from mergebench.report.page import Origin, Page, PageTable, Section
 from mergebench.report.results_page.cells import Cells
 from mergebench.report.results_page.origins import Origins, is_counted
 from mergebench.report.results_page.pictures import plots
-from mergebench.report.results_page.sheet import Sheet, read_sheet
 from mergebench.report.results_page.table import OriginOf, page_table
 from mergebench.report.results_page.words import Words, read_words
+from mergebench.report.sheet import Sheet, read_sheet
 
 _PARTS = {
     "_tasks": "Counts by task and seed",

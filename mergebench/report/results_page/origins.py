@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from mergebench.report.page import Origin
 from mergebench.report.results_page.cells import Cells, record_text
 from mergebench.report.results_page.columns import HIGH, LOW, heading, label
-from mergebench.report.results_page.sheet import Sheet
 from mergebench.report.results_page.words import Words
+from mergebench.report.sheet import Sheet
 
 COUNTED = frozenset({"seed", "correct", "total"})
 """Columns of tables whose rows are cells."""

@@ -8,8 +8,8 @@ from mergebench.measure import FROM_BASE, UNPROTECTED, ZERO_SHOT
 from mergebench.report.labels import release_order
 from mergebench.report.page import Curve, CurvePlot, Dot, DotPlot, Dots, Mark
 from mergebench.report.results_page.columns import HIGH, LOW, heading, label
-from mergebench.report.results_page.sheet import Sheet, number
 from mergebench.report.results_page.table import OriginOf, end_of
+from mergebench.report.sheet import Sheet, number
 
 _AVERAGE = "average"
 _PERCENT = (0.0, 100.0)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from mergebench.report.page import Cell, Number, Origin, PageTable
 from mergebench.report.results_page.columns import Shown, common, heading, label, shown_columns
-from mergebench.report.results_page.sheet import Sheet, number
+from mergebench.report.sheet import Sheet, number
 
 OriginOf = Callable[[int, str], Origin | None]
 """Where the number in a row (by its place) and column (by its name) comes from."""
