@@ -60,7 +60,7 @@ class Compared:
     @cached_property
     def _sample(self) -> Resampling:
         sizes = {task: len(hits) for task, hits in self.alone.items()}
-        return Resampling([self.task], sizes)
+        return Resampling([self.task], sizes, inputs_alone=True)
 
 
 def best(merges: Sequence[Searched]) -> Searched:

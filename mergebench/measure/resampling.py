@@ -54,14 +54,16 @@ class Resampling:
     `targets`: of every model that is averaged, a target's seeds being one target; `sizes`: test
     inputs by task. Targets are drawn again with replacement, a target's seeds together, and so are
     the test inputs of every task, the same ones for all models: intervals speak of other tasks and
-    inputs like these, and one target alone has none. Equal targets and sizes, equal draws. Raises
-    `ValueError` without a target.
+    inputs like these, and one target alone has none, unless they are to speak of `inputs_alone`.
+    Equal targets and sizes, equal draws. Raises `ValueError` without a target.
     """
 
-    def __init__(self, targets: Sequence[str], sizes: Mapping[str, int]) -> None:
+    def __init__(
+        self, targets: Sequence[str], sizes: Mapping[str, int], *, inputs_alone: bool = False
+    ) -> None:
         if not targets:
             raise ValueError("no case to average")
-        self._of = tuple(targets)
+        self._of, self._inputs_alone = tuple(targets), inputs_alone
         self._targets = list(dict.fromkeys(targets))
         self._draws = _draws(tuple(sizes.items()), len(self._targets))
 
@@ -83,7 +85,7 @@ class Resampling:
             for target in self._targets
         ]
         means: Values = 100 * np.einsum("rt,tr->r", self._draws.targets, np.asarray(by_target))
-        if len(self._targets) == 1:
+        if len(self._targets) == 1 and not self._inputs_alone:
             means[1:] = np.nan
         return means
 
