@@ -10,6 +10,7 @@ from pathlib import Path
 from mergebench.commands.parser import Parser
 from mergebench.commands.runs.experiments import (
     announced_experiment,
+    caption_command,
     checked_experiment,
     say_written,
     setting_of,
@@ -27,6 +28,7 @@ from mergebench.experiment import (
     measure_merges,
     measure_recovery,
     measure_standalone,
+    not_measured,
     replay,
 )
 from mergebench.measure import get_protocol, get_rule
@@ -151,6 +153,8 @@ def run_replay(options: argparse.Namespace) -> None:
     """Write a table of merges under another selection rule."""
     rule = get_rule(options.rule)
     vars(options).update(MERGES[options.table])
+    if not (options.store / "cells").is_dir():  # what only recalls makes no store
+        raise not_measured(options.store, caption_command(options.words), options.table)
     experiment, console = announced_experiment(options), make_console()
     replayed = replay(experiment, rule, table=options.table)
     name = f"{stem(f'table{options.table}', options, experiment)}_rule_{rule.name}"
