@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 
 from mergebench.auditing.backbone_source import BackboneSource
 from mergebench.auditing.bench import Bench
@@ -18,6 +19,7 @@ from mergebench.backbones import (
     tensor_shapes,
 )
 from mergebench.device import choose_device
+from mergebench.errors import InputError
 from mergebench.experiment import Setting, fitted_to, get_setting, kept_releases, released_tasks
 from mergebench.suites import (
     OWN,
@@ -34,12 +36,15 @@ from mergebench.suites import (
 from mergebench.terminal import say
 from mergebench.updates import Update, load_update
 
+_STORE = Path("runs")
+"""Where releases are looked for if no store is named."""
+
 
 class BackboneBench(Bench):
     """A backbone: the adapter's task, and where releases of its suite are merged, theirs.
 
     Weights and data are read when they are first asked for: after the adapters, so that one that
-    does not fit is refused before inputs are decoded.
+    does not fit is refused before inputs are decoded. `InputError` for a store without releases.
     """
 
     def __init__(self, request: Request) -> None:
@@ -48,6 +53,11 @@ class BackboneBench(Bench):
         self._name = request.backbone
         self._setting = get_setting(self._name)
         self._device = choose_device(request.device)
+        if request.store is not None and not any((request.store / "releases").glob("*/")):
+            raise InputError(
+                f"--store {request.store}: has no releases; give one that `mergebench table1` "
+                "trained them into, or leave it out"
+            )
 
     @property
     def source(self) -> BackboneSource:
@@ -111,11 +121,16 @@ class BackboneBench(Bench):
 
     def _releases(self, own: Task) -> Iterator[tuple[Task, Peer]]:
         """Yield the releases of the suite in the store, with their tasks."""
-        setting, store = self._setting, self.request.store
+        setting, store = self._setting, self.request.store or _STORE
         seed, name = self.request.seed, setting.suite
         every = [task for task in all_tasks(name) if task != own.name or self.request.data]
         there = released_tasks(store, every, seed=seed)
         if not there:
+            if self.request.store is not None:
+                say(
+                    f"{store / 'releases'} has no unprotected updates of other tasks of {name} "
+                    f"with seed {seed}; name adapters with --with"
+                )
             return
         suite = self._suite(name, there)
         kept = kept_releases(self._backbone, suite, setting, store, seed=seed)

@@ -23,7 +23,7 @@ def audit(
     peers: Sequence[AnyPath] | None = None,
     synthetic: int | None = None,
     plain: AnyPath | None = None,
-    store: AnyPath = "runs",
+    store: AnyPath | None = None,
     seed: int = 0,
     missing_as_zero: bool = False,
     other_base: bool = False,
@@ -43,9 +43,10 @@ def audit(
     {} for one) or with the suite's task `target`; or any torch model by a `task` file that defines
     `model()` and `correct(model, split)` (docs/audit.md).
 
-    `peers`: adapters to merge it with; by default the suite's own releases in `store`, and without
-    these three synthetic ones; `synthetic`: so many of them, 0 to merge nothing. `plain`: an
-    unprotected adapter of the same task, to compare with. `seed`: of draws.
+    `peers`: adapters to merge it with; by default the suite's own releases in `store` (`runs`; one
+    that is named has to have some), and without these three synthetic ones; `synthetic`: so many of
+    them, 0 to merge nothing. `plain`: an unprotected adapter of the same task, to compare with.
+    `seed`: of draws.
     `missing_as_zero`: sites that some of the adapters lack are unchanged there; `other_base`:
     adapters recorded for another model are taken; `vision_tower`: keys that may be of either tower
     of a CLIP are the vision tower's. `weights`, `device`: of the backbone; `data_root`, `cache`,
@@ -62,7 +63,7 @@ def audit(
         peers=None if peers is None else tuple(map(str, peers)),
         synthetic=synthetic,
         plain=None if plain is None else str(plain),
-        store=Path(store),
+        store=None if store is None else Path(store),
         seed=seed,
         missing_as_zero=missing_as_zero,
         other_base=other_base,

@@ -19,8 +19,8 @@ class Request:
     Either `task`, a file, or `backbone` with `data` (as of `--data`; `names` and `templates`
     likewise) or with `target`, a task of its suite. `peers`: adapters; None for the suite's own
     releases in `store`, or without these for `synthetic` ones. `synthetic` insists on so many, 0 on
-    none. `plain`: an adapter of the same task without protection. Raises `InputError` for what does
-    not go together.
+    none. `store`: None for the usual one, which may lack releases. `plain`: an adapter of the same
+    task without protection. Raises `InputError` for what does not go together.
     """
 
     backbone: str | None = None
@@ -30,7 +30,7 @@ class Request:
     peers: Sequence[str] | None = None
     synthetic: int | None = None
     plain: str | None = None
-    store: Path = Path("runs")
+    store: Path | None = None
     seed: int = 0
     missing_as_zero: bool = False
     other_base: bool = False
@@ -54,7 +54,12 @@ class Request:
                 "say what the adapter is for: --backbone NAME with --data PATH or --target TASK, "
                 "or --task FILE.py (docs/audit.md)"
             )
-        elif (self.data is None) == (self.target is None):
+        elif self.data is not None and self.target is not None:
+            raise InputError(
+                f"--data {self.data} and --target {self.target} both say what the adapter is for; "
+                "leave one out"
+            )
+        elif self.data is None and self.target is None:
             raise InputError(
                 f"--backbone {self.backbone} needs --data PATH, or --target TASK of its suite; "
                 "give one of them"
@@ -76,6 +81,7 @@ class Request:
             "--data-root": self.data_root,
             "--cache": self.cache,
             "--partial": self.partial,
+            "--store": self.store,
             "--vision-tower": self.vision_tower,
         }
         for option, value in given.items():

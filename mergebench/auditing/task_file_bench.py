@@ -48,7 +48,7 @@ class TaskFileBench(Bench):
         shapes = {site: tuple(one.shape) for site, one in self._source.parameters.items()}
         if not shapes:
             raise InputError(f"{self._file}: model() has no torch.nn.Linear that adapters change")
-        update = load_update(adapter, shapes, self._source.name, other_base=True)
+        update = load_update(adapter, shapes, f"model() of {self._file.name}", other_base=True)
         if not self.request.other_base:
             recorded = recorded_base(adapter)
             check_full_precision(adapter, recorded)

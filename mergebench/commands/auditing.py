@@ -7,7 +7,7 @@ from pathlib import Path
 from mergebench.commands import numbers
 from mergebench.commands.adapter_options import ADAPTER, add_insisting, add_missing_option
 from mergebench.commands.options import DEFAULT_STORE, add_classifier_options, add_data_options
-from mergebench.commands.parser import Later, Parser, Verbs, path_word
+from mergebench.commands.parser import Later, Once, Parser, Verbs, named_folder, path_word
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -44,15 +44,25 @@ def add_verbs(verbs: Verbs) -> None:
 def _add_model(verb: Parser) -> None:
     verb.add_argument(
         "--task",
+        action=Once,
         type=Path,
         metavar="FILE.py",
         help="a file with model() and correct(model, split), for any torch model (docs/audit.md)",
     )
     verb.add_argument("--backbone", help="or a backbone, with --data or --target")
     verb.add_argument(
-        "--data", type=Path, metavar="PATH", help="data of the adapter's task (docs/own_data.md)"
+        "--data",
+        action=Once,
+        type=Path,
+        metavar="PATH",
+        help="data of the adapter's task (docs/own_data.md)",
     )
-    verb.add_argument("--target", metavar="TASK", help="or a task of the backbone's suite, by name")
+    verb.add_argument(
+        "--target",
+        action=Once,
+        metavar="TASK",
+        help="or a task of the backbone's suite, by name",
+    )
     add_classifier_options(verb)
     add_data_options(verb)
     add_insisting(verb)
@@ -76,16 +86,16 @@ def _add_peers(verb: Parser) -> None:
     )
     verb.add_argument(
         "--plain",
+        action=Once,
         type=path_word,
         metavar="ADAPTER",
         help="an unprotected adapter of the same task, to say what protection denies",
     )
     verb.add_argument(
         "--store",
-        type=Path,
-        default=DEFAULT_STORE,
+        type=named_folder,
         metavar="DIR",
-        help="where releases of the suite are looked for",
+        help=f"where releases of the suite are looked for (default: {DEFAULT_STORE}, if any are)",
     )
     verb.add_argument("--seed", type=numbers.seed, default=0, help="of releases and draws")
     add_missing_option(verb)

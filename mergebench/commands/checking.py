@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mergebench.commands.options import add_jobs_option
-from mergebench.commands.parser import Later, Verbs, add_plugin_option
+from mergebench.commands.parser import Later, Verbs, add_plugin_option, named_folder
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -22,8 +22,10 @@ def add_verbs(verbs: Verbs) -> None:
     )
     checking.add_argument("--update", action="store_true", help="make the numbers the baseline's")
     checking.add_argument("--exact", action="store_true", help="tolerate no difference of counts")
-    checking.add_argument("--store", type=Path, metavar="DIR", help="a store, to be compared with")
-    checking.add_argument("--against", type=Path, metavar="DIR", help="this one, the older")
+    checking.add_argument(
+        "--store", type=named_folder, metavar="DIR", help="a store, to be compared with"
+    )
+    checking.add_argument("--against", type=named_folder, metavar="DIR", help="this one, the older")
     add_jobs_option(checking)
     checking.add_argument(
         "--junit", type=Path, metavar="FILE.xml", help="write what was found as JUnit does"

@@ -26,7 +26,9 @@ def add_verbs(verbs: Verbs) -> None:
     common = Parser(add_help=False)
     common.add_argument("tasks", nargs="*", metavar="TASK", help="all tasks of the suite if none")
     common.add_argument(
-        "--suite", choices=SUITES_ON_DISK, default=SUITES_ON_DISK[0], help="whose data sets"
+        "--suite",
+        choices=SUITES_ON_DISK,
+        help=f"whose data sets (default: {SUITES_ON_DISK[0]})",
     )
     add_data_options(common)
     common.add_argument(

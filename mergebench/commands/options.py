@@ -7,7 +7,13 @@ from pathlib import Path
 
 from mergebench.commands import numbers
 from mergebench.commands.cluster_options import add_executor_options
-from mergebench.commands.parser import Parser, add_plugin_option, names_word, path_word
+from mergebench.commands.parser import (
+    Parser,
+    add_plugin_option,
+    named_folder,
+    names_word,
+    path_word,
+)
 from mergebench.device import AUTO, CHOICES
 from mergebench.measure import PROTOCOLS
 
@@ -102,7 +108,7 @@ def add_store_option(parser: Parser) -> None:
     """Add the folder of what was measured, for verbs that keep what they measure."""
     parser.add_argument(
         "--store",
-        type=Path,
+        type=named_folder,
         default=DEFAULT_STORE,
         metavar="DIR",
         help="what is trained and measured is kept there, and recalled",
@@ -113,7 +119,7 @@ def add_results_option(parser: Parser) -> None:
     """Add the folder of tables and figures."""
     parser.add_argument(
         "--results",
-        type=Path,
+        type=named_folder,
         default=DEFAULT_RESULTS,
         metavar="DIR",
         help="results are written there, into a folder below it",
@@ -124,13 +130,13 @@ def add_data_options(parser: Parser) -> None:
     """Add what every verb takes that looks for the data of a suite."""
     parser.add_argument(
         "--data-root",
-        type=Path,
+        type=named_folder,
         metavar="DIR",
         help="local copies of data sets (default: $MERGEBENCH_DATA, or data in the cache)",
     )
     parser.add_argument(
         "--cache",
-        type=Path,
+        type=named_folder,
         metavar="DIR",
         help="where decoded data are kept "
         "(default: $MERGEBENCH_CACHE, or mergebench among the user's caches)",

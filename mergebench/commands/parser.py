@@ -90,6 +90,17 @@ def named_path(text: str) -> Path:
     return Path(text)
 
 
+def named_folder(text: str) -> Path:
+    """Return the path of a folder, whether or not it is there; as `named_path`.
+
+    Raises `ArgumentTypeError` where something else than a folder is.
+    """
+    path = named_path(text)
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise argparse.ArgumentTypeError(f"{text} is no folder: choose another name")
+    return path
+
+
 def path_word(text: str) -> str:
     """Return the word as it is, if `named_path` takes it."""
     named_path(text)
@@ -101,6 +112,25 @@ def names_word(text: str) -> str:
     if not text.replace(",", " ").split():
         raise argparse.ArgumentTypeError(f"{text!r} names nothing: give a name, or leave it out")
     return text
+
+
+class Once(argparse.Action):
+    """Keeps the value of an option that is given at most once: of two, one would go unread."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Set the value; `ArgumentError` if there is one."""
+        before = getattr(namespace, self.dest)
+        if before is not self.default:
+            raise argparse.ArgumentError(
+                self, f"{before} and {values} are given, and one is taken: leave the other out"
+            )
+        setattr(namespace, self.dest, values)
 
 
 Verbs: TypeAlias = "argparse._SubParsersAction[Parser]"

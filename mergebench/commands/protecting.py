@@ -14,7 +14,7 @@ from mergebench.commands.options import (
     add_jobs_option,
     add_store_option,
 )
-from mergebench.commands.parser import Later, Verbs, add_plugin_option
+from mergebench.commands.parser import Later, Once, Verbs, add_plugin_option, named_folder
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -24,12 +24,18 @@ def add_verbs(verbs: Verbs) -> None:
     )
     verb.add_argument("--backbone", required=True, help=BACKBONE)
     verb.add_argument(
-        "--data", type=Path, metavar="PATH", help="what to train on (docs/own_data.md)"
+        "--data",
+        action=Once,
+        type=Path,
+        metavar="PATH",
+        help="what to train on (docs/own_data.md)",
     )
-    verb.add_argument("--task", metavar="NAME", help="a task of the backbone's suite instead")
+    verb.add_argument(
+        "--task", action=Once, metavar="NAME", help="a task of the backbone's suite instead"
+    )
     verb.add_argument(
         "--out",
-        type=Path,
+        type=named_folder,
         required=True,
         metavar="DIR",
         help="where plain/ and the protected one, named after its protection, are written",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mergebench.commands.options import DEFAULT_STORE
-from mergebench.commands.parser import Later, Verbs
+from mergebench.commands.parser import Later, Verbs, named_folder
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -17,7 +17,7 @@ def add_verbs(verbs: Verbs) -> None:
     )
     verb.add_argument(
         "--store",
-        type=Path,
+        type=named_folder,
         metavar="DIR",
         help=f"whose cells numbers lead to (default: {DEFAULT_STORE} if it is there)",
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mergebench.commands import numbers
 from mergebench.commands.options import add_data_options, add_jobs_option, add_place_options
-from mergebench.commands.parser import Later, Verbs, add_plugin_option
+from mergebench.commands.parser import Later, Verbs, add_plugin_option, named_folder
 
 CELLS = 12
 """So many take a few minutes on two cores: nine adapters of `mini_vit` and about eight merges."""
@@ -33,7 +33,7 @@ def add_verbs(verbs: Verbs) -> None:
     add_jobs_option(verb)
     verb.add_argument(
         "--store",
-        type=Path,
+        type=named_folder,
         metavar="DIR",
         help="recall from it what it holds (default: all is measured)",
     )

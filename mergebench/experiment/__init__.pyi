@@ -52,6 +52,7 @@ from .protection_names import named_options as named_options
 from .protection_names import plain_name as plain_name
 from .recovery import measure_recovery as measure_recovery
 from .reference_defects import reproducing as reproducing
+from .replaying import not_measured as not_measured
 from .replaying import replay as replay
 from .required_inputs import require_inputs as require_inputs
 from .runner import measure_merges as measure_merges
@@ -68,6 +69,7 @@ from .standard_set import levels as levels
 from .standard_set import yardsticks as yardsticks
 from .stopping import measure_standard_set as measure_standard_set
 from .store import Store as Store
+from .store import existing_store as existing_store
 from .sweeping import SWEEP as SWEEP
 from .sweeping import swept as swept
 from .workbench import Workbench as Workbench

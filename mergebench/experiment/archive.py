@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mergebench.backbones import find_source
 from mergebench.errors import InputError
 from mergebench.experiment.release_records import RECORD_NAME, check_record
-from mergebench.experiment.store import Store, parse_cell
+from mergebench.experiment.store import Store, existing_store, parse_cell
 from mergebench.files import content_of, read_bounded, replacing
 
 _CELL = re.compile(r"cells/([0-9a-f]{64})\.json")
@@ -63,13 +64,12 @@ def pack(store: Path, backbone: str, file: Path) -> Archived:
     """Write what `store` has of `backbone` into `file`, beside what is in that archive already.
 
     Equal content gives equal bytes. Raises `InputError` when the store has nothing of the backbone,
-    something is damaged or the file cannot be written.
+    there is no such backbone, something is damaged or the file cannot be written.
     """
-    if not (store / "cells").is_dir():
-        raise InputError(f"{store} has no folder cells: name a store that measurements made")
-    known = Store(store / "cells")
+    known = existing_store(store)
     found = [cell for cell in known.cells() if cell.inputs.backbone == backbone]
     if not found:
+        _ = find_source(backbone)  # an unknown name is refused as one
         raise InputError(f"{store} holds no measurement of {backbone}: nothing to pack")
     weights = {cell.inputs.backbone_sha256 for cell in found}
     records = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from mergebench.errors import InputError
 from mergebench.experiment.experiment import Experiment
@@ -28,10 +29,7 @@ def replay(experiment: Experiment, rule: SelectionRule, *, table: int = 2) -> Me
     try:
         recalled, cells = recall_merges(experiment)
     except NotMeasuredError as error:
-        command = _measuring(experiment, table)
-        raise InputError(
-            f"{experiment.store} lacks cells of this table: run `{command}` first"
-        ) from error
+        raise not_measured(experiment.store, experiment.command, table) from error
     rows = tuple(
         row
         for merged, cell in zip(recalled.merged, cells, strict=True)
@@ -45,10 +43,13 @@ def replay(experiment: Experiment, rule: SelectionRule, *, table: int = 2) -> Me
     return replace(recalled, context=context, merged=rows)
 
 
-def _measuring(experiment: Experiment, table: int) -> str:
-    """Return the command that measures what a replay of a table asks for."""
-    kept = re.sub(r" --(rule|table)[= ]\S+", "", experiment.command)
-    return kept.replace("replay", f"table{table}", 1)
+def not_measured(store: Path, command: str, table: int) -> InputError:
+    """Return what says which command measures what `command`, a replay of a table, asks for."""
+    kept = re.sub(r" --(rule|table)[= ]\S+", "", command)
+    measuring = kept.replace("replay", f"table{table}", 1)
+    return InputError(
+        f"--store {store}: lacks cells of this table; run `{measuring}` with it first"
+    )
 
 
 def _rows(row: Merged, cell: Cell, rule: SelectionRule) -> Iterator[Merged]:

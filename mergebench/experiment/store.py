@@ -74,6 +74,16 @@ class Store:
                 yield cell
 
 
+def existing_store(folder: Path, option: str = "--store") -> Store:
+    """Return the cells of a store that measurements made; none is made here.
+
+    Raises `InputError`, which names `option`, for a folder without cells.
+    """
+    if not (folder / "cells").is_dir():
+        raise InputError(f"{option} {folder}: has no folder cells; give one that measurements made")
+    return Store(folder / "cells")
+
+
 def parse_cell(content: bytes) -> Cell:
     """Return the cell of a file's content; ValueError with a short reason if it is not intact."""
     try:

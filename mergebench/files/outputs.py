@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mergebench.errors import InputError
+from mergebench.files.atomic import temporary_beside
 
 LONGEST_NAME = 200
 """Bytes of a file's name: file systems take 255, and temporary names are longer."""
@@ -20,23 +21,23 @@ class Output:
 
     `inputs`: files and folders that the command reads, or would if they were there: the output is
     none of them, under whatever name, and lies in no folder of them. `is_own`: whether what is
-    there was written by this command; anything else is replaced only with `force`. Files without
-    content are replaced.
+    there was written by this command; anything else is replaced only with `force`, which is None
+    where the command has no such option. Files without content are replaced.
     """
 
     option: str
     inputs: Sequence[str | Path] = ()
     is_own: Callable[[Path], bool]
-    force: bool = False
+    force: bool | None = False
     suffix: str = ""
 
     def check_file(self, file: Path) -> None:
         """Raise `InputError` unless `file` may be written, and has the suffix if there is one."""
-        if self.suffix and file.suffix != self.suffix:
+        if not file.name.endswith(self.suffix) or self.suffix == file.name != "":
             raise InputError(f"{self.option} {file}: expected a name that ends in {self.suffix}")
         if self._is_occupied(file):
             self._check_replaceable(file)
-        self._check_parents(file)
+        self._check_parents(file, file.absolute().parent)
 
     def check_folder(self, folder: Path, names: Iterable[str]) -> None:
         """Raise `InputError` unless the files called `names` may be written in `folder`.
@@ -49,7 +50,7 @@ class Output:
         occupied = [name for name in names if self._is_occupied(folder / name)]
         if occupied:
             self._check_replaceable(folder)
-        self._check_parents(folder / "any")
+        self._check_parents(folder, folder.absolute())
 
     def _is_occupied(self, file: Path) -> bool:
         """Whether a file with content is there; refused if it is an input or no regular file."""
@@ -67,9 +68,10 @@ class Output:
 
     def _check_replaceable(self, path: Path) -> None:
         if not self.force and not self.is_own(path):
+            otherwise = "" if self.force is None else ", or replace it with --force"
             raise InputError(
                 f"{self.option} {path}: is there already, and not as this command writes it: "
-                f"{_OTHER}, or replace it with --force"
+                f"{_OTHER}{otherwise}"
             )
 
     def _status(self, path: Path) -> os.stat_result | None:
@@ -87,17 +89,25 @@ class Output:
             reason = error.strerror if isinstance(error, OSError) else error
             raise InputError(f"cannot write {path}: {reason}; {_OTHER}") from error
 
-    def _check_parents(self, path: Path) -> None:
-        """Refuse `path` if it, or the folders that are missing above it, cannot be made."""
-        parent = next(one for one in path.absolute().parents if os.path.lexists(one))
-        if not parent.is_dir():
-            raise InputError(f"cannot write {path}: {parent} is no folder; {_OTHER}")
-        if not os.access(parent, os.W_OK | os.X_OK):
-            raise InputError(f"cannot write {path}: no permission in {parent}; {_OTHER}")
+    def _check_parents(self, path: Path, within: Path) -> None:
+        """Refuse `path` if nothing can be made in the folder `within`, or the first above it.
+
+        It is tried, as permissions say little of the superuser, `/proc` and disks that are full.
+        """
+        there = next(one for one in (within, *within.parents) if os.path.lexists(one))
+        if not there.is_dir():
+            raise InputError(f"cannot write {path}: {there} is no folder; {_OTHER}")
+        probe = temporary_beside(there / "probe")
+        try:
+            probe.mkdir()
+            probe.rmdir()
+        except OSError as error:
+            reason = error.strerror or error
+            raise InputError(f"cannot write {path}: in {there}: {reason}; {_OTHER}") from error
 
 
 _OTHER = "choose another name"
-_KINDS = {stat.S_IFDIR: "a folder", stat.S_IFLNK: "a symbolic link"}
+_KINDS = {stat.S_IFDIR: "a folder", stat.S_IFLNK: "a symbolic link", stat.S_IFREG: "a file"}
 
 
 def _kind(status: os.stat_result) -> str:

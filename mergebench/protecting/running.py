@@ -72,8 +72,9 @@ def protect(
     shown, nowhere by default.
 
     Returns what was made, with integer counts of correct test inputs. Raises `InputError`, one line
-    that names what is wrong, for wrong arguments, data and weights, for an `out` that is there or
-    cannot be written, before anything is trained; and where no λ is within the margin.
+    that names what is wrong, for wrong arguments, data and weights, for an `out` that has
+    these folders or anything else that this did not write, or cannot be written, before anything is
+    trained; and where no λ is within the margin.
     """
     request = Request(
         backbone=backbone,

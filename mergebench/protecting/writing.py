@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -26,11 +26,28 @@ def check_output(request: Request) -> None:
     """Raise `InputError` unless the adapters may be written: before anything is trained."""
     inputs = [path for path in (request.data, request.names, request.store) if path is not None]
     place = Output(option="--out", inputs=inputs, is_own=lambda _: True)
-    for folder in map(request.folder, request.releases):
+    folders = [*map(request.folder, request.releases)]
+    if not request.force:
+        _check_own(request.out, folders)
+    for folder in folders:
         place.check_folder(folder, FILES)
         if not request.force and folder.is_dir() and any(folder.iterdir()):
             raise InputError(
                 f"--out {folder}: is there already: choose another name, or replace it with --force"
+            )
+
+
+def _check_own(out: Path, folders: Sequence[Path]) -> None:
+    """Refuse an `out` with anything but `folders` and what was written there for others.
+
+    An adapter's own folder, or one of data, was named by mistake. Hidden files do not count.
+    """
+    there = sorted(out.iterdir()) if out.is_dir() else []
+    for one in there:
+        if one not in folders and not (one / RECORD).is_file() and not one.name.startswith("."):
+            raise InputError(
+                f"--out {out}: has {one.name}, which is no adapter that protect wrote: choose "
+                "another name, or write beside it with --force"
             )
 
 

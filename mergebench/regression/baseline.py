@@ -105,6 +105,7 @@ class Baseline(_Strict):
 
 
 _BASELINE = TypeAdapter(Baseline)
+_FIX = "give a file as `mergebench check --update` writes it"
 
 
 def read_baseline(file: Path) -> Baseline:
@@ -112,11 +113,11 @@ def read_baseline(file: Path) -> Baseline:
     try:
         return _BASELINE.validate_json(file.read_bytes())
     except OSError as error:
-        raise InputError(f"cannot read baseline {file}: {error.strerror}") from error
+        raise InputError(f"cannot read baseline {file}: {error.strerror}; {_FIX}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise InputError(f"baseline {file}: {where}: {first['msg']}") from error
+        raise InputError(f"baseline {file}: {where}: {first['msg']}; {_FIX}") from error
 
 
 def write_baseline(file: Path, baseline: Baseline) -> None:
@@ -130,7 +131,7 @@ def write_baseline(file: Path, baseline: Baseline) -> None:
 
 def adapters_of(file: Path) -> Path:
     """Return the folder of the kept adapters, beside the baseline `file`."""
-    return file.with_suffix("")
+    return file.parent / file.stem
 
 
 def environment() -> dict[str, str]:

@@ -35,7 +35,10 @@ def survey_suite(suite: str, tasks: Sequence[str] | None, options: SuiteOptions)
     whatever is wrong with data of the user's own.
     """
     room = room_of(suite)
-    return [room.survey(row, options) for row in rows_of(suite, tasks, options)]
+    states = [room.survey(row, options) for row in rows_of(suite, tasks, options)]
+    if suite == OWN and tasks is None:
+        room.check_names(states, options)
+    return states
 
 
 def fetch_data(state: DataState) -> DataState:

@@ -103,7 +103,8 @@ def save_adapter(
     for site, change in update.sites.items():
         if not isinstance(change, LowRank) or change.rank == 0:
             raise InputError(
-                f"{update.label}: site {site} has no low-rank factors: save it as a dense update"
+                f"{update.label}: site {site} has no low-rank factors: give a LoRA adapter, or cut "
+                "it with `merge --rank R`"
             )
         factors[site] = change
     if not factors:

@@ -22,7 +22,10 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """The `file` that is read, the backbone that it must fit, and the shapes of its parameters."""
+    """The `file` that is read, what it must fit, and the shapes of the parameters of that.
+
+    `backbone`: what messages call it, a backbone's name or that of any model.
+    """
 
     file: Path
     backbone: str
@@ -48,8 +51,8 @@ def low_rank_changes(
     for site, path in paths.items():
         if promised[path].targeted and site not in factors:
             raise InputError(
-                f"{file}: {_told(path, site)} of backbone {expected.backbone} is missing, "
-                "which target_modules includes: export the adapter again"
+                f"{file}: {_told(path, site)} of {expected.backbone} is missing, which "
+                " target_modules includes: export the adapter again"
             )
     return {
         site: _low_rank(expected, site, module, pair, promised[paths[site]])
@@ -99,7 +102,7 @@ def _check_known(expected: Expected, modules: Mapping[str, str]) -> None:
     module = modules[unknown[0]]
     called = "" if module == unknown[0] else f"{module} is none of its sites: "
     raise InputError(
-        f"{expected.file}: {called}backbone {expected.backbone} has no site {unknown[0]!r} "
+        f"{expected.file}: {called}{expected.backbone} has no site {unknown[0]!r} "
         f"(nearest: {', '.join(near)}); {len(unknown)} of {len(modules)} sites are unknown to it: "
         f"expected an adapter for {expected.backbone}"
     )
@@ -109,9 +112,9 @@ def _checked(expected: Expected, name: str, tensor: Tensor, shape: tuple[int, ..
     """Return `tensor` in float32, or float64 if it is; check its shape, dtype and values."""
     if tuple(tensor.shape) != shape:
         raise InputError(
-            f"{expected.file}: {name} has shape {shape_text(tensor.shape)}; backbone "
-            f"{expected.backbone} expects {shape_text(shape)}: give an adapter of "
-            f"{expected.backbone}'s tower"
+            f"{expected.file}: {name} has shape {shape_text(tensor.shape)}; "
+            f"{expected.backbone} expects {shape_text(shape)}: give an adapter for "
+            f"{expected.backbone}"
         )
     if tensor.dtype in (torch.float16, torch.bfloat16):
         tensor = tensor.to(torch.float32)

@@ -60,7 +60,7 @@ def test_a_merge_for_another_backbone_needs_insisting(tmp_path, capsys, adapter)
     assert run(*words) == 2
     assert "backbone is 'vit_b32', which is not vit_l14" in capsys.readouterr().err
     assert run(*words, "--other-base") == 2
-    assert "has shape 768×768; backbone vit_l14 expects 1024×1024" in capsys.readouterr().err
+    assert "has shape 768×768; vit_l14 expects 1024×1024" in capsys.readouterr().err
 
 
 def test_keys_of_either_tower_need_insisting(tmp_path, capsys, adapter):

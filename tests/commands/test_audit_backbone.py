@@ -53,7 +53,18 @@ def test_releases_of_the_suite_are_peers_whose_accuracy_is_known(tmp_path, monke
     assert found["informed"]["overall"] is not None
     assert "best for the mean accuracy over all tasks" in " ".join(found["notes"])
     assert run("audit", *words, *ON, "--require", "overall<=100", "--seed", 1) == 1  # no such seed
-    assert "synthetic peers" in " ".join(capsys.readouterr().out.split())
+    shown = capsys.readouterr()
+    assert "synthetic peers" in " ".join(shown.out.split())
+    assert "has no unprotected updates of other tasks of few with seed 1; name" in shown.err
+
+
+def test_a_store_without_releases_is_refused_if_it_is_named(tmp_path, adapter, capsys):
+    words = ["audit", adapter, *ON, "--target", "mnist", "--store"]
+    for store in (tmp_path / "typo", tmp_path):
+        assert run(*words, store) == 2
+        error = capsys.readouterr().err
+        assert f"--store {store}: has no releases; give one that `mergebench table1`" in error
+        assert error.count("\n") == 1
 
 
 def test_releases_of_another_recipe_are_left_out_aloud(tmp_path, adapter, capsys):

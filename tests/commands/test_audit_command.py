@@ -160,7 +160,7 @@ def test_adapters_that_do_not_fit(folder, complaint):
     )
     sites = {"third": low_rank(0).sites["first"]}
     write_adapter(folder / "foreign", Update(sites=sites))
-    assert "plain.py has no site 'third'" in complaint("foreign", *task)
+    assert ": model() of plain.py has no site 'third'" in complaint("foreign", *task)
     one = {"first": low_rank(5).sites["first"]}
     write_adapter(folder / "small", Update(sites=one))
     assert "--missing zero" in complaint("adapter", *task, "--with", "small")
@@ -181,6 +181,19 @@ def test_adapters_that_do_not_fit(folder, complaint):
             "--task flags: not a Python file (.py); for a task of the suite give --target flags",
         ),
         (["adapter", "--backbone", "mini_vit"], "needs --data PATH, or --target TASK"),
+        (
+            ["adapter", "--backbone", "mini_vit", "--data", "a", "--target", "mnist"],
+            "--data a and --target mnist both say what the adapter is for; leave one out",
+        ),
+        (
+            ["adapter", "--backbone", "mini_vit", "--data", "a", "--data", "b"],
+            "argument --data: a and b are given, and one is taken: leave the other out; see",
+        ),
+        (
+            ["adapter", "--task", "plain.py", "--plain", "peer", "--plain", "twin"],
+            "argument --plain: peer and twin are given, and one is taken: leave the other out",
+        ),
+        (["adapter", "--task", "plain.py", "--store", "runs"], "--store: --task says"),
         (["adapter", "--backbone", "mini_vat", "--target", "mnist"], "did you mean mini_vit"),
         (["adapter", "--task", "plain.py", "--require", "denies>1"], "did you mean denied"),
         (["adapter", "--task", "plain.py", "--with", "peer", "--synthetic", "2"], "leave one out"),

@@ -64,7 +64,10 @@ def miniature(monkeypatch, tmp_path) -> list[object]:
             ["table2", "--backbone", "mini_vti"],
             "unknown backbone 'mini_vti'; did you mean mini_vit",
         ),
-        (["table2", "--backbone", "vit_b32", "--weights", "no.pt"], "no weights at no.pt: give a"),
+        (
+            ["table2", "--backbone", "vit_b32", "--weights", "no.pt"],
+            "no weights at no.pt: give --w",
+        ),
         (["table2", "--device", "gpu"], "--device gpu: expected auto | cpu | cuda | cuda:N"),
         (["table2", "--attacks", "tie@full"], "unknown attack 'tie'; did you mean ties"),
         (["table2", "--attacks", "ties@cor"], "unknown space 'cor'; did you mean core"),
@@ -221,8 +224,8 @@ def add_nan(tensors):
     ("change", "message"),
     [
         (drop_factor, f"site {SITE} has no lora_A.weight"),
-        (drop_site, f"site {SITE} of backbone mini_vit is missing"),
-        (add_key, "backbone mini_vit has no site 'head'"),
+        (drop_site, f"site {SITE} of mini_vit is missing"),
+        (add_key, ": mini_vit has no site 'head'"),
         (widen, f"{SITE}.lora_A has shape 4×"),
         (add_nan, f"{SITE}.lora_B holds a NaN or an infinity"),
     ],
@@ -240,7 +243,7 @@ def test_a_damaged_adapter_is_named(tmp_path, merge_complaint, shapes, change, m
 def test_an_adapter_for_another_backbone(tmp_path, merge_complaint, shapes):
     folder = random_adapter(tmp_path / "convnext", shapes["mini_convnext"], 7)
     error = merge_complaint(last=folder)
-    assert f"{folder}/{WEIGHTS_NAME}: backbone mini_vit has no site 'trunk." in error
+    assert f"{folder}/{WEIGHTS_NAME}: mini_vit has no site 'trunk." in error
     assert "expected an adapter for mini_vit" in error
 
 

@@ -95,6 +95,16 @@ def test_an_adapter_of_anybody(few, adapter, capsys):
     assert one["similarity"][SCALES.index(1.0)] == pytest.approx(1)
 
 
+def test_an_adapter_is_to_be_scored_on_its_own_task(few, adapter, capsys):
+    hint = "scored on the inputs of all 2 tasks, where a trap shows less than on those of the"
+    names = few.index("--tasks")
+    every = [*few[:names], *few[names + 2 :]]
+    assert run("detect", *every, adapter) == 0
+    assert hint in capsys.readouterr().err
+    assert run("detect", *every, adapter, "--tasks", "mnist") == 0
+    assert hint not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("rest", "message"),
     [

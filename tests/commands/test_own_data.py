@@ -151,13 +151,33 @@ def test_wrong_options(verb, words, message, complaint):
     assert message in complaint(*verb.split(), *words)
 
 
+def test_data_check_refuses_what_measuring_does(tmp_path, folders, complaint):
+    names = tmp_path / "names.json"
+    names.write_text(json.dumps({"circel": "round sign"}))
+    check = ["data", "check", "--data", folders[0]]
+    assert "unknown label 'circel'; did you mean circle" in complaint(*check, "--names", names)
+    assert "--suite: --data takes the place of a suite; leave it" in complaint(
+        *check, "--suite", "vision8"
+    )
+
+
+def test_data_check_says_first_that_its_root_is_absent(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run("data", "check", "cars", "--data-root", "typo") == 2
+    first, missing = capsys.readouterr().err.splitlines()
+    assert "--data-root typo: there is no such folder; correct it, or fetch data into it" in first
+    assert "copy it to typo/cars" in missing
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--data-root", "."], "--data-root: --data says where the data are; leave it out"),
         (["--drop-leaks"], "--drop-leaks: what two splits of --data have is kept once anyway"),
         (["--names", "nowhere"], "--names nowhere: there is no such file"),
+        (["--names", "."], "--names: . is a folder, pipe or device: give another file"),
         (["--template", "a"], "--template 'a': expected one {}, where the class name goes"),
+        (["--template", ""], "--template '': expected one {}, where the class name goes"),
         (["--tasks", "shape"], "unknown task 'shape'; did you mean shapes"),
     ],
 )

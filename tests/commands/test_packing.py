@@ -46,8 +46,13 @@ def test_a_store_is_packed_and_unpacked(store: Path, capsys) -> None:
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["pack", "mine.tar.xz", "--backbone", "toy"], "not as this command writes it"),
-        (["pack", "measured.zip", "--backbone", "toy"], "ends in .xz"),
+        (
+            ["pack", "mine.tar.xz", "--backbone", "toy"],
+            "archive mine.tar.xz: is there already, and not as this command writes it: choose "
+            "another name\n",
+        ),
+        (["pack", "p.xz", "--backbone", "toy"], "archive p.xz: expected a name that ends in .tar"),
+        (["pack", "new.tar.xz", "--backbone", "mini_vitt"], "unknown backbone 'mini_vitt'; did yo"),
         (["pack", "new.tar.xz"], "no measurement of mini_vit"),
         (["unpack", "none.tar.xz"], "none.tar.xz is missing"),
         (["unpack", "mine.tar.xz"], "mine.tar.xz is no archive of measurements"),

@@ -11,6 +11,7 @@ from protect_command import few_steps, words, write_shapes
 
 from mergebench.protecting.planning import make_plan
 from mergebench.protecting.request import Request
+from mergebench.protecting.writing import check_output
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -64,7 +65,8 @@ def complaint(capsys):
         (["--protection", "plain"], "the adapter without one is called so"),
         (["--plugin", "absent.py"], "--plugin absent.py: no such file"),
         (["--data-root", "."], "--data-root: --data says where the data are"),
-        (["--data", "nowhere"], "--data nowhere: there is no such folder or file"),
+        (["--data", "nowhere"], "shapes and nowhere are given, and one is taken"),
+        (["--out", __file__], "test_protect_refused.py is no folder: choose another name"),
         (["--names", "nowhere"], "--names nowhere: there is no such file"),
     ],
 )
@@ -76,10 +78,24 @@ def test_wrong_options(root, others, message, complaint):
 def test_data_that_cannot_be_trained_on(tmp_path, complaint):
     given = ["protect", "--backbone", "mini_vit"]
     given += ["--out", tmp_path / "a", "--store", tmp_path / "r"]
+    assert "--data nowhere: there is no such folder" in complaint(*given, "--data", "nowhere")
     (tmp_path / "empty").mkdir()
     assert "empty" in complaint(*given, "--data", tmp_path / "empty")
     lonely = write_pictures(tmp_path / "lonely", {"circle": 8, "square": 1})
     assert "square" in complaint(*given, "--data", lonely)
+
+
+def test_an_out_with_what_the_command_did_not_write(root, complaint, tmp_path):
+    adapter = tmp_path / "adapter"
+    for other in ("plain", "trap2_capped", ".git"):
+        (adapter / other).mkdir(parents=True)
+    (adapter / "trap2_capped" / "record.json").write_text("{}")
+    check_output(Request(backbone="mini_vit", data=root / "shapes", out=adapter))
+    (adapter / "adapter_config.json").write_text("{}")
+    line = complaint(*words(root, out=str(adapter)))
+    assert f"--out {adapter}: has adapter_config.json, which is no adapter that protect wro" in line
+    assert "write beside it with --force" in line
+    check_output(Request(backbone="mini_vit", data=root / "shapes", out=adapter, force=True))
 
 
 def test_an_out_that_cannot_be_written(root, complaint, tmp_path):

@@ -121,7 +121,7 @@ def test_an_adapter_or_a_peer_for_another_base(complaint, based):
     line = complaint(*VERBS["audit"], "mini_vit", *data, "--with", "peer")
     assert "peer/adapter_config.json: base_model_name_or_path is 'someone/another-model'" in line
     assert "which is not mini_vit: choose the backbone that it was trained on, or insist" in line
-    assert "backbone mini_vit has no site" in complaint(
+    assert ": mini_vit has no site" in complaint(
         *VERBS["audit"], "mini_vit", *data, "--with", "foreign"
     )
     based("adapter", "someone/another-model")

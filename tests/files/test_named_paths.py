@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from command_line import measure_few_images, run
+from command_line import run
 
 from mergebench import cli
 from mergebench.registry import registry
@@ -72,10 +72,17 @@ def test_every_verb_says_it_in_one_line(complaint, words, name):
     assert "argument " in complaint(*(name if word == "NAME" else word for word in words))
 
 
-@pytest.mark.parametrize("option", ["--store", "--results"])
-def test_a_file_in_the_place_of_a_folder(complaint, monkeypatch, tmp_path, option):
-    few = measure_few_images(monkeypatch, tmp_path)
-    assert "cannot write in file/" in complaint("table1", *few, option, "file")
+@pytest.mark.parametrize("option", ["--store", "--results", "--cache", "--data-root"])
+def test_a_file_in_the_place_of_a_folder(complaint, option):
+    line = complaint(*TABLE, option, "file")
+    assert f"argument {option}: file is no folder: choose another name; see" in line
+
+
+def test_a_store_that_is_recalled_is_not_made(complaint):
+    words = ("replay", "--rule", "target", "--store", "typo", "--results", "results")
+    line = complaint(*words)
+    assert "--store typo: lacks cells of this table; run `mergebench table2` with it first" in line
+    assert sorted(path.name for path in Path().iterdir()) == ["file", "loop.py"]
 
 
 def test_other_failures_of_the_file_system_are_one_line(complaint, monkeypatch):

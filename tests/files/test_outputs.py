@@ -12,7 +12,9 @@ from mergebench.errors import InputError
 from mergebench.files import Output
 
 
-def output(*inputs: Path, own: bool = False, force: bool = False, suffix: str = "") -> Output:
+def output(
+    *inputs: Path, own: bool = False, force: bool | None = False, suffix: str = ""
+) -> Output:
     return Output(
         option="--out", inputs=inputs, is_own=lambda path: own, force=force, suffix=suffix
     )
@@ -161,6 +163,32 @@ def test_places_where_no_file_can_be(
         output(force=True).check_file(Path(name))
 
 
+def test_a_place_where_only_the_attempt_shows_that_nothing_can_be_written() -> None:
+    """The superuser has every permission there, and can make nothing."""
+    with pytest.raises(InputError, match=r"cannot write /proc/new\.json: in /.*; choose another"):
+        output().check_file(Path("/proc/new.json"))
+    with pytest.raises(InputError, match=r"cannot write /proc/new/folder: in /"):
+        output().check_folder(Path("/proc/new/folder"), ("any",))
+
+
+def test_a_file_in_the_place_of_a_folder_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("kept")
+    with pytest.raises(InputError, match=r"page\.html: is a file, no folder: choose another name"):
+        output(force=True).check_folder(tmp_path / "page.html", ("any",))
+    with pytest.raises(InputError, match=rf"cannot write {tmp_path}/page\.html/plain: "):
+        output(force=True).check_folder(tmp_path / "page.html" / "plain", ("any",))
+
+
+def test_force_is_advised_only_where_there_is_such_an_option(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("others'")
+    with pytest.raises(InputError, match=r"as this command writes it: choose another name$"):
+        output(force=None).check_file(tmp_path / "file")
+
+
 def test_another_suffix_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"merged\.bin: expected a name that ends in \.safetens"):
         output(suffix=".safetensors").check_file(tmp_path / "merged.bin")
+    with pytest.raises(InputError, match=r"p\.xz: expected a name that ends in \.tar\.xz"):
+        output(suffix=".tar.xz").check_file(tmp_path / "p.xz")
+    with pytest.raises(InputError, match=r"/\.safetensors: expected a name"):
+        output(suffix=".safetensors").check_file(tmp_path / ".safetensors")

@@ -159,9 +159,14 @@ def test_other_inputs_are_a_failure_that_names_them(folder, tmp_path, capsys):
     [
         ([], "check what"),
         (["missing.json"], "cannot read baseline missing.json"),
+        (["."], "baseline .: Is a directory; give a file as `mergebench check --update` writes it"),
+        (["/dev/null"], "; give a file as `mergebench check --update` writes it"),
         (["--store", "a"], "two stores are needed"),
         (["--store", "a", "--against", "b", "c.json"], "not both"),
-        (["--store", "a", "--against", "b"], "no store in"),
+        (
+            ["--store", "a", "--against", "b"],
+            "--against b: has no folder cells; give one that measurements made",
+        ),
     ],
 )
 def test_misuse_is_one_line(words, message, capsys):

@@ -203,7 +203,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "B without A": (without("2.mlp.fc1.lora_A"), r"blocks\.2\.mlp\.fc1 has no lora_A\.weight"),
     "a promised site missing": (
         without("10.mlp.fc1"),
-        r"blocks\.10\.mlp\.fc1 of backbone toy is missing",
+        r"blocks\.10\.mlp\.fc1 of toy is missing",
     ),
     "another backbone": (
         for_another_backbone,
@@ -215,11 +215,11 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "a wrong input width": (
         put(f"{Q}.lora_A.weight", random(3, 9)),
-        r"q_proj\.lora_A has shape 3×9; backbone toy expects 3×8",
+        r"q_proj\.lora_A has shape 3×9; toy expects 3×8",
     ),
     "a wrong output width": (
         put(f"{Q}.lora_B.weight", random(7, 3)),
-        r"q_proj\.lora_B has shape 7×3; backbone toy expects 8×3",
+        r"q_proj\.lora_B has shape 7×3; toy expects 8×3",
     ),
     "a convolution": (put(f"{Q}.lora_A.weight", random(3, 8, 1, 1)), "has shape 3×8×1×1"),
     "a scalar": (put(f"{Q}.lora_A.weight", torch.tensor(1.0)), "lora_A has shape"),
@@ -273,7 +273,7 @@ def test_single_files_that_are_refused(tmp_path: Path, name: str, message: str) 
     ("tensors", "message"),
     [
         ({"blocks.2.mlp.fc2": random(16, 8)}, r"no site 'blocks\.2\.mlp\.fc2' \(nearest: blocks"),
-        ({"blocks.2.mlp.fc1": random(8, 16)}, r"fc1 has shape 8×16; backbone toy expects 16×8"),
+        ({"blocks.2.mlp.fc1": random(8, 16)}, r"fc1 has shape 8×16; toy expects 16×8"),
         ({"blocks.2.mlp.fc1": NAN.reshape(8, 3)}, "has shape 8×3"),
         ({"blocks.2.mlp.fc1": torch.full((16, 8), math.nan)}, r"fc1 holds a NaN"),
         ({"blocks.2.mlp.fc1": torch.ones(16, 8, dtype=torch.bool)}, r"dtype torch\.bool"),

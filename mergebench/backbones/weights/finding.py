@@ -17,7 +17,10 @@ PICKLES = (".pt", ".pth", ".bin", ".ckpt")
 _IN_FOLDERS = ("open_clip_model.safetensors", "model.safetensors", f"model{INDEX}")
 _OF_TRAINERS = re.compile(r"(optimizer|scheduler|scaler|rng_state.*|training_args)\.\w+")
 _SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}\.safetensors")
-_FIX = "give a safetensors file, or a checkpoint that PyTorch pickled"
+_FIX = (
+    "give --weights a safetensors file, a checkpoint that PyTorch pickled, or a folder with "
+    "model.safetensors"
+)
 
 
 def weights_file(path: Path) -> Path:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
 from mergebench.errors import InputError
-from mergebench.experiment import Monitor, Store
+from mergebench.experiment import Monitor, existing_store
 from mergebench.files import Output, replacing
 from mergebench.registry import registry
 from mergebench.regression import (
@@ -79,18 +78,12 @@ def _compare_stores(options: argparse.Namespace) -> Checked:
         raise InputError("two stores are needed: --store DIR --against DIR")
     if options.baseline is not None or options.update:
         raise InputError("a baseline or two stores can be compared, not both")
-    older, newer = (_store(folder) for folder in (options.against, options.store))
+    older = existing_store(options.against, "--against")
+    newer = existing_store(options.store)
     found = changes(
         store_outcomes(older), store_outcomes(newer), STORE_TOLERANCE, exact=options.exact
     )
     return Checked(changes=tuple(found))
-
-
-def _store(folder: Path) -> Store:
-    cells = folder / "cells"
-    if not cells.is_dir():
-        raise InputError(f"no store in {folder}: it has no folder cells")
-    return Store(cells)
 
 
 def _write(options: argparse.Namespace, found: Checked) -> None:

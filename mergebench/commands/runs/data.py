@@ -14,6 +14,7 @@ from mergebench.errors import InputError
 from mergebench.missing import MissingItem
 from mergebench.suites import (
     OWN,
+    SUITES_ON_DISK,
     DataState,
     SuiteOptions,
     UnreachableError,
@@ -41,6 +42,9 @@ def run_build(options: argparse.Namespace) -> None:
 def run_check(options: argparse.Namespace) -> int:
     """Say which data sets are there; 2 if one is missing."""
     states = _surveyed(options)
+    root = options.data_root
+    if root is not None and not root.is_dir():
+        say(f"--data-root {root}: there is no such folder; correct it, or fetch data into it")
     if options.hashes:
         for state in states:
             state.verify()
@@ -85,10 +89,11 @@ def _surveyed(options: argparse.Namespace) -> list[DataState]:
 def _suite(options: argparse.Namespace) -> str:
     """Return the suite that the options are about: that of `--data` if it is given."""
     if options.data:
+        refuse(options, ("suite",), "--data takes the place of a suite")
         refuse(options, ("data_root",), "--data says where the data are")
         return OWN
     refuse(options, ("template", "names"), "says what classes of --data are called")
-    return str(options.suite)
+    return str(options.suite or SUITES_ON_DISK[0])
 
 
 def _report(missing: Sequence[MissingItem]) -> int:

@@ -13,7 +13,7 @@ from mergebench.errors import InputError
 from mergebench.experiment import Monitor, score_releases, score_updates
 from mergebench.measure import Scored
 from mergebench.report import detection_text, print_detection, write_detection
-from mergebench.terminal import make_console
+from mergebench.terminal import make_console, say
 
 
 def run_detect(options: argparse.Namespace) -> None:
@@ -26,8 +26,14 @@ def run_detect(options: argparse.Namespace) -> None:
             load_adapter(adapter, options, shapes, dense_shapes=every)
             for adapter in options.adapters
         ]
-        scored = score_updates(checked_experiment(options), updates)
-        _print(scored, options)
+        experiment = checked_experiment(options)
+        count = len(experiment.workbench().suite.tasks)
+        if options.tasks is None and count > 1:
+            say(
+                f"scored on the inputs of all {count} tasks, where a trap shows less than on those "
+                "of the adapter's own: name it with --tasks"
+            )
+        _print(score_updates(experiment, updates), options)
     else:
         _score_releases(options)
 

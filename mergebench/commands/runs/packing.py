@@ -15,7 +15,13 @@ from mergebench.terminal import make_console, say
 
 def run_pack(options: argparse.Namespace) -> None:
     """Write what a store has of a backbone into an archive."""
-    place = Output(option="FILE", inputs=[options.store], is_own=_is_archive, suffix=".xz")
+    place = Output(
+        option="archive",
+        inputs=[options.store],
+        is_own=_is_archive,
+        force=None,
+        suffix=".tar.xz",
+    )
     place.check_file(options.file)
     packed = pack(options.store, options.backbone, options.file)
     console = make_console()

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from mergebench.commands.options import DEFAULT_STORE
 from mergebench.commands.runs.experiments import say_written
-from mergebench.errors import InputError
-from mergebench.experiment import Store
+from mergebench.experiment import existing_store
 from mergebench.measure import Cell
 from mergebench.report.page import check_page_file, write_page
 from mergebench.report.results_page import results_page
@@ -27,8 +26,5 @@ def run_report(options: argparse.Namespace) -> None:
 
 def _cells(store: Path | None) -> Iterator[Cell]:
     """Yield the cells of a store, if it is there; one that was named has to be."""
-    cells = (store or DEFAULT_STORE) / "cells"
-    if cells.is_dir():
-        yield from Store(cells).cells()
-    elif store is not None:
-        raise InputError(f"--store {store}: has no folder cells; give one that measurements made")
+    if store is not None or (DEFAULT_STORE / "cells").is_dir():
+        yield from existing_store(store or DEFAULT_STORE).cells()

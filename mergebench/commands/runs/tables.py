@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from mergebench.commands.runs.experiments import announced_experiment, say_written
+from mergebench.commands.runs.experiments import (
+    announced_experiment,
+    caption_command,
+    say_written,
+)
 from mergebench.commands.runs.file_names import stem
 from mergebench.commands.tables import MERGES
 from mergebench.errors import InputError
@@ -14,6 +18,7 @@ from mergebench.experiment import (
     measure_merges,
     measure_recovery,
     measure_standalone,
+    not_measured,
     replay,
 )
 from mergebench.measure import get_rule
@@ -82,6 +87,8 @@ def run_replay(options: argparse.Namespace) -> None:
     """Write a table of merges under another selection rule."""
     rule = get_rule(options.rule)
     vars(options).update(MERGES[options.table])
+    if not (options.store / "cells").is_dir():  # what only recalls makes no store
+        raise not_measured(options.store, caption_command(options.words), options.table)
     experiment, console = announced_experiment(options), make_console()
     replayed = replay(experiment, rule, table=options.table)
     name = f"{stem(f'table{options.table}', options, experiment)}_rule_{rule.name}"

@@ -58,6 +58,6 @@ def checked_templates(templates: Sequence[str], inputs: str) -> tuple[str, ...]:
         rest = template.replace("{}", "", 1)
         if "{}" not in template or "{" in rest or "}" in rest:
             raise InputError(
-                f"--template {shown(template)!r}: expected one {{}}, where the class name goes"
+                f"--template {shown(repr(template))}: expected one {{}}, where the class name goes"
             )
     return tuple(templates) or (TEMPLATES[inputs],)

@@ -26,14 +26,13 @@ def check_enough(
 
     `where`: the data, in words; `inputs`: what they are made of.
     """
-    for name, examples in splits.items():
-        if not examples:
-            raise InputError(f"{where}: leaves no {inputs} for {name}; add some")
     found = [f"{name} has none of {_listed(lacking)}" for name, lacking in _gaps(labels, splits)]
-    if found and not partial:
+    empty = not all(splits.values())
+    if found and (empty or not partial):
         made = len(splits) - len(roles.files)
         advice = f"at least {made + 1} different {inputs} of each" if made else "some of each"
-        raise InputError(f"{where}: {'; '.join(found)}: add {advice}, or accept it by --partial")
+        otherwise = "" if empty else ", or accept it by --partial"
+        raise InputError(f"{where}: {'; '.join(found)}: add {advice}{otherwise}")
 
 
 def gap_notes(task: str, labels: Sequence[Label], splits: Labelled[Any]) -> Iterator[str]:

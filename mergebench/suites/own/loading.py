@@ -10,9 +10,8 @@ from mergebench.suites.images import Decoded
 from mergebench.suites.options import SuiteOptions
 from mergebench.suites.own.image_cache import OwnRecord, cached
 from mergebench.suites.own.image_folders import ImageFolders
-from mergebench.suites.own.names_file import check_all_known, read_names
 from mergebench.suites.own.rows import task_rows
-from mergebench.suites.own.task_state import OwnState, survey
+from mergebench.suites.own.task_state import OwnState, check_names, survey
 from mergebench.suites.split_names import SPLIT_NAMES
 from mergebench.suites.suite import Suite, Task
 from mergebench.suites.texts import cut_note, tokenised
@@ -33,10 +32,8 @@ def load_own(
     """
     options = options or SuiteOptions()
     states = [survey(row, options) for row in task_rows(tasks, options)]
-    assert options.own is not None
     if tasks is None:
-        labels = [str(label) for state in states for label in state.found.labels]
-        check_all_known(read_names(options.own.names), labels, options.own.names)
+        check_names(states, options)
     name = "own-partial" if options.partial else "own"
     texts = [state.task is not None for state in states]
     if all(texts):

@@ -26,6 +26,8 @@ def read_names(file: Path | None) -> dict[str, str]:
         text = read_bounded(file, _LARGEST).decode("utf-8-sig")
     except FileNotFoundError as error:
         raise InputError(f"--names {file}: there is no such file") from error
+    except InputError as error:  # which names the file, but not the option
+        raise InputError(f"--names: {error}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"--names {file}: not UTF-8 ({error.reason}); convert it") from error
     pairs = _of_json(text, file) if text.lstrip()[:1] in ("{", "[") else _of_lines(text, file)
@@ -42,7 +44,7 @@ def read_names(file: Path | None) -> dict[str, str]:
 
 
 def check_all_known(names: Mapping[str, str], labels: Iterable[str], file: Path | None) -> None:
-    """Raise `InputError` for the first label of the file that no data have."""
+    """Raise `InputError` for the first label in `file`, `names`, that no data have."""
     known = list(dict.fromkeys(labels))
     for label in names:
         if label not in known:

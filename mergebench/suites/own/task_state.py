@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mergebench.counting import on_stderr
@@ -13,7 +13,7 @@ from mergebench.suites.own.classes import checked_templates, class_names
 from mergebench.suites.own.dealing import dealt
 from mergebench.suites.own.finding import find
 from mergebench.suites.own.image_folders import ImageFolders
-from mergebench.suites.own.names_file import read_names
+from mergebench.suites.own.names_file import check_all_known, read_names
 from mergebench.suites.own.rows import OwnRow
 from mergebench.suites.own.text_files import TextFiles
 from mergebench.suites.own.text_tasks import text_task
@@ -60,6 +60,13 @@ class OwnState(DataState):
         """Decode all images; `InputError` naming those that cannot be. Texts were read before."""
         if isinstance(self.found, ImageFolders):
             check_decodable(self.found.files, self.row.name, on_stderr)
+
+
+def check_names(states: Sequence[OwnState], options: SuiteOptions) -> None:
+    """Raise `InputError` for a name of a label that none of all the tasks has."""
+    file = options.own and options.own.names
+    labels = [str(label) for state in states for label in state.found.labels]
+    check_all_known(read_names(file or None), labels, file or None)
 
 
 def survey(row: OwnRow, options: SuiteOptions) -> OwnState:

@@ -47,7 +47,8 @@ def test_nothing_is_missing_where_files_are(files, tmp_path):
     with pytest.raises(InputError) as error:
         missing_weights(SMALL, absent)
     assert str(error.value) == (
-        f"no weights at {absent}: give a safetensors file, or a checkpoint that PyTorch pickled"
+        f"no weights at {absent}: give --weights a safetensors file, a checkpoint that PyTorch "
+        "pickled, or a folder with model.safetensors"
     )
 
 

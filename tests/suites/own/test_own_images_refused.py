@@ -50,6 +50,15 @@ def test_a_class_without_images(tmp_path, shapes):
     assert "class folder 'hexagon' has no images; add some" in refused(tmp_path, shapes)
 
 
+@pytest.mark.parametrize("partial", [False, True])
+def test_one_image_of_each_class(tmp_path, partial):
+    message = refused(
+        tmp_path, write_pictures(tmp_path / "few", dict.fromkeys(CLASSES, 1)), partial=partial
+    )
+    assert f"test has none of '{CLASSES[0]}', '{CLASSES[1]}'" in message
+    assert message.endswith("add at least 3 different images of each")
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_too_few_images_of_a_class_unless_that_is_accepted(tmp_path, count):
     few = write_pictures(tmp_path / "few", {**COUNTS, "square": count})
