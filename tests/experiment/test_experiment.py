@@ -272,7 +272,7 @@ def test_replaying_for_the_target_picks_its_best_point(store, bench):
 
 
 def test_what_cannot_be_replayed_is_said(tmp_path, store):
-    with pytest.raises(InputError, match="run `mergebench table2` first"):
+    with pytest.raises(InputError, match="run `mergebench table2` with it first"):
         replay(replace(experiment_in(tmp_path), command="mergebench replay"), get_rule("target"))
     with pytest.raises(InputError, match="clean races"):
         replay(replace(experiment_in(store), protocol=CLEAN), get_rule("target"))

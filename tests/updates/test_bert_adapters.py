@@ -250,12 +250,12 @@ def test_nothing_is_asked_about_towers(tmp_path, shapes, name):
 @pytest.mark.parametrize(
     ("module", "size", "message"),
     [
-        ("bert.encoder.layer.0.intermediate.dense", 16, r"dense is none of its sites: backbone"),
+        ("bert.encoder.layer.0.intermediate.dense", 16, r"dense is none of its sites: tiny_bert"),
         ("bert.encoder.layer.9.attention.self.key", 16, "9.attention.self.key is none of its"),
         ("bert.pooler.dense", 16, "has no site 'bert.pooler.dense'"),
         ("text_model.encoder.layers.0.self_attn.q_proj", 16, "has no site 'text_model.encoder"),
         ("other.encoder.layer.0.attention.self.key", 16, "are of two towers or models"),
-        ("bert.encoder.layer.0.attention.self.query", 7, "give an adapter of tiny_bert's tower"),
+        ("bert.encoder.layer.0.attention.self.query", 7, "give an adapter for tiny_bert"),
     ],
 )
 def test_no_message_speaks_of_a_vision_tower(tmp_path, source, shapes, module, size, message):
