@@ -40,7 +40,10 @@ class LeadingTriples(NamedTuple):
 
 
 def leading_triples(matrix: Tensor, count: int) -> LeadingTriples:
-    """Return the `count` leading singular triples of `matrix`, as tensors of their own."""
+    """Return the `count` leading singular triples of `matrix`, `(a, b)` float64.
+
+    As tensors of their own, that do not keep the others.
+    """
     left, values, right = torch.linalg.svd(matrix, full_matrices=False)
     return LeadingTriples(left[:, :count].clone(), values, right[:count].clone())
 

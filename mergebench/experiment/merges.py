@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from mergebench.contracts import Attack, DataMerger, InformedMerger, Merger, Space
@@ -11,7 +12,7 @@ from mergebench.experiment.attack_names import check_attack
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.posed import Posed
 from mergebench.experiment.single_models import held_scales, measured_point
-from mergebench.measure import UNPROTECTED, Cell
+from mergebench.measure import UNPROTECTED, Cell, Method
 from mergebench.merging import (
     AttackT,
     DataMergeProblem,
@@ -59,24 +60,22 @@ class Merges:
             alone = merger.from_base() if from_base else merger
             assert alone is not None
             posed, begun = self._posed_data(alone, space)
-            return self._measured(alone, posed, self._updates[1], begun)
+            return self._measured(alone, posed, begun)
         if isinstance(merger, InformedMerger):
-            return self._measured(
-                merger, self._posed_informed(space), self._updates[1], tested=tested
-            )
+            return self._measured(merger, self._posed_informed(space), tested=tested)
         assert isinstance(merger, Merger)
-        return self._measured(merger, self._posed_blind(space), self._updates[1], tested=tested)
+        return self._measured(merger, self._posed_blind(space), tested=tested)
 
     def point(self, attack: str, space: str, options: Mapping[str, Any], alpha: float) -> Cell:
         """Return the tested or recalled cell of one attack at one point, without any search."""
         merger = self._attack(attack).with_options(**options)
         if isinstance(merger, DataMerger):
             posed, begun = self._posed_data(merger, space)
-            return self._tested(merger, posed, alpha, begun)
+            return measured_point(self._bench, merger, posed, alpha, start=begun)
         if isinstance(merger, InformedMerger):
-            return self._tested(merger, self._posed_informed(space), alpha)
+            return measured_point(self._bench, merger, self._posed_informed(space), alpha)
         assert isinstance(merger, Merger)
-        return self._tested(merger, self._posed_blind(space), alpha)
+        return measured_point(self._bench, merger, self._posed_blind(space), alpha)
 
     def held(self, attack: str, space: str, options: Mapping[str, Any], alpha: float) -> Cell:
         """Return the cell of the scales at which a merge without data holds the updates."""
@@ -120,9 +119,12 @@ class Merges:
         return self._posed(space, lambda: self._problem(space))
 
     def _posed(self, space: str, problem: Callable[[], Problem[AttackT]]) -> Posed[AttackT]:
+        protection, target, seed = self._updates
         return Posed(
+            protection=Method.of(self._bench.setting.protection(protection)),
+            target=target,
             space=registry().get(Space, space)(),
-            seed=self._updates[2],
+            seed=seed,
             updates=self._sha256s,
             problem=problem,
         )
@@ -139,7 +141,8 @@ class Merges:
                 f"attack {attack} cannot start from {name}, which looks at inputs itself; "
                 "start it from one that looks at none"
             )
-        begun = self._measured(starter, self._posed_blind(start_space), from_where)
+        posed = replace(self._posed_blind(start_space), target=from_where)
+        begun = self._measured(starter, posed)
         alpha = begun.results.alpha
         assert alpha is not None
 
@@ -170,7 +173,6 @@ class Merges:
         self,
         attack: AttackT,
         posed: Posed[AttackT],
-        target: str | None,
         start: Cell | None = None,
         *,
         tested: bool = True,
@@ -179,39 +181,10 @@ class Merges:
             attack,
             posed,
             self._protocol,
-            protection=self._updates[0],
-            target=target,
             norms=self._norms,
             start=start,
             tested=tested,
         )
 
-    def _tested(
-        self,
-        attack: AttackT,
-        posed: Posed[AttackT],
-        alpha: float,
-        start: Cell | None = None,
-    ) -> Cell:
-        protection, target, _ = self._updates
-        return measured_point(
-            self._bench,
-            attack,
-            posed,
-            alpha,
-            protection=protection,
-            target=target,
-            start=start,
-        )
-
     def _held(self, attack: AttackT, posed: Posed[AttackT], alpha: float) -> Cell:
-        protection, target, _ = self._updates
-        return held_scales(
-            self._bench,
-            attack,
-            posed,
-            alpha,
-            protection=protection,
-            target=target,
-            leading=self._leading,
-        )
+        return held_scales(self._bench, attack, posed, alpha, leading=self._leading)

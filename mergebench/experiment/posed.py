@@ -15,19 +15,24 @@ from mergebench.merging import AttackT, Problem
 class Posed(Generic[AttackT]):
     """What of a problem the key of a cell needs, and the problem itself for who has to solve it.
 
-    `updates`: SHA-256 of each, in order. `problem` has them read or trained, so that what was
+    `protection`: of the update of `target`, whose accuracy is asked for; None means every task's in
+    turn. `updates`: SHA-256 of each, in order. `problem` has them read or trained, so that what was
     measured is found where a store has their records alone.
     """
 
+    protection: Method
+    target: str | None
     space: Space
     seed: int
     updates: tuple[str, ...]
     problem: Callable[[], Problem[AttackT]]
 
     @classmethod
-    def of(cls, problem: Problem[AttackT]) -> Self:
+    def of(cls, problem: Problem[AttackT], *, protection: Method, target: str | None) -> Self:
         """Return a problem whose updates are at hand."""
         return cls(
+            protection=protection,
+            target=target,
             space=problem.space,
             seed=problem.seed,
             updates=tuple(update.sha256 for update in problem.updates),
@@ -38,6 +43,8 @@ class Posed(Generic[AttackT]):
         """Return the fields of `CellInputs` that say which merge of what a cell is of."""
         return {
             "seed": self.seed,
+            "protection": self.protection,
+            "target": self.target,
             "attack": Method.of(attack),
             "space": Method.of(self.space),
             "updates": self.updates,

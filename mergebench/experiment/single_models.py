@@ -42,8 +42,6 @@ def measured_point(
     posed: Posed[AttackT],
     alpha: float,
     *,
-    protection: str,
-    target: str | None,
     start: Cell | None = None,
 ) -> Cell:
     """Return the test counts of one merge at `alpha`, chosen elsewhere.
@@ -58,8 +56,6 @@ def measured_point(
     begun = {} if start is None else {"start": start.key}
     return bench.recalled(
         measure,
-        protection=Method.of(bench.setting.protection(protection)),
-        target=target,
         protocol={"name": "point", "alpha": alpha, **begun},
         **posed.identity(merger),
     )
@@ -71,8 +67,6 @@ def held_scales(
     posed: Posed[AttackT],
     alpha: float,
     *,
-    protection: str,
-    target: str | None,
     leading: dict[str, Update],
 ) -> Cell:
     """Return the scales at which a merge at `alpha` holds each task's update; no counts.
@@ -90,7 +84,7 @@ def held_scales(
         names = bench.suite.task_names
         notes = dict(zip(names, found, strict=True))
         for task, update in zip(names, merged, strict=True):
-            if target in (None, task):
+            if posed.target in (None, task):
                 if update.sha256 not in leading:
                     leading[update.sha256] = leading_directions(update, LEADING)
                 notes[f"{task} leading"] = scale_along(change, leading[update.sha256])
@@ -98,8 +92,6 @@ def held_scales(
 
     return bench.recalled(
         measure,
-        protection=Method.of(bench.setting.protection(protection)),
-        target=target,
         protocol={"name": "held_scales", "alpha": alpha, "leading": LEADING},
         **posed.identity(merger),
     )

@@ -187,8 +187,6 @@ class Workbench:
         posed: Posed[AttackT],
         protocol: Protocol,
         *,
-        protection: str,
-        target: str | None,
         norms: Mapping[str, float],
         start: Cell | None = None,
         tested: bool = True,
@@ -200,8 +198,6 @@ class Workbench:
         the search is enough: a cell that was not tested has no correct test inputs.
         """
         inputs = self._inputs(
-            protection=Method.of(self.setting.protection(protection)),
-            target=target,
             protocol=search_record(
                 protocol, merger, self.setting.search_per_task, norms=norms, start=start
             ),
@@ -216,7 +212,7 @@ class Workbench:
                 evaluator=self.evaluator,
                 protocol=protocol,
                 norms=norms,
-                target=target,
+                target=posed.target,
             )
 
         def results() -> CellResults:

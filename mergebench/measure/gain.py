@@ -12,7 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from mergebench.measure.measurements import Merged
-from mergebench.measure.resampling import Estimate, Mixture, Resampling, Values, mixture_of
+from mergebench.measure.resampling import (
+    ROUNDING,
+    Estimate,
+    Mixture,
+    Resampling,
+    Values,
+    mixture_of,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +50,6 @@ class Case:
         )
 
 
-_ROUNDING = 1e-9
 LITTLE = 0.1
 """The share up to which the interval of what is denied may reach where nothing is."""
 
@@ -72,7 +78,7 @@ class Gain:
         """
         return all(
             one is not None
-            and one.value <= _ROUNDING
+            and one.value <= ROUNDING
             and one.interval is not None
             and one.interval.high <= LITTLE
             for one in (self.denied, self.denied_target)

@@ -13,14 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mergebench.measure.resampling import Estimate, Mixture, Resampling, Values
+from mergebench.measure.resampling import ROUNDING, Estimate, Mixture, Resampling, Values
 from mergebench.measure.uncertainty import LEVEL, Interval
 
 SHARE = 0.9
 """The share of what an unprotected update gives that counts as having stolen it."""
-
-_ROUNDING = 1e-9
-"""In points: far below what one test input is worth, and above what sums of shares are off by."""
 
 COST = 1
 """What a mixture may cost the other tasks, in points, on validation inputs."""
@@ -84,7 +81,7 @@ def _price(gains: Sequence[Values], worth: Values, budgets: Sequence[int]) -> Es
     if worth[0] <= 0:
         return None
     enough = np.vstack(
-        [*(own >= SHARE * worth - _ROUNDING for own in gains), np.full(len(worth), True)]
+        [*(own >= SHARE * worth - ROUNDING for own in gains), np.full(len(worth), True)]
     )
     found = np.asarray([*budgets, math.inf], dtype=np.float64)[enough.argmax(axis=0)]
     return Estimate(value=float(found[0]), interval=_interval(found[1:], worth[1:] > 0))

@@ -20,6 +20,9 @@ from mergebench.measure.uncertainty import LEVEL, Hits, Interval
 RESAMPLES = 2000
 """Fewer than the 9999 of `uncertainty.bootstrap`: each draws every test input again."""
 
+ROUNDING = 1e-9
+"""In points, or of a share: far below what one test input is worth, above what sums are off by."""
+
 Values = NDArray[np.float64]
 """`(RESAMPLES + 1,)`: the estimate itself, then what resampling makes of it."""
 

@@ -25,7 +25,7 @@ from mergebench.experiment.replaying import replay
 from mergebench.experiment.runner import measure_merges, measure_standalone
 from mergebench.experiment.store import Store
 from mergebench.experiment.workbench import Workbench
-from mergebench.measure.cell import unpacked
+from mergebench.measure.cell import Method, unpacked
 from mergebench.measure.evaluate import Evaluator, deployed
 from mergebench.measure.measurements import Measurements
 from mergebench.measure.protocols import CLEAN
@@ -212,12 +212,11 @@ def merged(bench):
         if updates is not None:
             problem = MergeProblem(updates(problem.updates), space=space, seed=seed)
         norms = {task: bench.norm(task, 0, Silent()) for task in TASKS}
+        plain = Method.of(bench.setting.protection("none"))
         return bench.merged(
             registry().get(Merger, "ta")(),
-            Posed.of(problem),
+            Posed.of(problem, protection=plain, target=None),
             protocol,
-            protection="none",
-            target=None,
             norms=norms,
         )
 
