@@ -42,7 +42,7 @@ def results_on_test(evaluator: Evaluator) -> CellResults:
         most_predicted=most_predicted,
         warnings=(
             *collapsed_predictions(most_predicted, most_frequent, sizes),
-            *not_finite(without_class(predictions), sizes),
+            *not_finite(_without_class(predictions), sizes),
         ),
     )
 
@@ -59,7 +59,7 @@ def warnings_on_test(
     return (*tested.warnings, *gap, *of_search)
 
 
-def without_class(predictions: Mapping[str, Tensor]) -> Counts:
+def _without_class(predictions: Mapping[str, Tensor]) -> Counts:
     """Return by task for how many inputs there is no prediction (`NO_CLASS`)."""
     return {task: int((own == NO_CLASS).sum()) for task, own in predictions.items()}
 
