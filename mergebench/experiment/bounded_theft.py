@@ -149,7 +149,7 @@ def _wanted(
                     protection=protection, target=target, seed=seed, level=level, bound=bound
                 ),
                 searches=[Search(merged=one, points=points[id(one)]) for one in merges],
-                left_out=choices.left_out(yardsticks, target, seed),
+                left_out=choices.leaving_out(yardsticks, target, seed).best,
             )
 
 

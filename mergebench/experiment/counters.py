@@ -39,6 +39,7 @@ def counter_merge(
             shown = ", ".join(map(str, known))
             raise InputError(f"{what} {value} is not measured here; choose from: {shown}")
     results = measured_update(bench, counter_update(experiment, file)).results
+    counts, sizes = results.points[0].counts, results.sizes[FULL]
     merged = Merged(
         seed=seed,
         protection=protection,
@@ -51,8 +52,10 @@ def counter_merge(
         correct=results.correct,
         sizes=results.sizes["test"],
         hits=results.hits,
-        validated=results.points[0].counts,
-        validation_sizes=results.sizes[FULL],
+        validated=counts,
+        validation_sizes=sizes,
+        confirmed=counts,
+        confirmation_sizes=sizes,
         warnings=results.warnings,
     )
     return CounterMerge(level=level, merged=merged)

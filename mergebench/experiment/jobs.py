@@ -13,22 +13,28 @@ from mergebench.experiment.merges import Merges
 from mergebench.experiment.monitor import CellDone, CellStarted, ReportingProgress
 from mergebench.experiment.single_models import STORAGE, measured_as_stored
 from mergebench.experiment.workbench import Workbench
-from mergebench.measure import UNPROTECTED, Cell, Merged, merged_row
+from mergebench.measure import FULL, UNPROTECTED, Cell, Merged, merged_row
 from mergebench.plurals import how_many
 
 
 def report_accuracy(
     report: Report, label: str, bench: Workbench, measure: Callable[[], Cell]
 ) -> None:
-    """Report that `measure` begins, and with what test accuracy, over all inputs, it ends."""
+    """Report that `measure` begins, and with what accuracy, over all inputs, it ends.
+
+    That of test inputs; of a cell without any, of validation inputs.
+    """
     report(CellStarted(label=label))
     measured, results = bench.measured, measure().results
-    right, size = sum(results.correct.values()), sum(results.sizes["test"].values())
+    split, counts, sizes = "test", results.correct, results.sizes.get("test", {})
+    if results.chosen is not None and not counts:
+        split, counts, sizes = "validation", results.chosen.counts, results.sizes[FULL]
+    accuracy = 100 * sum(counts.values()) / sum(sizes.values())
     report(
         CellDone(
             label=label,
             recalled=bench.measured == measured,
-            outcome=f"test accuracy {100 * right / size:.1f}",
+            outcome=f"{split} accuracy {accuracy:.1f}",
         )
     )
 

@@ -66,16 +66,28 @@ class Merges:
         assert isinstance(merger, Merger)
         return self._measured(merger, self._posed_blind(space), tested=tested)
 
-    def point(self, attack: str, space: str, options: Mapping[str, Any], alpha: float) -> Cell:
-        """Return the tested or recalled cell of one attack at one point, without any search."""
-        merger = self._attack(attack).with_options(**options)
+    def point(
+        self,
+        attack: str,
+        space: str,
+        options: Mapping[str, Any],
+        alpha: float,
+        *,
+        confirm: bool = False,
+    ) -> Cell:
+        """Return the measured or recalled cell of one attack at one point, without any search.
+
+        On test inputs, or with `confirm` on all validation inputs.
+        """
+        merger, bench = self._attack(attack).with_options(**options), self._bench
         if isinstance(merger, DataMerger):
             posed, begun = self._posed_data(merger, space)
-            return measured_point(self._bench, merger, posed, alpha, start=begun)
+            return measured_point(bench, merger, posed, alpha, start=begun, confirm=confirm)
         if isinstance(merger, InformedMerger):
-            return measured_point(self._bench, merger, self._posed_informed(space), alpha)
+            informed = self._posed_informed(space)
+            return measured_point(bench, merger, informed, alpha, confirm=confirm)
         assert isinstance(merger, Merger)
-        return measured_point(self._bench, merger, self._posed_blind(space), alpha)
+        return measured_point(bench, merger, self._posed_blind(space), alpha, confirm=confirm)
 
     def held(self, attack: str, space: str, options: Mapping[str, Any], alpha: float) -> Cell:
         """Return the cell of the scales at which a merge without data holds the updates."""

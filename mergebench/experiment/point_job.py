@@ -1,4 +1,4 @@
-"""The piece of work that tests one point of a search that the protocol did not choose."""
+"""The piece of work that tests or confirms one point of a search."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from mergebench.measure import Cell
 class PointJob:
     """Merge one set of updates by one attack and test it at `alpha`.
 
-    `options`: the structural hyper-parameters of the point, changed in the attack.
+    With `confirm` it is looked at on all validation inputs, and not tested. `options`: the
+    structural hyper-parameters of the point, changed in the attack.
     """
 
     experiment: Experiment
@@ -28,19 +29,20 @@ class PointJob:
     seed: int
     options: Mapping[str, Any]
     alpha: float
+    confirm: bool = False
 
     @property
     def label(self) -> str:
-        """What is tested, where."""
+        """What is tested or confirmed, where."""
         updates = updates_label(self.protection, self.target, self.seed)
         at = "".join(f", {name} {value}" for name, value in self.options.items())
         return f"{self.attack}@{self.space}, {updates}, at alpha {self.alpha:g}{at}"
 
     def run(self, report: Report) -> None:
-        """Merge and test."""
+        """Merge, and test or confirm."""
         report_accuracy(report, self.label, self.experiment.workbench(), self.cell)
 
     def cell(self) -> Cell:
         """Return the measured or recalled cell."""
         merges = Merges(self.experiment, self.protection, self.target, self.seed)
-        return merges.point(self.attack, self.space, self.options, self.alpha)
+        return merges.point(self.attack, self.space, self.options, self.alpha, confirm=self.confirm)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from mergebench.contracts import DataMerger
 from mergebench.experiment.attack_names import check_attack
 from mergebench.experiment.bounded_theft import Search, Wanted, chosen_thefts, of_a_race
+from mergebench.experiment.confirmed_points import with_confirmed
 from mergebench.experiment.context import context_of, described
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
@@ -19,6 +20,7 @@ from mergebench.measure import (
     FROM_BASE,
     UNPROTECTED,
     Cell,
+    Choice,
     Choices,
     Measurements,
     Merged,
@@ -40,6 +42,11 @@ def measure_price(
     measured, cells = measure_merges_and_cells(
         replace(experiment, attacks=free), monitor, processes=processes
     )
+    choices, merges = _choices(experiment, attacks, measured), measured.merged
+    measured = replace(
+        measured,
+        merged=(*with_confirmed(experiment, merges, choices, monitor, processes=processes),),
+    )
     jobs = [
         (budget, job)
         for budget in budgets
@@ -59,6 +66,17 @@ def measure_price(
     context = context_of(replace(experiment, attacks=free), every)
     notes = (*context.notes, *_notes(experiment, attacks, budgets), *of_a_race(experiment))
     return replace(measured, context=replace(context, notes=notes), thefts=thefts)
+
+
+def _choices(
+    experiment: Experiment, attacks: PriceAttacks, measured: Measurements
+) -> Iterator[Choice]:
+    """Yield what thefts are compared with is chosen from, by target and seed."""
+    choices = Choices(measured.merged)
+    for seed in experiment.seeds:
+        for target in experiment.target_names:
+            yield choices.leaving_out(attacks.yardsticks, target, seed)
+            yield choices.taking(UNPROTECTED, attacks.levels[0].attacks, target, seed)
 
 
 def _given(budget: int) -> dict[str, int]:
@@ -117,7 +135,9 @@ class _Market:
                                 inputs=inputs,
                             ),
                             searches=self._searches(protection, names, target, seed, inputs),
-                            left_out=self._choices.left_out(attacks.yardsticks, target, seed),
+                            left_out=self._choices.leaving_out(
+                                attacks.yardsticks, target, seed
+                            ).best,
                         )
 
     def _searches(

@@ -43,20 +43,24 @@ def measured_point(
     alpha: float,
     *,
     start: Cell | None = None,
+    confirm: bool = False,
 ) -> Cell:
     """Return the test counts of one merge at `alpha`, chosen elsewhere.
 
-    `start`: as of `Workbench.merged`.
+    With `confirm` those of all validation inputs, in its one point, and none of test. `start`: as
+    of `Workbench.merged`.
     """
 
     def measure() -> CellResults:
         with deployed(bench.backbone, posed.problem().path(merger), alpha):
+            if confirm:
+                return _on_validation(bench, alpha)
             return replace(results_on_test(bench.evaluator), alpha=alpha)
 
     begun = {} if start is None else {"start": start.key}
     return bench.recalled(
         measure,
-        protocol={"name": "point", "alpha": alpha, **begun},
+        protocol={"name": "confirmed" if confirm else "point", "alpha": alpha, **begun},
         **posed.identity(merger),
     )
 
@@ -139,22 +143,27 @@ def measured_norm(bench: Workbench, protection: str, task: str, seed: int) -> fl
 
 
 def measured_update(bench: Workbench, update: Update) -> Cell:
-    """Return the test counts of an update as it is, and in its one point those of validation."""
+    """Return the test counts of an update as it is, and in its one point all validation counts."""
 
     def measure() -> CellResults:
-        evaluator = bench.evaluator
         with deployed(bench.backbone, update):
-            results, counts = results_on_test(evaluator), evaluator.correct("val")
-        return replace(
-            results,
-            sizes={**results.sizes, FULL: evaluator.sizes("val")},
-            alpha=1.0,
-            points=(Point(options={}, alpha=1.0, counts=counts),),
-        )
+            tested, seen = results_on_test(bench.evaluator), _on_validation(bench, alpha=1.0)
+        return replace(tested, sizes={**tested.sizes, **seen.sizes}, alpha=1.0, points=seen.points)
 
     return bench.recalled(
         measure,
         seed=0,
-        protocol={"name": "given", "search_per_task": bench.setting.search_per_task},
+        protocol={"name": "given", "search_per_task": None},
         updates=(update.sha256,),
+    )
+
+
+def _on_validation(bench: Workbench, alpha: float) -> CellResults:
+    """Return the counts of the backbone as it stands on all validation inputs, in one point."""
+    counts, sizes = bench.validation.correct("val"), bench.validation.sizes("val")
+    return CellResults(
+        correct={},
+        sizes={FULL: sizes},
+        alpha=alpha,
+        points=(Point(options={}, alpha=alpha, counts=counts),),
     )

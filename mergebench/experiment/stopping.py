@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from mergebench.experiment.confirmed_points import with_confirmed
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.runner import measure_pairs, measure_standalone, with_merges
@@ -15,12 +16,14 @@ from mergebench.measure import (
     UNPROTECTED,
     Case,
     Cell,
+    Choice,
     Choices,
     Level,
     Measurements,
     Merged,
     NotRun,
     gain_of_taking,
+    validated,
 )
 
 
@@ -38,11 +41,12 @@ def measure_standard_set(
     update gives as much as an unprotected one (`Gain.nothing_denied`) to who is at this level is
     done with there, and at all levels that know and are given as much: more attacks could not show
     it to be weaker. That the test inputs say, as they do what a leaderboard states; they choose no
-    merge. Unprotected updates are attacked as long as
-    some protected ones are. What is missing is measured.
+    merge, and are asked only where the inputs of the searches say so too. Unprotected updates are
+    attacked as long as some protected ones are. What is missing is measured.
 
-    Attacks without data are searched, and tested only where an attacker takes them, at some level
-    or after some round; the other merges have no test counts, unless they had them before.
+    Attacks without data are searched, confirmed where they are finalists (`Choices`) and tested
+    only where an attacker takes them, at some level or after some round; the other merges have no
+    test counts, unless they had them before.
     """
     alone = measure_standalone(experiment, monitor, processes=processes)
     run = _Run(experiment, levels, yardsticks, monitor, processes)
@@ -103,14 +107,10 @@ class _Run:
 
     def test_all(self) -> None:
         """Test what attackers take at every level, and what `realign` is held against."""
-        wanted = [
-            merged
-            for level in self._levels
-            for protection in (UNPROTECTED, *self._experiment.protections)
-            for one in self._taken(protection, level)
-            for merged in one
-        ]
-        self._test([*wanted, *self._realigned()])
+        rows = (UNPROTECTED, *self._experiment.protections)
+        wanted = self._taken([(protection, level) for level in self._levels for protection in rows])
+        self._test([merged for one in wanted for merged in one])
+        self._test([*self._realigned()])
 
     def _test(self, wanted: Sequence[Merged]) -> None:
         """Test those of the merges that were not tested."""
@@ -145,28 +145,52 @@ class _Run:
         return tuple(name for name in every if not self._experiment.defined(name, protection))
 
     def _nothing_denied(self, protection: str, level: Level) -> bool:
-        self._test([merged for one in self._taken(protection, level) for merged in one])
-        places = zip(self._places(), self._taken(protection, level), strict=True)
+        row = protection, level
+        leads = [
+            validated(taken.finalists[0]) - validated(unprotected.finalists[0])
+            for taken, _, unprotected in self._choices(*row)
+        ]
+        if sum(leads) < 0:
+            return False
+        self._test([merged for one in self._taken([row]) for merged in one])
         cases = [
             Case.of(target, seed, taken=taken, left_out=left_out, unprotected=unprotected)
-            for (target, seed), (taken, left_out, unprotected) in places
+            for (target, seed), (taken, left_out, unprotected) in zip(
+                self._places(), self._taken([row]), strict=True
+            )
         ]
         return gain_of_taking(cases).nothing_denied
 
-    def _taken(self, protection: str, level: Level) -> list[tuple[Merged, Merged, Merged]]:
-        """Return by target and seed what an attacker takes of what was run, and beside it.
+    def _taken(self, rows: Sequence[tuple[str, Level]]) -> list[tuple[Merged, Merged, Merged]]:
+        """Return by row, target and seed what an attacker takes of what was run, and beside it.
 
-        With the protected update, without it, and with the unprotected one.
+        With the protected update, without it, and with the unprotected one. `rows`: protections
+        with the levels of their attackers.
         """
+        choices = [choice for row in rows for one in self._choices(*row) for choice in one]
+        confirmed = with_confirmed(
+            self._experiment,
+            [merged for merged, _ in self.pairs],
+            choices,
+            self._monitor,
+            processes=self._processes,
+        )
+        cells = (cell for _, cell in self.pairs)
+        self.pairs = [*zip(confirmed, cells, strict=True)]
+        found = (one for row in rows for one in self._choices(*row))
+        return [(taken.best, left_out.best, plain.best) for taken, left_out, plain in found]
+
+    def _choices(self, protection: str, level: Level) -> list[tuple[Choice, Choice, Choice]]:
+        """Return by target and seed what those three are chosen from."""
         choices = Choices(merged for merged, _ in self.pairs)
         allowed = [name for one in self._levels if level.allows(one) for name in one.attacks]
         undefined = self._undefined(protection)
         names = [name for name in self._ran(protection, allowed) if name not in undefined]
         return [
             (
-                choices.best(protection, names, target, seed),
-                choices.left_out(self._yardsticks, target, seed),
-                choices.best(UNPROTECTED, names, target, seed),
+                choices.taking(protection, names, target, seed),
+                choices.leaving_out(self._yardsticks, target, seed),
+                choices.taking(UNPROTECTED, names, target, seed),
             )
             for target, seed in self._places()
         ]

@@ -102,6 +102,11 @@ class Workbench:
         """Evaluates on all test inputs and on the search subset of the validation inputs."""
         return self._evaluator(self.suite.task_names, self.setting.search_per_task)
 
+    @property
+    def validation(self) -> Evaluator:
+        """Evaluates on all validation inputs."""
+        return self._evaluator(self.suite.task_names, None)
+
     def release(self, protection: str, task: str, seed: int, progress: Progress) -> Update:
         """Return the update that `protection` releases for `task`, trained or read on first use."""
         return self._releases.update(protection, task, seed, progress)

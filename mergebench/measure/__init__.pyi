@@ -21,7 +21,10 @@ from .cell_warnings import UTILITY_LOSS as UTILITY_LOSS
 from .cell_warnings import WEAKER_THAN_TA as WEAKER_THAN_TA
 from .cell_warnings import degenerate_bases as degenerate_bases
 from .cell_warnings import not_reproduced as not_reproduced
+from .choices import FINALISTS as FINALISTS
+from .choices import Choice as Choice
 from .choices import Choices as Choices
+from .choices import confirmed as confirmed
 from .choices import validated as validated
 from .counts import Counts as Counts
 from .defects import NO_DEFECTS as NO_DEFECTS

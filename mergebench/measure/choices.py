@@ -1,11 +1,53 @@
-"""What an attacker takes: among the merges of one target, the best on validation inputs."""
+"""What an attacker takes: among the merges of one target, the best on validation inputs.
+
+In two stages, as searches may look at few inputs, on which the luckiest of many attacks is seldom
+the best one: first the finalists by those inputs, then the best of them on all validation inputs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from mergebench.measure.measurements import UNPROTECTED, Merged
+
+FINALISTS = 4
+"""How many merges are held against each other on all validation inputs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The merges that one is chosen from, the best `FINALISTS` by the inputs of their searches.
+
+    The best one first. `taking`: what is empty takes no update, and is chosen where all are.
+    """
+
+    finalists: tuple[Merged, ...]
+    taking: bool
+
+    @classmethod
+    def among(
+        cls, merges: Sequence[Merged], *, taking: bool, others: Iterable[Merged] = ()
+    ) -> Choice:
+        """Return the choice among `merges`, of equals in their order.
+
+        `others` are finalists besides: nobody knows on which inputs they were chosen.
+        """
+        ranked = sorted(
+            merges, key=lambda one: (not (taking and one.empty), validated(one)), reverse=True
+        )
+        return cls(finalists=(*ranked[:FINALISTS], *others), taking=taking)
+
+    @property
+    def best(self) -> Merged:
+        """The best mean accuracy over all tasks on all validation inputs; of equals the first.
+
+        Raises `ValueError`, naming it, for a finalist that is not confirmed there.
+        """
+        return max(
+            self.finalists, key=lambda one: (not (self.taking and one.empty), confirmed(one))
+        )
 
 
 class Choices:
@@ -14,7 +56,7 @@ class Choices:
     def __init__(self, merges: Iterable[Merged]) -> None:
         self._found = {(one.protection, one.name, one.target, one.seed): one for one in merges}
 
-    def best(
+    def taking(
         self,
         protection: str,
         attacks: Iterable[str],
@@ -22,28 +64,27 @@ class Choices:
         seed: int,
         *,
         others: Iterable[Merged] = (),
-    ) -> Merged:
-        """Return the merge with the best mean validation accuracy; of equals the first.
+    ) -> Choice:
+        """Return the choice among the merges of a target's update with this protection.
 
-        One that is empty is taken where all are. `attacks`: as `attack@space`; `others`: further
-        merges, of anything, those of this target and seed with an update of this protection being
-        candidates. Raises `ValueError` naming an attack that was not measured.
+        `attacks`: as `attack@space`; `others`: as of `Choice.among`, of anything, those of the
+        same update being taken. Raises `ValueError` naming an attack that was not measured.
         """
         place = protection, target, seed
-        more = (one for one in others if (one.protection, one.target, one.seed) == place)
-        own = (self.of(protection, attack, target, seed) for attack in attacks)
-        return max((*own, *more), key=lambda one: (not one.empty, validated(one)))
+        more = [one for one in others if (one.protection, one.target, one.seed) == place]
+        own = [self.of(protection, attack, target, seed) for attack in attacks]
+        return Choice.among(own, taking=True, others=more)
 
-    def left_out(self, yardsticks: Iterable[str], target: str, seed: int) -> Merged:
-        """Return the best of the merges without the target's update, W0 among them if it was.
+    def leaving_out(self, yardsticks: Iterable[str], target: str, seed: int) -> Choice:
+        """Return the choice among the merges without the target's update.
 
-        Raises as `best`.
+        W0 is among them if it was. Raises as `taking`.
         """
-        found = (self.of(UNPROTECTED, attack, target, seed) for attack in yardsticks)
-        return max(found, key=validated)
+        own = [self.of(UNPROTECTED, attack, target, seed) for attack in yardsticks]
+        return Choice.among(own, taking=False)
 
     def of(self, protection: str, attack: str, target: str, seed: int) -> Merged:
-        """Return the merge of one attack; raises as `best`."""
+        """Return the merge of one attack; raises as `taking`."""
         for whose in (target, None):
             found = self._found.get((protection, attack, whose, seed))
             if found is not None:
@@ -52,6 +93,21 @@ class Choices:
 
 
 def validated(merged: Merged) -> Fraction:
-    """Return the mean validation accuracy over all tasks, exactly."""
-    shares = [Fraction(merged.validated[task], n) for task, n in merged.validation_sizes.items()]
+    """Return the mean accuracy over all tasks on the inputs of the search, exactly."""
+    return _mean(merged.validated, merged.validation_sizes)
+
+
+def confirmed(merged: Merged) -> Fraction:
+    """Return the mean accuracy over all tasks on all validation inputs, exactly.
+
+    Raises `ValueError` for a merge that was not looked at there.
+    """
+    if not merged.confirmed:
+        place = f"{merged.target}, {merged.protection}, seed {merged.seed}"
+        raise ValueError(f"{merged.name} of {place} was not confirmed on all validation inputs")
+    return _mean(merged.confirmed, merged.confirmation_sizes)
+
+
+def _mean(correct: Mapping[str, int], sizes: Mapping[str, int]) -> Fraction:
+    shares = [Fraction(correct[task], size) for task, size in sizes.items()]
     return sum(shares, Fraction(0)) / len(shares)

@@ -65,9 +65,10 @@ class Merged:
     unprotected and `target` is None, unless the attack itself is about one; with `from_base`
     nothing was merged. `alpha` and `options` were chosen on validation; `points` is the number of
     evaluated points; `correct` and `sizes` are by task, and so is `hits`, which test inputs are
-    correct (`cell.packed`); `validated` of `validation_sizes` validation inputs are correct at the
-    chosen point; `warnings`: what makes the numbers doubtful. `empty`: nothing was merged, the best
-    coefficient being 0, which leaves W0. `alphas`: the coefficients that the
+    correct (`cell.packed`); `validated` of `validation_sizes` validation inputs, those of the
+    search, are correct at the chosen point, and `confirmed` of `confirmation_sizes`, all of them,
+    where that was asked for; `warnings`: what makes the numbers doubtful. `empty`: nothing was
+    merged, the best coefficient being 0, which leaves W0. `alphas`: the coefficients that the
     search might choose, empty where that was not stated. `held`: by task the scale at which the
     merge holds its update (`mergebench.updates.scale_along`), where it was asked for, and of who is
     asked for, as `<task> leading`, its leading directions.
@@ -86,6 +87,8 @@ class Merged:
     hits: Mapping[str, str] = field(default_factory=dict)
     validated: Mapping[str, int] = field(default_factory=dict)
     validation_sizes: Mapping[str, int] = field(default_factory=dict)
+    confirmed: Mapping[str, int] = field(default_factory=dict)
+    confirmation_sizes: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[CellWarning, ...] = ()
     empty: bool = False
     alphas: tuple[float, ...] = ()

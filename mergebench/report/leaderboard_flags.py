@@ -9,13 +9,11 @@ from mergebench.measure import (
     UNFAITHFUL,
     UNPROTECTED,
     UTILITY_LOSS,
-    Choices,
     Level,
     Measurements,
     Merged,
     Standalone,
     Stored,
-    validated,
 )
 from mergebench.report.clear_differences import clearly_better, merges_clearly_better
 from mergebench.report.doubts import (
@@ -43,7 +41,7 @@ class Flags:
         self._alone = {(one.release, one.task, one.seed): one for one in measurements.standalone}
         self._free = {name for one in levels if one.data == "none" for name in one.attacks}
         self._with_data = {one: _with_data(levels, one) for one in levels}
-        self._run_on, self._choices = measurements.run_on, Choices(measurements.merged)
+        self._run_on = measurements.run_on
         self._undone = {_place(one) for one in _undone(measurements.merged)}
         self._rounded = {_place(one) for one in _rounded(measurements.stored)}
 
@@ -81,8 +79,8 @@ class Flags:
         fitted = self._run_on(protection, self._with_data[level])
         if not fitted or pick.taken.name not in self._free:
             return False
-        best = self._choices.best(protection, fitted, pick.target, pick.seed)
-        return validated(best) < validated(pick.taken)
+        rivals = [value for name, value in pick.finalists.items() if name in fitted]
+        return all(value < pick.finalists[pick.taken.name] for value in rivals)
 
 
 def _with_data(levels: Iterable[Level], level: Level) -> list[str]:

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
-from mergebench.measure import (
-    BOUNDS,
-    UNPROTECTED,
-    Choices,
-    Level,
-    Measurements,
-    Merged,
-)
+from mergebench.measure import BOUNDS, UNPROTECTED, Choices, Level, Measurements, Merged, confirmed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +14,10 @@ class Pick:
     """What an attacker takes for one target and seed, and what that is compared with.
 
     `taken`: with the protected update, `unprotected` with an unprotected one, both the best on
-    validation of what his level allows; `left_out`: without it. `thefts`: by bound, the best on the
-    target within it; None where every mixture costs the others more.
+    validation of what his level allows; `left_out`: without it. `finalists`: what `taken` was
+    chosen from in the end, as `attack@space`, with mean accuracies on all validation inputs.
+    `thefts`: by bound, the best on the target within it; None where every mixture costs the others
+    more.
     """
 
     target: str
@@ -29,6 +25,7 @@ class Pick:
     taken: Merged
     unprotected: Merged
     left_out: Merged
+    finalists: Mapping[str, Fraction]
     thefts: Mapping[int, Merged | None]
 
 
@@ -61,9 +58,10 @@ class Picks:
             Pick(
                 target=target,
                 seed=seed,
-                taken=self._choices.best(protection, usable, target, seed, others=others),
-                unprotected=self._choices.best(UNPROTECTED, usable, target, seed),
-                left_out=self._choices.left_out(self._yardsticks, target, seed),
+                taken=choice.best,
+                unprotected=self._choices.taking(UNPROTECTED, usable, target, seed).best,
+                left_out=self._choices.leaving_out(self._yardsticks, target, seed).best,
+                finalists={one.name: confirmed(one) for one in choice.finalists},
                 thefts={
                     bound: self._thefts[key]
                     for bound in BOUNDS
@@ -71,4 +69,5 @@ class Picks:
                 },
             )
             for target, seed in self._pairs
+            for choice in [self._choices.taking(protection, usable, target, seed, others=others)]
         )

@@ -13,6 +13,10 @@ from mergebench.report.leaderboard_picks import Pick
 from mergebench.report.writing import settings_text, write_csv
 
 _PARTS = ("", "_others", "_all")
+_COUNTS = (
+    *("validated", "validation_total", "confirmed", "confirmation_total"),
+    *("correct", "total"),
+)
 _BESIDE = ("left_out", "unprotected", *(f"theft_{bound}" for bound in BOUNDS))
 """What stands beside the merge of a line: other merges of the same target and seed."""
 
@@ -21,14 +25,14 @@ def write_targets(file: Path, board: Leaderboard, context: Context, version: int
     """Write a line per protection, level, target and seed; `version`: of the standard set.
 
     Correct inputs are those of the target, of the other tasks (`_others`) and of all (`_all`), and
-    those of every task alone in the last columns. Columns of theft are empty where every mixture
-    costs more. Returns the file. Raises `InputError` when it cannot be written.
+    those of every task alone in the last columns; `validated` are of the inputs of searches,
+    `confirmed` of all validation inputs. Columns of theft are empty where every mixture costs more.
+    Returns the file. Raises `InputError` when it cannot be written.
     """
     header = [
         *("worst_case", "backbone", "release", "protection", "knowledge", "data"),
         *("target", "seed", "attack", "space", "alpha", "options", "points", "protocol"),
-        *(f"{what}{part}" for what in ("validated", "validation_total") for part in _PARTS),
-        *(f"{what}{part}" for what in ("correct", "total") for part in _PARTS),
+        *(f"{what}{part}" for what in _COUNTS for part in _PARTS),
         *(name for what in _BESIDE for name in _headings(what)),
         *(f"{task}_correct" for task in context.tasks),
         "warnings",
@@ -52,7 +56,11 @@ def _row(standing: Standing, pick: Pick, context: Context) -> Iterator[object]:
     yield from (standing.level.knowledge, standing.level.data, target, pick.seed)
     yield from _chosen(merged)
     yield from (merged.points, context.protocol)
-    for counts in (merged.validated, merged.validation_sizes, merged.correct, merged.sizes):
+    for counts in (
+        *(merged.validated, merged.validation_sizes),
+        *(merged.confirmed, merged.confirmation_sizes),
+        *(merged.correct, merged.sizes),
+    ):
         yield from _sums(counts, target)
     for other in (pick.left_out, pick.unprotected, *map(pick.thefts.get, BOUNDS)):
         if other is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from mergebench.measure import BOUNDS, LITTLE, UNPROTECTED, ZERO_SHOT, NotRun
+from mergebench.measure import BOUNDS, FINALISTS, LITTLE, UNPROTECTED, ZERO_SHOT, NotRun
 from mergebench.plurals import how_many
 from mergebench.report.doubts import legend, marks
 from mergebench.report.estimates import estimate_text
@@ -33,7 +33,7 @@ def sentences(board: Leaderboard, inputs: str) -> Iterator[str]:
         f"Mean test accuracy in percent over {over}: one update is the "
         "target's, protected or not, the others are unprotected. An attacker takes, per target, "
         "the attack with the best mean validation accuracy over all tasks among those that what "
-        "he knows and is given allows."
+        f"he knows and is given allows.{_stages(board, inputs)}"
     )
     yield (
         f"Whoever leaves the update out has {left.target:.1f} on the target, {left.others:.1f} on "
@@ -71,6 +71,17 @@ def sentences(board: Leaderboard, inputs: str) -> Iterator[str]:
             f"target, with intervals that end at {LITTLE:g} at most. {'; '.join(stopped)}."
         )
     yield from legend({_group(one): one.flags for one in board.standings}, inputs)
+
+
+def _stages(board: Leaderboard, inputs: str) -> str:
+    """Return how the choice goes on where searches look at some of the validation inputs."""
+    taken = board.standings[0].picks[0].taken
+    if taken.confirmation_sizes == taken.validation_sizes:
+        return ""
+    return (
+        f" Searches look at some validation {inputs}; of the {FINALISTS} best attacks by these he "
+        f"takes the best on all validation {inputs}, as whoever leaves the update out does."
+    )
 
 
 def cells(board: Leaderboard, standing: Standing) -> tuple[str, ...]:
@@ -112,7 +123,8 @@ def bounded_sentence(board: Leaderboard) -> str:
     return (
         "Theft at bounded cost: of the mixtures with the update that cost the others at most "
         f"{' or '.join(map(str, BOUNDS))} points against leaving it out, the best on the target, "
-        "at any coefficient of any attack of the level; chosen on validation, shown on test. None: "
+        "at any coefficient of any attack of the level; chosen on the validation inputs of the "
+        "searches, shown on test. None: "
         "of so many targets every mixture costs more; leaving the update out is then all that he "
         f"has ({board.left_out.target:.1f} on the target, {board.left_out.others:.1f} on the "
         "others), and counts in the means."

@@ -97,7 +97,8 @@ def _verified_counter(
         one, choices = found.merged, Choices(measured.merged)
         allowed = [name for level in chosen if found.level.allows(level) for name in level.attacks]
         usable = measured.run_on(entry.protection, allowed)
-        ours = choices.best(entry.protection, usable, str(one.target), one.seed, others=[one])
+        place = entry.protection, usable, str(one.target), one.seed
+        ours = choices.taking(*place, others=[one]).best
         if ours is not one:
             text = f"{ours.name} reaches as much on validation inputs"
             differences.append(Difference(text=text))

@@ -90,10 +90,10 @@ def test_the_better_one_on_validation_is_in_the_table(first, results, little_sto
     status = run("verify", first, "--store", little_store)
     said = shown(capsys)
     if ours["attack"] == "counter:theirs":
-        assert int(ours["validated_all"]) == sum(counter["validated"].values())
+        assert int(ours["confirmed_all"]) == sum(counter["validated"].values())
         assert (status, "Entry theirs: confirmed." in said) == (0, True)
     else:
-        assert int(ours["validated_all"]) >= sum(counter["validated"].values())
+        assert int(ours["confirmed_all"]) >= sum(counter["validated"].values())
         assert (status, "reaches as much on validation inputs" in said) == (1, True)
     assert all(row["attack"] != "counter:theirs" for row in rows(results) if row != ours)
 

@@ -9,10 +9,11 @@ from io import StringIO
 
 import pytest
 from leaderboard_data import merge
+from miniature import LITTLE
 from report_data import CONTEXT, TASKS
 from rich.console import Console
 
-from mergebench.experiment import levels, measure_standard_set, stopping
+from mergebench.experiment import Setting, levels, measure_standard_set, stopping
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.standard_set import rounds
 from mergebench.measure import Level, Measurements, NotRun
@@ -43,6 +44,7 @@ class Planned:
     attacks: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0,)
     target_names: tuple[str, ...] = TASKS
+    setting: Setting = LITTLE
 
     def defined(self, attack: str, protection: str) -> bool:
         return protection != "checkpoint" or not attack.endswith("@core")

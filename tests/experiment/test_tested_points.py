@@ -14,11 +14,12 @@ from test_worst_case import YARDSTICKS, experiment_in
 
 from mergebench.experiment import experiment as experiment_module
 from mergebench.experiment.experiment import Experiment
+from mergebench.experiment.merges import Merges
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.runner import measure_merges, measure_standalone
 from mergebench.experiment.store import Store
 from mergebench.experiment.worst_case import measure_worst_case
-from mergebench.measure import Level, Measurements
+from mergebench.measure import Level, Measurements, deployed
 from mergebench.report.leaderboard import leaderboard
 
 LEVELS = (
@@ -106,3 +107,19 @@ def test_a_table_tests_what_was_searched_and_searches_nothing_again(
     ]
     for key in pairs[0].keys() & pairs[1].keys():
         assert pairs[0][key] == pairs[1][key]
+
+
+def test_finalists_are_looked_at_on_all_validation_inputs(stores, chosen):
+    bench = experiment_of(stores["chosen"]).workbench()
+    everything, searched = bench.validation.sizes("val"), bench.evaluator.sizes("val")
+    assert all(searched[task] < size for task, size in everything.items())
+    for standing in leaderboard(chosen, LEVELS, YARDSTICKS).standings:
+        for pick in standing.picks:
+            assert max(pick.finalists.values()) == pick.finalists[pick.taken.name]
+            for merged in (pick.taken, pick.unprotected, pick.left_out):
+                assert merged.validation_sizes == searched
+                assert merged.confirmation_sizes == everything
+    merges = Merges(experiment_of(stores["chosen"]), pick.taken.protection, pick.target, 0)
+    path = merges.path(pick.taken.attack, pick.taken.space, pick.taken.options)
+    with deployed(bench.backbone, path, pick.taken.alpha):
+        assert bench.validation.correct("val") == pick.taken.confirmed

@@ -38,6 +38,7 @@ class Inputs:
             own_noise = 0.02 if protection == "noisy" else 0.0
             hits[task] = self.hard[task] + own_noise * self.draws.normal(size=INPUTS) < own
         right = {task: int(own.sum()) for task, own in hits.items()}
+        validated = {task: round(VALIDATION * one / INPUTS) for task, one in right.items()}
         return Merged(
             seed=0,
             protection=protection,
@@ -50,8 +51,10 @@ class Inputs:
             correct=right,
             sizes=dict.fromkeys(TASKS, INPUTS),
             hits={task: packed(own.tolist()) for task, own in hits.items()},
-            validated={task: round(VALIDATION * one / INPUTS) for task, one in right.items()},
+            validated=validated,
             validation_sizes=dict.fromkeys(TASKS, VALIDATION),
+            confirmed=validated,
+            confirmation_sizes=dict.fromkeys(TASKS, VALIDATION),
         )
 
 

@@ -33,6 +33,8 @@ def merge(protection: str, target: str | None, name: str, share: float, valid: f
         hits={task: packed(own.tolist()) for task, own in hits.items()},
         validated={task: round(10 * valid) for task in TASKS},
         validation_sizes=dict.fromkeys(TASKS, 10),
+        confirmed={task: round(10 * valid) for task in TASKS},
+        confirmation_sizes=dict.fromkeys(TASKS, 10),
     )
 
 

@@ -57,4 +57,6 @@ def _merge(protection: str, target: str | None, name: str, draws: np.random.Gene
         hits={task: packed(own) for task, own in zip(TASKS, hits, strict=True)},
         validated=dict(zip(TASKS, validated, strict=True)),
         validation_sizes=dict.fromkeys(TASKS, _VALIDATION),
+        confirmed=dict(zip(TASKS, validated, strict=True)),
+        confirmation_sizes=dict.fromkeys(TASKS, _VALIDATION),
     )

@@ -44,6 +44,8 @@ def merge(protection: str, target: str | None, name: str, gain: int, validated: 
         hits={task: packed(own.tolist()) for task, own in hits.items()},
         validated=dict.fromkeys(TARGETS, validated),
         validation_sizes=dict.fromkeys(TARGETS, 10),
+        confirmed=dict.fromkeys(TARGETS, validated),
+        confirmation_sizes=dict.fromkeys(TARGETS, 10),
     )
 
 
