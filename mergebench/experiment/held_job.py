@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from mergebench.experiment.executors import Report
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.jobs import updates_label
 from mergebench.experiment.merges import Merges
-from mergebench.experiment.monitor import CellDone, CellStarted
-from mergebench.measure import Cell, Merged
+from mergebench.experiment.reporting import report_cells
+from mergebench.measure import Cell, CellResults, Merged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,25 +32,15 @@ class HeldJob:
 
     def run(self, report: Report) -> None:
         """Merge and compare, one after the other."""
+        labels = (f"{one.name}, {self._updates}" for one in self.merges)
         bench, cells = self.experiment.workbench(), self.cells()
-        measured_before = bench.measured
-        for one in self.merges:
-            label = f"{one.name}, {self._updates}"
-            report(CellStarted(label=label))
-            measured = bench.measured
-            held = next(cells).results.notes
-            least, most = (pick(held[task] for task in one.sizes) for pick in (min, max))
-            report(
-                CellDone(
-                    label=label,
-                    recalled=bench.measured == measured,
-                    outcome=f"updates at {least:.2f} to {most:.2f} of their scale",
-                )
-            )
-        if bench.measured > measured_before:
-            gc.collect()  # of problems that a cycle of some attack holds
+        report_cells(report, bench, cells, labels, self._held)
 
-    def cells(self) -> Iterator[Cell]:
+    def _held(self, results: CellResults) -> str:
+        scales = [results.notes[task] for task in self.merges[0].sizes]
+        return f"updates at {min(scales):.2f} to {max(scales):.2f} of their scale"
+
+    def cells(self) -> Generator[Cell, None, None]:
         """Yield the measured or recalled cells in the order of `merges`."""
         first = self.merges[0]
         merges = Merges(self.experiment, first.protection, first.target, first.seed)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,32 +10,10 @@ from mergebench.experiment.executors import Report
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.merges import Merges
 from mergebench.experiment.monitor import CellDone, CellStarted, ReportingProgress
+from mergebench.experiment.reporting import accuracy_reached, report_cells
 from mergebench.experiment.single_models import STORAGE, measured_as_stored
-from mergebench.experiment.workbench import Workbench
-from mergebench.measure import FULL, UNPROTECTED, Cell, Merged, merged_row
+from mergebench.measure import UNPROTECTED, Cell, CellResults, Merged, merged_row
 from mergebench.plurals import how_many
-
-
-def report_accuracy(
-    report: Report, label: str, bench: Workbench, measure: Callable[[], Cell]
-) -> None:
-    """Report that `measure` begins, and with what accuracy, over all inputs, it ends.
-
-    That of test inputs; of a cell without any, of validation inputs.
-    """
-    report(CellStarted(label=label))
-    measured, results = bench.measured, measure().results
-    split, counts, sizes = "test", results.correct, results.sizes.get("test", {})
-    if results.chosen is not None and not counts:
-        split, counts, sizes = "validation", results.chosen.counts, results.sizes[FULL]
-    accuracy = 100 * sum(counts.values()) / sum(sizes.values())
-    report(
-        CellDone(
-            label=label,
-            recalled=bench.measured == measured,
-            outcome=f"{split} accuracy {accuracy:.1f}",
-        )
-    )
 
 
 def updates_label(protection: str, target: str | None, seed: int) -> str:
@@ -62,7 +39,8 @@ class ZeroShotJob:
     def run(self, report: Report) -> None:
         """Measure."""
         bench = self.experiment.workbench()
-        report_accuracy(report, self.label, bench, bench.zero_shot)
+        cells = (measure() for measure in [bench.zero_shot])
+        report_cells(report, bench, cells, [self.label], accuracy_reached)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,24 +117,9 @@ class MergeJob:
 
     def run(self, report: Report) -> None:
         """Merge, search and measure, one attack after the other."""
+        labels = (f"{attack}@{self.space}, {self._updates}" for attack in self.attacks)
         bench, cells = self.experiment.workbench(), self.cells()
-        measured_before = bench.measured
-        for attack in self.attacks:
-            label = f"{attack}@{self.space}, {self._updates}"
-            report(CellStarted(label=label))
-            measured = bench.measured
-            results = next(cells).results
-            report(
-                CellDone(
-                    label=label,
-                    recalled=bench.measured == measured,
-                    outcome=f"alpha {results.alpha:g} of {how_many(len(results.points), 'point')}",
-                )
-            )
-        if bench.measured > measured_before:
-            # A cycle that some attack left may hold a problem and the gigabyte that it keeps.
-            cells.close()
-            gc.collect()
+        report_cells(report, bench, cells, labels, _searched)
 
     def cells(self) -> Generator[Cell, None, None]:
         """Yield the measured or recalled cells in the order of `attacks`."""
@@ -174,3 +137,7 @@ class MergeJob:
                 cell, attack=attack, protection=self.protection, from_base=self.from_base
             )
             yield row, cell
+
+
+def _searched(results: CellResults) -> str:
+    return f"alpha {results.alpha:g} of {how_many(len(results.points), 'point')}"

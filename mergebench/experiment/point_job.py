@@ -8,8 +8,9 @@ from typing import Any
 
 from mergebench.experiment.executors import Report
 from mergebench.experiment.experiment import Experiment
-from mergebench.experiment.jobs import report_accuracy, updates_label
+from mergebench.experiment.jobs import updates_label
 from mergebench.experiment.merges import Merges
+from mergebench.experiment.reporting import accuracy_reached, report_cells
 from mergebench.measure import Cell
 
 
@@ -40,7 +41,8 @@ class PointJob:
 
     def run(self, report: Report) -> None:
         """Merge, and test or confirm."""
-        report_accuracy(report, self.label, self.experiment.workbench(), self.cell)
+        cells = (job.cell() for job in [self])
+        report_cells(report, self.experiment.workbench(), cells, [self.label], accuracy_reached)
 
     def cell(self) -> Cell:
         """Return the measured or recalled cell."""
