@@ -162,6 +162,8 @@ def _at(merged: Merged, point: Point) -> Merged:
         alpha=point.alpha,
         options=point.options,
         validated=point.counts,
+        confirmed={},
+        confirmation_sizes={},
         correct={},
         hits={},
         warnings=(),

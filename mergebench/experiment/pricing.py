@@ -76,7 +76,7 @@ def _choices(
     for seed in experiment.seeds:
         for target in experiment.target_names:
             yield choices.leaving_out(attacks.yardsticks, target, seed)
-            yield choices.taking(UNPROTECTED, attacks.levels[0].attacks, target, seed)
+            yield choices.taking(UNPROTECTED, [attacks.levels[0].attacks], target, seed)
 
 
 def _given(budget: int) -> dict[str, int]:

@@ -153,7 +153,7 @@ def measured_update(bench: Workbench, update: Update) -> Cell:
     return bench.recalled(
         measure,
         seed=0,
-        protocol={"name": "given", "search_per_task": None},
+        protocol={"name": "given", "search_per_task": None},  # None: all validation inputs
         updates=(update.sha256,),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from mergebench.experiment.confirmed_points import with_confirmed
@@ -60,6 +60,9 @@ def measure_standard_set(
     return replace(measured, not_run=run.not_run()), cells
 
 
+_Choices = tuple[Choice, Choice, Choice]
+
+
 class _Run:
     """What was run so far, and on which protections nothing more is."""
 
@@ -95,10 +98,9 @@ class _Run:
         if left or not every:
             self.attack(names, left)
             self._run += names
-            for protection in left:
-                own = [name for name in names if name not in self._undefined(protection)]
-                if own and self._nothing_denied(protection, level):
-                    self._done.setdefault(protection, []).append((level, own[-1]))
+            own = {one: [name for name in names if self._defined(name, one)] for one in left}
+            for protection in self._nothing_denied([one for one in left if own[one]], level):
+                self._done.setdefault(protection, []).append((level, own[protection][-1]))
 
     def _after(self, protection: str, level: Level) -> str | None:
         """Return after which attack nothing was denied to who is at `level`, if after any."""
@@ -108,11 +110,10 @@ class _Run:
     def test_all(self) -> None:
         """Test what attackers take at every level, and what `realign` is held against."""
         rows = (UNPROTECTED, *self._experiment.protections)
-        wanted = self._taken([(protection, level) for level in self._levels for protection in rows])
-        self._test([merged for one in wanted for merged in one])
-        self._test([*self._realigned()])
+        self._taken([(protection, level) for level in self._levels for protection in rows])
+        self._test(self._realigned())
 
-    def _test(self, wanted: Sequence[Merged]) -> None:
+    def _test(self, wanted: Iterable[Merged]) -> None:
         """Test those of the merges that were not tested."""
         places = {id(merged): place for place, (merged, _) in enumerate(self.pairs)}
         missing = {places[id(one)]: one for one in wanted if not one.correct}
@@ -136,56 +137,66 @@ class _Run:
         return *undefined, *(
             NotRun(protection=protection, attacks=tuple(own), after=after)
             for (protection, after), skipped in self._skipped.items()
-            if (own := [one for one in skipped if one not in self._undefined(protection)])
+            if (own := [one for one in skipped if self._defined(one, protection)])
         )
 
     def _undefined(self, protection: str) -> tuple[str, ...]:
         """Return the attacks that cannot merge what a protection releases."""
         every = (name for level in self._levels for name in level.attacks)
-        return tuple(name for name in every if not self._experiment.defined(name, protection))
+        return tuple(name for name in every if not self._defined(name, protection))
 
-    def _nothing_denied(self, protection: str, level: Level) -> bool:
-        row = protection, level
+    def _defined(self, name: str, protection: str) -> bool:
+        return self._experiment.defined(name, protection)
+
+    def _nothing_denied(self, protections: Sequence[str], level: Level) -> Iterator[str]:
+        """Yield those of which nothing is denied; the searches' inputs say of which to ask."""
+        asked = [one for one in protections if self._keeps_up(one, level)]
+        rows = self._taken([(one, level) for one in asked])
+        for protection, taken in zip(asked, rows, strict=True):
+            places = zip(self._places(), taken, strict=True)
+            cases = [
+                Case.of(*place, taken=own.best, left_out=left_out.best, unprotected=plain.best)
+                for place, (own, left_out, plain) in places
+            ]
+            if gain_of_taking(cases).nothing_denied:
+                yield protection
+
+    def _keeps_up(self, protection: str, level: Level) -> bool:
+        """Whether the best by the searches' inputs are as good as those of unprotected updates."""
         leads = [
-            validated(taken.finalists[0]) - validated(unprotected.finalists[0])
-            for taken, _, unprotected in self._choices(*row)
+            max(map(validated, own.finalists)) - max(map(validated, plain.finalists))
+            for own, _, plain in self._choices(protection, level)
         ]
-        if sum(leads) < 0:
-            return False
-        self._test([merged for one in self._taken([row]) for merged in one])
-        cases = [
-            Case.of(target, seed, taken=taken, left_out=left_out, unprotected=unprotected)
-            for (target, seed), (taken, left_out, unprotected) in zip(
-                self._places(), self._taken([row]), strict=True
-            )
-        ]
-        return gain_of_taking(cases).nothing_denied
+        return sum(leads) >= 0
 
-    def _taken(self, rows: Sequence[tuple[str, Level]]) -> list[tuple[Merged, Merged, Merged]]:
-        """Return by row, target and seed what an attacker takes of what was run, and beside it.
+    def _taken(self, rows: Sequence[tuple[str, Level]]) -> list[list[_Choices]]:
+        """Return by row what `_choices` returns, all finalists confirmed and what is best tested.
 
-        With the protected update, without it, and with the unprotected one. `rows`: protections
-        with the levels of their attackers.
+        `rows`: protections with the levels of their attackers.
         """
-        choices = [choice for row in rows for one in self._choices(*row) for choice in one]
+        merges = [merged for merged, _ in self.pairs]
         confirmed = with_confirmed(
             self._experiment,
-            [merged for merged, _ in self.pairs],
-            choices,
+            merges,
+            (choice for row in rows for one in self._choices(*row) for choice in one),
             self._monitor,
             processes=self._processes,
         )
-        cells = (cell for _, cell in self.pairs)
-        self.pairs = [*zip(confirmed, cells, strict=True)]
-        found = (one for row in rows for one in self._choices(*row))
-        return [(taken.best, left_out.best, plain.best) for taken, left_out, plain in found]
+        self.pairs = [(one, cell) for one, (_, cell) in zip(confirmed, self.pairs, strict=True)]
+        self._test(choice.best for row in rows for one in self._choices(*row) for choice in one)
+        return [self._choices(*row) for row in rows]
 
-    def _choices(self, protection: str, level: Level) -> list[tuple[Choice, Choice, Choice]]:
-        """Return by target and seed what those three are chosen from."""
+    def _choices(self, protection: str, level: Level) -> list[_Choices]:
+        """Return by target and seed what an attacker chooses from, of what was run, and beside it.
+
+        With the protected update, without it, and with the unprotected one.
+        """
         choices = Choices(merged for merged, _ in self.pairs)
-        allowed = [name for one in self._levels if level.allows(one) for name in one.attacks]
-        undefined = self._undefined(protection)
-        names = [name for name in self._ran(protection, allowed) if name not in undefined]
+        names = [
+            [name for name in self._ran(protection, one.attacks) if self._defined(name, protection)]
+            for one in self._levels
+            if level.allows(one)
+        ]
         return [
             (
                 choices.taking(protection, names, target, seed),

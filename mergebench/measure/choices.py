@@ -2,6 +2,8 @@
 
 In two stages, as searches may look at few inputs, on which the luckiest of many attacks is seldom
 the best one: first the finalists by those inputs, then the best of them on all validation inputs.
+Every level has finalists of its own among those of who knows or is given more, so that more attacks
+to choose from are never worse on all validation inputs.
 """
 
 from __future__ import annotations
@@ -13,14 +15,14 @@ from fractions import Fraction
 from mergebench.measure.measurements import UNPROTECTED, Merged
 
 FINALISTS = 4
-"""How many merges are held against each other on all validation inputs."""
+"""How many merges of each level are held against each other on all validation inputs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The merges that one is chosen from, the best `FINALISTS` by the inputs of their searches.
+    """The merges that one is chosen from: of each level the best by the inputs of their searches.
 
-    The best one first. `taking`: what is empty takes no update, and is chosen where all are.
+    `taking`: what is empty takes no update, and is chosen where all are.
     """
 
     finalists: tuple[Merged, ...]
@@ -28,16 +30,20 @@ class Choice:
 
     @classmethod
     def among(
-        cls, merges: Sequence[Merged], *, taking: bool, others: Iterable[Merged] = ()
+        cls, levels: Iterable[Sequence[Merged]], *, taking: bool, others: Iterable[Merged] = ()
     ) -> Choice:
-        """Return the choice among `merges`, of equals in their order.
+        """Return the choice among the merges of some levels, of equals in their order.
 
         `others` are finalists besides: nobody knows on which inputs they were chosen.
         """
-        ranked = sorted(
-            merges, key=lambda one: (not (taking and one.empty), validated(one)), reverse=True
-        )
-        return cls(finalists=(*ranked[:FINALISTS], *others), taking=taking)
+
+        def rank(one: Merged) -> tuple[bool, Fraction]:
+            return not (taking and one.empty), validated(one)
+
+        own = [
+            one for merges in levels for one in sorted(merges, key=rank, reverse=True)[:FINALISTS]
+        ]
+        return cls(finalists=(*own, *others), taking=taking)
 
     @property
     def best(self) -> Merged:
@@ -59,7 +65,7 @@ class Choices:
     def taking(
         self,
         protection: str,
-        attacks: Iterable[str],
+        levels: Iterable[Iterable[str]],
         target: str,
         seed: int,
         *,
@@ -67,12 +73,15 @@ class Choices:
     ) -> Choice:
         """Return the choice among the merges of a target's update with this protection.
 
-        `attacks`: as `attack@space`; `others`: as of `Choice.among`, of anything, those of the
-        same update being taken. Raises `ValueError` naming an attack that was not measured.
+        `levels`: the attacks of each, as `attack@space`; `others`: as of `Choice.among`, of
+        anything, those of the same update being taken. Raises `ValueError` naming an attack that
+        was not measured.
         """
         place = protection, target, seed
         more = [one for one in others if (one.protection, one.target, one.seed) == place]
-        own = [self.of(protection, attack, target, seed) for attack in attacks]
+        own = [
+            [self.of(protection, attack, target, seed) for attack in attacks] for attacks in levels
+        ]
         return Choice.among(own, taking=True, others=more)
 
     def leaving_out(self, yardsticks: Iterable[str], target: str, seed: int) -> Choice:
@@ -81,7 +90,7 @@ class Choices:
         W0 is among them if it was. Raises as `taking`.
         """
         own = [self.of(UNPROTECTED, attack, target, seed) for attack in yardsticks]
-        return Choice.among(own, taking=False)
+        return Choice.among([own], taking=False)
 
     def of(self, protection: str, attack: str, target: str, seed: int) -> Merged:
         """Return the merge of one attack; raises as `taking`."""

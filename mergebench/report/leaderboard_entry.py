@@ -121,7 +121,7 @@ class Counter(_Strict):
     """A merged update that reaches more against one protected update than the standard set does.
 
     It is in `<name>.safetensors` beside the entry, with the hash `merged`. `knowledge`, `data`:
-    what it was made with. `validated`, `correct`: validation and test inputs by task.
+    what it was made with. `validated`, `correct`: of all validation and test inputs, by task.
     """
 
     target: str

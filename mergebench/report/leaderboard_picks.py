@@ -52,8 +52,8 @@ class Picks:
         An unprotected update is compared under the attacks that were run on the protected one.
         """
         others = [one.merged for one in self._counters if level.allows(one.level)]
-        allowed = [name for one in self._levels if level.allows(one) for name in one.attacks]
-        usable = self._run_on(protection, allowed)
+        allowed = [one.attacks for one in self._levels if level.allows(one)]
+        usable = [self._run_on(protection, attacks) for attacks in allowed]
         return tuple(
             Pick(
                 target=target,

@@ -79,8 +79,9 @@ def _stages(board: Leaderboard, inputs: str) -> str:
     if taken.confirmation_sizes == taken.validation_sizes:
         return ""
     return (
-        f" Searches look at some validation {inputs}; of the {FINALISTS} best attacks by these he "
-        f"takes the best on all validation {inputs}, as whoever leaves the update out does."
+        f" Searches look at a part of the validation {inputs}; by these the best {FINALISTS} "
+        f"attacks of every level are finalists, and he takes the best of his finalists on all "
+        f"validation {inputs}. Whoever leaves the update out chooses likewise."
     )
 
 

@@ -99,7 +99,7 @@ class _Market:
     def _case(self, row: Sequence[Theft]) -> Bought:
         target, seed = row[0].target, row[0].seed
         left_out = self._choices.leaving_out(self._yardsticks, target, seed).best
-        unprotected = self._choices.taking(UNPROTECTED, self._free.attacks, target, seed).best
+        unprotected = self._choices.taking(UNPROTECTED, [self._free.attacks], target, seed).best
         return Bought(
             target=target,
             seed=seed,

@@ -63,7 +63,8 @@ def sentences(table: PriceTable, inputs: str) -> Iterator[str]:
     yield (
         f"Price: the smallest of these numbers with which the gain is at least {100 * SHARE:.0f} % "
         f"of what an unprotected update gives without any {inputs}, {estimate_text(worth)} points, "
-        "for the best merge by the mean over all tasks; one of the columns, not a number between."
+        "for the best merge by the mean over all tasks (as a leaderboard chooses it); one of the "
+        "columns, not a number between."
     )
     if any(curve.protection == FROM_BASE for curve in table.curves):
         yield (

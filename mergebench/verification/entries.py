@@ -95,8 +95,8 @@ def _verified_counter(
             experiment, chosen, yardsticks(entry.release), monitor, processes=processes
         )
         one, choices = found.merged, Choices(measured.merged)
-        allowed = [name for level in chosen if found.level.allows(level) for name in level.attacks]
-        usable = measured.run_on(entry.protection, allowed)
+        allowed = [level.attacks for level in chosen if found.level.allows(level)]
+        usable = [measured.run_on(entry.protection, attacks) for attacks in allowed]
         place = entry.protection, usable, str(one.target), one.seed
         ours = choices.taking(*place, others=[one]).best
         if ours is not one:

@@ -98,6 +98,18 @@ def test_the_better_one_on_validation_is_in_the_table(first, results, little_sto
     assert all(row["attack"] != "counter:theirs" for row in rows(results) if row != ours)
 
 
+def test_one_of_another_version_is_named_and_left_out(few, first, results, root, capsys):
+    entry = results / "leaderboard" / "theirs.json"
+    told = json.loads(entry.read_text())
+    before = {**told, "worst_case": told["worst_case"] - 1}
+    entry.write_text(json.dumps(before))
+    capsys.readouterr()
+    assert run("leaderboard", *[results if word == root / "results" else word for word in few]) == 0
+    versions = f"version {before['worst_case']} of the set, this is {told['worst_case']}"
+    assert f"left out: theirs: it was entered against {versions}" in shown(capsys)
+    assert all(row["attack"] != "counter:theirs" for row in rows(results))
+
+
 def test_what_is_not_as_it_says_is_named_and_left_out(
     few, first, results, root, little_store, capsys
 ):

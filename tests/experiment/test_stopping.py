@@ -6,6 +6,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
+from types import SimpleNamespace
 
 import pytest
 from leaderboard_data import merge
@@ -16,7 +17,7 @@ from rich.console import Console
 from mergebench.experiment import Setting, levels, measure_standard_set, stopping
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.standard_set import rounds
-from mergebench.measure import Level, Measurements, NotRun
+from mergebench.measure import Case, Level, Measurements, NotRun
 from mergebench.report import write_leaderboard
 from mergebench.report.leaderboard import leaderboard
 from mergebench.report.leaderboard_text import cells, sentences
@@ -99,6 +100,23 @@ def test_the_weak_one_is_left_alone_after_the_cheapest(run) -> None:
     ]
     skipped = ("tsv@full", "tsv@core", "hold:ta@full")
     assert measured.not_run == (NotRun(protection="weak", attacks=skipped, after="ta@full"),)
+
+
+def test_test_inputs_are_not_asked_where_searches_say_that_something_is_denied(
+    run, monkeypatch
+) -> None:
+    measure, _ = run
+    judged: list[int] = []
+
+    def judge(cases: Sequence[Case]) -> SimpleNamespace:
+        judged.append(len(cases))
+        return SimpleNamespace(nothing_denied=False)
+
+    monkeypatch.setattr(stopping, "gain_of_taking", judge)
+    measure("trap2")
+    assert judged == []
+    measure("weak", "trap2")
+    assert judged == [len(TASKS)] * sum(len(rounds(level)) for level in LEVELS)
 
 
 def test_unprotected_updates_are_attacked_as_long_as_others_are(run) -> None:

@@ -14,6 +14,7 @@ from mergebench.measure import BOUNDS, CounterMerge, Level, Measurements, Theft
 from mergebench.measure.cell import packed
 from mergebench.report import print_leaderboard, write_leaderboard
 from mergebench.report.leaderboard import leaderboard
+from mergebench.report.leaderboard_text import sentences
 from mergebench.terminal import make_console
 
 ALONE = MEASURED.standalone
@@ -50,6 +51,27 @@ def test_the_attacker_takes_what_validation_says() -> None:
     assert found["none", "informed"].chosen == {"tsv@core": 3}
     assert found["trap2", "informed"].chosen == {"hold:ta@full": 3}
     assert board.alone == pytest.approx({"none": 80, "trap2": 78.667, "zero_shot": 30}, abs=1e-3)
+
+
+def test_finalists_on_all_validation_inputs_are_told_where_searches_see_fewer() -> None:
+    def said(measured: Measurements) -> str:
+        return " ".join(sentences(leaderboard(measured, LEVELS, YARDSTICKS), "images"))
+
+    assert "finalists" not in said(MEASURED)
+    # With all 20 images per task TSV is worse than TA, which 10 of them did not show.
+    more = {"tsv@core": 2, "ta@full": 12}
+    merges = tuple(
+        replace(
+            one,
+            confirmed=dict.fromkeys(TASKS, more.get(one.name, 4)),
+            confirmation_sizes=dict.fromkeys(TASKS, 20),
+        )
+        for one in MERGES
+    )
+    measured = replace(MEASURED, merged=merges)
+    assert "finalists on all validation images" in said(measured)
+    blind = leaderboard(measured, LEVELS, YARDSTICKS).standings[1]
+    assert (blind.protection, blind.chosen) == ("trap2", {"ta@full": 3})
 
 
 def test_what_is_denied() -> None:

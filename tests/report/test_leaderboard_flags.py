@@ -106,6 +106,20 @@ def test_data_that_are_no_help_are_flagged() -> None:
     assert flags(stopped, BLIND, UNLABELLED) == [{}, {}]  # nobody knows
 
 
+def test_what_data_give_is_looked_at_however_many_attacks_need_none() -> None:
+    """By the inputs of the searches nine are better, and on all of them it is as good as they."""
+    many = replace(BLIND, attacks=tuple(f"rule{number}@full" for number in range(9)))
+    places = [*(("trap2", task) for task in TASKS), ("none", None)]
+    without = (merge(*place, name, 0.5, 0.7) for place in places for name in many.attacks)
+    given = [merge(*place, "regmean@full", 0.5, 0.6) for place in places]
+    left_out = (one for one in MERGES if one.name in YARDSTICKS)
+    measured = replace(MEASURED, merged=(*left_out, *without, *given))
+    assert flags(measured, many, UNLABELLED) == [{}, {"data are no help": len(TASKS)}]
+    even = [replace(one, confirmed=dict.fromkeys(TASKS, 7)) for one in given]
+    measured = replace(measured, merged=(*measured.merged, *even))
+    assert flags(measured, many, UNLABELLED) == [{}, {}]
+
+
 def test_what_re_alignment_undoes_is_flagged_at_all_levels() -> None:
     def realigned(share: float) -> Measurements:
         more = tuple(merge("trap2", task, "realign:ta@full", share, 0.1) for task in TASKS)
