@@ -6,11 +6,18 @@ seconds to import is imported in fixtures.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of garbage collections, most of whose time it takes."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
