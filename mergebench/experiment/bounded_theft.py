@@ -7,10 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mergebench.experiment.experiment import Experiment
-from mergebench.experiment.monitor import Monitor
-from mergebench.experiment.point_job import PointJob
-from mergebench.experiment.stage import run_jobs
-from mergebench.experiment.tested_points import point_job, with_test_counts
+from mergebench.experiment.single_points import SinglePoints
 from mergebench.measure import (
     BOUNDS,
     UNPROTECTED,
@@ -49,29 +46,31 @@ def measure_thefts(
     cells: Sequence[Cell],
     levels: Sequence[Level],
     yardsticks: Sequence[str],
-    monitor: Monitor,
-    *,
-    processes: int,
+    points: SinglePoints,
 ) -> tuple[Theft, ...]:
     """Return the thefts of every protection, level, target and seed, measuring what is missing.
 
     `cells`: of the merges of `measured`, in their order.
     """
     wanted = _wanted(experiment, measured, cells, levels, yardsticks)
-    return chosen_thefts(experiment, wanted, monitor, processes=processes)
+    return chosen_thefts(experiment, wanted, points)
 
 
 def chosen_thefts(
-    experiment: Experiment, wanted: Iterable[Wanted], monitor: Monitor, *, processes: int
+    experiment: Experiment, wanted: Iterable[Wanted], points: SinglePoints
 ) -> tuple[Theft, ...]:
     """Return the thefts with what validation chooses for them, tested.
 
     A point that a search chose was tested then; the others are merged once more.
     """
-    plans = [_plan(experiment, one) for one in wanted]
-    jobs = {plan.job.label: plan.job for plan in plans if plan.job is not None}
-    run_jobs([*jobs.values()], monitor, "points", processes=processes)
-    return tuple(plan.tested() for plan in plans)
+    every = [*wanted]
+    found = [_chosen(experiment, one) for one in every]
+    there = [one for one in found if one is not None]
+    tested = iter(points.tested([one for one, _ in there], [options for _, options in there]))
+    return tuple(
+        one.theft if own is None else replace(one.theft, merged=next(tested))
+        for one, own in zip(every, found, strict=True)
+    )
 
 
 def of_a_race(experiment: Experiment) -> tuple[str, ...]:
@@ -85,20 +84,8 @@ def of_a_race(experiment: Experiment) -> tuple[str, ...]:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Plan:
-    """A theft as validation chose it; `job` tests it, None where it was or where there is none."""
-
-    theft: Theft
-    job: PointJob | None
-
-    def tested(self) -> Theft:
-        if self.theft.merged is None:
-            return self.theft
-        return replace(self.theft, merged=with_test_counts(self.theft.merged, self.job))
-
-
-def _plan(experiment: Experiment, wanted: Wanted) -> _Plan:
+def _chosen(experiment: Experiment, wanted: Wanted) -> tuple[Merged, Mapping[str, Any]] | None:
+    """Return the mixture that validation chooses, and what was changed in its attack before."""
     found = cheap_point(
         [(one.merged, _with_update(experiment, one)) for one in wanted.searches],
         left_out=wanted.left_out,
@@ -106,13 +93,10 @@ def _plan(experiment: Experiment, wanted: Wanted) -> _Plan:
         bound=wanted.theft.bound,
     )
     if found is None:
-        return _Plan(theft=wanted.theft, job=None)
+        return None
     merged, point = found
     (changed,) = (one.options for one in wanted.searches if one.merged is merged)
-    there = _at(merged, point)
-    return _Plan(
-        theft=replace(wanted.theft, merged=there), job=point_job(experiment, there, changed)
-    )
+    return _at(merged, point), changed
 
 
 def _with_update(experiment: Experiment, search: Search) -> list[Point]:

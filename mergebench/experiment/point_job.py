@@ -37,7 +37,8 @@ class PointJob:
         """What is tested or confirmed, where."""
         updates = updates_label(self.protection, self.target, self.seed)
         at = "".join(f", {name} {value}" for name, value in self.options.items())
-        return f"{self.attack}@{self.space}, {updates}, at alpha {self.alpha:g}{at}"
+        where = f"{self.attack}@{self.space}, {updates}, at alpha {self.alpha:g}{at}"
+        return f"{where}, on validation" if self.confirm else where
 
     def run(self, report: Report) -> None:
         """Merge, and test or confirm."""

@@ -8,12 +8,12 @@ from dataclasses import replace
 from mergebench.contracts import DataMerger
 from mergebench.experiment.attack_names import check_attack
 from mergebench.experiment.bounded_theft import Search, Wanted, chosen_thefts, of_a_race
-from mergebench.experiment.confirmed_points import with_confirmed
 from mergebench.experiment.context import context_of, described
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.price_set import MOST, PriceAttacks, price_attacks
 from mergebench.experiment.runner import measure_merges_and_cells, merge_jobs
+from mergebench.experiment.single_points import SinglePoints
 from mergebench.experiment.stage import run_jobs
 from mergebench.measure import (
     COST,
@@ -42,11 +42,9 @@ def measure_price(
     measured, cells = measure_merges_and_cells(
         replace(experiment, attacks=free), monitor, processes=processes
     )
-    choices, merges = _choices(experiment, attacks, measured), measured.merged
-    measured = replace(
-        measured,
-        merged=(*with_confirmed(experiment, merges, choices, monitor, processes=processes),),
-    )
+    points = SinglePoints(experiment, monitor, processes=processes)
+    confirmed = points.confirmed(measured.merged, _choices(experiment, attacks, measured))
+    measured = replace(measured, merged=tuple(confirmed))
     jobs = [
         (budget, job)
         for budget in budgets
@@ -59,10 +57,8 @@ def measure_price(
     run_jobs([job for _, job in jobs], monitor, "merges by inputs", processes=processes)
     paid = [(budget, row, cell) for budget, job in jobs for row, cell in job.rows()]
     market = _Market(measured, cells, paid)
-    thefts = chosen_thefts(
-        experiment, market.wanted(experiment, attacks, budgets), monitor, processes=processes
-    )
-    every = [*cells, *(cell for *_, cell in paid)]
+    thefts = chosen_thefts(experiment, market.wanted(experiment, attacks, budgets), points)
+    every = [*cells, *points.cells, *(cell for *_, cell in paid)]
     context = context_of(replace(experiment, attacks=free), every)
     notes = (*context.notes, *_notes(experiment, attacks, budgets), *of_a_race(experiment))
     return replace(measured, context=replace(context, notes=notes), thefts=thefts)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from mergebench.experiment.confirmed_points import with_confirmed
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.runner import measure_pairs, measure_standalone, with_merges
+from mergebench.experiment.single_points import SinglePoints
 from mergebench.experiment.standard_set import rounds
-from mergebench.experiment.tested_points import tested
 from mergebench.measure import (
     REALIGN,
     UNPROTECTED,
@@ -34,9 +33,10 @@ def measure_standard_set(
     monitor: Monitor,
     *,
     processes: int,
-) -> tuple[Measurements, list[Cell]]:
+) -> tuple[Measurements, list[Cell], SinglePoints]:
     """Return the merges that it takes to judge the protections, and their cells in that order.
 
+    And what looked at some of them once more.
     `levels` come one after the other, and their attacks in `rounds`. After each, a protection whose
     update gives as much as an unprotected one (`Gain.nothing_denied`) to who is at this level is
     done with there, and at all levels that know and are given as much: more attacks could not show
@@ -57,7 +57,7 @@ def measure_standard_set(
     run.test_all()
     found = [one for seed in experiment.seeds for one in run.pairs if one[0].seed == seed]
     measured, cells = with_merges(experiment, alone, found)
-    return replace(measured, not_run=run.not_run()), cells
+    return replace(measured, not_run=run.not_run()), cells, run.points
 
 
 _Choices = tuple[Choice, Choice, Choice]
@@ -76,6 +76,7 @@ class _Run:
     ) -> None:
         self._experiment, self._levels, self._yardsticks = experiment, levels, yardsticks
         self._monitor, self._processes = monitor, processes
+        self.points = SinglePoints(experiment, monitor, processes=processes)
         self.pairs: list[tuple[Merged, Cell]] = []
         self._run: list[str] = []
         self._done: dict[str, list[tuple[Level, str]]] = {}
@@ -117,7 +118,7 @@ class _Run:
         """Test those of the merges that were not tested."""
         places = {id(merged): place for place, (merged, _) in enumerate(self.pairs)}
         missing = {places[id(one)]: one for one in wanted if not one.correct}
-        found = tested(self._experiment, missing.values(), self._monitor, processes=self._processes)
+        found = self.points.tested(missing.values())
         for place, merged in zip(missing, found, strict=True):
             self.pairs[place] = merged, self.pairs[place][1]
 
@@ -175,13 +176,8 @@ class _Run:
         `rows`: protections with the levels of their attackers.
         """
         merges = [merged for merged, _ in self.pairs]
-        confirmed = with_confirmed(
-            self._experiment,
-            merges,
-            (choice for row in rows for one in self._choices(*row) for choice in one),
-            self._monitor,
-            processes=self._processes,
-        )
+        choices = (choice for row in rows for one in self._choices(*row) for choice in one)
+        confirmed = self.points.confirmed(merges, choices)
         self.pairs = [(one, cell) for one, (_, cell) in zip(confirmed, self.pairs, strict=True)]
         self._test(choice.best for row in rows for one in self._choices(*row) for choice in one)
         return [self._choices(*row) for row in rows]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mergebench.experiment.bounded_theft import measure_thefts, of_a_race
+from mergebench.experiment.context import context_of
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.single_models import measured_norm
@@ -27,14 +28,12 @@ def measure_worst_case(
     `yardsticks`: the merges without the update, as `attack@space`, which are among the attacks of
     `experiment` as those of `levels` are.
     """
-    measured, cells = measure_standard_set(
+    measured, cells, points = measure_standard_set(
         experiment, levels, yardsticks, monitor, processes=processes
     )
-    thefts = measure_thefts(
-        experiment, measured, cells, levels, yardsticks, monitor, processes=processes
-    )
+    thefts = measure_thefts(experiment, measured, cells, levels, yardsticks, points)
     alone = tuple(_with_norm(row, experiment) for row in measured.standalone)
-    context = measured.context
+    context = context_of(experiment, [*cells, *points.cells])
     context = replace(context, notes=(*context.notes, *of_a_race(experiment)))
     return replace(measured, context=context, standalone=alone, thefts=thefts)
 

@@ -91,7 +91,7 @@ def _verified_counter(
         kinds = get_args(DataUse)
         data = kinds[: kinds.index(found.level.data) + 1]
         chosen = levels(entry.release, data=data, checkpoints=is_post_hoc(entry.protection))
-        measured, _ = measure_standard_set(
+        measured, *_ = measure_standard_set(
             experiment, chosen, yardsticks(entry.release), monitor, processes=processes
         )
         one, choices = found.merged, Choices(measured.merged)
@@ -113,7 +113,7 @@ def _measured(entry: Entry, experiment: Experiment, monitor: Monitor, processes:
     data = list(dict.fromkeys(claim.data for claim in entry.claims))
     chosen = levels(entry.release, data=data, checkpoints=is_post_hoc(entry.protection))
     without = yardsticks(entry.release)
-    measured, _ = measure_standard_set(experiment, chosen, without, monitor, processes=processes)
+    measured, *_ = measure_standard_set(experiment, chosen, without, monitor, processes=processes)
     about = {"name": entry.name, "who": entry.who, "worst_case": WORST_CASE}
     return entry_of(
         measured,

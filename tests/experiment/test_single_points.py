@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from io import StringIO
@@ -86,10 +87,28 @@ def test_what_nobody_takes_is_not_tested(stores, chosen):
 
 
 def test_a_repeat_measures_nothing(stores, chosen):
+    def files() -> dict[Path, int]:
+        return {file: file.stat().st_mtime_ns for file in stores["chosen"].rglob("*.json")}
+
+    before = files()
     assert measure(stores["chosen"]) == chosen
-    assert experiment_module._workbench.cache_info().currsize == 1
-    bench = replace(experiment_of(stores["chosen"])).workbench()
-    assert bench.measured == 0
+    assert files() == before
+
+
+@pytest.mark.parametrize("kind", ["confirmed", "point"])
+def test_the_caption_is_of_the_points_too(stores, chosen, tmp_path, kind):
+    store = shutil.copytree(stores["chosen"], tmp_path / "store")
+    (file, *_) = (
+        file
+        for file in sorted((store / "cells").glob("*.json"))
+        if json.loads(file.read_text())["inputs"]["protocol"].get("name") == kind
+    )
+    cell = Store(store / "cells").get(file.stem)
+    assert cell is not None
+    file.unlink()
+    run = replace(cell.run, finished="2099-01-01T00:00:00+00:00")
+    Store(store / "cells").put(replace(cell, run=run))
+    assert measure(store).context.date == "2099-01-01"
 
 
 def test_a_table_tests_what_was_searched_and_searches_nothing_again(
