@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from mergebench.contracts import Space
 from mergebench.experiment import experiment as experiment_module
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.jobs import Merges
-from mergebench.experiment.monitor import Monitor
+from mergebench.experiment.monitor import CellDone, Monitor
 from mergebench.experiment.point_job import PointJob
 from mergebench.experiment.worst_case import measure_worst_case
 from mergebench.measure import Level, Measurements
@@ -115,12 +116,25 @@ def test_a_point_that_was_not_chosen_is_merged_and_tested_again(store, first):
     ]
     merged = MergeProblem(updates, space=registry().get(Space, "full")()).merge(TaskArithmetic())
     with deployed(bench.backbone, merged.scaled(0.35)):
-        expected = bench.evaluator.correct("test")
-    events: list[object] = []
+        expected, validated = bench.evaluator.correct("test"), bench.validation.correct("val")
+    events: list[CellDone] = []
     job.run(events.append)
     assert job.cell().results.correct == expected
     assert bench.measured == 1
     assert "at alpha 0.35" in job.label
+    confirming = replace(job, confirm=True)
+    confirming.run(events.append)
+    assert confirming.label == f"{job.label}, on validation"
+    results = confirming.cell().results
+    assert ([point.counts for point in results.points], results.correct) == ([validated], {})
+    shares = [
+        f"{what} accuracy {100 * sum(right.values()) / sum(sizes.values()):.1f}"
+        for what, right, sizes in (
+            ("test", expected, bench.evaluator.sizes("test")),
+            ("validation", validated, bench.validation.sizes("val")),
+        )
+    ]
+    assert [one.outcome for one in events if isinstance(one, CellDone)] == shares
 
 
 @pytest.mark.parametrize("name", ["regmean@full", "hold:ta@full"])
