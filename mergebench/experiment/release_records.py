@@ -22,7 +22,7 @@ RECORD_FORMAT = 2
 Record = dict[str, Any]
 
 _ABOUT_THE_FOLDER = (
-    *("backbone", "sites", "protection"),
+    *("backbone", "sites", "protection", "plain_sha256"),
     *("format", "inputs_sha256", "update_sha256"),
 )
 

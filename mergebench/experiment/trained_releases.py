@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeGuard
 from weakref import WeakValueDictionary
 
 from mergebench.backbones import Backbone
-from mergebench.contracts import Release, blaming
+from mergebench.contracts import Protection, Release, blaming
 from mergebench.experiment.making import Making
 from mergebench.experiment.protection_names import plain_name
 from mergebench.experiment.release_records import (
@@ -98,13 +99,15 @@ class TrainedReleases:
         """Return the folder of an update and its record."""
         method, own = self._setting.protection(protection), self._suite.task(task)
         lora = self._setting.release == "lora"
-        inputs = {
+        inputs: dict[str, Any] = {
             "backbone": self._backbone.sha256,
             "sites": [*(self._backbone.sites if lora else self._backbone.tensors)],
             "task": own.sha256,
             "protection": Method.of(method),
             "seed": seed,
         }
+        if self._starts_from_ours(method):
+            inputs["plain_sha256"] = self.sha256(UNPROTECTED, task, seed, progress)
         named = plain_name(protection)  # the hash tells its forms apart
         what = named if lora else f"{named}-{self._setting.release}"
         folder = self._folder / f"{task}-{what}-{seed}-{sha256_of(inputs)[:16]}"
@@ -133,18 +136,17 @@ class TrainedReleases:
         self._making.found_or_made(folder.name, lambda: has_update(folder) or None, train)
 
     def _released(self, protection: str, task: str, seed: int, progress: Progress) -> Release:
-        """Return what a protection releases; one that starts from an unprotected update takes ours.
-
-        That is the update which it would train, of equal recipe, task and seed.
-        """
+        """Return what a protection releases; one that starts from an unprotected update has ours."""
         method, own = self._setting.protection(protection), self._suite.task(task)
-        recipe = self._setting.options(UNPROTECTED)["recipe"]
-        if not (
-            isinstance(method, PostHoc) and method.starts_from_plain and method.recipe == recipe
-        ):
+        if not self._starts_from_ours(method):
             return method(self._backbone, own, seed=seed, progress=progress)
         trained = Release(
             update=self.update(UNPROTECTED, task, seed, progress),
             record=training_of(self.record(UNPROTECTED, task, seed, progress)),
         )
         return method.after(trained, self._backbone, own, seed=seed)
+
+    def _starts_from_ours(self, method: Protection) -> TypeGuard[PostHoc]:
+        """Whether our unprotected update of a task and seed is what `method` would train first."""
+        recipe = self._setting.options(UNPROTECTED)["recipe"]
+        return isinstance(method, PostHoc) and method.starts_from_plain and method.recipe == recipe

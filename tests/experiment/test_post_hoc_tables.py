@@ -16,8 +16,9 @@ from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.runner import measure_merges, measure_standalone
 from mergebench.progress import Silent
 from mergebench.report import write_table1
-from mergebench.train import FullRecipe, ReleaseKind
+from mergebench.train import FullRecipe, Losses, ReleaseKind, Step
 from mergebench.updates import Dense
+from protections.none import Unprotected
 
 ATTACKS = ("ta@full", "realign:ta@full")
 FULL = FullRecipe(
@@ -83,6 +84,32 @@ def test_undone_merges_are_those_of_unprotected_updates(tmp_path: Path, full: bo
     assert known["protection"]["name"] == "mergelock"
     assert known["losses"] == bench.training_record("none", TASKS[0], 0, Silent())["losses"]
     assert locked.norm() > 2 * plain.norm()
+
+
+def test_a_release_is_of_the_unprotected_update_that_the_store_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made() -> dict[str, str]:
+        bench = experiment_in(tmp_path, full=True).workbench()
+        locked = bench.release("mergelock", TASKS[0], 0, Silent())
+        record = bench.training_record("mergelock", TASKS[0], 0, Silent())
+        plain = bench.release("none", TASKS[0], 0, Silent())
+        assert record["plain_sha256"] == plain.sha256
+        return {plain.sha256: locked.sha256}
+
+    def ascending(self: Unprotected, step: Step) -> Losses:
+        losses = plain_backward(self, step)
+        for weight in step.classifier.tower.parameters:
+            assert weight.grad is not None
+            weight.grad.neg_()
+        return losses
+
+    before, plain_backward = made(), Unprotected.backward
+    assert made() == before
+    monkeypatch.setattr(Unprotected, "backward", ascending)
+    monkeypatch.setattr(Unprotected, "version", Unprotected.version + 1)
+    after = {**before, **made()}
+    assert len(after) == len(set(after.values())) == 2
 
 
 def test_full_checkpoints_are_realigned_by_the_standard_set() -> None:
