@@ -14,7 +14,7 @@ from mergebench.experiment.held_job import HeldJob
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.runner import measure_merges_and_cells
 from mergebench.experiment.stage import run_jobs
-from mergebench.measure import Cell, Measurements, Merged, ScaleCurve
+from mergebench.measure import Cell, Measurements, Merged, MergeKey, ScaleCurve
 from mergebench.progress import Silent
 
 
@@ -36,12 +36,12 @@ def measure_held_scales(
         for own in _by_updates(measured.merged).values()
     ]
     run_jobs(jobs, monitor, "scales", processes=processes)
-    held: dict[int, Cell] = {}
+    held: dict[MergeKey, Cell] = {}
     for job in jobs:
-        held.update(zip(map(id, job.merges), job.cells(), strict=True))
+        held.update(zip((one.key for one in job.merges), job.cells(), strict=True))
     every = [*cells, *held.values(), experiment.workbench().zero_shot()]
     context = context_of(experiment, every)
-    merged = tuple(replace(one, held=held[id(one)].results.notes) for one in measured.merged)
+    merged = tuple(replace(one, held=held[one.key].results.notes) for one in measured.merged)
     return replace(
         measured, context=context, merged=merged, curves=tuple(_recorded_curves(experiment))
     )

@@ -43,8 +43,14 @@ def measure_price(
         replace(experiment, attacks=free), monitor, processes=processes
     )
     points = SinglePoints(experiment, monitor, processes=processes)
-    confirmed = points.confirmed(measured.merged, _choices(experiment, attacks, measured))
-    measured = replace(measured, merged=tuple(confirmed))
+    finalists = {
+        one.key: one
+        for choice in _choices(experiment, attacks, measured)
+        for one in choice.finalists
+    }
+    confirmed = {one.key: one for one in points.confirmed(finalists.values())}
+    merged = tuple(confirmed.get(one.key, one) for one in measured.merged)
+    measured = replace(measured, merged=merged)
     jobs = [
         (budget, job)
         for budget in budgets

@@ -10,7 +10,9 @@ from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.point_job import PointJob
 from mergebench.experiment.stage import run_jobs
-from mergebench.measure import FULL, Cell, Choice, Merged, warnings_on_test
+from mergebench.measure import FULL, Cell, Merged, warnings_on_test
+
+Options = Mapping[str, Any]
 
 
 class SinglePoints:
@@ -24,7 +26,7 @@ class SinglePoints:
         self.cells: list[Cell] = []
 
     def tested(
-        self, merges: Iterable[Merged], changed: Iterable[Mapping[str, Any]] | None = None
+        self, merges: Iterable[Merged], changed: Iterable[Options] | None = None
     ) -> list[Merged]:
         """Return the merges, tested at their `alpha` and `options`, in their order.
 
@@ -32,39 +34,52 @@ class SinglePoints:
         before the search.
         """
         given = [*merges]
-        options = [{}] * len(given) if changed is None else changed
-        jobs = [
-            None if one.correct else self._job(one, own)
-            for one, own in zip(given, options, strict=True)
-        ]
-        cells = self._run([job for job in jobs if job is not None], "points")
+        cells = self._cells([not one.correct for one in given], given, changed, confirm=False)
         return [
-            one if job is None else _with_test_counts(one, cells[job.label])
-            for one, job in zip(given, jobs, strict=True)
+            one if cell is None else _with_test_counts(one, cell)
+            for one, cell in zip(given, cells, strict=True)
         ]
 
-    def confirmed(self, merges: Sequence[Merged], choices: Iterable[Choice]) -> list[Merged]:
-        """Return the merges in their order, the finalists of `choices` among them being confirmed.
+    def confirmed(
+        self, merges: Iterable[Merged], changed: Iterable[Options] | None = None
+    ) -> list[Merged]:
+        """Return the merges, looked at on all validation inputs at these points, in their order.
 
-        That is looked at on all validation inputs, unless their searches saw these.
+        Those that were as they are. `changed`: as of `tested`.
         """
-        wanted = {id(one) for choice in choices for one in choice.finalists}
-        missing = [one for one in merges if id(one) in wanted and not one.confirmed]
-        if self._experiment.setting.search_per_task is None:
-            seen = {id(one): (one.validated, one.validation_sizes) for one in missing}
-        else:
-            jobs = {id(one): replace(self._job(one, {}), confirm=True) for one in missing}
-            cells = self._run([*jobs.values()], "finalists")
-            found = {key: cells[job.label].results for key, job in jobs.items()}
-            seen = {key: (one.points[0].counts, one.sizes[FULL]) for key, one in found.items()}
+        given = [*merges]
+        if self._experiment.setting.search_per_task is None:  # searches saw all of them
+            return [_confirmed(one, one.validated, one.validation_sizes) for one in given]
+        cells = self._cells([not one.confirmed for one in given], given, changed, confirm=True)
         return [
-            replace(one, confirmed=seen[id(one)][0], confirmation_sizes=seen[id(one)][1])
-            if id(one) in seen
-            else one
-            for one in merges
+            one
+            if cell is None
+            else _confirmed(one, cell.results.points[0].counts, cell.results.sizes[FULL])
+            for one, cell in zip(given, cells, strict=True)
         ]
 
-    def _job(self, merged: Merged, changed: Mapping[str, Any]) -> PointJob:
+    def _cells(
+        self,
+        missing: Sequence[bool],
+        merges: Sequence[Merged],
+        changed: Iterable[Options] | None,
+        *,
+        confirm: bool,
+    ) -> list[Cell | None]:
+        """Return the cells of the merges where they are missing; equal ones are run once."""
+        options = [{}] * len(merges) if changed is None else [*changed]
+        jobs = [
+            self._job(one, own, confirm=confirm) if wanted else None
+            for wanted, one, own in zip(missing, merges, options, strict=True)
+        ]
+        each = {job.label: job for job in jobs if job is not None}
+        what = "finalists" if confirm else "points"
+        run_jobs([*each.values()], self._monitor, what, processes=self._processes)
+        found = {label: job.cell() for label, job in each.items()}
+        self.cells += found.values()
+        return [None if job is None else found[job.label] for job in jobs]
+
+    def _job(self, merged: Merged, changed: Options, *, confirm: bool) -> PointJob:
         return PointJob(
             experiment=self._experiment,
             attack=merged.attack,
@@ -74,15 +89,12 @@ class SinglePoints:
             seed=merged.seed,
             options={**changed, **merged.options},
             alpha=merged.alpha,
+            confirm=confirm,
         )
 
-    def _run(self, jobs: Iterable[PointJob], what: str) -> dict[str, Cell]:
-        """Return the cells of the jobs by their label; equal ones are run once."""
-        each = {job.label: job for job in jobs}
-        run_jobs([*each.values()], self._monitor, what, processes=self._processes)
-        found = {label: job.cell() for label, job in each.items()}
-        self.cells += found.values()
-        return found
+
+def _confirmed(merged: Merged, counts: Mapping[str, int], sizes: Mapping[str, int]) -> Merged:
+    return replace(merged, confirmed=counts, confirmation_sizes=sizes)
 
 
 def _with_test_counts(merged: Merged, cell: Cell) -> Merged:

@@ -116,11 +116,13 @@ class _Run:
 
     def _test(self, wanted: Iterable[Merged]) -> None:
         """Test those of the merges that were not tested."""
-        places = {id(merged): place for place, (merged, _) in enumerate(self.pairs)}
-        missing = {places[id(one)]: one for one in wanted if not one.correct}
-        found = self.points.tested(missing.values())
-        for place, merged in zip(missing, found, strict=True):
-            self.pairs[place] = merged, self.pairs[place][1]
+        missing = {one.key: one for one in wanted if not one.correct}
+        self._replace(self.points.tested(missing.values()))
+
+    def _replace(self, known: Iterable[Merged]) -> None:
+        """Put merges of which more is known in the place of those that they were."""
+        found = {one.key: one for one in known}
+        self.pairs = [(found.get(one.key, one), cell) for one, cell in self.pairs]
 
     def _realigned(self) -> Iterator[Merged]:
         """Yield the merges of updates that are put back beside W0, and of the same as released."""
@@ -175,10 +177,9 @@ class _Run:
 
         `rows`: protections with the levels of their attackers.
         """
-        merges = [merged for merged, _ in self.pairs]
-        choices = (choice for row in rows for one in self._choices(*row) for choice in one)
-        confirmed = self.points.confirmed(merges, choices)
-        self.pairs = [(one, cell) for one, (_, cell) in zip(confirmed, self.pairs, strict=True)]
+        choices = [choice for row in rows for one in self._choices(*row) for choice in one]
+        finalists = {one.key: one for choice in choices for one in choice.finalists}
+        self._replace(self.points.confirmed(finalists.values()))
         self._test(choice.best for row in rows for one in self._choices(*row) for choice in one)
         return [self._choices(*row) for row in rows]
 

@@ -136,7 +136,7 @@ class TrainedReleases:
         self._making.found_or_made(folder.name, lambda: has_update(folder) or None, train)
 
     def _released(self, protection: str, task: str, seed: int, progress: Progress) -> Release:
-        """Return what a protection releases; one that starts from an unprotected update takes it."""
+        """Return what a protection releases; one that starts from a plain update takes ours."""
         method, own = self._setting.protection(protection), self._suite.task(task)
         if not self._starts_from_ours(method):
             return method(self._backbone, own, seed=seed, progress=progress)

@@ -53,6 +53,7 @@ from .measurements import Context as Context
 from .measurements import CounterMerge as CounterMerge
 from .measurements import Measurements as Measurements
 from .measurements import Merged as Merged
+from .measurements import MergeKey as MergeKey
 from .measurements import NotRun as NotRun
 from .measurements import Recovered as Recovered
 from .measurements import ScaleCurve as ScaleCurve

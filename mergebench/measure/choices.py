@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from mergebench.measure.measurements import UNPROTECTED, Merged
+from mergebench.measure.measurements import UNPROTECTED, Merged, MergeKey
 
 FINALISTS = 4
 """How many merges of each level are held against each other on all validation inputs."""
@@ -60,7 +60,7 @@ class Choices:
     """Merges by what they are of; an unprotected one of no target is every target's."""
 
     def __init__(self, merges: Iterable[Merged]) -> None:
-        self._found = {(one.protection, one.name, one.target, one.seed): one for one in merges}
+        self._found = {one.key: one for one in merges}
 
     def taking(
         self,
@@ -95,7 +95,7 @@ class Choices:
     def of(self, protection: str, attack: str, target: str, seed: int) -> Merged:
         """Return the merge of one attack; raises as `taking`."""
         for whose in (target, None):
-            found = self._found.get((protection, attack, whose, seed))
+            found = self._found.get(MergeKey(protection, attack, whose, seed))
             if found is not None:
                 return found
         raise ValueError(f"{attack} of {target}, {protection}, seed {seed} was not measured")

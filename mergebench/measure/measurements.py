@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from mergebench.contracts import DataUse
 from mergebench.measure.cell_warnings import CellWarning
@@ -57,6 +57,15 @@ class Stored:
     hits: str = ""
 
 
+class MergeKey(NamedTuple):
+    """What a merge is of; `attack`: with its space, as `attack@space`; the rest as of `Merged`."""
+
+    protection: str
+    attack: str
+    target: str | None
+    seed: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Merged:
     """Test counts of one merge: one attack in one space on the updates of all tasks.
@@ -98,6 +107,13 @@ class Merged:
     def name(self) -> str:
         """The attack and its space, as `attack@space`."""
         return f"{self.attack}@{self.space}"
+
+    @property
+    def key(self) -> MergeKey:
+        """What tells it from the other merges of one experiment, looked at or not."""
+        return MergeKey(
+            protection=self.protection, attack=self.name, target=self.target, seed=self.seed
+        )
 
     @property
     def multiplies_each_update(self) -> bool:

@@ -94,7 +94,7 @@ def _by_task(table: Table2, column: AttackInSpace) -> dict[str, float]:
     Nothing if there is none, or if not all tasks were tested.
     """
     merges = {
-        id(view.merged): view.merged
+        view.merged.key: view.merged
         for view in table.views
         if view.merged.protection == UNPROTECTED
         and (view.merged.attack, view.merged.space) == column

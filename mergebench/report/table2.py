@@ -198,10 +198,10 @@ def _cell(views: list[TargetView], targets: tuple[str, ...]) -> MergedCell | Non
         correct=sum(view.correct for view in counted),
         total=sum(view.size for view in counted),
         interval=bootstrap(_by_target(counted, targets)),
-        merges=len({id(view.merged) for view in counted}),
+        merges=len({view.merged.key for view in counted}),
         warnings=tally(
             warning.kind
-            for merged in {id(view.merged): view.merged for view in counted}.values()
+            for merged in {view.merged.key: view.merged for view in counted}.values()
             for warning in merged.warnings
         ),
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import groupby
 from statistics import fmean
 
-from mergebench.measure import FROM_BASE, PROTOCOLS, UNPROTECTED
+from mergebench.measure import FROM_BASE, PROTOCOLS, UNPROTECTED, MergeKey
 from mergebench.plurals import how_many
 from mergebench.report.doubts import NOT_SIGNIFICANT, legend, marks
 from mergebench.report.grid import Column, Grid, Row
@@ -168,11 +168,11 @@ def _floors(table: Table2, protocol: str) -> Iterator[str]:
     if protocol not in PROTOCOLS:
         return
     lowest, own = min(PROTOCOLS[protocol].alphas), _with_own_coefficients(table, protocol)
-    chosen: dict[str, dict[int, float]] = {}
+    chosen: dict[str, dict[MergeKey, float]] = {}
     for merged in (view.merged for view in table.views):
         chooses = merged.points > 1 and len(merged.alphas) != 1
         if chooses and (merged.attack, merged.space) not in own:
-            chosen.setdefault(merged.protection, {})[id(merged)] = merged.alpha
+            chosen.setdefault(merged.protection, {})[merged.key] = merged.alpha
     for protection in table.protections:
         merges = chosen.get(protection, {})
         if protection == FROM_BASE or not merges:
