@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mergebench.experiment.experiment import Experiment
@@ -17,27 +17,28 @@ from mergebench.measure import (
     Measurements,
     Merged,
     Point,
+    Searched,
     Theft,
-    cheap_point,
+    best_theft,
+    cheap_points,
 )
 
-
-@dataclass(frozen=True, kw_only=True)
-class Search:
-    """A merge and the points of its search; `options`: what was changed in its attack before."""
-
-    merged: Merged
-    points: Sequence[Point]
-    options: Mapping[str, Any] = field(default_factory=dict)
+_Changed = tuple[Merged, Mapping[str, Any]]
+"""A merge at a point, and what was changed in its attack before it was searched."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """A theft whose `merged` is to be chosen among `searches`, against the merge `left_out`."""
+    """A theft whose `merged` is to be chosen, against the merge `left_out`.
+
+    `searches`: in groups, of each what a level adds to those that it allows; `known`: what was
+    looked at on all validation inputs before, as `left_out` was.
+    """
 
     theft: Theft
-    searches: Sequence[Search]
+    searches: Sequence[Sequence[Searched]]
     left_out: Merged
+    known: Sequence[Merged] = ()
 
 
 def measure_thefts(
@@ -61,15 +62,22 @@ def chosen_thefts(
 ) -> tuple[Theft, ...]:
     """Return the thefts with what validation chooses for them, tested.
 
-    A point that a search chose was tested then; the others are merged once more.
+    Finalists are merged once more for all validation inputs, and what is chosen for the test, if it
+    was not looked at there before.
     """
     every = [*wanted]
-    found = [_chosen(experiment, one) for one in every]
-    there = [one for one in found if one is not None]
-    tested = iter(points.tested([one for one, _ in there], [options for _, options in there]))
+    finalists = [_finalists(experiment, one) for one in every]
+    each = [one for own in finalists for one in own]
+    confirmed = iter(points.confirmed([one for one, _ in each], [changed for _, changed in each]))
+    chosen = [
+        _best(one, [(next(confirmed), changed) for _, changed in own])
+        for one, own in zip(every, finalists, strict=True)
+    ]
+    there = [one for one in chosen if one is not None]
+    tested = iter(points.tested([one for one, _ in there], [changed for _, changed in there]))
     return tuple(
         one.theft if own is None else replace(one.theft, merged=next(tested))
-        for one, own in zip(every, found, strict=True)
+        for one, own in zip(every, chosen, strict=True)
     )
 
 
@@ -84,25 +92,42 @@ def of_a_race(experiment: Experiment) -> tuple[str, ...]:
     )
 
 
-def _chosen(experiment: Experiment, wanted: Wanted) -> tuple[Merged, Mapping[str, Any]] | None:
-    """Return the mixture that validation chooses, and what was changed in its attack before."""
-    found = cheap_point(
-        [(one.merged, _with_update(experiment, one)) for one in wanted.searches],
+def _finalists(experiment: Experiment, wanted: Wanted) -> list[_Changed]:
+    """Return what is looked at on all validation inputs, of this bound and of narrower ones.
+
+    So that who may spend more, knows more or is given more has nothing worse to choose from.
+    """
+    return [
+        (_at(search.merged, point), search.given)
+        for searches in wanted.searches
+        for bound in BOUNDS
+        if bound <= wanted.theft.bound
+        for search, point in cheap_points(
+            [_with_update(experiment, one) for one in searches],
+            left_out=wanted.left_out,
+            target=wanted.theft.target,
+            bound=bound,
+        )
+    ]
+
+
+def _best(wanted: Wanted, finalists: Sequence[_Changed]) -> _Changed | None:
+    """Return the mixture that all validation inputs choose, if any costs little enough."""
+    every = [*finalists, *((one, {}) for one in wanted.known)]
+    best = best_theft(
+        [one for one, _ in every],
         left_out=wanted.left_out,
         target=wanted.theft.target,
         bound=wanted.theft.bound,
     )
-    if found is None:
-        return None
-    merged, point = found
-    (changed,) = (one.options for one in wanted.searches if one.merged is merged)
-    return _at(merged, point), changed
+    return next((one for one in every if one[0] is best), None)
 
 
-def _with_update(experiment: Experiment, search: Search) -> list[Point]:
-    """Return the points of a search at which anything was merged."""
+def _with_update(experiment: Experiment, search: Searched) -> Searched:
+    """Return the search with those of its points at which anything was merged."""
     attack = experiment.setting.attack(search.merged.attack)
-    return [point for point in search.points if attack.contains(point.alpha)]
+    points = [point for point in search.points if attack.contains(point.alpha)]
+    return replace(search, points=points)
 
 
 def _wanted(
@@ -114,7 +139,7 @@ def _wanted(
 ) -> Iterator[Wanted]:
     choices = Choices(measured.merged)
     points = {
-        id(merged): cell.results.points for merged, cell in zip(measured.merged, cells, strict=True)
+        merged.key: cell.results.points for merged, cell in zip(measured.merged, cells, strict=True)
     }
     places = [
         (level, protection, seed, target)
@@ -124,16 +149,21 @@ def _wanted(
         for target in measured.context.tasks
     ]
     for level, protection, seed, target in places:
-        allowed = [name for one in levels if level.allows(one) for name in one.attacks]
-        usable = measured.run_on(protection, allowed)
-        merges = [choices.of(protection, name, target, seed) for name in usable]
+        allowed = [measured.run_on(protection, one.attacks) for one in levels if level.allows(one)]
+        merges = [
+            [choices.of(protection, name, target, seed) for name in names] for names in allowed
+        ]
+        known = choices.taking(protection, allowed, target, seed).finalists
         for bound in BOUNDS:
             yield Wanted(
                 theft=Theft(
                     protection=protection, target=target, seed=seed, level=level, bound=bound
                 ),
-                searches=[Search(merged=one, points=points[id(one)]) for one in merges],
+                searches=[
+                    [Searched(merged=one, points=points[one.key]) for one in own] for own in merges
+                ],
                 left_out=choices.leaving_out(yardsticks, target, seed).best,
+                known=[one for one in known if not one.empty],
             )
 
 

@@ -47,10 +47,6 @@ class PriceAttacks:
         """Return those of `given_data` that are given so many inputs (`MOST`)."""
         return tuple(name for name in self.given_data if budget <= MOST.get(name, budget))
 
-    def allowed(self, level: Level) -> tuple[str, ...]:
-        """Return all attacks with the update of who is at `level`."""
-        return tuple(name for one in self.levels if level.allows(one) for name in one.attacks)
-
 
 def price_attacks(experiment: Experiment) -> PriceAttacks:
     """Return the attacks of `experiment` sorted; `InputError` where a curve would have none."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mergebench.contracts import DataMerger
 from mergebench.experiment.attack_names import check_attack
-from mergebench.experiment.bounded_theft import Search, Wanted, chosen_thefts, of_a_race
+from mergebench.experiment.bounded_theft import Wanted, chosen_thefts, of_a_race
 from mergebench.experiment.context import context_of, described
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
@@ -24,6 +24,7 @@ from mergebench.measure import (
     Choices,
     Measurements,
     Merged,
+    Searched,
     Theft,
 )
 
@@ -97,17 +98,13 @@ class _Market:
     ) -> None:
         self._choices = Choices(measured.merged)
         self._free = [
-            Search(merged=merged, points=cell.results.points)
+            Searched(merged=merged, points=cell.results.points)
             for merged, cell in zip(measured.merged, cells, strict=True)
         ]
         self._paid = [
             (
                 budget,
-                Search(
-                    merged=merged,
-                    points=cell.results.points,
-                    options=_given(budget),
-                ),
+                Searched(merged=merged, points=cell.results.points, given=_given(budget)),
             )
             for budget, merged, cell in paid
         ]
@@ -117,12 +114,12 @@ class _Market:
     ) -> Iterator[Wanted]:
         """Yield a theft per curve, number of inputs, seed and target."""
         curves = [
-            (protection, level, attacks.allowed(level))
+            (protection, level, [one.attacks for one in attacks.levels if level.allows(one)])
             for level in attacks.levels[1:]
             for protection in (UNPROTECTED, *experiment.protections)
         ]
         if attacks.without.attacks:
-            curves.append((FROM_BASE, attacks.without, attacks.without.attacks))
+            curves.append((FROM_BASE, attacks.without, [attacks.without.attacks]))
         for protection, level, names in curves:
             for inputs in (0, *budgets):
                 for seed in experiment.seeds:
@@ -143,17 +140,27 @@ class _Market:
                         )
 
     def _searches(
-        self, protection: str, names: Sequence[str], target: str, seed: int, inputs: int
-    ) -> list[Search]:
-        """Return what an attacker with so many inputs may choose from; he may use fewer."""
+        self, protection: str, levels: Sequence[Sequence[str]], target: str, seed: int, inputs: int
+    ) -> list[list[Searched]]:
+        """Return what an attacker with so many inputs may choose from, by level and budget.
+
+        He may use fewer.
+        """
         whose = UNPROTECTED if protection == FROM_BASE else protection
-        affordable = [*self._free, *(one for budget, one in self._paid if budget <= inputs)]
+        affordable = {0: self._free}
+        for budget, search in self._paid:
+            if budget <= inputs:
+                affordable.setdefault(budget, []).append(search)
         return [
-            one
-            for one in affordable
-            if one.merged.name in names
-            and (one.merged.protection, one.merged.seed) == (whose, seed)
-            and one.merged.target in (target, None)
+            [
+                one
+                for one in searches
+                if one.merged.name in names
+                and (one.merged.protection, one.merged.seed) == (whose, seed)
+                and one.merged.target in (target, None)
+            ]
+            for names in levels
+            for searches in affordable.values()
         ]
 
 

@@ -1,4 +1,4 @@
-"""The standard set of attacks, by what an attacker knows and is given: `worst_case`, version 5."""
+"""The standard set of attacks, by what an attacker knows and is given: `worst_case`, version 6."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mergebench.measure import Level
 if TYPE_CHECKING:
     from mergebench.train import ReleaseKind
 
-WORST_CASE = 5
+WORST_CASE = 6
 """Version of the set: raised whenever an attack comes, goes or changes, or the choice of one."""
 
 _CHEAP_FIRST = ("ta", "tsv", "cart", "ties", "dare_ties")

@@ -97,7 +97,10 @@ from .strength_choice import OnValidation as OnValidation
 from .strength_choice import allowed_loss as allowed_loss
 from .strength_choice import choose_strength as choose_strength
 from .theft import BOUNDS as BOUNDS
-from .theft import cheap_point as cheap_point
+from .theft import THEFT_FINALISTS as THEFT_FINALISTS
+from .theft import Searched as Searched
+from .theft import best_theft as best_theft
+from .theft import cheap_points as cheap_points
 from .theft import mean_accuracy as mean_accuracy
 from .uncertainty import Hits as Hits
 from .uncertainty import Interval as Interval

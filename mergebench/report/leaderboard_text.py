@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from mergebench.measure import BOUNDS, FINALISTS, LITTLE, UNPROTECTED, ZERO_SHOT, NotRun
+from mergebench.measure import (
+    BOUNDS,
+    FINALISTS,
+    LITTLE,
+    THEFT_FINALISTS,
+    UNPROTECTED,
+    ZERO_SHOT,
+    NotRun,
+)
 from mergebench.plurals import how_many
 from mergebench.report.doubts import legend, marks
 from mergebench.report.estimates import estimate_text
@@ -75,14 +83,18 @@ def sentences(board: Leaderboard, inputs: str) -> Iterator[str]:
 
 def _stages(board: Leaderboard, inputs: str) -> str:
     """Return how the choice goes on where searches look at some of the validation inputs."""
-    taken = board.standings[0].picks[0].taken
-    if taken.confirmation_sizes == taken.validation_sizes:
+    if not _in_stages(board):
         return ""
     return (
         f" Searches look at a part of the validation {inputs}; by these the best {FINALISTS} "
         f"attacks of every level are finalists, and he takes the best of his finalists on all "
         f"validation {inputs}. Whoever leaves the update out chooses likewise."
     )
+
+
+def _in_stages(board: Leaderboard) -> bool:
+    taken = board.standings[0].picks[0].taken
+    return taken.confirmation_sizes != taken.validation_sizes
 
 
 def cells(board: Leaderboard, standing: Standing) -> tuple[str, ...]:
@@ -121,14 +133,19 @@ def bounded_rows(board: Leaderboard) -> list[tuple[str, ...]]:
 
 def bounded_sentence(board: Leaderboard) -> str:
     """Return how to read these lines."""
+    chosen = "chosen on validation inputs"
+    if _in_stages(board):
+        chosen += (
+            f" as above, the best {THEFT_FINALISTS} on the target of every level that cost so "
+            "little being finalists too"
+        )
     return (
         "Theft at bounded cost: of the mixtures with the update that cost the others at most "
         f"{' or '.join(map(str, BOUNDS))} points against leaving it out, the best on the target, "
-        "at any coefficient of any attack of the level; chosen on the validation inputs of the "
-        "searches, shown on test. None: "
-        "of so many targets every mixture costs more; leaving the update out is then all that he "
-        f"has ({board.left_out.target:.1f} on the target, {board.left_out.others:.1f} on the "
-        "others), and counts in the means."
+        f"at any coefficient of any attack of the level; {chosen}, shown on test. None: of so "
+        "many targets every mixture costs more; leaving the update out is then all that he has "
+        f"({board.left_out.target:.1f} on the target, {board.left_out.others:.1f} on the others), "
+        "and counts in the means."
     )
 
 

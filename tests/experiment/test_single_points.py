@@ -142,3 +142,21 @@ def test_finalists_are_looked_at_on_all_validation_inputs(stores, chosen):
     path = merges.path(pick.taken.attack, pick.taken.space, pick.taken.options)
     with deployed(bench.backbone, path, pick.taken.alpha):
         assert bench.validation.correct("val") == pick.taken.confirmed
+
+
+def test_thefts_are_chosen_on_all_validation_inputs(stores, chosen):
+    """Of both bounds and levels; who knows more, or may spend more, has no less of the target."""
+    everything = experiment_of(stores["chosen"]).workbench().validation.sizes("val")
+    found = {}
+    for theft in chosen.thefts:
+        place = theft.protection, theft.target, theft.level.knowledge, theft.bound
+        found[place] = -1
+        if theft.merged is not None:
+            assert theft.merged.confirmation_sizes == everything
+            assert theft.merged.correct.keys() == set(TASKS)
+            found[place] = theft.merged.confirmed[theft.target]
+    assert max(found.values()) > 0
+    for protection, target, knowledge, bound in found:
+        least = found[protection, target, "blind", 1]
+        assert least <= found[protection, target, knowledge, bound]
+        assert found[protection, target, knowledge, 1] <= found[protection, target, knowledge, 5]
