@@ -57,13 +57,16 @@ class Realign(InformedMerger):
                 base = Units.read(mlp, checkpoint.pretrained)
                 weights |= reordered(units, base).written(mlp)
         pairs = [pair for both in pair_paths(parts) for pair in both]
-        for paths in pairs if self.method != "permutation" else ():
-            if checkpoint.changes_all(paths.parameters):
-                weights |= paths.written(self._aligned(checkpoint, paths))
+        for pair in pairs if self.method != "permutation" else ():
+            # A protection may leave the bias of keys as it was: attention does not depend on it.
+            for paths in (pair, pair.without_key_bias()):
+                if checkpoint.changes_all(paths.parameters):
+                    weights |= paths.written(self._aligned(checkpoint, paths))
+                    break
         return checkpoint.with_weights(weights) if weights else checkpoint.update
 
     def _aligned(self, checkpoint: Checkpoint, paths: PairPaths) -> Pair:
         pair, base = paths.read(checkpoint.released), paths.read(checkpoint.pretrained)
         if self.method == "gauge":
             return gauge_fixed(pair, base)
-        return matched(pair, base, right_has_bias=not paths.meets_outputs)
+        return matched(pair, base, right_has_bias=paths.right_has_bias)

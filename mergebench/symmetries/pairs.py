@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from mergebench.symmetries.checkpoint import Weights
 class Pair:
     """Two linears of an attention whose function depends on `leftᵀ right` of each head alone.
 
-    `left`: `(H, d_h, n)`, `right`: `(H, d_h, m)`, float64: `[W_Q b_Q]` and `[W_K b_K]`, or
+    `left`: `(H, d_h, n)`, `right`: `(H, d_h, m)`, float64: `[W_Q b_Q]` and `[W_K b_K]` or `W_K`, or
     `[W_V b_V]` and `W_Oᵀ`.
     """
 
@@ -36,24 +36,38 @@ class PairPaths:
     """Where a pair is: the module paths of its linears, and the number of heads.
 
     `meets_outputs`: whether the right one is that of outputs, the inputs of which are the heads'.
+    `key_bias`: whether the bias of a key is of the pair. Attention does not depend on it: it adds
+    the same to all that a query is compared with.
     """
 
     left: str
     right: str
     heads: int
     meets_outputs: bool
+    key_bias: bool = True
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """The paths of the parameters that a map changes."""
         own = (f"{self.left}.weight", f"{self.left}.bias", f"{self.right}.weight")
-        return own if self.meets_outputs else (*own, f"{self.right}.bias")
+        return (*own, f"{self.right}.bias") if self.right_has_bias else own
+
+    @property
+    def right_has_bias(self) -> bool:
+        """Whether the last column of the right one is a bias."""
+        return self.key_bias and not self.meets_outputs
+
+    def without_key_bias(self) -> PairPaths:
+        """Return the pair whose key's bias stays as it is."""
+        return replace(self, key_bias=False)
 
     def read(self, weights: Weights) -> Pair:
         """Return the pair of a checkpoint."""
-        right = self._with_bias(weights, self.right)
+        right = weights(f"{self.right}.weight")
         if self.meets_outputs:
-            right = weights(f"{self.right}.weight").T
+            right = right.T
+        if self.right_has_bias:
+            right = self._with_bias(weights, self.right)
         left = self._with_bias(weights, self.left)
         heads = (self.heads, -1)
         return Pair(left=left.unflatten(0, heads), right=right.unflatten(0, heads))
@@ -64,6 +78,8 @@ class PairPaths:
         found = {f"{self.left}.weight": left[:, :-1], f"{self.left}.bias": left[:, -1]}
         if self.meets_outputs:
             return {**found, f"{self.right}.weight": right.T}
+        if not self.right_has_bias:
+            return {**found, f"{self.right}.weight": right}
         return {**found, f"{self.right}.weight": right[:, :-1], f"{self.right}.bias": right[:, -1]}
 
     def _with_bias(self, weights: Weights, path: str) -> Tensor:

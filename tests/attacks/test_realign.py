@@ -94,6 +94,28 @@ def test_undoing_keeps_the_function_and_forgets_the_seed(backbone, protection) -
     assert plain.norm() <= update.norm() * (1 + 1e-12)
 
 
+def test_keys_are_put_back_where_a_release_keeps_their_biases(backbone) -> None:
+    """Attention does not depend on them, so that a protection need not change them."""
+    update, protection = trained(backbone), MergeLock(kappa=10.0)
+    names = {path: name for name, path in backbone.tensor_paths.items()}
+    keys = {names[f"{pair.right}.bias"] for pair, _ in pair_paths(backbone.parts)}
+
+    def left_as_they_are(one: Update) -> Update:
+        return replace(
+            one, sites={name: own for name, own in one.sites.items() if name not in keys}
+        )
+
+    plain = realigned(backbone, left_as_they_are(update))
+    for seed in (0, 1):
+        hidden = left_as_they_are(protected(protection, backbone, update, seed))
+        assert distance(embeddings(backbone, hidden), embeddings(backbone, update)) < 1e-9
+        assert hidden.norm() > 2 * update.norm()
+        undone = realigned(backbone, hidden)
+        assert distance(embeddings(backbone, undone), embeddings(backbone, update)) < 1e-9
+        assert undone.sites.keys() == hidden.sites.keys()
+        assert difference(undone, plain) < 1e-6, "it depends on what the protection drew"
+
+
 @pytest.mark.parametrize("protection", ATTENTION, ids=_named)
 def test_aga_brings_the_weights_near_and_changes_the_function(backbone, protection) -> None:
     update = trained(backbone)
