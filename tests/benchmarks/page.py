@@ -97,9 +97,11 @@ def _others(others: Sequence[Merged]) -> Iterator[str]:
         "The same for every merger and space beyond table 2, and for the informed attacks that "
         "compute something themselves, on task arithmetic; hold, hold_layers and leave_out cost "
         "what their rule does on the updates that they merge, and realign is a dense formulation "
-        "itself, of checkpoints. Dense: "
-        "`tests/benchmarks/dense_rules.py`, `informed_subjects.py`. *Difference*: of both results, "
-        "in float64, the largest as a share of the largest entry."
+        "itself, of checkpoints. Iterated WUDI takes hundreds of gradients of what WUDI solves in "
+        "any formulation, and attacks that look at inputs spend their time on these: neither is "
+        "here. Dense: `tests/benchmarks/dense_rules.py`, "
+        "`informed_subjects.py`. *Difference*: of both results, in float64, the largest as a share "
+        "of the largest entry. A grid that is slower than the dense one fails `make bench`."
     )
     yield from ["", *_table_head("difference")]
     yield from (f"{_row(one.column, one.costs)} {one.difference:.0e} |" for one in others)

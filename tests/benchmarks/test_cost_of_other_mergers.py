@@ -53,3 +53,4 @@ def _compare(column: str, subject: Subject, ledger: Ledger) -> None:
     costs = compare(subject, most_rounds=3, enough=5).times(SITES[OTHERS_ON][subject.shape])
     ledger.others.append(Merged(column=column, costs=costs, difference=difference))
     assert difference < SAME
+    assert costs.fast_grid <= costs.dense_grid
