@@ -57,13 +57,20 @@ def device_name(device: torch.device) -> str:
 
 @cache
 def processor_name() -> str:
-    """Return the model of the processor, or its architecture where nothing more is known."""
+    """Return the model of the processor, or its architecture where nothing more is known.
+
+    With the numbers of its family and model where it has them: virtual machines call several
+    generations by one name, and these round differently.
+    """
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:  # not Linux
         return platform.processor() or platform.machine()
-    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(models, platform.machine())
+    first = lines[: lines.index("")] if "" in lines else lines
+    pairs = (line.partition(":") for line in first)
+    known = {key.strip(): value.strip() for key, _, value in pairs}
+    numbers = [f"{key.split()[-1]} {known[key]}" for key in ("cpu family", "model") if key in known]
+    return ", ".join([known.get("model name", platform.machine()), *numbers])
 
 
 def uses_tf32(device: torch.device) -> bool | None:

@@ -59,7 +59,11 @@ def test_captions_name_the_device():
 
 
 def test_the_processor_is_known_by_its_model_or_its_architecture(monkeypatch):
-    files = {"ours": "processor : 0\nmodel name\t: Fast CPU 3\n", "other": "Features : fp\n"}
+    files = {
+        "ours": "processor : 0\nmodel name\t: Fast CPU 3\n",
+        "hidden": "cpu family\t: 25\nmodel\t\t: 17\nmodel name\t: EPYC\n\ncpu family\t: 6\n",
+        "other": "Features : fp\n",
+    }
     found = {}
     for name, text in files.items():
         monkeypatch.setattr(Path, "read_text", lambda *_, text=text, **__: text)
@@ -67,6 +71,7 @@ def test_the_processor_is_known_by_its_model_or_its_architecture(monkeypatch):
     monkeypatch.setattr(Path, "read_text", missing)
     found["none"] = processor_name.__wrapped__()
     assert found["ours"] == "Fast CPU 3"
+    assert found["hidden"] == "EPYC, family 25, model 17"
     assert found["other"] == platform.machine()
     assert found["none"] == (platform.processor() or platform.machine())
 
