@@ -57,14 +57,11 @@ class Merges:
         """
         merger = self._attack(attack).with_options(**dict(options))
         if isinstance(merger, DataMerger):
-            alone = merger.from_base() if from_base else merger
+            tested, alone = True, merger.from_base() if from_base else merger
             assert alone is not None
-            posed, begun = self._posed_data(alone, space)
-            return self._measured(alone, posed, begun)
-        if isinstance(merger, InformedMerger):
-            return self._measured(merger, self._posed_informed(space), tested=tested)
-        assert isinstance(merger, Merger)
-        return self._measured(merger, self._posed_blind(space), tested=tested)
+            merger = alone
+        posed, begun = self._posed(merger, space)
+        return self._measured(merger, posed, begun, tested=tested)
 
     def point(
         self,
@@ -79,23 +76,15 @@ class Merges:
 
         On test inputs, or with `confirm` on all validation inputs.
         """
-        merger, bench = self._attack(attack).with_options(**options), self._bench
-        if isinstance(merger, DataMerger):
-            posed, begun = self._posed_data(merger, space)
-            return measured_point(bench, merger, posed, alpha, start=begun, confirm=confirm)
-        if isinstance(merger, InformedMerger):
-            informed = self._posed_informed(space)
-            return measured_point(bench, merger, informed, alpha, confirm=confirm)
-        assert isinstance(merger, Merger)
-        return measured_point(bench, merger, self._posed_blind(space), alpha, confirm=confirm)
+        merger = self._attack(attack).with_options(**options)
+        posed, begun = self._posed(merger, space)
+        return measured_point(self._bench, merger, posed, alpha, start=begun, confirm=confirm)
 
     def held(self, attack: str, space: str, options: Mapping[str, Any], alpha: float) -> Cell:
         """Return the cell of the scales at which a merge without data holds the updates."""
         merger = self._attack(attack).with_options(**options)
-        if isinstance(merger, InformedMerger):
-            return self._held(merger, self._posed_informed(space), alpha)
-        assert isinstance(merger, Merger)
-        return self._held(merger, self._posed_blind(space), alpha)
+        posed, _ = self._posed(merger, space)
+        return held_scales(self._bench, merger, posed, alpha, leading=self._leading)
 
     def path(self, attack: str, space: str, options: Mapping[str, Any]) -> MergePath | None:
         """Return one merge without any search; None for an attack that looks at inputs."""
@@ -110,8 +99,12 @@ class Merges:
         defects = self._protocol.defects.attack_options(name.partition(":")[2] or name)
         return found.with_options(**defects)
 
-    def _posed_data(self, merger: DataMerger, space: str) -> tuple[Posed[DataMerger], Cell | None]:
-        """Return the merge with data, and the cell of the merge that it starts from."""
+    def _posed(self, merger: Attack, space: str) -> tuple[Posed[Any], Cell | None]:
+        """Return what an attack merges, and the cell of the merge that it starts from, if any."""
+        if isinstance(merger, InformedMerger):
+            return self._of(space, lambda: self._informed_problem(space)), None
+        if not isinstance(merger, DataMerger):
+            return self._of(space, lambda: self._problem(space)), None
         begun, start = None, None
         if merger.starts_from is not None:
             begun, start = self._start(merger.name, merger.starts_from)
@@ -122,15 +115,9 @@ class Merges:
                 merger, found, *self._updates, Silent(), start=start
             )
 
-        return self._posed(space, problem), begun
+        return self._of(space, problem), begun
 
-    def _posed_informed(self, space: str) -> Posed[InformedMerger]:
-        return self._posed(space, lambda: self._informed_problem(space))
-
-    def _posed_blind(self, space: str) -> Posed[Merger]:
-        return self._posed(space, lambda: self._problem(space))
-
-    def _posed(self, space: str, problem: Callable[[], Problem[AttackT]]) -> Posed[AttackT]:
+    def _of(self, space: str, problem: Callable[[], Problem[AttackT]]) -> Posed[AttackT]:
         protection, target, seed = self._updates
         return Posed(
             protection=Method.of(self._bench.setting.protection(protection)),
@@ -153,7 +140,7 @@ class Merges:
                 f"attack {attack} cannot start from {name}, which looks at inputs itself; "
                 "start it from one that looks at none"
             )
-        posed = replace(self._posed_blind(start_space), target=from_where)
+        posed = replace(self._posed(starter, start_space)[0], target=from_where)
         begun = self._measured(starter, posed)
         alpha = begun.results.alpha
         assert alpha is not None
@@ -197,6 +184,3 @@ class Merges:
             start=start,
             tested=tested,
         )
-
-    def _held(self, attack: AttackT, posed: Posed[AttackT], alpha: float) -> Cell:
-        return held_scales(self._bench, attack, posed, alpha, leading=self._leading)
