@@ -36,7 +36,9 @@ from mergebench.registry import parse_options, registry
 from mergebench.suites import OWN
 from mergebench.terminal import say
 
-NAMED = ("--weights", "--data", "--names", "--out")
+_NAMED = ("--weights", "--data", "--names", "--plugin", "--out")
+"""Options whose files captions state by name, without their folder."""
+
 _UNSTATED = (
     *("--jobs", "--store", "--results", "--device", "--data-root", "--cache"),
     *("--executor", *SLURM_OPTIONS),
@@ -216,11 +218,8 @@ def names_in(text: str | None) -> tuple[str, ...]:
     return tuple(filter(None, re.split(r"[\s,]+(?![^\[]*\])", text or "")))
 
 
-def caption_command(words: Sequence[str], *, named: Sequence[str] = NAMED) -> str:
-    """Return the command for a caption; what does not change the numbers is left out.
-
-    `named`: options whose files are stated by name, without their folder.
-    """
+def caption_command(words: Sequence[str]) -> str:
+    """Return the command for a caption; what does not change the numbers is left out."""
     kept: list[str] = []
     skip = False
     for word in words:
@@ -229,9 +228,9 @@ def caption_command(words: Sequence[str], *, named: Sequence[str] = NAMED) -> st
             skip = False
         elif word in _UNSTATED:
             skip = True
-        elif kept[-1:] and kept[-1] in named:
+        elif kept[-1:] and kept[-1] in _NAMED:
             kept.append(_name(word))
-        elif equals and option in named:
+        elif equals and option in _NAMED:
             kept.append(f"{option}={_name(value)}")
         else:
             kept.append(word)
