@@ -31,8 +31,13 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, formatter_class=HelpPage, **options)
+        self._refused: dict[str, str] = {}
         self.register("type", Path, named_path)
         self.register("action", "parsers", DescribedVerbs)
+
+    def refuse(self, why: str, *options: str) -> None:
+        """Let options of other verbs, which this one has no use for, be refused with the reason."""
+        self._refused |= dict.fromkeys(options, why)
 
     def parse_known_args(
         self, args: Iterable[str] | None = None, namespace: Any = None
@@ -60,6 +65,8 @@ class Parser(argparse.ArgumentParser):
         """Raise `InputError` if a word looks like an option and is none."""
         known = [option for action in self._actions for option in action.option_strings]
         name = word.partition("=")[0]
+        if name in self._refused:
+            raise InputError(f"{name}: {self._refused[name]}; leave it out")
         if name.startswith("-") and name not in known:
             near = nearest_names(name, known, most=1)
             self.error(f"unknown option {shown(name)}; {near}".rstrip("; "))
@@ -133,6 +140,9 @@ class Once(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
+Options: TypeAlias = "Parser | argparse._ArgumentGroup"
+"""Where options are added: to a verb, or to a group of its help."""
+
 Verbs: TypeAlias = "argparse._SubParsersAction[Parser]"
 """Where a module adds its verbs."""
 
@@ -156,7 +166,7 @@ class Later:
         return self.function(options) or 0
 
 
-def add_plugin_option(parser: Parser) -> None:
+def add_plugin_option(parser: Options) -> None:
     """Add what every verb takes that looks up plug-ins by name."""
     parser.add_argument(
         "--plugin",

@@ -58,6 +58,21 @@ def test_every_option_has_help_that_ends_with_its_default(verb: str) -> None:
         assert shown.count("(default: ") <= 1
 
 
+@pytest.mark.parametrize(
+    ("verb", "options"),
+    [
+        *((verb, ["--attacks"]) for verb in ("table1", "table3", "figure2", "detect")),
+        ("leaderboard", ["--attacks"]),
+        ("replay", ["--jobs", "--executor", "--slurm-cells"]),
+    ],
+)
+def test_what_a_verb_has_no_use_for_is_not_offered(verb: str, options: list[str]) -> None:
+    table2, page = VERBS["mergebench table2"].format_help(), VERBS[f"mergebench {verb}"]
+    for option in options:
+        assert f" {option} " in table2
+        assert f" {option} " not in page.format_help()
+
+
 def test_the_usual_prompts_are_those_of_data_of_ones_own() -> None:
     said = f"(default: {TEMPLATES['images']!r}, of texts {TEMPLATES['texts']!r})"
     for verb in ("table2", "evaluate", "protect", "audit"):

@@ -53,11 +53,6 @@ def test_its_choices_are_measured_again_by_verify(few, tmp_path, little_store, c
         assert row["protection"] != "unprotected" or row["correct_unprotected"] == row["correct"]
 
 
-def test_the_set_of_attacks_is_fixed(few, capsys):
-    assert run("leaderboard", *few, "--attacks", "ta") == 2
-    assert "the leaderboard's set of attacks is fixed" in capsys.readouterr().err
-
-
 def test_one_task_is_no_mixture(few, capsys):
     alone = ["mnist" if word == "mnist fashion" else word for word in few]
     assert run("leaderboard", *alone) == 2

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from mergebench.commands.cluster_options import SLURM_OPTIONS
 from mergebench.commands.runs.executing import chosen_executor
-from mergebench.commands.runs.idle_options import idle_options, merges, starting_options
+from mergebench.commands.runs.idle_options import idle_options, starting_options
 from mergebench.commands.runs.suite_data import suite_options
 from mergebench.contracts import Attack, Protection
 from mergebench.device import choose_device
@@ -148,7 +148,7 @@ def _attacks(options: argparse.Namespace, setting: Setting) -> tuple[str, ...]:
     """Return the attacks as `attack@space`, each once; `InputError` for an unknown one."""
     if options.default_attacks is None:
         options.default_attacks = every_merger(setting.release, options.levels)
-    names = names_in(options.attacks) or options.default_attacks
+    names = names_in(vars(options).get("attacks")) or options.default_attacks
     return tuple(dict.fromkeys("@".join(check_attack(name, setting.release)) for name in names))
 
 
@@ -179,7 +179,7 @@ def _protections(options: argparse.Namespace, setting: Setting) -> tuple[str, ..
 
 def _check_defined(options: argparse.Namespace, experiment: Experiment) -> None:
     """Raise `InputError` for an attack that was named and cannot merge what is protected."""
-    for attack in experiment.attacks if options.attacks and merges(options) else ():
+    for attack in experiment.attacks if vars(options).get("attacks") else ():
         for protection in experiment.protections:
             if not experiment.defined(attack, protection):
                 raise InputError(
