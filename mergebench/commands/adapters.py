@@ -16,14 +16,15 @@ from mergebench.commands.options import (
     add_data_options,
     add_own_data_options,
     add_place_options,
+    add_tasks_option,
     add_weights_option,
+    known_tasks,
 )
 from mergebench.commands.parser import (
     Later,
     Parser,
     Verbs,
     add_plugin_option,
-    names_word,
     path_word,
 )
 from mergebench.suites import SPLIT_NAMES
@@ -139,9 +140,7 @@ def _add_evaluate(verbs: Verbs) -> None:
     evaluating.add_argument("--scale", default="1", help="factor that the update is deployed with")
     evaluating.add_argument("--backbone", required=True, help=BACKBONE)
     add_place_options(evaluating)
-    evaluating.add_argument(
-        "--tasks", type=names_word, help="task names, by spaces or commas (default: all)"
-    )
+    add_tasks_option(evaluating)
     evaluating.add_argument(
         "--split", choices=SPLIT_NAMES, default="test", help="which inputs are counted"
     )
@@ -149,4 +148,5 @@ def _add_evaluate(verbs: Verbs) -> None:
     add_data_options(evaluating)
     add_own_data_options(evaluating)
     add_insisting(evaluating)
+    evaluating.check(known_tasks)
     evaluating.set_defaults(run=Later("evaluating", "evaluate"), drop_leaks=False)

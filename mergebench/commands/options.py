@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 from mergebench.commands import numbers
@@ -11,11 +12,13 @@ from mergebench.commands.parser import (
     Parser,
     add_plugin_option,
     named_folder,
+    names_in,
     names_word,
     path_word,
 )
 from mergebench.device import AUTO, CHOICES
 from mergebench.measure import PROTOCOLS
+from mergebench.suites import all_tasks, check_tasks
 
 DEFAULT_BACKBONE = "mini_vit"
 DEFAULT_PROTECTION = DEFAULT_PROTECTIONS = "trap2"
@@ -50,11 +53,8 @@ def add_experiment_options(verb: Parser) -> None:
     model = verb.add_argument_group("model and tasks")
     model.add_argument("--backbone", default=DEFAULT_BACKBONE, help=BACKBONE)
     add_place_options(model)
-    model.add_argument(
-        "--tasks",
-        type=names_word,
-        help="names, separated by spaces or commas (default: all of the suite)",
-    )
+    add_tasks_option(model)
+    verb.check(known_tasks)
     add_data_options(model)
     add_own_data_options(model)
     add_leak_option(model)
@@ -62,6 +62,26 @@ def add_experiment_options(verb: Parser) -> None:
     files = verb.add_argument_group("files")
     add_store_option(files)
     add_results_option(files)
+
+
+def add_tasks_option(parser: Options) -> None:
+    """Add which tasks of a suite there are, for verbs that check that they are `known_tasks`."""
+    parser.add_argument(
+        "--tasks",
+        type=names_word,
+        help="names, separated by spaces or commas (default: all of the suite)",
+    )
+
+
+def known_tasks(options: argparse.Namespace) -> None:
+    """Raise `InputError` for tasks that the backbone's suite does not have.
+
+    Those of the user's own data are known when these are looked at, no sooner.
+    """
+    from mergebench.experiment import SETTINGS
+
+    if options.tasks and not options.data and options.backbone in SETTINGS:
+        check_tasks(names_in(options.tasks), all_tasks(SETTINGS[options.backbone].suite))
 
 
 def _add_update_options(updates: Options) -> None:

@@ -9,7 +9,7 @@ from command_line import run
 from miniature import SETTING
 
 from mergebench.cli import make_parser
-from mergebench.commands.runs.experiments import names_in
+from mergebench.commands.parser import names_in
 from mergebench.errors import InputError
 from mergebench.report.labels import protection_label, release_order
 

@@ -195,7 +195,7 @@ def test_a_task_that_the_command_does_not_measure_is_refused(committed, copy, ca
             "--task",
             f"{TABLE2}.md: unknown option --task; did you mean --tasks? see",
         ),
-        ("mnist fashion", "mnist fashoin", f"{TABLE2}_targets.csv: unknown task 'fashoin'"),
+        ("mnist fashion", "mnist fashoin", f"{TABLE2}.md: unknown task 'fashoin'"),
     ],
 )
 def test_a_caption_that_does_not_help_is_said(copy, capsys, old, new, message):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from mergebench.commands.cluster_options import SLURM_OPTIONS
+from mergebench.commands.parser import names_in
 from mergebench.commands.runs.executing import chosen_executor
 from mergebench.commands.runs.idle_options import idle_options, starting_options
 from mergebench.commands.runs.suite_data import suite_options
@@ -208,14 +208,6 @@ def _is_attack(name: str) -> bool:
 
 def _is_protection(name: str) -> bool:
     return any(found.plugin.name == name for found in registry().all(Protection))
-
-
-def names_in(text: str | None) -> tuple[str, ...]:
-    """Return the names of an option, separated by spaces or commas; none if it is not given.
-
-    Those between brackets separate nothing.
-    """
-    return tuple(filter(None, re.split(r"[\s,]+(?![^\[]*\])", text or "")))
 
 
 def caption_command(words: Sequence[str]) -> str:

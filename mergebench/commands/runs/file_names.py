@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from mergebench.commands.options import DEFAULT_PROTECTIONS
-from mergebench.commands.runs.experiments import names_in
+from mergebench.commands.parser import names_in
 from mergebench.commands.runs.idle_options import names_protocol
 from mergebench.experiment import Experiment
 from mergebench.suites import all_tasks
