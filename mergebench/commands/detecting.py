@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mergebench.commands.adapter_options import ADAPTER, add_insisting
+from mergebench.commands.help_pages import ADAPTERS
 from mergebench.commands.options import add_standalone_options
 from mergebench.commands.parser import Later, Verbs, path_word
 
@@ -10,7 +11,9 @@ from mergebench.commands.parser import Later, Verbs, path_word
 def add_verbs(verbs: Verbs) -> None:
     """Add detect."""
     verb = verbs.add_parser(
-        "detect", help="score how sharply updates turn at their nominal scale, as traps do"
+        "detect",
+        heading=ADAPTERS,
+        help="score how sharply updates turn at their nominal scale, as traps do",
     )
     verb.add_argument(
         "adapters",

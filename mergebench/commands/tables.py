@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from mergebench.commands.cluster_options import SLURM_OPTIONS
+from mergebench.commands.help_pages import COMPARED, TABLES
 from mergebench.commands.options import (
     add_attacks_option,
     add_experiment_options,
@@ -48,7 +49,7 @@ def _add_tables(verbs: Verbs) -> None:
         (4, "as table2, of full fine-tuning"),
         (5, "merged accuracy of attacks that look at inputs"),
     ):
-        verb = verbs.add_parser(f"table{number}", help=text)
+        verb = verbs.add_parser(f"table{number}", heading=TABLES, help=text)
         if number in MERGES:
             add_merging_options(verb, " ".join(ATTACKS[number]))
             verb.set_defaults(run=Later("tables", "merges"), table=number, **MERGES[number])
@@ -60,7 +61,7 @@ def _add_tables(verbs: Verbs) -> None:
 
 def _add_mergers(verbs: Verbs) -> None:
     mergers = verbs.add_parser(
-        "mergers", help="every merger, without data unless --levels adds some"
+        "mergers", heading=COMPARED, help="every merger, without data unless --levels adds some"
     )
     _add_release(mergers)
     _add_levels(mergers, "mergers")
@@ -69,15 +70,17 @@ def _add_mergers(verbs: Verbs) -> None:
 
 
 def _add_figures(verbs: Verbs) -> None:
-    figure = verbs.add_parser("figure2", help="accuracy against the deployed scale")
+    figure = verbs.add_parser("figure2", heading=TABLES, help="accuracy against the deployed scale")
     add_standalone_options(figure)
     figure.set_defaults(run=Later("tables", "figure2"), release="lora")
-    scales = verbs.add_parser("scales", help="at which scale merges hold the target's update")
+    scales = verbs.add_parser(
+        "scales", heading=TABLES, help="at which scale merges hold the target's update"
+    )
     _add_release(scales)
     add_merging_options(scales, "those of table2, or table4")
     scales.set_defaults(run=Later("tables", "scales"))
     recovery = verbs.add_parser(
-        "recovery", help="accuracy after an attack against its number of inputs"
+        "recovery", heading=COMPARED, help="accuracy after an attack against its number of inputs"
     )
     add_merging_options(recovery, RECOVERY)
     recovery.set_defaults(
@@ -86,7 +89,9 @@ def _add_figures(verbs: Verbs) -> None:
 
 
 def _add_price(verbs: Verbs) -> None:
-    priced = verbs.add_parser("price", help="how many inputs of the target's task its theft takes")
+    priced = verbs.add_parser(
+        "price", heading=COMPARED, help="how many inputs of the target's task its theft takes"
+    )
     priced.add_argument(
         "--budgets",
         type=names_word,
@@ -101,7 +106,9 @@ def _add_price(verbs: Verbs) -> None:
 
 
 def _add_leaderboard(verbs: Verbs) -> None:
-    board = verbs.add_parser("leaderboard", help="protections against the standard set of attacks")
+    board = verbs.add_parser(
+        "leaderboard", heading=COMPARED, help="protections against the standard set of attacks"
+    )
     _add_release(board)
     _add_levels(board, "attackers")
     board.add_argument("--enter", metavar="NAME", help="write an entry of this name as well")
@@ -119,7 +126,7 @@ def _add_leaderboard(verbs: Verbs) -> None:
 
 
 def _add_replay(verbs: Verbs) -> None:
-    again = verbs.add_parser("replay", help="merges under another selection rule")
+    again = verbs.add_parser("replay", heading=TABLES, help="merges under another selection rule")
     again.add_argument("--rule", required=True, help=" | ".join(RULES))
     again.add_argument(
         "--table", type=int, choices=[*MERGES], default=2, help="which table's merges"
