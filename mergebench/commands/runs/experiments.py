@@ -49,8 +49,8 @@ _UNSTATED = (
 def checked_experiment(options: argparse.Namespace) -> Experiment:
     """Return the checked experiment: every wrong name is reported before anything runs.
 
-    The verb has set `release`, the form of the updates, and `default_attacks`; None becomes every
-    merger that there is within `levels`, the most that mergers get.
+    The verb has set `release`, the form of the updates, and `default_attacks`, none if nothing is
+    merged; None becomes every merger that there is within `levels`, the most that mergers get.
     """
     for plugin in options.plugin:
         registry().add_file(plugin)
