@@ -57,16 +57,21 @@ MERGEBENCH = $(VENV)/bin/mergebench
 OWN = $(foreach path,$(DATA),--data "$(path)") $(if $(NAMES),--names "$(NAMES)")
 FOUND = $(if $(DATA_ROOT),--data-root "$(DATA_ROOT)") $(if $(PARTIAL),--partial)
 LOCAL = $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(FOUND) $(OWN)
+WORK = --jobs $(JOBS) $(if $(filter-out local,$(EXECUTOR)),--executor $(EXECUTOR) $(SLURM))
 # What is as by default is not said, so that a target's captions are those of the committed tables.
 OPTIONS = --backbone $(BACKBONE) $(if $(filter-out paper,$(PROTOCOL)),--protocol $(PROTOCOL)) \
           $(if $(filter-out 0,$(SEED)),--seed $(SEED)) $(if $(filter-out 1,$(SEEDS)),--seeds $(SEEDS)) \
-          --jobs $(JOBS) --store $(STORE) --device $(DEVICE) \
-          $(if $(filter-out local,$(EXECUTOR)),--executor $(EXECUTOR) $(SLURM)) \
+          $(WORK) --store $(STORE) --device $(DEVICE) \
           $(LOCAL) $(if $(DROP_LEAKS),--drop-leaks) $(foreach option,$(SET),--set "$(option)") \
           $(if $(TRAIN_PRECISION),--train-precision $(TRAIN_PRECISION)) \
           $(if $(TASKS),--tasks "$(TASKS)") \
           $(if $(ATTACKS),--attacks "$(ATTACKS)") \
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
+
+# `make tables` is told what its tables of merges take, and two of its tables merge nothing.
+table1 table3: override ATTACKS =
+# What only recalls has no work to share.
+replay: WORK =
 
 .PHONY: help install doctor detect table1 table2 table3 table4 table5 tables leaderboard mergers price recovery replay figure2 scales \
         pack unpack regress verify report test test-slow bench gpu-check lint data data-check data-fetch pretrain \

@@ -51,6 +51,7 @@ def make_parser() -> Parser:
         detecting,
         doctor,
         gpu_checking,
+        listing,
         packing,
         protecting,
         reporting,
@@ -66,8 +67,9 @@ def make_parser() -> Parser:
     parser.add_argument(DEBUG, action="store_true", help="show tracebacks (may follow the verb)")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     every = (
-        *(tables, reporting, doctor, detecting, protecting, auditing, adapters, checking),
-        *(verifying, packing, data, building, gpu_checking),
+        *(tables, protecting, auditing, detecting, adapters),
+        *(reporting, checking, verifying, packing),
+        *(listing, doctor, gpu_checking, data, building),
     )
     for module in every:
         module.add_verbs(verbs)

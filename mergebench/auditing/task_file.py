@@ -16,7 +16,9 @@ from torch import nn
 from mergebench.auditing.source import AuditSplit
 from mergebench.auditing.torch_sites import check_whole_weights, linear_weights
 from mergebench.errors import InputError, lacks_memory, reason
+from mergebench.experiment import SETTINGS
 from mergebench.measure import Hits
+from mergebench.suites import all_tasks
 
 _SHOWN = 40
 
@@ -81,7 +83,7 @@ class TaskFile:
 
 def _run(file: Path) -> ModuleType:
     if not file.is_file():
-        raise InputError(f"--task {file}: no such file")
+        raise InputError(f"--task {file}: no such file{_meant(file)}")
     spec = importlib.util.spec_from_file_location(f"mergebench_task_{file.stem}", file)
     if spec is None or spec.loader is None:
         raise InputError(f"--task {file}: not a Python file (.py)")
@@ -90,6 +92,18 @@ def _run(file: Path) -> ModuleType:
     loader = spec.loader
     _told(f"--task {file}", lambda: loader.exec_module(module))
     return module
+
+
+def _meant(file: Path) -> str:
+    """Return what else to give for a name of no file; nothing if one of Python was meant."""
+    if file.suffix == ".py":
+        return ""
+    name = str(file)
+    own = [one for one, setting in SETTINGS.items() if name in all_tasks(setting.suite)]
+    if own:
+        backbones = "|".join(own)
+        return f"; {name} is a task of a suite: give --target {name} with --backbone {backbones}"
+    return "; it is a file (.py) here, and a task of a suite is --target TASK with --backbone NAME"
 
 
 def _function(file: Path, module: ModuleType, name: str) -> Callable[..., Any]:

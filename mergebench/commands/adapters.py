@@ -1,4 +1,4 @@
-"""The verbs for adapters of anybody, and for what can be used on them."""
+"""The verbs that merge, measure and rewrite adapters of anybody."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from mergebench.commands.adapter_options import (
     add_insisting,
     add_missing_option,
 )
+from mergebench.commands.help_pages import ADAPTERS
 from mergebench.commands.options import (
     BACKBONE,
     add_data_options,
     add_own_data_options,
     add_place_options,
+    add_tasks_option,
     add_weights_option,
+    known_tasks,
 )
 from mergebench.commands.parser import (
     Later,
     Parser,
     Verbs,
     add_plugin_option,
-    names_word,
     path_word,
 )
 from mergebench.suites import SPLIT_NAMES
 from mergebench.updates import LAYOUTS
 
-LISTS = ("attacks", "spaces", "protections", "backbones", "sites", "suites", "protocols")
-"""What `list` shows."""
-
 
 def add_verbs(verbs: Verbs) -> None:
-    """Add merge, evaluate, export and list."""
+    """Add merge, evaluate and export."""
     _add_merge(verbs)
     _add_evaluate(verbs)
     _add_export(verbs)
-    _add_list(verbs)
 
 
 def _add_export(verbs: Verbs) -> None:
-    exporting = verbs.add_parser("export", help="write an adapter in another layout")
+    exporting = verbs.add_parser(
+        "export", heading=ADAPTERS, help="write an adapter in another layout"
+    )
     exporting.add_argument("adapter", type=path_word, metavar="ADAPTER", help=ADAPTER)
     exporting.add_argument("--backbone", required=True, help=BACKBONE)
     exporting.add_argument(
@@ -56,19 +56,8 @@ def _add_export(verbs: Verbs) -> None:
     exporting.set_defaults(run=Later("adapters", "export"))
 
 
-def _add_list(verbs: Verbs) -> None:
-    listing = verbs.add_parser("list", help="show the plug-ins, backbones, their sites and suites")
-    listing.add_argument("kind", metavar="KIND", help=" | ".join(LISTS))
-    listing.add_argument("--backbone", help="whose sites to list")
-    listing.add_argument(
-        "--short", action="store_true", help="of attacks a line each: what they know and are given"
-    )
-    add_plugin_option(listing)
-    listing.set_defaults(run=Later("listing", "list"))
-
-
 def _add_merge(verbs: Verbs) -> None:
-    adapters = verbs.add_parser("merge", help="merge adapters into one update")
+    adapters = verbs.add_parser("merge", heading=ADAPTERS, help="merge adapters into one update")
     adapters.add_argument(
         "adapters",
         nargs="+",
@@ -133,15 +122,15 @@ def _add_merged(adapters: Parser) -> None:
 
 def _add_evaluate(verbs: Verbs) -> None:
     evaluating = verbs.add_parser(
-        "evaluate", help="accuracy of an adapter or a merged update, beside zero-shot"
+        "evaluate",
+        heading=ADAPTERS,
+        help="accuracy of an adapter or a merged update, beside zero-shot",
     )
     evaluating.add_argument("update", type=path_word, metavar="UPDATE", help=ADAPTER)
     evaluating.add_argument("--scale", default="1", help="factor that the update is deployed with")
     evaluating.add_argument("--backbone", required=True, help=BACKBONE)
     add_place_options(evaluating)
-    evaluating.add_argument(
-        "--tasks", type=names_word, help="task names, by spaces or commas (default: all)"
-    )
+    add_tasks_option(evaluating)
     evaluating.add_argument(
         "--split", choices=SPLIT_NAMES, default="test", help="which inputs are counted"
     )
@@ -149,4 +138,5 @@ def _add_evaluate(verbs: Verbs) -> None:
     add_data_options(evaluating)
     add_own_data_options(evaluating)
     add_insisting(evaluating)
+    evaluating.check(known_tasks)
     evaluating.set_defaults(run=Later("evaluating", "evaluate"), drop_leaks=False)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mergebench.commands import numbers
 from mergebench.commands.adapter_options import ADAPTER, add_insisting, add_missing_option
+from mergebench.commands.help_pages import ADAPTERS
 from mergebench.commands.options import DEFAULT_STORE, add_classifier_options, add_data_options
 from mergebench.commands.parser import Later, Once, Parser, Verbs, named_folder, path_word
 
@@ -13,7 +14,9 @@ from mergebench.commands.parser import Later, Once, Parser, Verbs, named_folder,
 def add_verbs(verbs: Verbs) -> None:
     """Add audit."""
     verb = verbs.add_parser(
-        "audit", help="how much of an adapter's skill merging takes, in words and numbers"
+        "audit",
+        heading=ADAPTERS,
+        help="how much of an adapter's skill merging takes, in words and numbers",
     )
     verb.add_argument(
         "adapters",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mergebench.commands.help_pages import NUMBERS
 from mergebench.commands.options import add_jobs_option
 from mergebench.commands.parser import Later, Verbs, add_plugin_option, named_folder
 
@@ -11,7 +12,9 @@ from mergebench.commands.parser import Later, Verbs, add_plugin_option, named_fo
 def add_verbs(verbs: Verbs) -> None:
     """Add check."""
     checking = verbs.add_parser(
-        "check", help="compare merged accuracy with a baseline, or two stores with each other"
+        "check",
+        heading=NUMBERS,
+        help="compare merged accuracy with a baseline, or two stores with each other",
     )
     checking.add_argument(
         "baseline",

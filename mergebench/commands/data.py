@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mergebench.commands import numbers
+from mergebench.commands.help_pages import PLACE
 from mergebench.commands.options import MINI8_CACHE, add_data_options, add_own_data_options
 from mergebench.commands.parser import Later, Parser, Verbs
 from mergebench.suites import SUITES_ON_DISK
@@ -12,7 +13,9 @@ from mergebench.suites import SUITES_ON_DISK
 
 def add_verbs(verbs: Verbs) -> None:
     """Add data, with the actions build, check and fetch."""
-    data = verbs.add_parser("data", help="fetch or check data sets, build the embedded ones")
+    data = verbs.add_parser(
+        "data", heading=PLACE, help="fetch or check data sets, build the embedded ones"
+    )
     actions = data.add_subparsers(dest="action", required=True, metavar="ACTION")
     build = actions.add_parser("build", help="rebuild the embedded suite from the registries")
     build.add_argument(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mergebench.commands.adapter_options import ADAPTER, add_insisting
-from mergebench.commands.options import common_options
+from mergebench.commands.help_pages import ADAPTERS
+from mergebench.commands.options import add_standalone_options
 from mergebench.commands.parser import Later, Verbs, path_word
 
 
@@ -11,7 +12,7 @@ def add_verbs(verbs: Verbs) -> None:
     """Add detect."""
     verb = verbs.add_parser(
         "detect",
-        parents=[common_options()],
+        heading=ADAPTERS,
         help="score how sharply updates turn at their nominal scale, as traps do",
     )
     verb.add_argument(
@@ -23,5 +24,5 @@ def add_verbs(verbs: Verbs) -> None:
     )
     verb.add_argument("--json", action="store_true", help="print curves and scores as JSON")
     add_insisting(verb)
-    verb.set_defaults(run=Later("detecting", "detect"), release="lora", default_attacks=())
-    verb.set_defaults(merges=False)
+    add_standalone_options(verb)
+    verb.set_defaults(run=Later("detecting", "detect"), release="lora")

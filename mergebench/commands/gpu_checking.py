@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mergebench.commands import numbers
+from mergebench.commands.help_pages import PLACE
 from mergebench.commands.options import add_results_option
 from mergebench.commands.parser import Later, Verbs, path_word
 from mergebench.device import AUTO, CHOICES
@@ -13,7 +14,9 @@ from mergebench.device import AUTO, CHOICES
 def add_verbs(verbs: Verbs) -> None:
     """Add gpu-check."""
     checking = verbs.add_parser(
-        "gpu-check", help="tests, speeds, merges and tables on a GPU, in one run of minutes"
+        "gpu-check",
+        heading=PLACE,
+        help="tests, speeds, merges and tables on a GPU, in one run of minutes",
     )
     checking.add_argument("--device", default=AUTO, help=CHOICES)
     checking.add_argument(

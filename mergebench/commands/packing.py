@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mergebench.commands.help_pages import NUMBERS
 from mergebench.commands.options import BACKBONE, DEFAULT_BACKBONE, add_store_option
 from mergebench.commands.parser import Later, Verbs
 
@@ -11,7 +12,9 @@ from mergebench.commands.parser import Later, Verbs
 def add_verbs(verbs: Verbs) -> None:
     """Add pack and unpack."""
     packing = verbs.add_parser(
-        "pack", help="make one small file of what a store has measured of a backbone"
+        "pack",
+        heading=NUMBERS,
+        help="make one small file of what a store has measured of a backbone",
     )
     packing.add_argument(
         "file",
@@ -23,7 +26,9 @@ def add_verbs(verbs: Verbs) -> None:
     add_store_option(packing)
     packing.set_defaults(run=Later("packing", "pack"))
     unpacking = verbs.add_parser(
-        "unpack", help="put what was packed into a store, from which tables are made again"
+        "unpack",
+        heading=NUMBERS,
+        help="put what was packed into a store, from which tables are made again",
     )
     unpacking.add_argument("file", type=Path, metavar="FILE.tar.xz", help="as `pack` wrote it")
     add_store_option(unpacking)

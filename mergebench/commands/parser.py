@@ -31,8 +31,18 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, formatter_class=HelpPage, **options)
+        self._refused: dict[str, str] = {}
+        self._checks: list[Callable[[argparse.Namespace], None]] = []
         self.register("type", Path, named_path)
         self.register("action", "parsers", DescribedVerbs)
+
+    def refuse(self, why: str, *options: str) -> None:
+        """Let options of other verbs, which this one has no use for, be refused with the reason."""
+        self._refused |= dict.fromkeys(options, why)
+
+    def check(self, words: Callable[[argparse.Namespace], None]) -> None:
+        """Let `words` raise `InputError` for options that are wrong together, at once."""
+        self._checks.append(words)
 
     def parse_known_args(
         self, args: Iterable[str] | None = None, namespace: Any = None
@@ -50,6 +60,8 @@ class Parser(argparse.ArgumentParser):
             if word != "--":
                 self._check_option(word)
                 self.error(f"unexpected word {shown(word)!r}")
+        for check in self._checks:
+            check(options)
         return options, []
 
     def _is_own(self, word: str) -> bool:
@@ -60,6 +72,8 @@ class Parser(argparse.ArgumentParser):
         """Raise `InputError` if a word looks like an option and is none."""
         known = [option for action in self._actions for option in action.option_strings]
         name = word.partition("=")[0]
+        if name in self._refused:
+            raise InputError(f"{name}: {self._refused[name]}; leave it out")
         if name.startswith("-") and name not in known:
             near = nearest_names(name, known, most=1)
             self.error(f"unknown option {shown(name)}; {near}".rstrip("; "))
@@ -107,9 +121,17 @@ def path_word(text: str) -> str:
     return text
 
 
+def names_in(text: str | None) -> tuple[str, ...]:
+    """Return the names of an option, separated by spaces or commas; none if it is not given.
+
+    Those between brackets separate nothing.
+    """
+    return tuple(filter(None, re.split(r"[\s,]+(?![^\[]*\])", text or "")))
+
+
 def names_word(text: str) -> str:
     """Return the word as it is, if it names anything: names stand between spaces or commas."""
-    if not text.replace(",", " ").split():
+    if not names_in(text):
         raise argparse.ArgumentTypeError(f"{text!r} names nothing: give a name, or leave it out")
     return text
 
@@ -132,6 +154,9 @@ class Once(argparse.Action):
             )
         setattr(namespace, self.dest, values)
 
+
+Options: TypeAlias = "Parser | argparse._ArgumentGroup"
+"""Where options are added: to a verb, or to a group of its help."""
 
 Verbs: TypeAlias = "argparse._SubParsersAction[Parser]"
 """Where a module adds its verbs."""
@@ -156,7 +181,7 @@ class Later:
         return self.function(options) or 0
 
 
-def add_plugin_option(parser: Parser) -> None:
+def add_plugin_option(parser: Options) -> None:
     """Add what every verb takes that looks up plug-ins by name."""
     parser.add_argument(
         "--plugin",

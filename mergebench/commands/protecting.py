@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mergebench.commands import numbers
 from mergebench.commands.adapter_options import add_force_option
+from mergebench.commands.help_pages import ADAPTERS
 from mergebench.commands.options import (
     BACKBONE,
     DEFAULT_PROTECTION,
@@ -20,7 +21,9 @@ from mergebench.commands.parser import Later, Once, Verbs, add_plugin_option, na
 def add_verbs(verbs: Verbs) -> None:
     """Add protect."""
     verb = verbs.add_parser(
-        "protect", help="train a plain and a protected adapter on your data, with model cards"
+        "protect",
+        heading=ADAPTERS,
+        help="train a plain and a protected adapter on your data, with model cards",
     )
     verb.add_argument("--backbone", required=True, help=BACKBONE)
     verb.add_argument(

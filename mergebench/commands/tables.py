@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
-from mergebench.commands.options import common_options
+from mergebench.commands.cluster_options import SLURM_OPTIONS
+from mergebench.commands.help_pages import COMPARED, TABLES
+from mergebench.commands.options import (
+    add_attacks_option,
+    add_experiment_options,
+    add_merging_options,
+    add_protocol_option,
+    add_standalone_options,
+    add_work_options,
+)
 from mergebench.commands.parser import Later, Parser, Verbs, names_word
 from mergebench.contracts import DataUse, Knowledge
 from mergebench.experiment import PRICE, RECOVERY, TABLE2, TABLE4, TABLE5
@@ -33,49 +42,47 @@ def add_verbs(verbs: Verbs) -> None:
 
 
 def _add_tables(verbs: Verbs) -> None:
-    alone = common_options()  # nothing is merged
-    for number, runs, merges, text in (
-        (1, "standalone", 2, "standalone accuracy per task"),
-        (2, "merges", 2, "merged accuracy per attack@space"),
-        (3, "standalone", 4, "as table1, of full fine-tuning"),
-        (4, "merges", 4, "as table2, of full fine-tuning"),
-        (5, "merges", 5, "merged accuracy of attacks that look at inputs"),
+    for number, text in (
+        (1, "standalone accuracy per task"),
+        (2, "merged accuracy per attack@space"),
+        (3, "as table1, of full fine-tuning"),
+        (4, "as table2, of full fine-tuning"),
+        (5, "merged accuracy of attacks that look at inputs"),
     ):
-        common = common_options(ATTACKS[merges]) if runs == "merges" else alone
-        added = verbs.add_parser(f"table{number}", parents=[common], help=text)
-        added.set_defaults(run=Later("tables", runs), table=number, **MERGES[merges])
-        added.set_defaults(merges=runs == "merges")
+        verb = verbs.add_parser(f"table{number}", heading=TABLES, help=text)
+        if number in MERGES:
+            add_merging_options(verb, " ".join(ATTACKS[number]))
+            verb.set_defaults(run=Later("tables", "merges"), table=number, **MERGES[number])
+        else:
+            add_standalone_options(verb)
+            verb.set_defaults(run=Later("tables", "standalone"), table=number)
+            verb.set_defaults(release="full" if number == 3 else "lora")
 
 
 def _add_mergers(verbs: Verbs) -> None:
     mergers = verbs.add_parser(
-        "mergers",
-        parents=[common_options(["all that --levels allows"])],
-        help="every merger, without data unless --levels adds some",
+        "mergers", heading=COMPARED, help="every merger, without data unless --levels adds some"
     )
     _add_release(mergers)
     _add_levels(mergers, "mergers")
+    add_merging_options(mergers, "all that --levels allows")
     mergers.set_defaults(run=Later("tables", "mergers"), default_attacks=None)
 
 
 def _add_figures(verbs: Verbs) -> None:
-    figure = verbs.add_parser(
-        "figure2", parents=[common_options()], help="accuracy against the deployed scale"
-    )
-    figure.set_defaults(run=Later("tables", "figure2"), release="lora", default_attacks=TABLE2)
-    figure.set_defaults(merges=False)
+    figure = verbs.add_parser("figure2", heading=TABLES, help="accuracy against the deployed scale")
+    add_standalone_options(figure)
+    figure.set_defaults(run=Later("tables", "figure2"), release="lora")
     scales = verbs.add_parser(
-        "scales",
-        parents=[common_options(["those of table2, or table4"])],
-        help="at which scale merges hold the target's update",
+        "scales", heading=TABLES, help="at which scale merges hold the target's update"
     )
     _add_release(scales)
+    add_merging_options(scales, "those of table2, or table4")
     scales.set_defaults(run=Later("tables", "scales"))
     recovery = verbs.add_parser(
-        "recovery",
-        parents=[common_options([RECOVERY])],
-        help="accuracy after an attack against its number of inputs",
+        "recovery", heading=COMPARED, help="accuracy after an attack against its number of inputs"
     )
+    add_merging_options(recovery, RECOVERY)
     recovery.set_defaults(
         run=Later("tables", "recovery"), release="lora", default_attacks=(RECOVERY,)
     )
@@ -83,9 +90,7 @@ def _add_figures(verbs: Verbs) -> None:
 
 def _add_price(verbs: Verbs) -> None:
     priced = verbs.add_parser(
-        "price",
-        parents=[common_options(PRICE)],
-        help="how many inputs of the target's task its theft takes",
+        "price", heading=COMPARED, help="how many inputs of the target's task its theft takes"
     )
     priced.add_argument(
         "--budgets",
@@ -95,15 +100,14 @@ def _add_price(verbs: Verbs) -> None:
     priced.add_argument(
         "--targets", type=names_word, help="whose updates, of the tasks (default: all)"
     )
+    add_merging_options(priced, " ".join(PRICE))
     priced.set_defaults(run=Later("price", "price"), release="lora", default_attacks=PRICE)
     priced.set_defaults(swept=True)
 
 
 def _add_leaderboard(verbs: Verbs) -> None:
     board = verbs.add_parser(
-        "leaderboard",
-        parents=[common_options(["the standard set, which is fixed"])],
-        help="protections against the standard set of attacks",
+        "leaderboard", heading=COMPARED, help="protections against the standard set of attacks"
     )
     _add_release(board)
     _add_levels(board, "attackers")
@@ -114,18 +118,24 @@ def _add_leaderboard(verbs: Verbs) -> None:
     )
     board.add_argument("--target", metavar="TASK", help="whose update it was made against")
     board.add_argument("--knowledge", choices=get_args(Knowledge), help="what it was made with")
+    add_experiment_options(board)
+    add_protocol_option(board)
+    add_work_options(board)
+    board.refuse("the leaderboard's set of attacks is fixed", "--attacks")
     board.set_defaults(run=Later("leaderboard", "leaderboard"), swept=True)
 
 
 def _add_replay(verbs: Verbs) -> None:
-    again = verbs.add_parser(
-        "replay",
-        parents=[common_options(["those of --table"])],
-        help="merges under another selection rule",
-    )
+    again = verbs.add_parser("replay", heading=TABLES, help="merges under another selection rule")
     again.add_argument("--rule", required=True, help=" | ".join(RULES))
     again.add_argument(
         "--table", type=int, choices=[*MERGES], default=2, help="which table's merges"
+    )
+    add_experiment_options(again)
+    add_protocol_option(again)
+    add_attacks_option(again, "those of --table")
+    again.refuse(
+        "nothing is measured here, and all recalled", "--jobs", "--executor", *SLURM_OPTIONS
     )
     again.set_defaults(run=Later("tables", "replay"))
 

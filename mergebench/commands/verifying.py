@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mergebench.commands import numbers
+from mergebench.commands.help_pages import NUMBERS
 from mergebench.commands.options import add_data_options, add_jobs_option, add_place_options
 from mergebench.commands.parser import Later, Verbs, add_plugin_option, named_folder
 
@@ -14,7 +15,9 @@ CELLS = 12
 
 def add_verbs(verbs: Verbs) -> None:
     """Add verify."""
-    verb = verbs.add_parser("verify", help="measure a sample of committed cells again")
+    verb = verbs.add_parser(
+        "verify", heading=NUMBERS, help="measure a sample of committed cells again"
+    )
     verb.add_argument(
         "folder",
         type=Path,

@@ -6,7 +6,6 @@ from .hub_client import is_offline as is_offline
 from .idx import read_idx as read_idx
 from .inputs import inputs_of as inputs_of
 from .loading import SUITES as SUITES
-from .loading import all_tasks as all_tasks
 from .loading import load_suite as load_suite
 from .mini8 import load_mini8 as load_mini8
 from .on_disk import OWN as OWN
@@ -19,6 +18,7 @@ from .options import OwnData as OwnData
 from .options import SuiteOptions as SuiteOptions
 from .options import default_cache as default_cache
 from .options import default_data_root as default_data_root
+from .rows import check_tasks as check_tasks
 from .split_names import SPLIT_NAMES as SPLIT_NAMES
 from .split_names import SplitName as SplitName
 from .sprites import pack_sheet as pack_sheet
@@ -27,3 +27,4 @@ from .suite import Split as Split
 from .suite import Suite as Suite
 from .suite import Task as Task
 from .suite import tensor_sha256 as tensor_sha256
+from .task_names import all_tasks as all_tasks

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from mergebench.errors import InputError, unknown_name
-from mergebench.suites.mini8 import load_mini8, read_manifest
-from mergebench.suites.on_disk import OWN, is_found_on_disk, rows_of
+from mergebench.suites.mini8 import load_mini8
+from mergebench.suites.on_disk import OWN
 from mergebench.suites.options import SuiteOptions
 from mergebench.suites.own import load_own
 from mergebench.suites.suite import Suite
@@ -21,16 +21,6 @@ SUITES: Mapping[str, Callable[..., Suite]] = {
     "text8": load_text8,
     OWN: load_own,
 }
-
-
-def all_tasks(name: str, options: SuiteOptions | None = None) -> tuple[str, ...]:
-    """Return the names of all tasks of a suite, in its order, without loading it.
-
-    `options`: as of `load_suite`.
-    """
-    if not is_found_on_disk(name):
-        return tuple(task.name for task in read_manifest().tasks)
-    return tuple(row.name for row in rows_of(name, None, options))
 
 
 def load_suite(

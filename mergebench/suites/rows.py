@@ -23,10 +23,14 @@ class DataRow(Protocol):
 Row = TypeVar("Row", bound=DataRow)
 
 
-def chosen_rows(rows: Sequence[Row], names: Sequence[str] | None) -> tuple[Row, ...]:
-    """Return the rows of these names, or all, in the suite's order; `InputError` if unknown."""
-    known = [row.name for row in rows]
-    for name in names or ():
+def check_tasks(names: Sequence[str], known: Sequence[str]) -> None:
+    """Raise `InputError`, with the nearest of the `known` names, for one that is not among them."""
+    for name in names:
         if name not in known:
             raise InputError(unknown_name("task", name, known))
+
+
+def chosen_rows(rows: Sequence[Row], names: Sequence[str] | None) -> tuple[Row, ...]:
+    """Return the rows of these names, or all, in the suite's order; `InputError` if unknown."""
+    check_tasks(names or (), [row.name for row in rows])
     return tuple(row for row in rows if names is None or row.name in names)

@@ -171,8 +171,16 @@ def test_adapters_that_do_not_fit(folder, complaint):
     ("words", "message"),
     [
         (["adapter"], "say what the adapter is for: --backbone NAME"),
-        (["adapter", "--task", "nowhere.py"], "--task nowhere.py: no such file"),
-        (["adapter", "--task", "adapter"], "--task adapter: no such file"),
+        (["adapter", "--task", "nowhere.py"], "--task nowhere.py: no such file\n"),
+        (
+            ["adapter", "--task", "adapter"],
+            "--task adapter: no such file; it is a file (.py) here, and a task of a suite is --tar",
+        ),
+        (
+            ["adapter", "--task", "flags"],
+            "--task flags: no such file; flags is a task of a suite: give --target flags with "
+            "--backbone mini_vit|mini_convnext\n",
+        ),
         (["nowhere", "--task", "plain.py"], "nowhere: no such adapter folder"),
         (["adapter", "adapter", "--task", "plain.py"], "adapter is named twice"),
         (["adapter", "--task", "plain.py", "--backbone", "mini_vit"], "--backbone: --task says"),

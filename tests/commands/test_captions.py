@@ -7,8 +7,10 @@ import pytest
 from mergebench.commands.runs import experiments
 
 
-@pytest.mark.parametrize("weights", [["--weights", "/a/b.pt"], ["--weights=/a/b.pt"]])
-def test_captions_name_no_folder_of_this_machine(weights):
-    words = ["table2", "--data-root", "/a", *weights, "--cache=/c", "--drop-leaks", "--device", "x"]
+@pytest.mark.parametrize("option", ["--weights", "--data", "--names", "--plugin"])
+@pytest.mark.parametrize("joined", [False, True])
+def test_captions_name_no_folder_of_this_machine(option: str, joined: bool) -> None:
+    given = [f"{option}=/a/b.c", f"{option}=d"] if joined else [option, "/a/b.c", option, "d"]
+    words = ["table2", "--data-root", "/a", *given, "--cache=/c", "--drop-leaks", "--device", "x"]
     stated = experiments.caption_command(words).replace("=", " ")
-    assert stated == "mergebench table2 --weights b.pt --drop-leaks"
+    assert stated == f"mergebench table2 {option} b.c {option} d --drop-leaks"

@@ -14,6 +14,7 @@ import pytest
 import torch
 from command_line import run
 from few_leaderboard import small_leaderboard
+from miniature import FEW_IMAGES
 from safetensors.torch import load_file, save_file
 
 from mergebench.commands.runs import leaderboard
@@ -23,6 +24,11 @@ from mergebench.experiment import file_sha256
 AGAINST = ("--target", "mnist", "--knowledge", "informed")
 LARGE = 65 * 2**20
 WHO = ("--enter", "theirs", "--who", "A. Tester")
+
+
+def verify(*words: object) -> int:
+    """Return the exit status of `verify`; entries name the plug-in, not where it lies."""
+    return run("verify", *words, "--plugin", FEW_IMAGES)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +93,7 @@ def test_the_better_one_on_validation_is_in_the_table(first, results, little_sto
         if (row["protection"], row["knowledge"], row["target"]) == ("trap2", "informed", "mnist")
     )
     capsys.readouterr()
-    status = run("verify", first, "--store", little_store)
+    status = verify(first, "--store", little_store)
     said = shown(capsys)
     if ours["attack"] == "counter:theirs":
         assert int(ours["confirmed_all"]) == sum(counter["validated"].values())
@@ -123,14 +129,14 @@ def test_what_is_not_as_it_says_is_named_and_left_out(
         shown(capsys)
     )
     assert not any(row["attack"] == "counter:theirs" for row in rows(results))
-    assert run("verify", entry, "--store", little_store) == 1
+    assert verify(entry, "--store", little_store) == 1
     assert "Entry theirs: not confirmed" in shown(capsys)
 
 
 def test_another_processor_is_tolerated(first, results, little_store, capsys):
     """Its training makes another update, and counts differ by some inputs."""
     entry = results / "leaderboard" / "theirs.json"
-    as_stated = run("verify", first, "--store", little_store)
+    as_stated = verify(first, "--store", little_store)
     right = json.loads(entry.read_text())["counter"]["correct"]
     edited(entry, correct={**right, "mnist": right["mnist"] + 2})
     stated = json.loads(entry.read_text())
@@ -141,7 +147,7 @@ def test_another_processor_is_tolerated(first, results, little_store, capsys):
     for tolerance in (0, 1, 2):
         capsys.readouterr()
         words = ["--store", little_store, "--tolerance", tolerance]
-        statuses[tolerance] = run("verify", entry, *words)
+        statuses[tolerance] = verify(entry, *words)
         said = shown(capsys)
         assert "it was made against another mnist-trap2-0" in said
         assert f"{right['mnist'] + 2} test inputs of mnist there, {right['mnist']} here" in said
@@ -155,10 +161,10 @@ def test_another_file_is_not_measured(first, results, little_store, capsys):
     file = entry.with_suffix(".safetensors")
     save_file({name: 2 * tensor for name, tensor in load_file(file).items()}, file)
     capsys.readouterr()
-    assert run("verify", entry, "--store", little_store) == 1
+    assert verify(entry, "--store", little_store) == 1
     assert "theirs.safetensors has the hash" in shown(capsys)
     file.unlink()
-    assert run("verify", entry, "--store", little_store) == 1
+    assert verify(entry, "--store", little_store) == 1
     assert "theirs.safetensors cannot be read" in shown(capsys)
 
 

@@ -9,8 +9,11 @@ import pytest
 from command_line import measure_few_images, random_adapter, run
 
 from mergebench.backbones import site_shapes
+from mergebench.commands.runs import detecting as runs
+from mergebench.commands.runs import experiments
+from mergebench.errors import InputError
 from mergebench.experiment import detecting
-from mergebench.measure import SCALES
+from mergebench.measure import SCALES, get_protocol
 from mergebench.report.results_page import results_page
 
 
@@ -80,6 +83,20 @@ def test_without_a_protection_there_is_no_roc(few, tmp_path):
     assert {file.suffix for file in folder.iterdir()} == {".md", ".csv"}
 
 
+def test_a_protocol_that_changes_nothing_is_said(few, monkeypatch, capsys):
+    monkeypatch.setattr(experiments, "get_protocol", get_protocol)
+    monkeypatch.setattr(runs, "score_releases", _stop)
+    assert run("detect", *few, "--protocol", "clean") == 2
+    first, last = capsys.readouterr().err.splitlines()
+    said = "--protocol clean: nothing is searched here, so that this changes no number"
+    assert first == f"mergebench: {said}"
+    assert last == "mergebench: stopped"
+
+
+def _stop(*_: object, **__: object) -> None:
+    raise InputError("stopped")
+
+
 def test_an_adapter_of_anybody(few, adapter, capsys):
     assert run("detect", *few, adapter) == 0
     shown = capsys.readouterr().out
@@ -109,7 +126,7 @@ def test_an_adapter_is_to_be_scored_on_its_own_task(few, adapter, capsys):
     ("rest", "message"),
     [
         (["nowhere"], "nowhere"),
-        (["--attacks", "ta"], "--attacks: nothing is merged to detect a trap"),
+        (["--attacks", "ta"], "--attacks: nothing is merged here; leave it out\n"),
         (["--backbone", "mini_vat"], "unknown backbone 'mini_vat'; did you mean mini_vit"),
         (["--tasks", "mnits"], "mnits"),
         (["--protections", "trap3"], "unknown protection 'trap3'"),

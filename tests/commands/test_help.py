@@ -34,6 +34,18 @@ def test_all_verbs_are_walked() -> None:
     assert {"mergebench table2", "mergebench audit", "mergebench data check"} < VERBS.keys()
 
 
+def test_every_verb_is_listed_once_under_one_heading() -> None:
+    lines = make_parser().format_help().splitlines()
+    first, last = lines.index("  VERB"), lines.index("options:")
+    listed = [line for line in lines[first + 1 : last] if line]
+    headings = [line for line in listed if not line.startswith(6 * " ")]
+    assert listed[0] == headings[0] == "    tables and figures"
+    assert len(headings) == len(set(headings)) == 5
+    verbs = [line.split()[0] for line in listed if line not in headings]
+    assert len(verbs) == len(set(verbs))
+    assert set(verbs) == {name.split()[1] for name in VERBS}
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_says_what_the_verb_does_before_its_options(verb: str) -> None:
     parser = VERBS[verb]
@@ -56,6 +68,21 @@ def test_every_option_has_help_that_ends_with_its_default(verb: str) -> None:
             assert shown.endswith(f" (default: {default})"), f"{verb}: {option}"
         assert "by default" not in shown
         assert shown.count("(default: ") <= 1
+
+
+@pytest.mark.parametrize(
+    ("verb", "options"),
+    [
+        *((verb, ["--attacks"]) for verb in ("table1", "table3", "figure2", "detect")),
+        ("leaderboard", ["--attacks"]),
+        ("replay", ["--jobs", "--executor", "--slurm-cells"]),
+    ],
+)
+def test_what_a_verb_has_no_use_for_is_not_offered(verb: str, options: list[str]) -> None:
+    table2, page = VERBS["mergebench table2"].format_help(), VERBS[f"mergebench {verb}"]
+    for option in options:
+        assert f" {option} " in table2
+        assert f" {option} " not in page.format_help()
 
 
 def test_the_usual_prompts_are_those_of_data_of_ones_own() -> None:

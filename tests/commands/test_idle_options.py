@@ -25,7 +25,7 @@ EXPERIMENT = Experiment(
 
 
 def given(experiment: Experiment, **options: object) -> Namespace:
-    usual = {"settings": [], "attacks": None, "protocol": experiment.protocol.name}
+    usual = {"settings": [], "protocol": experiment.protocol.name}
     return Namespace(**{**usual, **options})
 
 
@@ -79,8 +79,8 @@ def test_a_search_in_coordinates_says_that_it_only_begins_at_what_is_set() -> No
     ]
     clean = replace(EXPERIMENT, protocol=get_protocol("clean"))
     assert [*starting_options(clean, given(clean, settings=settings))] == []
-    alone = given(EXPERIMENT, settings=settings, merges=False)
-    assert [*starting_options(EXPERIMENT, alone)] == []
+    alone = replace(EXPERIMENT, attacks=())
+    assert [*starting_options(alone, given(alone, settings=settings))] == []
 
 
 def named(experiment: Experiment, **options: object) -> str:
@@ -89,22 +89,20 @@ def named(experiment: Experiment, **options: object) -> str:
     return stem("table1", given(experiment, **parts), experiment)
 
 
-def test_where_nothing_is_merged_attacks_and_search_are_idle() -> None:
+def test_where_nothing_is_merged_search_and_attacks_are_idle() -> None:
     clean = replace(EXPERIMENT, protocol=get_protocol("clean"), protections=("trap2",))
-    alone = {"attacks": "ties@core", "merges": False, "settings": ["ties.top_k=20"]}
-    lines = [*idle_options(clean, given(clean, **alone))]
+    alone = replace(clean, attacks=())
+    lines = [*idle_options(alone, given(alone, settings=["ties.top_k=20"]))]
     assert lines == [
-        "--attacks ties@core: nothing is merged here, so that this changes no number",
         "--protocol clean: nothing is searched here, so that this changes no number",
         "--set ties.top_k=20: ties is not used here, so that this changes no number",
     ]
-    assert named(clean, **alone | {"settings": []}) == "table1"
-    merged = alone | {"merges": True, "settings": []}
-    assert [*idle_options(clean, given(clean, **merged))] == []
-    assert named(clean, **merged).startswith("table1_clean_attacks-ta-hold-ties-finetune")
+    assert named(alone, default_attacks=()) == "table1"
+    assert [*idle_options(clean, given(clean))] == []
+    assert named(clean).startswith("table1_clean_attacks-ta-hold-ties-finetune")
 
 
 def test_defects_of_a_protocol_are_in_single_updates_too() -> None:
-    exact = replace(EXPERIMENT, protocol=get_protocol("paper-exact"), protections=("trap2",))
-    assert [*idle_options(exact, given(exact, merges=False))] == []
-    assert named(exact, merges=False) == "table1_paper-exact"
+    exact = replace(EXPERIMENT, protocol=get_protocol("paper-exact"), attacks=())
+    assert [*idle_options(exact, given(exact))] == []
+    assert named(exact, default_attacks=()) == "table1_paper-exact"

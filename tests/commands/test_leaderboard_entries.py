@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from command_line import run
 from few_leaderboard import small_leaderboard
+from miniature import FEW_IMAGES
 
 from mergebench.commands.runs import leaderboard
 from mergebench.experiment import WORST_CASE
@@ -54,7 +55,8 @@ def entered(first, tmp_path) -> Path:
 
 @pytest.fixture
 def verify(little_store) -> Callable[..., int]:
-    return lambda file, *words: run("verify", file, "--store", little_store, *words)
+    given = ["--store", little_store, "--plugin", FEW_IMAGES]
+    return lambda file, *words: run("verify", file, *given, *words)
 
 
 def edited(file: Path, **changes: Any) -> dict[str, Any]:

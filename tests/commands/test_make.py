@@ -67,6 +67,37 @@ def test_tables_are_measured_by_jobs_of_slurm_if_asked():
     assert "--executor" not in commands("table2")[-1]
 
 
+EVERYTHING = (
+    *("PROTOCOL=paper-exact", "SEED=1", "SEEDS=2", "JOBS=3", "TASKS=mnist", "DEVICE=cpu"),
+    *("PROTECTIONS=trap2", "WEIGHTS=w", "DATA_ROOT=d", "DATA=a b", "NAMES=n", "PARTIAL=1"),
+    *("DROP_LEAKS=1", "SET=trap2.strength=1", "TRAIN_PRECISION=bf16", "STORE=s"),
+    *("EXECUTOR=slurm", "SLURM=--slurm-gpus 1"),
+)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("table1", "table2", "table3", "table4", "table5", "figure2", "detect", "doctor"),
+        *("mergers", "scales", "recovery", "price", "replay", "leaderboard"),
+    ],
+)
+def test_every_target_takes_what_can_be_said_to_all(target):
+    last = shlex.split(commands(target, *EVERYTHING)[-1])
+    options = make_parser().parse_args(last[1:])
+    assert (options.verb, options.backbone, options.seeds) == (target, "mini_vit", 2)
+    assert vars(options).get("jobs", 3) == 3
+
+
+def test_attacks_can_be_said_to_all_tables():
+    shown = [shlex.split(line) for line in commands("tables", "ATTACKS=ta tsv")]
+    options = [make_parser().parse_args(line[1:]) for line in shown if "--backbone" in line]
+    assert {one.verb: vars(one).get("attacks") for one in options} == {
+        **dict.fromkeys(("table1", "table3")),
+        **dict.fromkeys(("table2", "table4", "table5"), "ta tsv"),
+    }
+
+
 def test_forms_of_a_protection_are_handed_on():
     forms = "params[attention=none,mlp=true] mergelock[kappa=10]"
     last = shlex.split(commands("table4", f"PROTECTIONS={forms}")[-1])

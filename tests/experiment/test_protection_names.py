@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
 from command_line import run
 from miniature import SETTING
 
-from mergebench.commands.options import common_options
-from mergebench.commands.runs.experiments import names_in
+from mergebench.cli import make_parser
+from mergebench.commands.parser import names_in
 from mergebench.errors import InputError
 from mergebench.report.labels import protection_label, release_order
 
@@ -54,8 +53,7 @@ def test_nothing_between_brackets_separates_names() -> None:
     assert found == (
         *("trap2", "params[attention=none,mlp=true]", "mergelock[kappa=2, x=3]", "none"),
     )
-    words = ["--protections", f"{KAPPA_2} mergelock"]
-    options: Namespace = common_options().parse_args(words)
+    options = make_parser().parse_args(["table2", "--protections", f"{KAPPA_2} mergelock"])
     assert names_in(options.protections) == (KAPPA_2, "mergelock")
 
 

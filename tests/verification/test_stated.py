@@ -85,6 +85,24 @@ def test_a_caption_names_weights_and_not_where_they_lie(tmp_path, monkeypatch):
     assert stated_experiment(command, file, store=tmp_path, places=Places()).weights == "model"
 
 
+def test_a_caption_names_plug_ins_and_not_where_they_lie(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(stated_commands, "checked_experiment", lambda options: options)
+    file, command = Path("table1_tasks.csv"), "mergebench table1 --plugin mine.py"
+    with pytest.raises(InputError, match=r"csv: the caption names the plug-in `mine.py`: say whe"):
+        stated_experiment(command, file, store=tmp_path, places=Places())
+    with pytest.raises(InputError, match=r"^the caption names the plug-in `mine.py`: say where it"):
+        stated_setting(command)
+    lying = tmp_path / "elsewhere" / "mine.py"
+    lying.parent.mkdir()
+    lying.touch()
+    given = stated_experiment(command, file, store=tmp_path, places=Places(plugins=(lying,)))
+    assert given.plugin == [lying]
+    Path("mine.py").touch()
+    given = stated_experiment(command, file, store=tmp_path, places=Places())
+    assert given.plugin == [Path("mine.py")]
+
+
 def test_data_are_looked_for_where_it_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(stated_commands, "checked_experiment", lambda options: options)
     places = Places(data_root=Path("root"), cache=Path("kept"), data=(Path("here/shapes"),))

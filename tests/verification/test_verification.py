@@ -42,6 +42,11 @@ def run(*words: object) -> int:
     return main([*map(str, words)])
 
 
+def verify(*words: object) -> int:
+    """Return the exit status of `verify`; captions name the plug-in, not where it lies."""
+    return run("verify", *words, "--plugin", FEW_IMAGES)
+
+
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory) -> Path:
     """Tables of few images as a project would commit them; their store is beside them."""
@@ -77,7 +82,7 @@ def change_counts(folder: Path, images: int) -> None:
 
 
 def test_unchanged_tables_come_out_again_in_a_new_store(committed, capsys):
-    assert run("verify", committed, "--cells", 5) == 0
+    assert verify(committed, "--cells", 5) == 0
     shown = capsys.readouterr().out
     assert "5 cells, " in shown
     assert ", 0 not; cells beyond the tolerance: 0." in shown
@@ -88,6 +93,7 @@ def test_the_commands_of_the_captions_write_the_same_bytes(committed, tmp_path, 
     for caption in sorted(committed.glob("*.md")):
         command = shlex.split(stated_facts(caption.read_text())["Command"])
         folders = ["--store", committed.parent / "runs", "--results", tmp_path]
+        command[command.index("--plugin") + 1] = str(FEW_IMAGES)
         assert run(*command[1:], *folders) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if " recalled in " in line]
     assert len(lines) == 5
@@ -99,14 +105,14 @@ def test_the_commands_of_the_captions_write_the_same_bytes(committed, tmp_path, 
 
 def test_a_changed_count_is_found_and_named(committed, copy, capsys):
     change_counts(copy, 3)
-    words = ["verify", copy, "--cells", 100, "--store", committed.parent / "runs"]
-    assert run(*words) == 1
+    words = [copy, "--cells", 100, "--store", committed.parent / "runs"]
+    assert verify(*words) == 1
     shown = capsys.readouterr().out
     assert ", 1 not; cells beyond the tolerance: 1." in shown
     (line,) = (line for line in shown.splitlines() if "-3" in line)
     assert "ties@core of mnist trap2" in line
-    assert run(*words, "--tolerance", 2) == 1
-    assert run(*words, "--tolerance", 3) == 0
+    assert verify(*words, "--tolerance", 2) == 1
+    assert verify(*words, "--tolerance", 3) == 0
 
 
 def test_a_changed_rule_is_found(committed, tmp_path, monkeypatch, capsys):
@@ -116,7 +122,7 @@ def test_a_changed_rule_is_found(committed, tmp_path, monkeypatch, capsys):
             (runs / "cells" / f"{one.key}.json").unlink()
     combine = Ties.combine
     monkeypatch.setattr(Ties, "combine", lambda self, stack, site: -99 * combine(self, stack, site))
-    assert run("verify", committed, "--cells", 100, "--store", runs) == 1
+    assert verify(committed, "--cells", 100, "--store", runs) == 1
     shown = capsys.readouterr().out
     assert "merges: 3 measured, 6 recalled" in shown
     failed = {line.split(" of ")[0].strip("│ ") for line in shown.splitlines() if "-" in line[-14:]}
@@ -127,7 +133,7 @@ def test_other_inputs_are_a_failure_before_anything_is_measured(copy, tmp_path, 
     stated = stated_facts((copy / f"{TABLE2}.md").read_text())["Suite"]
     edit(copy / f"{TABLE2}.md", stated, "few (sha256 0000)")
     store = tmp_path / "runs"
-    assert run("verify", copy, "--cells", 100, "--store", store) == 1
+    assert verify(copy, "--cells", 100, "--store", store) == 1
     shown = capsys.readouterr().out
     assert f"{TABLE2}_targets.csv: Suite is few (sha256 0000) there" in shown
     assert "Nothing was measured" in shown
@@ -139,8 +145,8 @@ def test_another_environment_is_said(committed, copy, capsys):
     torch = next(part for part in versions.split(", ") if part.startswith("torch "))
     edit(copy / f"{TABLE1}.md", torch, "torch 1.0")
     edit(copy / f"{TABLE1}.md", "fp32 on cpu", "fp32 on cuda")
-    words = ["verify", copy, "--cells", 100, "--store", committed.parent / "runs"]
-    assert run(*words) == 0
+    words = [copy, "--cells", 100, "--store", committed.parent / "runs"]
+    assert verify(*words) == 0
     shown = capsys.readouterr().out
     assert f"{TABLE1}_tasks.csv: torch is 1.0 there, " in shown
     assert f"{TABLE1}_tasks.csv: Precision is fp32 on cuda (" in shown
@@ -155,7 +161,7 @@ def test_a_table_that_contradicts_itself_is_refused(copy, capsys):
     words = lines[1].split(",")
     words[place] = str(int(words[place]) + 1)
     edit(copy / f"{TABLE2}_targets.csv", lines[1], ",".join(words))
-    assert run("verify", copy) == 2
+    assert verify(copy) == 2
     error = capsys.readouterr().err
     assert f"{TABLE2}_targets.csv: line 2 states other counts of " in error
     assert error.count("\n") == 1
@@ -163,20 +169,20 @@ def test_a_table_that_contradicts_itself_is_refused(copy, capsys):
 
 def test_tables_of_other_commands_are_said_not_to_be_verified(committed, copy, capsys):
     edit(copy / f"{TABLE2}.md", "mergebench table2", "mergebench replay --rule target")
-    words = ["verify", copy, "--cells", 100, "--store", committed.parent / "runs"]
-    assert run(*words) == 0
+    words = [copy, "--cells", 100, "--store", committed.parent / "runs"]
+    assert verify(*words) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert f"{TABLE2}_targets.csv is not verified: it was made by `mergebench replay " in shown
     assert "5 cells, " in shown
     edit(copy / f"{TABLE1}.md", "mergebench table1", "mergebench replay")
-    assert run(*words) == 2
+    assert verify(*words) == 2
     assert "has no table that can be verified" in capsys.readouterr().err
 
 
 def test_a_task_that_the_command_does_not_measure_is_refused(committed, copy, capsys):
     edit(copy / f"{TABLE1}_tasks.csv", "trap2,fashion,", "trap2,fashoin,")
     words = ["--cells", 100, "--store", committed.parent / "runs"]
-    assert run("verify", copy, *words) == 2
+    assert verify(copy, *words) == 2
     assert "does not measure the task fashoin" in capsys.readouterr().err
 
 
@@ -189,19 +195,19 @@ def test_a_task_that_the_command_does_not_measure_is_refused(committed, copy, ca
             "--task",
             f"{TABLE2}.md: unknown option --task; did you mean --tasks? see",
         ),
-        ("mnist fashion", "mnist fashoin", f"{TABLE2}_targets.csv: unknown task 'fashoin'"),
+        ("mnist fashion", "mnist fashoin", f"{TABLE2}.md: unknown task 'fashoin'"),
     ],
 )
 def test_a_caption_that_does_not_help_is_said(copy, capsys, old, new, message):
     edit(copy / f"{TABLE2}.md", old, new)
-    assert run("verify", copy, "--cells", 100) == 2
+    assert verify(copy, "--cells", 100) == 2
     assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["--data-root", "."], ["--cache", "."], ["--partial"]])
 def test_options_of_data_are_handed_on(committed, capsys, words):
     """These tables are of data that come with the package, so that there is nothing to look for."""
-    assert run("verify", committed, *words) == 2
+    assert verify(committed, *words) == 2
     message = f"{words[0]}: the data of suite few come with mergebench; leave it out"
     assert message in capsys.readouterr().err
 

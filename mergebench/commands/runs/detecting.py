@@ -7,9 +7,12 @@ from collections.abc import Sequence
 
 from mergebench.backbones import site_shapes, tensor_shapes
 from mergebench.commands.runs.adapters import load_adapter
-from mergebench.commands.runs.experiments import checked_experiment, say_written
+from mergebench.commands.runs.experiments import (
+    announced_experiment,
+    checked_experiment,
+    say_written,
+)
 from mergebench.commands.runs.file_names import stem
-from mergebench.errors import InputError
 from mergebench.experiment import Monitor, score_releases, score_updates
 from mergebench.measure import Scored
 from mergebench.report import detection_text, print_detection, write_detection
@@ -18,8 +21,6 @@ from mergebench.terminal import make_console, say
 
 def run_detect(options: argparse.Namespace) -> None:
     """Score the given adapters, or the releases of the suite."""
-    if options.attacks:
-        raise InputError("--attacks: nothing is merged to detect a trap; leave it out")
     if options.adapters:
         shapes, every = site_shapes(options.backbone), tensor_shapes(options.backbone)
         updates = [
@@ -40,7 +41,7 @@ def run_detect(options: argparse.Namespace) -> None:
 
 def _score_releases(options: argparse.Namespace) -> None:
     """Score what the suite's providers release; write the scores and the ROC."""
-    experiment = checked_experiment(options)
+    experiment = announced_experiment(options)
     aside = make_console(stderr=options.json)
     detection = score_releases(experiment, Monitor(aside), processes=options.jobs)
     folder, name = options.results / options.backbone, stem("detection", options, experiment)

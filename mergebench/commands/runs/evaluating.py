@@ -13,8 +13,9 @@ from rich.table import Table
 
 from mergebench.backbones import load_backbone, site_shapes, tensor_shapes
 from mergebench.commands.numbers import finite
+from mergebench.commands.parser import names_in
 from mergebench.commands.runs.adapters import load_adapter
-from mergebench.commands.runs.experiments import names_in, with_own_data
+from mergebench.commands.runs.experiments import with_own_data
 from mergebench.commands.runs.suite_data import suite_options
 from mergebench.device import choose_device
 from mergebench.errors import InputError

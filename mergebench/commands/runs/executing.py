@@ -13,10 +13,12 @@ _AT_ONCE = 256
 
 
 def chosen_executor(options: argparse.Namespace) -> Executor | None:
-    """Return what runs the jobs; None for the processes of this machine.
+    """Return what runs the jobs; None for the processes of this machine, and where none run.
 
     Raises `InputError` for options of an executor that is not chosen, and where Slurm is missing.
     """
+    if "executor" not in options:
+        return None
     given = [name for name in SLURM_OPTIONS if _value(options, name) is not None]
     if options.executor == "local":
         if given:

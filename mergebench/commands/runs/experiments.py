@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,8 +11,9 @@ from pathlib import Path
 from rich.console import Console
 
 from mergebench.commands.cluster_options import SLURM_OPTIONS
+from mergebench.commands.parser import names_in
 from mergebench.commands.runs.executing import chosen_executor
-from mergebench.commands.runs.idle_options import idle_options, merges, starting_options
+from mergebench.commands.runs.idle_options import idle_options, starting_options
 from mergebench.commands.runs.suite_data import suite_options
 from mergebench.contracts import Attack, Protection
 from mergebench.device import choose_device
@@ -36,7 +36,9 @@ from mergebench.registry import parse_options, registry
 from mergebench.suites import OWN
 from mergebench.terminal import say
 
-NAMED = ("--weights", "--data", "--names", "--out")
+_NAMED = ("--weights", "--data", "--names", "--plugin", "--out")
+"""Options whose files captions state by name, without their folder."""
+
 _UNSTATED = (
     *("--jobs", "--store", "--results", "--device", "--data-root", "--cache"),
     *("--executor", *SLURM_OPTIONS),
@@ -47,8 +49,8 @@ _UNSTATED = (
 def checked_experiment(options: argparse.Namespace) -> Experiment:
     """Return the checked experiment: every wrong name is reported before anything runs.
 
-    The verb has set `release`, the form of the updates, and `default_attacks`; None becomes every
-    merger that there is within `levels`, the most that mergers get.
+    The verb has set `release`, the form of the updates, and `default_attacks`, none if nothing is
+    merged; None becomes every merger that there is within `levels`, the most that mergers get.
     """
     for plugin in options.plugin:
         registry().add_file(plugin)
@@ -146,7 +148,7 @@ def _attacks(options: argparse.Namespace, setting: Setting) -> tuple[str, ...]:
     """Return the attacks as `attack@space`, each once; `InputError` for an unknown one."""
     if options.default_attacks is None:
         options.default_attacks = every_merger(setting.release, options.levels)
-    names = names_in(options.attacks) or options.default_attacks
+    names = names_in(vars(options).get("attacks")) or options.default_attacks
     return tuple(dict.fromkeys("@".join(check_attack(name, setting.release)) for name in names))
 
 
@@ -177,7 +179,7 @@ def _protections(options: argparse.Namespace, setting: Setting) -> tuple[str, ..
 
 def _check_defined(options: argparse.Namespace, experiment: Experiment) -> None:
     """Raise `InputError` for an attack that was named and cannot merge what is protected."""
-    for attack in experiment.attacks if options.attacks and merges(options) else ():
+    for attack in experiment.attacks if vars(options).get("attacks") else ():
         for protection in experiment.protections:
             if not experiment.defined(attack, protection):
                 raise InputError(
@@ -208,19 +210,8 @@ def _is_protection(name: str) -> bool:
     return any(found.plugin.name == name for found in registry().all(Protection))
 
 
-def names_in(text: str | None) -> tuple[str, ...]:
-    """Return the names of an option, separated by spaces or commas; none if it is not given.
-
-    Those between brackets separate nothing.
-    """
-    return tuple(filter(None, re.split(r"[\s,]+(?![^\[]*\])", text or "")))
-
-
-def caption_command(words: Sequence[str], *, named: Sequence[str] = NAMED) -> str:
-    """Return the command for a caption; what does not change the numbers is left out.
-
-    `named`: options whose files are stated by name, without their folder.
-    """
+def caption_command(words: Sequence[str]) -> str:
+    """Return the command for a caption; what does not change the numbers is left out."""
     kept: list[str] = []
     skip = False
     for word in words:
@@ -229,9 +220,9 @@ def caption_command(words: Sequence[str], *, named: Sequence[str] = NAMED) -> st
             skip = False
         elif word in _UNSTATED:
             skip = True
-        elif kept[-1:] and kept[-1] in named:
+        elif kept[-1:] and kept[-1] in _NAMED:
             kept.append(_name(word))
-        elif equals and option in named:
+        elif equals and option in _NAMED:
             kept.append(f"{option}={_name(value)}")
         else:
             kept.append(word)

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 
 from mergebench.commands.options import DEFAULT_PROTECTIONS
-from mergebench.commands.runs.experiments import names_in
-from mergebench.commands.runs.idle_options import merges, names_protocol
+from mergebench.commands.parser import names_in
+from mergebench.commands.runs.idle_options import names_protocol
 from mergebench.experiment import Experiment
 from mergebench.suites import all_tasks
 
@@ -27,7 +27,7 @@ def stem(table: str, options: argparse.Namespace, experiment: Experiment) -> str
     `._@-`; a name that says too much is cut short and ends in a hash.
     """
     protocol = experiment.protocol.name
-    plain = protocol == "paper" or not names_protocol(options, experiment)
+    plain = protocol == "paper" or not names_protocol(experiment)
     named = table if plain else f"{table}_{protocol}"
     words = "_".join(_differences(options, experiment))
     return f"{named}_{_portable(words)}" if words else named
@@ -43,7 +43,7 @@ def _differences(options: argparse.Namespace, experiment: Experiment) -> Iterato
         yield "-".join(("targets", *experiment.target_names))
     if vars(options).get("budgets"):
         yield "-".join(("budgets", *names_in(options.budgets)))
-    if merges(options) and set(experiment.attacks) != set(options.default_attacks):
+    if set(experiment.attacks) != set(options.default_attacks):
         yield "-".join(("attacks", *(name.removesuffix("@full") for name in experiment.attacks)))
     if set(experiment.protections) != {DEFAULT_PROTECTIONS}:
         named = [re.sub(r"[\[=,]", "-", one).rstrip("]") for one in experiment.protections]

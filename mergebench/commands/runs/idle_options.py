@@ -1,10 +1,9 @@
-"""What options give and nothing that is measured depends on, or not as one may think."""
+"""Values of options that nothing which is measured depends on, or not as one may think."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from mergebench.contracts import DataMerger
 from mergebench.experiment import Experiment, check_attack, named_options, plain_name
@@ -13,28 +12,19 @@ from mergebench.measure import NO_DEFECTS, UNPROTECTED
 _NOTHING = "so that this changes no number"
 
 
-def merges(options: argparse.Namespace) -> bool:
-    """Whether the verb merges anything, as its options say."""
-    return bool(vars(options).get("merges", True))
-
-
-def names_protocol(options: argparse.Namespace, experiment: Experiment) -> bool:
+def names_protocol(experiment: Experiment) -> bool:
     """Whether numbers depend on the protocol: single updates do on the defects that it has."""
-    return merges(options) or experiment.protocol.defects != NO_DEFECTS
+    return bool(experiment.attacks) or experiment.protocol.defects != NO_DEFECTS
 
 
 def idle_options(experiment: Experiment, options: argparse.Namespace) -> Iterator[str]:
-    """Yield a line for every option that changes no number of the experiment.
+    """Yield a line for every value of an option that changes no number of the experiment.
 
-    That are attacks, and a protocol without defects, where nothing is merged; and of `--set`
-    options of a plug-in that is not used, those that the names of protections say themselves, and
+    That are a protocol without defects, where nothing is merged; and of `--set` options of a
+    plug-in that is not used, those that the names of protections say themselves, and
     hyper-parameters of which a joint search tries its own values.
     """
-    if not merges(options):
-        experiment = replace(experiment, attacks=())
-        if options.attacks:
-            yield f"--attacks {options.attacks}: nothing is merged here, {_NOTHING}"
-    if options.protocol != "paper" and not names_protocol(options, experiment):
+    if options.protocol != "paper" and not names_protocol(experiment):
         yield f"--protocol {options.protocol}: nothing is searched here, {_NOTHING}"
     used = set(_used(experiment))
     for text in options.settings:
@@ -56,7 +46,7 @@ def starting_options(experiment: Experiment, options: argparse.Namespace) -> Ite
 
     It begins at what is set, and chooses one of its own values.
     """
-    if experiment.protocol.strategy != "coordinate" or not merges(options):
+    if experiment.protocol.strategy != "coordinate":
         return
     for text in options.settings:
         name, _, option = text.partition(".")

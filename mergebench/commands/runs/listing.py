@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mergebench.backbones import BACKBONES, find_source, site_shapes
-from mergebench.commands.adapters import LISTS
+from mergebench.commands.listing import LISTS
 from mergebench.commands.runs.plugin_descriptions import (
     KINDS,
     Description,

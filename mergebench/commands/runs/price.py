@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
+from mergebench.commands.parser import names_in
 from mergebench.commands.runs.experiments import (
     announced_experiment,
     checkpoints,
-    names_in,
     say_written,
 )
 from mergebench.commands.runs.file_names import stem

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mergebench.commands.numbers import finite
-from mergebench.commands.runs.experiments import NAMED, caption_command
+from mergebench.commands.runs.experiments import caption_command
 from mergebench.measure import OFF_NOMINAL, UNPROTECTED, ZERO_SHOT, ScaleCurve, Standalone, wilson
 from mergebench.plurals import how_many
 from mergebench.protecting import Protected, protect
@@ -51,7 +51,7 @@ def run_protect(options: argparse.Namespace) -> None:
         data_root=options.data_root,
         plugins=options.plugin,
         force=options.force,
-        command=caption_command(options.words, named=(*NAMED, "--plugin")),  # a card is public
+        command=caption_command(options.words),
         console=console,
     )
     _show(made, console, options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,14 +28,15 @@ _COUNTED = ("table1", "table2", "table3", "table4", "table5", "leaderboard", "me
 class Places:
     """Where the files lie of which commands of captions state the name alone, or nothing.
 
-    `weights`, `names`: in the place of those that the command names; `data`: what is not among them
-    is where the command says. `data_root`, `cache`, `partial`, `device`: as the options of tables;
-    `data_root` is of the suite, so that it is no matter of data of one's own.
+    `weights`, `names`: in the place of those that the command names; `data`, `plugins`: what is not
+    among them is where the command says. `data_root`, `cache`, `partial`, `device`: as the options
+    of tables; `data_root` is of the suite, so that it is no matter of data of one's own.
     """
 
     weights: str | None = None
     data: tuple[Path, ...] = ()
     names: Path | None = None
+    plugins: tuple[Path, ...] = ()
     data_root: Path | None = None
     cache: Path | None = None
     partial: bool = False
@@ -59,10 +60,10 @@ def stated_experiment(command: str, file: Path, *, store: Path, places: Places) 
         options = _stated_options(command)
         options.store, options.results, options.device = store, store, places.device
         options.weights = _weights(options.weights, places.weights)
+        options.plugin = _plugins(options.plugin, places.plugins)
         if options.verb == "leaderboard":
             set_attacks(options)
-        lying = {path.resolve().name: path for path in places.data}
-        options.data = [lying.get(path.name, path) for path in options.data]
+        options.data = _lying(options.data, places.data)
         options.names = places.names or options.names
         options.data_root = None if options.data else places.data_root
         options.cache = places.cache
@@ -70,15 +71,15 @@ def stated_experiment(command: str, file: Path, *, store: Path, places: Places) 
         return checked_experiment(options)
 
 
-def stated_setting(command: str) -> Setting | None:
+def stated_setting(command: str, *, plugins: Sequence[Path] = ()) -> Setting | None:
     """Return the setting under which a caption's command measures; None unless it `makes_counts`.
 
-    Raises `InputError` for wrong names in the command.
+    `plugins`: as of `Places`. Raises `InputError` for wrong names in the command.
     """
     if not makes_counts(command):
         return None
     options = _stated_options(command)
-    for plugin in options.plugin:
+    for plugin in _plugins(options.plugin, plugins):
         registry().add_file(plugin)
     return setting_of(options, get_protocol(options.protocol))
 
@@ -116,3 +117,20 @@ def _weights(stated: str | None, given: str | None) -> str | None:
             f"the caption names the weights `{stated}`: say where they are with --weights"
         )
     return given or stated
+
+
+def _plugins(stated: Sequence[Path], given: Sequence[Path]) -> list[Path]:
+    """Return the plug-in files to load: captions state their names, not where they lie."""
+    found = _lying(stated, given)
+    for file in found:
+        if not file.exists():
+            raise InputError(
+                f"the caption names the plug-in `{file}`: say where it is with --plugin"
+            )
+    return found
+
+
+def _lying(stated: Sequence[Path], given: Sequence[Path]) -> list[Path]:
+    """Return for each path of a command that of this name which is given, else the path itself."""
+    places = {path.resolve().name: path for path in given}
+    return [places.get(path.name, path) for path in stated]

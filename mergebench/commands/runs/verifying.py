@@ -6,6 +6,7 @@ import argparse
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -45,7 +46,7 @@ def run_verify(options: argparse.Namespace) -> int:
     entries = _entries(options.folder)
     if entries:
         return _verify_entries(entries, options, console)
-    tables = sample(_tables(options.folder, console), options.cells, seed=options.sample_seed)
+    tables = sample(_tables(options, console), options.cells, seed=options.sample_seed)
     with _store(options.store) as store:
         verified = _verified(options, tables, store, console)
     print_verified(verified, console)
@@ -81,10 +82,10 @@ def _verify_entries(
     return 0 if passed else 1
 
 
-def _tables(folder: Path, console: Console) -> list[StatedTable]:
+def _tables(options: argparse.Namespace, console: Console) -> list[StatedTable]:
     """Return the tables that can be measured again, and say which cannot."""
     known = []
-    for table in read_tables(folder, stated_setting):
+    for table in read_tables(options.folder, partial(stated_setting, plugins=options.plugin)):
         command = table.facts["Command"]
         if makes_counts(command):
             known.append(table)
@@ -92,7 +93,8 @@ def _tables(folder: Path, console: Console) -> list[StatedTable]:
             console.print(f"{table.file.name} is not verified: it was made by `{command}`.")
     if not known:
         raise InputError(
-            f"{folder} has no table that can be verified: table1 to table5 and leaderboard can"
+            f"{options.folder} has no table that can be verified: table1 to table5 and leaderboard "
+            "can"
         )
     return known
 
@@ -102,6 +104,7 @@ def _places(options: argparse.Namespace) -> Places:
         weights=options.weights,
         data=tuple(options.data),
         names=options.names,
+        plugins=tuple(options.plugin),
         data_root=options.data_root,
         cache=options.cache,
         partial=options.partial,

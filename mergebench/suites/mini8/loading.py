@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load
 from torch import Tensor
 
-from mergebench.errors import InputError, unknown_name
+from mergebench.errors import InputError
 from mergebench.suites.mini8.manifest import (
     MINI8_FOLDER,
     Manifest,
@@ -19,6 +19,7 @@ from mergebench.suites.mini8.manifest import (
     read_manifest,
 )
 from mergebench.suites.options import SuiteOptions
+from mergebench.suites.rows import check_tasks
 from mergebench.suites.split_names import SPLIT_NAMES
 from mergebench.suites.sprites import unpack_sheet
 from mergebench.suites.suite import Split, Suite, Task, tensor_sha256
@@ -45,9 +46,7 @@ def load_mini8(
     manifest = read_manifest(folder)
     known = [entry.name for entry in manifest.tasks]
     wanted = known if tasks is None else list(tasks)
-    for name in wanted:
-        if name not in known:
-            raise InputError(unknown_name("task", name, known))
+    check_tasks(wanted, known)
     labels = load(read_verified(folder, manifest, LABELS_FILE))
     loaded = tuple(
         _load_task(folder, manifest, entry, labels)
