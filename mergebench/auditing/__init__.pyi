@@ -9,6 +9,7 @@ from .record import ScalePoint as ScalePoint
 from .request import Request as Request
 from .requirements import NAMES as NAMES
 from .requirements import Requirement as Requirement
+from .requirements import check_plain_given as check_plain_given
 from .requirements import parse_requirement as parse_requirement
 from .running import audit_on as audit_on
 from .running import make_bench as make_bench

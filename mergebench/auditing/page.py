@@ -152,7 +152,7 @@ def _taken(outcomes: Sequence[Outcome], origin: Origin) -> PageTable:
         PageColumn(name="attack", hint="the best on validation inputs, and its coefficient"),
         PageColumn(name="accuracy, %"),
         PageColumn(name="gain, points", hint="with the adapter minus without it, on its task"),
-        PageColumn(name="kept", hint="as a share of what the adapter gains alone"),
+        PageColumn(name="kept", hint="of what the adapter gains alone over leaving it out"),
         PageColumn(name="denied", hint="of what a plain adapter gains, or else what is not kept"),
         PageColumn(name="others, points", hint="on the other tasks, with it minus without it"),
         PageColumn(name="all, points", hint="on all tasks, with it minus without it"),

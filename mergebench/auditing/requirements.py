@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from mergebench.auditing.record import Audit, Outcome
@@ -42,6 +42,12 @@ class Requirement:
     comparison: str
     bound: float
 
+    @property
+    def is_denied(self) -> bool:
+        """Whether it speaks of what is denied, which takes a plain twin to compare with."""
+        of_whom = self.name.partition(".")[0].removesuffix("_informed")
+        return of_whom in ("denied", "denied_overall")
+
     def failure(self, audit: Audit) -> str | None:
         """Return in one line how an audit fails it; None if it does not.
 
@@ -70,13 +76,26 @@ def parse_requirement(text: str) -> Requirement:
             f"--require {text!r}: {unknown_name('number', name, _ESTIMATES)}; .low and .high "
             "behind one are the ends of its interval"
         )
-    bound = float(number)
-    plain = name.partition(".")[0].removesuffix("_informed")
-    if plain in ("denied", "denied_overall") and bound > 1:
+    need = Requirement(text=text.strip(), name=name, comparison=comparison, bound=float(number))
+    if need.is_denied and need.bound > 1:
         raise InputError(
             f"--require {text!r}: {name} is a share of at most 1; give a number up to 1"
         )
-    return Requirement(text=text.strip(), name=name, comparison=comparison, bound=bound)
+    return need
+
+
+def check_plain_given(required: Sequence[Requirement], plain: str | None) -> None:
+    """Raise `InputError` for a share that is denied where no `plain` twin says what there is.
+
+    Without one it would be what merging does not keep, of which any adapter loses some: a plain one
+    that merges badly would pass for a protected one.
+    """
+    for need in required:
+        if plain is None and need.is_denied:
+            raise InputError(
+                f"--require {need.text!r}: without a plain adapter of the same task {need.name} "
+                "says nothing of a protection; give one by --plain, or require kept<=NUMBER instead"
+            )
 
 
 def value_of(audit: Audit, name: str) -> float | None:

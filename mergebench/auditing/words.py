@@ -34,8 +34,9 @@ def verdict(
             f"{merged}, this adapter has nothing to lose: alone it is no better on {task} than "
             f"what is merged without it."
         )
-    keeps = f"{merged}, this adapter keeps {share(blind.kept)} of what it gains alone"
-    return f"{keeps}{_beside_plain(blind, plain=plain)}; {_informed(informed)}"
+    keeps = f"{merged}, this adapter keeps {share(blind.kept)} of what it gains alone over"
+    beside = _beside_plain(blind, plain=plain)
+    return f"{keeps} what is merged without it{beside}; {_informed(informed)}"
 
 
 def notes(
@@ -69,8 +70,9 @@ def notes(
         )
     if peers and not plain:
         yield (
-            "No plain twin was given (--plain): denied is the share of what the adapter gains "
-            "alone that merging does not keep, and a plain adapter also loses some of it."
+            "No plain twin was given (--plain): denied is the share that merging does not keep of "
+            "what the adapter gains alone over what is merged without it, and a plain adapter also "
+            "loses some of it."
         )
     if any(one.kept is not None and one.kept.interval is None for one in outcomes):
         yield (
@@ -79,8 +81,8 @@ def notes(
         )
     if _undecided(gain_alone):
         yield (
-            "The interval of what the adapter gains alone holds 0: with so few inputs, or so small "
-            "a gain, shares of it say little."
+            "The interval of what the adapter gains alone over the model itself holds 0: with so "
+            "few inputs, or so small a gain, shares say little."
         )
 
 

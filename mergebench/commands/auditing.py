@@ -36,7 +36,8 @@ def add_verbs(verbs: Verbs) -> None:
         action="append",
         default=[],
         metavar="NAME>=NUMBER",
-        help="exit status 1 unless it holds, e.g. denied>=0.8, denied_informed.low>0.5; repeatable",
+        help="exit status 1 unless it holds, e.g. kept<=0.2, or with --plain denied>=0.8; "
+        "repeatable",
     )
     verb.add_argument(
         "--force", action="store_true", help="replace what is there, even if it is no audit"

@@ -15,6 +15,8 @@ from mergebench.errors import InputError
 from mergebench.experiment.release_records import RECORD_NAME, check_record
 from mergebench.experiment.store import Store, existing_store, parse_cell
 from mergebench.files import content_of, read_bounded, replacing
+from mergebench.measure import CellResults
+from mergebench.plurals import how_many
 
 _CELL = re.compile(r"cells/([0-9a-f]{64})\.json")
 _RECORD = re.compile(rf"releases/([^/.][^/]*)/{re.escape(RECORD_NAME)}")
@@ -63,8 +65,10 @@ class Unpacked:
 def pack(store: Path, backbone: str, file: Path) -> Archived:
     """Write what `store` has of `backbone` into `file`, beside what is in that archive already.
 
-    Equal content gives equal bytes. Raises `InputError` when the store has nothing of the backbone,
-    there is no such backbone, something is damaged or the file cannot be written.
+    What is in it stays as it is. Equal content gives equal bytes. Raises `InputError` when the
+    store has nothing of the backbone, or something else than the archive of the same inputs, as
+    another kind of processor makes it; when there is no such backbone, something is damaged or the
+    file cannot be written.
     """
     known = existing_store(store)
     found = [cell for cell in known.cells() if cell.inputs.backbone == backbone]
@@ -73,19 +77,16 @@ def pack(store: Path, backbone: str, file: Path) -> Archived:
         raise InputError(f"{store} holds no measurement of {backbone}: nothing to pack")
     weights = {cell.inputs.backbone_sha256 for cell in found}
     records = {
-        folder.name: content
-        for folder, content in _records(store)
-        if check_record(folder, content)["backbone"] in weights
+        name: content
+        for name, content in _records(store).items()
+        if check_record(store / "releases" / name, content)["backbone"] in weights
     }
-    before = archived(file) if file.exists() and file.stat().st_size else None
-    together = Archived(
-        file=file,
-        cells={
-            **(before.cells if before else {}),
-            **{cell.key: content_of(known.path(cell.key)) for cell in found},
-        },
-        records={**(before.records if before else {}), **records},
-    )
+    cells = {cell.key: content_of(known.path(cell.key)) for cell in found}
+    if file.exists() and file.stat().st_size:
+        before = archived(file)
+        _check_alike(before, store, cells, records)
+        cells, records = {**cells, **before.cells}, {**records, **before.records}
+    together = Archived(file=file, cells=cells, records=records)
     with replacing(file) as temporary:
         temporary.write_bytes(_compressed(together))
     return together
@@ -98,16 +99,11 @@ def unpack(file: Path, store: Path) -> Unpacked:
     damaged nothing is written.
     """
     found, known = archived(file), Store(store / "cells")
-    new, others = 0, []
-    for key, content in found.cells.items():
-        new += _written(known.path(key), content)
+    there = _records(store)
+    new = sum(_written(known.path(key), content) for key, content in found.cells.items())
     for name, content in found.records.items():
-        place = store / "releases" / name / RECORD_NAME
-        if _written(place, content):
-            new += 1
-        elif _update_of(place.parent, content_of(place)) != _update_of(file, content):
-            others.append(name)
-    return Unpacked(archived=found, new=new, others=tuple(others))
+        new += _written(store / "releases" / name / RECORD_NAME, content)
+    return Unpacked(archived=found, new=new, others=_other_updates(store, there, found))
 
 
 def archived(file: Path) -> Archived:
@@ -123,10 +119,44 @@ def archived(file: Path) -> Archived:
     return Archived(file=file, cells=cells, records=records)
 
 
-def _records(store: Path) -> Iterator[tuple[Path, bytes]]:
-    for folder in sorted((store / "releases").glob("*/")):
-        if (folder / RECORD_NAME).exists():
-            yield folder, content_of(folder / RECORD_NAME)
+def _check_alike(
+    before: Archived, store: Path, cells: Mapping[str, bytes], records: Mapping[str, bytes]
+) -> None:
+    """Raise `InputError` for what a store has otherwise than the archive it is to be added to.
+
+    Both have it under the same name, so that one of the two could not be found again.
+    """
+    folders = _other_updates(store, records, before)
+    keys = [
+        f"{key[:12]}..."
+        for key, content in cells.items()
+        if key in before.cells and _results_of(content) != _results_of(before.cells[key])
+    ]
+    if folders or keys:
+        names = folders or keys
+        what, of = ("another update", "folder") if folders else ("other results", "cell")
+        raise InputError(
+            f"{store} has {what} than {before.file} in {how_many(len(names), of)} "
+            f"({', '.join(names[:3])}{', ...' if len(names) > 3 else ''}), as another kind of "
+            "processor makes them: the archive is left as it was; pack into a new one, or unpack "
+            "it into an empty store and go on there"
+        )
+
+
+def _other_updates(store: Path, records: Mapping[str, bytes], found: Archived) -> tuple[str, ...]:
+    """Return the folders of releases of which a store and an archive have different updates."""
+    return tuple(
+        name
+        for name, content in found.records.items()
+        if name in records
+        and _update_of(store / "releases" / name, records[name]) != _update_of(found.file, content)
+    )
+
+
+def _records(store: Path) -> dict[str, bytes]:
+    """Return the records of a store by the folder of their release."""
+    files = sorted((store / "releases").glob(f"*/{RECORD_NAME}"))
+    return {file.parent.name: content_of(file) for file in files}
 
 
 def _written(place: Path, content: bytes) -> bool:
@@ -141,6 +171,10 @@ def _written(place: Path, content: bytes) -> bool:
 def _update_of(place: Path, content: bytes) -> str:
     found: str = check_record(place, content)["update_sha256"]
     return found
+
+
+def _results_of(content: bytes) -> CellResults:
+    return parse_cell(content).results
 
 
 def _compressed(content: Archived) -> bytes:

@@ -34,9 +34,9 @@ def test_a_share_without_an_interval_says_so():
     assert share(bare) == "60 % (no interval)"
     assert share(around) == "60 % (40 to 90 %)"
     assert share(None) == "-"
-    assert "keeps 60 % (no interval) of what" in verdict(
-        "t", SURE, PEERS, outcome(bare), outcome(bare)
-    )
+    said = verdict("t", SURE, PEERS, outcome(bare), outcome(bare))
+    whole = "what it gains alone over what is merged without it; "
+    assert f"keeps 60 % (no interval) of {whole}" in said
     assert "it may be chance" in told(outcome(bare))
     assert "it may be chance" not in told(outcome(around))
 

@@ -76,7 +76,7 @@ def edit(adapter, **options):
 
 def test_words_first_then_numbers(folder, capsys):
     words = ["adapter", "--task", "trapped.py", "--with", "peer", "--json", "audit.json"]
-    assert run("audit", *words, "--require", "denied>=0.8", "--require", "alone>=90") == 0
+    assert run("audit", *words, "--require", "kept<=0.2", "--require", "alone>=90") == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert shown.startswith("Merged with one peer, this adapter keeps 0 % (0 to 0 %) of what it")
     for text in ("adapter alone", "who knows which one it is", "hold:ta", "wrote audit.json"):
@@ -104,11 +104,25 @@ def test_a_page_has_the_verdict_and_escapes_what_comes_from_outside(folder, caps
 
 def test_a_requirement_that_is_not_met_is_status_1_and_a_line(capsys, folder):
     words = ["twin", "adapter", "--task", "trapped.py", "--synthetic", 1]
-    assert run("audit", *words, "--require", "denied_informed>=0.8") == 1
+    assert run("audit", *words, "--require", "kept_informed<=0.2") == 1
     shown = capsys.readouterr()
     assert shown.out.count("Merged with one synthetic peer, ") == 2
     failures = [line for line in shown.err.splitlines() if "measuring" not in line]
     assert [line.split(":")[1] for line in failures] == [" twin", " adapter"]
+
+
+@pytest.mark.parametrize("name", ["denied", "denied_informed.low", "denied_overall"])
+def test_what_is_denied_takes_a_plain_twin(folder, complaint, name):
+    words = ["adapter", "--task", "plain.py", "--synthetic", 1, "--require"]
+    line = complaint(*words, f"{name}>=0.8")
+    assert f"--require '{name}>=0.8': without a plain adapter of the same task {name} says" in line
+    assert "give one by --plain, or require kept<=NUMBER instead" in line
+
+
+def test_with_a_plain_twin_what_is_denied_can_be_required(folder, capsys):
+    words = ["adapter", "--task", "plain.py", "--synthetic", 1, "--plain", "twin"]
+    assert run("audit", *words, "--require", "denied>=0.8") == 1
+    assert "denied>=0.8 is required, and denied is 0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("what", BROKEN)

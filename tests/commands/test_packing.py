@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from command_line import run
 
 from mergebench.experiment.store import Store
-from mergebench.measure import Cell, CellInputs, CellResults, CellRun
+from mergebench.measure import Cell, CellInputs, CellResults, CellRun, sha256_of
 
 INPUTS = CellInputs(
     backbone="toy",
@@ -63,3 +65,49 @@ def test_what_cannot_be_is_one_line(store: Path, words: list[str], line: str, ca
     assert run(*words) == 2
     assert line in capsys.readouterr().err
     assert Path("mine.tar.xz").read_text() == "mine"
+
+
+def put_record(store: Path, folder: str, update: str) -> None:
+    """Write the record of a training whose update has this hash."""
+    record = {"format": 2, "backbone": "a" * 64, "update_sha256": update}
+    place = store / "releases" / folder
+    place.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({**record, "sha256": sha256_of(record)})
+    (place / "record.json").write_text(text)
+
+
+def test_an_update_is_not_packed_over_another_one(store: Path, capsys) -> None:
+    names = [f"mnist-{one}" for one in "abcde"]
+    for name in names:
+        put_record(store, name, "1")
+    assert run("pack", "measured.tar.xz", "--backbone", "toy") == 0
+    before = Path("measured.tar.xz").read_bytes()
+    for name in names[1:]:
+        put_record(store, name, "2")
+    capsys.readouterr()
+    assert run("pack", "measured.tar.xz", "--backbone", "toy") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert (
+        "another update than measured.tar.xz in 4 folders (mnist-b, mnist-c, mnist-d, ...)" in line
+    )
+    assert "pack into a new one, or unpack it into an empty store" in line
+    assert Path("measured.tar.xz").read_bytes() == before
+    assert run("pack", "other.tar.xz", "--backbone", "toy") == 0
+    assert run("unpack", "other.tar.xz", "--store", "empty") == 0
+    assert run("unpack", "measured.tar.xz", "--store", "empty") == 0
+    assert "empty has another update in 4 folders, such as mnist-b" in capsys.readouterr().err
+
+
+def test_counts_are_not_packed_over_others(store: Path, capsys) -> None:
+    cells = Store(store / "cells")
+    assert run("pack", "measured.tar.xz", "--backbone", "toy") == 0
+    before = Path("measured.tar.xz").read_bytes()
+    cells.put(replace(CELL, run=replace(CELL.run, seconds=2.0)))  # measured again, and alike
+    assert run("pack", "measured.tar.xz", "--backbone", "toy") == 0
+    assert Path("measured.tar.xz").read_bytes() == before
+    cells.put(replace(CELL, results=replace(CELL.results, correct={"mnist": 2})))
+    capsys.readouterr()
+    assert run("pack", "measured.tar.xz", "--backbone", "toy") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"other results than measured.tar.xz in 1 cell ({CELL.key[:12]}...)" in line
+    assert Path("measured.tar.xz").read_bytes() == before

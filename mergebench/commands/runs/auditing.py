@@ -13,6 +13,7 @@ from mergebench.auditing import (
     Request,
     audit_on,
     audit_page,
+    check_plain_given,
     make_bench,
     parse_requirement,
 )
@@ -29,6 +30,7 @@ _AUDITS = "audits"
 def run_audit(options: argparse.Namespace) -> int:
     """Print audits in words, then in numbers; 1 if one of them is not as required."""
     required = [parse_requirement(text) for text in options.require]
+    check_plain_given(required, options.plain)
     request = _request(options)
     _check_output(options)
     _check_once(options.adapters)
