@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
+from mergebench.contracts.attack import Attack
 from mergebench.contracts.faults import blaming
-from mergebench.contracts.merger import Attack, Merger
+from mergebench.contracts.merger import Merger
 from mergebench.contracts.plugin import are_numbers, require
 from mergebench.errors import InputError
 
