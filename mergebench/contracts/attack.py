@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, final, get_args
 
 from mergebench.contracts.plugin import Plugin, are_numbers, is_number, require
+from mergebench.errors import InputError
 
 Knowledge = Literal["blind", "informed"]
 """Whether an attack knows which update may be protected."""
@@ -60,9 +61,33 @@ class Attack(Plugin, ABC):
         return self.visited
 
     @property
+    def built_on(self) -> Attack | None:
+        """The rule that it is built on, if any."""
+        return None
+
+    @final
+    def parts(self) -> tuple[Attack, ...]:
+        """Return the attack, the rule that it is built on, the one that this is built on, ..."""
+        return (self, *(() if self.built_on is None else self.built_on.parts()))
+
+    @final
+    def check_space(self, space: str) -> None:
+        """Raise `InputError` unless the attack, and what it is built on, is defined in `space`."""
+        defined = [name for name in self.spaces if all(name in one.spaces for one in self.parts())]
+        for part in self.parts():
+            if space not in part.spaces:
+                on = f", which {self.name} is built on," if part is not self else ""
+                raise InputError(
+                    f"attack {part.name}{on} is not defined in space {space}; "
+                    f"choose from: {', '.join(defined)}"
+                )
+
+    @property
     def least_notes(self) -> Mapping[str, float]:
-        """`smallest`, of a rule that it is built on too."""
-        return self.smallest
+        """`smallest`, and what a rule that it is built on says of its notes."""
+        return {
+            what: least for part in reversed(self.parts()) for what, least in part.smallest.items()
+        }
 
     @property
     def nothing_at_zero(self) -> bool:
@@ -98,7 +123,12 @@ class Attack(Plugin, ABC):
         return getattr(self, name)
 
     def check_count(self, count: int) -> None:
-        """Raise `InputError` where the hyper-parameters do not fit a merge of `count` updates."""
+        """Raise `InputError` where the hyper-parameters do not fit a merge of `count` updates.
+
+        Those of a rule that it is built on too.
+        """
+        if self.built_on is not None:
+            self.built_on.check_count(count)
 
     def turn(self, number: int, count: int) -> Mapping[str, Any] | None:
         """Return what to change ahead of search `number`, from 1 on; None if there is no other.

@@ -99,11 +99,7 @@ class MergeProblem(Problem[Merger]):
         the site, when its result is not finite, and `PluginError` when rule or space break their
         contracts.
         """
-        if self.space.name not in merger.spaces:
-            raise InputError(
-                f"attack {merger.name} is not defined in space {self.space.name}; "
-                f"choose from: {', '.join(merger.spaces)}"
-            )
+        merger.check_space(self.space.name)
         sites = {name: self._merge_site(name, merger) for name in self.updates[0].sites}
         try:
             return Update(sites=sites, label=f"{merger!r}@{self.space.name}")
