@@ -19,9 +19,13 @@ from mergebench.errors import check_range
 class PeftSVD(MatrixRule):
     """`D = SVD_k(Σ_i τ_i)`, the best approximation of rank `k` of the sum.
 
-    What `add_weighted_adapter(combination_type="svd")` computes, PEFT's weights being coefficients
-    of the updates. `svd_rank`: `k`; 0 stands for the largest rank of an update, as None does there.
-    PEFT's `svd_clamp` is not offered. Tensors that are not matrices are averaged.
+    What `add_weighted_adapter(combination_type="svd")` computes, of two adapters or more; PEFT's
+    weights are coefficients of the updates. Like PEFT it merges adapters alone: the rank of dense
+    changes would be full, and nothing cut. `svd_rank`: `k`; 0 stands for the largest numerical rank
+    of an update at the site. None in PEFT stands for the largest `r` that any of the configurations
+    has, their `rank_pattern` included, at all sites alike: the same unless ranks differ between
+    sites or an update has a smaller rank than its factors. PEFT's `svd_clamp` is not offered.
+    Tensors that are not matrices are averaged.
     """
 
     name: ClassVar[str] = "peft_svd"
@@ -29,6 +33,7 @@ class PeftSVD(MatrixRule):
     paper: ClassVar[str] = (
         "PEFT 0.21, add_weighted_adapter; LoRA (Hu et al., 2021), https://arxiv.org/abs/2106.09685"
     )
+    needs_factors: ClassVar[bool] = True
     smallest: ClassVar[Mapping[str, float]] = GAPS
 
     svd_rank: int = 0

@@ -9,6 +9,7 @@ from .faults import blaming as blaming
 from .faults import described as described
 from .informed_merger import InformedMerger as InformedMerger
 from .informed_merger import Suspected as Suspected
+from .merge_part import MergePart as MergePart
 from .merger import Merger as Merger
 from .on_rule import OnRule as OnRule
 from .plugin import Plugin as Plugin

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, final, get_args
 
-from mergebench.contracts.plugin import Plugin, are_numbers, is_number, require
+from mergebench.contracts.merge_part import MergePart
+from mergebench.contracts.plugin import are_numbers, is_number, require
 from mergebench.errors import InputError
 
 Knowledge = Literal["blind", "informed"]
@@ -18,13 +19,13 @@ DataUse = Literal["none", "unlabelled", "labelled"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attack(Plugin, ABC):
+class Attack(MergePart, ABC):
     """A way to combine released updates into one: a `Merger`, `InformedMerger` or `DataMerger`.
 
     `knowledge` and `data` are the threat model; `takes_protected`: whether the update that may be
-    protected is used at all, `needs_factors`: whether it has to be an adapter, not a full
-    checkpoint. `spaces` lists where it is defined; `grid` the structural hyper-parameters that a
-    search visits, in order; `alphas` the merging coefficients, None for those of the protocol.
+    protected is used at all. `spaces` lists where it is defined; `grid` the structural
+    hyper-parameters that a search visits, in order; `alphas` the merging coefficients, None for
+    those of the protocol.
     `multipliers`: of `grid`, what multiplies updates as `alpha` does.
     `smallest` says below which value a note that the attack leaves makes a result doubtful.
     """
@@ -33,7 +34,6 @@ class Attack(Plugin, ABC):
     knowledge: ClassVar[Knowledge] = "blind"
     data: ClassVar[DataUse] = "none"
     takes_protected: ClassVar[bool] = True
-    needs_factors: ClassVar[bool] = False
     spaces: ClassVar[tuple[str, ...]] = ("full",)
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {}
     alphas: ClassVar[tuple[float, ...] | None] = None
@@ -141,7 +141,7 @@ class Attack(Plugin, ABC):
 
     @classmethod
     def check_class(cls) -> None:
-        """Check what every plug-in says of itself, then threat model, spaces, grid and notes.
+        """Check what a part of a merge says of itself, then threat model, spaces, grid and notes.
 
         Whether there are such spaces is not asked: other plug-ins may bring them.
         """
