@@ -40,7 +40,7 @@ class IsoC(AfterRule):
         left, values, right = torch.linalg.svd(merged.double(), full_matrices=False)
         spectrum = values.cpu()
         rank = numerical_rank(spectrum, site.shape, stack.dtype)
-        site.notes[GAP] = relative_gap(spectrum, rank)
+        self.note(site, GAP, relative_gap(spectrum, rank))
         if rank == 0:
             return torch.zeros_like(merged)
         flat: Tensor = values[:rank].mean() * (left[:, :rank] @ right[:rank])

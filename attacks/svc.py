@@ -54,7 +54,7 @@ class SVC(AfterRule):
         rank = numerical_rank(spectrum, site.shape, stack.dtype)
         left, values, right = left[:, :rank], values[:rank], right[:rank]
         gaps = 1 - spectrum[1:rank] / spectrum[: max(0, rank - 1)]
-        site.notes[_NOTE] = float(gaps.min()) if len(gaps) else 1.0
+        self.note(site, _NOTE, float(gaps.min()) if len(gaps) else 1.0)
         along = left.T @ stack.double()  # a_r^i = u_rᵀ τ_i, (T, rank, n)
         shares = torch.einsum("r,rn,trn->tr", values, right, along) / along.square().sum(dim=2)
         shares[_absent(along, stack, site)] = 0

@@ -42,4 +42,10 @@ class AfterRule(MatrixRule):
 
     def merged(self, stack: Tensor, site: Site) -> Tensor:
         """Return what the rule makes of `stack` `(T, a, b)`: `(a, b)` of its dtype."""
+        for what in self.smallest:  # of an earlier merge, maybe by another rule
+            site.notes.pop(what, None)
         return self.built_on(stack, site)
+
+    def note(self, site: Site, what: str, value: float) -> None:
+        """Note `value`, unless the rule that `merged` went through left a smaller one."""
+        site.notes[what] = min(value, site.notes.get(what, value))
