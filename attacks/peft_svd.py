@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from attacks.parts.matrix_rule import MatrixRule
-from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank, truncated_sums
+from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank, rounding, truncated_sums
 from mergebench.contracts import Site
 from mergebench.errors import check_range
 
@@ -49,11 +49,12 @@ class PeftSVD(MatrixRule):
     def of_matrices(self, stack: Tensor, site: Site) -> Tensor:
         """Return the truncated sum."""
         rank = self.svd_rank or _largest_rank(stack, site)
-        found = truncated_sums(stack.double().sum(dim=0)[None], [rank], stack.dtype)[rank]
+        total = stack.double().sum(dim=0)[None]
+        found = truncated_sums(total, [rank], rounding(stack, site))[rank]
         site.notes[GAP] = found.gap
         return found.total.to(stack.dtype)
 
 
 def _largest_rank(stack: Tensor, site: Site) -> int:
-    spectra = torch.linalg.svdvals(stack.double()).cpu()
-    return max(1, *(numerical_rank(values, site.shape, stack.dtype) for values in spectra))
+    spectra, exact_to = torch.linalg.svdvals(stack.double()).cpu(), rounding(stack, site)
+    return max(1, *(numerical_rank(values, site.shape, exact_to) for values in spectra))

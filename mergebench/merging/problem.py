@@ -181,6 +181,7 @@ class MergeProblem(Problem[Merger]):
                 shape=encoded.shape,
                 seed=self.seed,
                 matrix=matrix,
+                dtype=changes[0].dtype,
                 _own=self._own(name) if encoded.separate else [],
                 _room=self._room,
                 _shared_room=Room(0) if self._known is None else self._known.room,
