@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from attacks.parts.matrix_rule import MatrixRule
-from mergebench.contracts import Merger, Site
+from mergebench.contracts import Merger, Plugin, Site
 from mergebench.errors import InputError
 from mergebench.registry import registry
 
@@ -34,6 +35,10 @@ class AfterRule(MatrixRule):
     def built_on(self) -> Merger:
         """The rule that `after` names."""
         return registry().get(Merger, self.after).configured()
+
+    def named(self) -> Mapping[str, Plugin]:
+        """Return the rule; not the default, which records have had by its name alone."""
+        return {} if self.after == AfterRule.after else {"after": self.built_on}
 
     @property
     def rotation_invariant(self) -> bool:

@@ -1,4 +1,4 @@
-"""Steps after another rule: which rules they can go on from, and where."""
+"""Steps after another rule: which rules they can go on from, where, and what records say."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from command_line import measure_few_images, run
 from small_updates import tasks
 from synthetic import attack, merge
 
-from mergebench.contracts import InformedMerger
+from mergebench.contracts import InformedMerger, Merger
 from mergebench.errors import InputError
+from mergebench.measure.cell import Method, sha256_of
 from mergebench.registry import registry
 
 STEPS = pytest.mark.parametrize("name", ["iso_c", "svc"])
@@ -43,3 +44,20 @@ def test_a_table_refuses_it_before_anything_runs(tmp_path, monkeypatch, capsys) 
     assert run("table2", *few, *words) == 2
     assert "which iso_c is built on, is not defined in space core" in capsys.readouterr().err
     assert not [*(tmp_path / "runs").glob("releases/*")]
+
+
+@STEPS
+def test_a_record_covers_a_rule_that_is_not_the_default(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tsv = registry().get(Merger, "tsv")
+    found = Method.of(attack(name, after="tsv"))
+    assert found.options["after"] == Method.of(tsv())
+    assert Method.of(attack(name, after="svc")).options["after"].options["after"] == "ta"
+    monkeypatch.setattr(tsv, "version", tsv.version + 1)
+    assert sha256_of(Method.of(attack(name, after="tsv"))) != sha256_of(found)
+
+
+def test_records_of_the_default_rule_are_as_before() -> None:
+    assert Method.of(attack("iso_c")).options == {"after": "ta"}
+    assert Method.of(attack("svc")).options == {"after": "ta", "least": 0.0}
