@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from attacks.parts.matrix_rule import MatrixRule
-from attacks.parts.singular_vectors import GAP, GAPS, truncated_sums
+from attacks.parts.singular_vectors import GAP, GAPS, rounding, truncated_sums
 from mergebench.contracts import Site
 from mergebench.errors import InputError, check_choice, check_range
 
@@ -62,7 +62,7 @@ class Cart(MatrixRule):
         ranks = sorted(grid) if rank in grid else [rank]
         sums = site.once(
             f"truncated residuals {ranks}",
-            lambda: truncated_sums(stack.double() - mean, ranks, stack.dtype),
+            lambda: truncated_sums(stack.double() - mean, ranks, rounding(stack, site)),
         )
         site.notes[GAP] = sums[rank].gap
         scale = self.inner if self.form == "trap2" else self.lam

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from attacks.parts.after_rule import AfterRule
 from attacks.parts.matrix_rule import once_per_site
-from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank
+from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank, rounding
 from mergebench.contracts import Site
 from mergebench.updates import relative_gap
 
@@ -39,8 +39,8 @@ class IsoC(AfterRule):
         merged = self.merged(stack, site)
         left, values, right = torch.linalg.svd(merged.double(), full_matrices=False)
         spectrum = values.cpu()
-        rank = numerical_rank(spectrum, site.shape, stack.dtype)
-        site.notes[GAP] = relative_gap(spectrum, rank)
+        rank = numerical_rank(spectrum, site.shape, rounding(stack, site))
+        self.note(site, GAP, relative_gap(spectrum, rank))
         if rank == 0:
             return torch.zeros_like(merged)
         flat: Tensor = values[:rank].mean() * (left[:, :rank] @ right[:rank])

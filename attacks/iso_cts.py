@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from attacks.parts.matrix_rule import MatrixRule, once_per_site
-from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank, polar_factor
+from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank, polar_factor, rounding
 from mergebench.contracts import Site
 from mergebench.errors import check_range
 from mergebench.updates import relative_gap
@@ -54,12 +54,12 @@ class IsoCTS(MatrixRule):
         updates, smaller = stack.double(), min(site.shape)
         own = round((smaller - int(self.common * smaller)) / len(stack))
         own = min(own, smaller // len(stack))
-        gaps: list[float] = []
+        exact_to, gaps = rounding(stack, site), list[float]()
 
         def leading(matrix: Tensor, most: int, largest: Tensor) -> tuple[Tensor, ...]:
             left, values, right = torch.linalg.svd(matrix, full_matrices=False)
             spectrum = values.cpu()
-            rank = min(most, numerical_rank(spectrum, site.shape, stack.dtype, largest))
+            rank = min(most, numerical_rank(spectrum, site.shape, exact_to, largest))
             gaps.append(relative_gap(spectrum, rank))
             return left[:, :rank], values[:rank], right[:rank]
 

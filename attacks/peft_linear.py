@@ -22,8 +22,8 @@ class PeftLinear(Merger):
     What `add_weighted_adapter(combination_type="linear")` computes: the weighted sum of the updates
     and cross terms `B_i A_j`, which no update contains; other factors of the same updates give
     something else. The rank stays that of one adapter. PEFT refuses adapters of different ranks;
-    here the factors that are missing are zero. What has no factors, a dense change or a vector, is
-    averaged.
+    here the factors that are missing are zero. Like PEFT it merges adapters alone; tensors that are
+    not matrices are averaged.
     """
 
     name: ClassVar[str] = "peft_linear"
@@ -31,6 +31,7 @@ class PeftLinear(Merger):
     paper: ClassVar[str] = (
         "PEFT 0.21, add_weighted_adapter; LoRA (Hu et al., 2021), https://arxiv.org/abs/2106.09685"
     )
+    needs_factors: ClassVar[bool] = True
 
     def of_factors(self, changes: Sequence[LowRank], coefficients: Sequence[float]) -> LowRank:
         """Return the sums of the factors, `up` in the sense of `B`."""
@@ -40,7 +41,7 @@ class PeftLinear(Merger):
         return LowRank(up=torch.stack(ups).sum(dim=0), down=torch.stack(downs).sum(dim=0))
 
     def combine(self, stack: Tensor, site: Site) -> Tensor:
-        """Return the mean of changes that have no factors."""
+        """Return the mean of tensors that are not matrices."""
         return stack.mean(dim=0)
 
 

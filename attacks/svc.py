@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from attacks.parts.after_rule import AfterRule
-from attacks.parts.singular_vectors import numerical_rank
+from attacks.parts.singular_vectors import numerical_rank, rounding
 from mergebench.contracts import Site
 from mergebench.errors import check_range
 from mergebench.updates import LEAST_GAP
@@ -51,10 +51,10 @@ class SVC(AfterRule):
         merged = self.merged(stack, site)
         left, values, right = torch.linalg.svd(merged.double(), full_matrices=False)
         spectrum = values.cpu()
-        rank = numerical_rank(spectrum, site.shape, stack.dtype)
+        rank = numerical_rank(spectrum, site.shape, rounding(stack, site))
         left, values, right = left[:, :rank], values[:rank], right[:rank]
         gaps = 1 - spectrum[1:rank] / spectrum[: max(0, rank - 1)]
-        site.notes[_NOTE] = float(gaps.min()) if len(gaps) else 1.0
+        self.note(site, _NOTE, float(gaps.min()) if len(gaps) else 1.0)
         along = left.T @ stack.double()  # a_r^i = u_rᵀ τ_i, (T, rank, n)
         shares = torch.einsum("r,rn,trn->tr", values, right, along) / along.square().sum(dim=2)
         shares[_absent(along, stack, site)] = 0
@@ -69,6 +69,6 @@ class SVC(AfterRule):
 def _absent(along: Tensor, stack: Tensor, site: Site) -> Tensor:
     """Return where an update has nothing but rounding along a direction, `(T, rank)` bool."""
     sizes = torch.linalg.matrix_norm(stack.double())
-    tolerance = max(site.shape) * torch.finfo(stack.dtype).eps
+    tolerance = max(site.shape) * torch.finfo(rounding(stack, site)).eps
     absent: Tensor = along.norm(dim=2) <= tolerance * sizes[:, None]
     return absent

@@ -10,7 +10,14 @@ import torch
 from torch import Tensor
 
 from attacks.parts.matrix_rule import MatrixRule
-from attacks.parts.singular_vectors import GAP, GAPS, leading_triples, numerical_rank, polar_factor
+from attacks.parts.singular_vectors import (
+    GAP,
+    GAPS,
+    leading_triples,
+    numerical_rank,
+    polar_factor,
+    rounding,
+)
 from mergebench.contracts import Site
 from mergebench.errors import check_choice
 from mergebench.updates import relative_gap
@@ -64,9 +71,10 @@ class TSV(MatrixRule):
             size=lambda found: sum(tensor.nbytes for tensor in found),
         )
         spectra = torch.stack([found.values for found in triples]).cpu()
-        ranks = [self._rank(each, most, site, stack.dtype) for each in spectra]
+        exact_to = rounding(stack, site)
+        ranks = [self._rank(each, most, site, exact_to) for each in spectra]
         site.notes[GAP] = min(
-            self._gap(s, k, site, stack.dtype) for s, k in zip(spectra, ranks, strict=True)
+            self._gap(s, k, site, exact_to) for s, k in zip(spectra, ranks, strict=True)
         )
         if sum(ranks) == 0:
             return torch.zeros_like(stack[0])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from attacks.parts.matrix_rule import MatrixRule, once_per_site
-from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank
+from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank, rounding
 from mergebench.contracts import Site
 from mergebench.errors import check_choice, check_range
 from mergebench.updates import relative_gap
@@ -57,7 +57,8 @@ class WUDI(MatrixRule):
         norms = torch.linalg.matrix_norm(updates)[:, None, None]
         unit = updates / norms.masked_fill(norms == 0, 1)
         if self.form == "closed":
-            return self._minimiser(updates, unit, site, stack.dtype).to(stack.dtype)
+            exact_to = rounding(stack, site)
+            return self._minimiser(updates, unit, site, exact_to).to(stack.dtype)
         return self._approached(updates, unit).to(stack.dtype)
 
     def _minimiser(self, updates: Tensor, unit: Tensor, site: Site, dtype: torch.dtype) -> Tensor:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from attacks.parts.matrix_rule import MatrixRule
-from mergebench.contracts import Merger, Site
+from mergebench.contracts import Merger, Plugin, Site
+from mergebench.errors import InputError
 from mergebench.registry import registry
 
 
@@ -16,27 +17,40 @@ from mergebench.registry import registry
 class AfterRule(MatrixRule):
     """A step after any rule, which `after` names; that one has its default hyper-parameters.
 
-    Raises `InputError` for a rule that is not known.
+    It is defined where the rule is. Raises `InputError` for a rule that is not known, and for one
+    about the factors of updates, of whose representatives it makes something else.
     """
 
     after: str = "ta"
 
     def __post_init__(self) -> None:
-        registry().get(Merger, self.after)
+        rule = registry().get(Merger, self.after)
+        if rule.of_factors is not Merger.of_factors:
+            raise InputError(
+                f"after is {self.after}, which merges the factors of adapters, and {self.name} "
+                "goes on from a merge of whole changes; choose another rule"
+            )
+
+    @property
+    def built_on(self) -> Merger:
+        """The rule that `after` names."""
+        return registry().get(Merger, self.after).configured()
+
+    def named(self) -> Mapping[str, Plugin]:
+        """Return the rule; not the default, which records have had by its name alone."""
+        return {} if self.after == AfterRule.after else {"after": self.built_on}
 
     @property
     def rotation_invariant(self) -> bool:
         """Whether the rule is; the step itself commutes with orthonormal bases."""
-        return self._rule().rotation_invariant
-
-    @property
-    def least_notes(self) -> Mapping[str, float]:
-        """What the rule says of its notes, and the step of its own."""
-        return {**self._rule().least_notes, **self.smallest}
+        return self.built_on.rotation_invariant
 
     def merged(self, stack: Tensor, site: Site) -> Tensor:
         """Return what the rule makes of `stack` `(T, a, b)`: `(a, b)` of its dtype."""
-        return self._rule()(stack, site)
+        for what in self.smallest:  # of an earlier merge, maybe by another rule
+            site.notes.pop(what, None)
+        return self.built_on(stack, site)
 
-    def _rule(self) -> Merger:
-        return registry().get(Merger, self.after).configured()
+    def note(self, site: Site, what: str, value: float) -> None:
+        """Note `value`, unless the rule that `merged` went through left a smaller one."""
+        site.notes[what] = min(value, site.notes.get(what, value))

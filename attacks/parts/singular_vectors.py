@@ -8,12 +8,22 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mergebench.contracts import Site
 from mergebench.updates import LEAST_GAP, relative_gap
 
 GAP = "smallest relative gap at the cut of a spectrum"
 """The note of every rule that cuts spectra: `(s_k - s_{k+1}) / s_k`, see `relative_gap`."""
 
 GAPS: Mapping[str, float] = {GAP: LEAST_GAP}
+
+
+def rounding(stack: Tensor, site: Site) -> torch.dtype:
+    """Return the dtype to whose rounding the representatives `stack` are exact.
+
+    That of the updates, of which coordinates in float64 are computed.
+    """
+    known = stack.dtype if site.dtype is None else site.dtype
+    return max(stack.dtype, known, key=lambda dtype: torch.finfo(dtype).eps)
 
 
 def numerical_rank(

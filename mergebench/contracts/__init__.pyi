@@ -1,3 +1,7 @@
+from .attack import Attack as Attack
+from .attack import DataUse as DataUse
+from .attack import Knowledge as Knowledge
+from .attack import is_edge as is_edge
 from .data_merger import DataMerger as DataMerger
 from .data_merger import MergeData as MergeData
 from .data_merger import UnfitUpdateError as UnfitUpdateError
@@ -5,11 +9,8 @@ from .faults import blaming as blaming
 from .faults import described as described
 from .informed_merger import InformedMerger as InformedMerger
 from .informed_merger import Suspected as Suspected
-from .merger import Attack as Attack
-from .merger import DataUse as DataUse
-from .merger import Knowledge as Knowledge
+from .merge_part import MergePart as MergePart
 from .merger import Merger as Merger
-from .merger import is_edge as is_edge
 from .on_rule import OnRule as OnRule
 from .plugin import Plugin as Plugin
 from .protection import Protection as Protection

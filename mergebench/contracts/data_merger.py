@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 
+from mergebench.contracts.attack import Attack, DataUse
 from mergebench.contracts.faults import blaming, broken, keeping_weights
-from mergebench.contracts.merger import Attack, DataUse, Merger
+from mergebench.contracts.merger import Merger
 from mergebench.contracts.plugin import is_number, require
 from mergebench.errors import InputError, shape_text
 from mergebench.plurals import how_many

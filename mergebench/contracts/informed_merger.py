@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Protocol, final
 
+from mergebench.contracts.attack import Knowledge
 from mergebench.contracts.faults import blaming, broken
-from mergebench.contracts.merger import Knowledge
 from mergebench.contracts.on_rule import OnRule
 from mergebench.contracts.plugin import require
 from mergebench.errors import InputError, shape_text

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
+from mergebench.contracts.attack import Attack
 from mergebench.contracts.faults import blaming
-from mergebench.contracts.merger import Attack, Merger
+from mergebench.contracts.merger import Merger
 from mergebench.contracts.plugin import are_numbers, require
 from mergebench.errors import InputError
 
@@ -41,6 +42,11 @@ class OnRule(Attack, ABC):
         return self.name if self.rule is None else f"{self.name}:{self.rule.name}"
 
     @property
+    def built_on(self) -> Merger | None:
+        """The `rule`."""
+        return self.rule
+
+    @property
     def targeted(self) -> bool:
         """It is about one of the updates, whether that is protected or not."""
         return True
@@ -63,16 +69,6 @@ class OnRule(Attack, ABC):
         visited = {alpha for sweep in known for alpha in sweep}
         more = tuple(alpha for alpha in self.more_alphas if alpha not in visited)
         return (*known, more) if more else known
-
-    @property
-    def least_notes(self) -> Mapping[str, float]:
-        """What the rule says of its notes, and the attack of its own."""
-        return {**({} if self.rule is None else self.rule.least_notes), **self.smallest}
-
-    def check_count(self, count: int) -> None:
-        """Check those of the rule."""
-        if self.rule is not None:
-            self.rule.check_count(count)
 
     def option(self, name: str) -> Any:
         """Return the value of a hyper-parameter, its own or the rule's."""

@@ -84,6 +84,10 @@ class Plugin:
         """Return the hyper-parameters by name."""
         return {item.name: getattr(self, item.name) for item in fields(self)}
 
+    def named(self) -> Mapping[str, Plugin]:
+        """Return the plug-ins that options name, by option, for records to hold them whole."""
+        return {}
+
     def with_options(self, **options: Any) -> Self:
         """Return a copy with some hyper-parameters changed; errors as of `configured`."""
         with _naming(type(self)), blaming(type(self), f"made with {', '.join(options)}"):

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
+from mergebench.contracts.attack import Knowledge
 from mergebench.contracts.data_merger import DataMerger, MergeData
 from mergebench.contracts.faults import broken
-from mergebench.contracts.merger import Knowledge
 from mergebench.contracts.on_rule import OnRule
 from mergebench.contracts.plugin import require
 from mergebench.errors import InputError, shape_text

@@ -29,6 +29,7 @@ class Site:
     from which rules derive ranks. It may exceed the shape of the tensors at hand, because a
     rotation-invariant rule is evaluated in smaller coordinates that give the same result.
     `matrix`: whether the representatives are matrices; other tensors come flattened to `(1, d)`.
+    `dtype`: of the updates; representatives are exact to its rounding, however finely written.
     `notes`: where a rule writes down what it learns of its bases on the way (see
     `Merger.smallest`).
     """
@@ -37,6 +38,7 @@ class Site:
     shape: tuple[int, int]
     seed: int = 0
     matrix: bool = True
+    dtype: torch.dtype | None = None
     notes: dict[str, float] = field(default_factory=dict, repr=False)
     _memory: dict[str, Any] = field(default_factory=dict, repr=False)
     _kept: dict[str, Kept[Any]] = field(default_factory=lambda: defaultdict(Kept), repr=False)

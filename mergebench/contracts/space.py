@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, final
 
 from mergebench.contracts.faults import blaming, broken
-from mergebench.contracts.plugin import Plugin, require
+from mergebench.contracts.merge_part import MergePart
 from mergebench.errors import shape_text
 
 if TYPE_CHECKING:
@@ -59,18 +59,10 @@ class Encoded:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Space(Plugin, ABC):
+class Space(MergePart, ABC):
     """Coordinates in which updates are merged; encoding and decoding lose nothing."""
 
     kind: ClassVar[str] = "space"
-    needs_factors: ClassVar[bool] = False
-
-    @classmethod
-    def check_class(cls) -> None:
-        """Check what every plug-in says of itself, then whether factors are needed."""
-        super().check_class()
-        needs: object = cls.needs_factors
-        require(isinstance(needs, bool), f"needs_factors is {needs!r}; give True or False")
 
     @final
     def __call__(

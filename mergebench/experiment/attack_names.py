@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
-from mergebench.contracts import Attack, DataMerger, DataUse, Merger, OnRule, Space
+from mergebench.contracts import Attack, DataMerger, DataUse, MergePart, Merger, OnRule, Space
 from mergebench.errors import InputError
 from mergebench.registry import registry
 
@@ -50,8 +50,8 @@ PRICE = (
 def every_merger(release: ReleaseKind = "lora", most: DataUse = "none") -> tuple[str, ...]:
     """Return all mergers that treat updates alike, in all spaces of theirs, `attack@space`.
 
-    Those that see no data, then those whose `data` are no more than `most`. Without spaces that
-    need the low-rank factors which a `release` does not have.
+    Those that see no data, then those whose `data` are no more than `most`. Without mergers and
+    spaces that need the low-rank factors which a `release` does not have.
     """
     found, kinds = registry(), get_args(DataUse)
     allowed = kinds[: kinds.index(most) + 1]
@@ -63,7 +63,7 @@ def every_merger(release: ReleaseKind = "lora", most: DataUse = "none") -> tuple
         if merger.knowledge == "blind" and not issubclass(merger, OnRule)
         if merger.data in allowed
         for space in merger.spaces
-        if release == "lora" or not found.get(Space, space).needs_factors
+        if release == "lora" or not _needs_factors(merger.name, space)
     )
 
 
@@ -84,16 +84,22 @@ def check_attack(name: str, release: ReleaseKind = "lora") -> tuple[str, str]:
             f"attack {attack} is not defined in space {space}; "
             f"choose from: {', '.join(f'{attack}@{known}' for known in spaces)}"
         )
-    if release != "lora" and registry().get(Space, space).needs_factors:
+    for part in () if release == "lora" else _needs_factors(attack, space):
+        way_out = f"{attack}@full" if issubclass(part, Space) else "another attack"
         raise InputError(
-            f"space {space} needs low-rank factors, which full fine-tuning does not release; "
-            f"use {attack}@full"
-        )
-    if release != "lora" and registry().get(Attack, attack.partition(":")[0]).needs_factors:
-        raise InputError(
-            f"attack {attack} is for adapters, which full fine-tuning does not release"
+            f"{part.kind} {part.name} needs low-rank factors, which full fine-tuning does not "
+            f"release; use {way_out}"
         )
     return attack, space
+
+
+def _needs_factors(attack: str, space: str) -> list[type[MergePart]]:
+    """Return which of attack, rule and space of `attack[:rule]@space` need low-rank factors."""
+    name, _, rule = attack.partition(":")
+    parts: list[type[MergePart]] = [registry().get(Attack, name)]
+    parts += [registry().get(Merger, rule)] if rule else []
+    parts += [registry().get(Space, space)]
+    return [part for part in parts if part.needs_factors]
 
 
 def _with_rule(name: str) -> tuple[str, tuple[str, ...]]:

@@ -94,10 +94,10 @@ class Experiment:
     def defined(self, attack: str, protection: str) -> bool:
         """Whether `attack@space` can merge what `protection` releases.
 
-        Full checkpoints lack the factors of adapters, which some attacks and spaces need.
+        Full checkpoints lack the factors of adapters, which some attacks, rules and spaces need.
         """
         name, space = check_attack(attack)
-        needs = self.setting.attack(name).needs_factors
+        needs = any(part.needs_factors for part in self.setting.attack(name).parts())
         needs = needs or registry().get(Space, space).needs_factors
         return self.setting.has_factors(protection) or not needs
 

@@ -48,7 +48,7 @@ class Method:
         name = plugin.label if isinstance(plugin, Attack) else plugin.name
         options = {
             key: cls.of(value) if isinstance(value, Plugin) else value
-            for key, value in stored_fields(plugin).items()
+            for key, value in {**stored_fields(plugin), **plugin.named()}.items()
         }
         return cls(name=name, version=plugin.version, options=options)
 

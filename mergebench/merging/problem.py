@@ -14,7 +14,7 @@ from weakref import proxy
 import torch
 from torch import Tensor
 
-from mergebench.contracts import Attack, Encoded, Kept, Merger, Room, Site, Space
+from mergebench.contracts import Attack, Encoded, Kept, MergePart, Merger, Room, Site, Space
 from mergebench.errors import InputError, shape_text
 from mergebench.merging.memory import UpdateMemory
 from mergebench.updates import Dense, LowRank, MergePath, NotFiniteError, SiteUpdate, Update
@@ -61,8 +61,7 @@ class MergeProblem(Problem[Merger]):
     `coefficients`: one factor per update, applied to its representatives before the rule. `room`:
     for the large tensors that are kept between merges. `known`: what other problems found out about
     single updates.
-    Raises `InputError` when the updates do not agree in sites, shapes or dtypes, or when the space
-    needs low-rank factors and an update is dense.
+    Raises `InputError` when the updates do not agree in sites, shapes or dtypes.
     """
 
     def __init__(
@@ -95,15 +94,14 @@ class MergeProblem(Problem[Merger]):
     def merge(self, merger: Merger) -> Update:
         """Return the merged update `D` of `merger`, one site after the other.
 
-        Raises `InputError` when the rule is not defined in this space, `ArithmeticError`, naming
-        the site, when its result is not finite, and `PluginError` when rule or space break their
-        contracts.
+        Raises `InputError` when the rule is not defined in this space, or rule or space need
+        low-rank factors and an update is dense, `ArithmeticError`, naming the site, when the result
+        is not finite, and `PluginError` when rule or space break their contracts.
         """
-        if self.space.name not in merger.spaces:
-            raise InputError(
-                f"attack {merger.name} is not defined in space {self.space.name}; "
-                f"choose from: {', '.join(merger.spaces)}"
-            )
+        merger.check_space(self.space.name)
+        for part in (*merger.parts(), self.space):
+            if part.needs_factors:
+                _require_factors(self.updates, part)
         sites = {name: self._merge_site(name, merger) for name in self.updates[0].sites}
         try:
             return Update(sites=sites, label=f"{merger!r}@{self.space.name}")
@@ -183,6 +181,7 @@ class MergeProblem(Problem[Merger]):
                 shape=encoded.shape,
                 seed=self.seed,
                 matrix=matrix,
+                dtype=changes[0].dtype,
                 _own=self._own(name) if encoded.separate else [],
                 _room=self._room,
                 _shared_room=Room(0) if self._known is None else self._known.room,
@@ -211,8 +210,6 @@ class MergeProblem(Problem[Merger]):
         if not matrix:
             flat = torch.stack([change.dense().reshape(1, -1) for change in changes])
             return Encoded(stack=flat, shape=(1, flat.shape[2]), separate=True)
-        if self.space.needs_factors:
-            _require_factors(self.updates, name, self.space)
         return self.space(changes, name, rotation_invariant=rotation_invariant)
 
 
@@ -256,10 +253,13 @@ def _check_same_sites(first: Update, other: Update) -> None:
     )
 
 
-def _require_factors(updates: Sequence[Update], site: str, space: Space) -> None:
+def _require_factors(updates: Sequence[Update], part: MergePart) -> None:
+    """Raise `InputError` unless all changes of matrices are factors, which `part` needs."""
     for update in updates:
-        if not isinstance(update.sites[site], LowRank):
-            raise InputError(
-                f"{update.label}: site {site} is dense, but space {space.name} needs low-rank "
-                "factors; use space full"
-            )
+        for site, change in update.sites.items():
+            if len(change.shape) == 2 and not isinstance(change, LowRank):
+                way_out = "use space full" if isinstance(part, Space) else "use another attack"
+                raise InputError(
+                    f"{update.label}: site {site} is dense, but {part.kind} {part.name} needs "
+                    f"low-rank factors; {way_out}"
+                )

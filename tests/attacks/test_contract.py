@@ -10,7 +10,7 @@ import pytest
 import torch
 from synthetic import dense, distance, low_rank
 
-from mergebench.contracts import Merger, Site, Space
+from mergebench.contracts import MergePart, Merger, Site, Space
 from mergebench.errors import InputError, PluginError
 from mergebench.merging.memory import UpdateMemory
 from mergebench.merging.problem import MergeProblem, merge
@@ -51,9 +51,10 @@ def sites(dtype: torch.dtype, *, factors_only: bool, tasks: int) -> dict[str, li
 
 
 def updates(
-    space: type[Space], *, tasks: int = TASKS, dtype: torch.dtype = torch.float32
+    *parts: type[MergePart], tasks: int = TASKS, dtype: torch.dtype = torch.float32
 ) -> list[Update]:
-    stacks = sites(dtype, factors_only=space.needs_factors, tasks=tasks)
+    """Return updates that attack and space take."""
+    stacks = sites(dtype, factors_only=any(part.needs_factors for part in parts), tasks=tasks)
     return [
         Update(sites={site: stack[task] for site, stack in stacks.items()}, label=f"task {task}")
         for task in range(tasks)
@@ -67,7 +68,7 @@ def find_space(name: str) -> type[Space]:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 @pytest.mark.parametrize(("attack", "space"), PAIRS)
 def test_contract(attack: type[Merger], space: str, dtype: torch.dtype) -> None:
-    given = updates(find_space(space), dtype=dtype)
+    given = updates(attack, find_space(space), dtype=dtype)
     before = [update.sha256 for update in given]
     merged = merge(attack(), given, space=find_space(space)())
     again = merge(attack(), given, space=find_space(space)())
@@ -84,7 +85,7 @@ def test_contract(attack: type[Merger], space: str, dtype: torch.dtype) -> None:
 @pytest.mark.parametrize(("attack", "space"), PAIRS)
 def test_grid(attack: type[Merger], space: str) -> None:
     """Every point of the grid gives, on a shared problem, what it gives alone."""
-    given = updates(find_space(space))
+    given = updates(attack, find_space(space))
     shared = MergeProblem(given, space=find_space(space)())
     for name, values in attack.grid.items():
         for value in values:
@@ -96,7 +97,7 @@ def test_grid(attack: type[Merger], space: str) -> None:
 @pytest.mark.parametrize(("attack", "space"), PAIRS)
 def test_what_is_known_from_other_sets_changes_nothing(attack: type[Merger], space: str) -> None:
     """Merges that differ in one update, in the order, the coefficients or the seed."""
-    given, known = updates(find_space(space)), UpdateMemory()
+    given, known = updates(attack, find_space(space)), UpdateMemory()
     sets = [given, [*given[:-1], given[-1].scaled(2)], [*given[1:], given[0]]]
     variants: list[dict[str, Any]] = [{}, {"seed": 1}, {"coefficients": (1.0, 0.5, 2.0, 1.0)}]
     middle = [{name: values[len(values) // 2]} for name, values in attack.grid.items()]
@@ -111,14 +112,16 @@ def test_what_is_known_from_other_sets_changes_nothing(attack: type[Merger], spa
 @pytest.mark.parametrize(("attack", "space"), PAIRS)
 @pytest.mark.parametrize("tasks", [1, 2])
 def test_few_updates(attack: type[Merger], space: str, tasks: int) -> None:
-    merged = merge(attack(), updates(find_space(space), tasks=tasks), space=find_space(space)())
+    merged = merge(
+        attack(), updates(attack, find_space(space), tasks=tasks), space=find_space(space)()
+    )
     assert merged.norm() > 0
 
 
 @pytest.mark.parametrize(("attack", "space"), PAIRS)
 def test_zero_updates(attack: type[Merger], space: str) -> None:
     """Updates that change nothing merge to an update that changes nothing."""
-    still = [update.scaled(0.0) for update in updates(find_space(space))]
+    still = [update.scaled(0.0) for update in updates(attack, find_space(space))]
     merged = merge(attack(), still, space=find_space(space)())
     assert merged.norm() == 0
 
@@ -159,7 +162,7 @@ def test_refuses_a_space_in_which_it_is_not_defined(attack: type[Merger]) -> Non
         name = "elsewhere"
 
     with pytest.raises(InputError, match="not defined in space elsewhere"):
-        merge(attack(), updates(Elsewhere), space=Elsewhere())
+        merge(attack(), updates(attack, Elsewhere), space=Elsewhere())
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=title)
@@ -169,11 +172,21 @@ def test_is_documented(attack: type[Merger]) -> None:
     assert set(attack.grid) <= set(attack().options())
 
 
-def test_dense_updates_are_refused_where_factors_are_needed() -> None:
-    changes: Sequence[SiteUpdate] = dense((6, 8), 2)
+@pytest.mark.parametrize(
+    ("name", "space", "said"),
+    [
+        ("ties", "core", "space core needs low-rank factors; use space full"),
+        ("peft_linear", "full", "attack peft_linear needs low-rank factors; use another attack"),
+        ("peft_svd", "full", "attack peft_svd needs low-rank factors; use another attack"),
+    ],
+)
+def test_dense_updates_are_refused_where_factors_are_needed(
+    name: str, space: str, said: str
+) -> None:
+    changes: Sequence[SiteUpdate] = [*low_rank(6, 8, [2]), *dense((6, 8), 1)]
     given = [Update(sites={"fc1": change}, label="cars") for change in changes]
-    with pytest.raises(InputError, match="cars: site fc1 is dense, but space core needs"):
-        merge(registry().get(Merger, "ties")(), given, space=find_space("core")())
+    with pytest.raises(InputError, match=f"cars: site fc1 is dense, but {said}"):
+        merge(registry().get(Merger, name)(), given, space=find_space(space)())
 
 
 @pytest.mark.parametrize("name", ["ta", "cart"])

@@ -12,6 +12,7 @@ from attacks.hold import Hold
 from attacks.leave_out import LeaveOut
 from attacks.project import Project
 from attacks.restore import Restore
+from attacks.smooth import Smooth
 from attacks.task_arithmetic import TaskArithmetic
 from attacks.ties import Ties
 from mergebench.contracts import Attack, InformedMerger, Merger, Space, Suspected
@@ -19,7 +20,7 @@ from mergebench.errors import InputError, PluginError, check_range
 from mergebench.experiment import check_attack, get_setting
 from mergebench.merging import merge
 from mergebench.registry import registry
-from mergebench.updates import Dense, MergePath, Update
+from mergebench.updates import Dense, LowRank, MergePath, Update
 
 PAIRS = [
     pytest.param(found.plugin, rule, space, id=f"{found.plugin.name}:{rule.name}@{space}")
@@ -27,13 +28,14 @@ PAIRS = [
     for rule in RULES
     for space in rule.spaces
     if space in found.plugin.spaces
+    if found.plugin is not Smooth or not rule.needs_factors
 ]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 @pytest.mark.parametrize(("attack", "rule", "space"), PAIRS)
 def test_contract(attack, rule, space, dtype) -> None:
-    needs_factors = registry().get(Space, space).needs_factors
+    needs_factors = rule.needs_factors or registry().get(Space, space).needs_factors
     given = updates(factors_only=needs_factors, dtype=dtype)
     before = [update.sha256 for update in given]
     merger = attack(rule=rule())
@@ -59,14 +61,14 @@ def test_every_searched_option_can_be_set(attack, rule, space) -> None:
 @pytest.mark.parametrize("attack", [Hold, Restore, Project])
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_without_the_others_the_protected_model_is_left(attack, rule) -> None:
-    given = updates(factors_only=False)
+    given = updates(factors_only=rule.needs_factors)
     path = problem(given).path(attack(rule=rule()))
     assert difference(path.at(0.0), given[PLACE]) == 0
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_leave_out_is_the_merge_of_the_others(rule) -> None:
-    given = updates(factors_only=False)
+    given = updates(factors_only=rule.needs_factors)
     left = given[:PLACE] + given[PLACE + 1 :]
     expected = merge(rule(), left, space=registry().get(Space, "full")())
     assert difference(problem(given).path(LeaveOut(rule=rule())).at(1.0), expected) == 0
@@ -100,7 +102,12 @@ def test_restoring_a_sum_is_holding_but_for_what_the_others_have_along_it() -> N
 def test_projecting_what_does_not_interfere_is_holding(rule) -> None:
     """Each update has an input and an output of its own, so that the projectors change nothing."""
     units = torch.eye(TASKS, dtype=torch.float64)
-    given = [Update(sites={"site": Dense(delta=unit[:, None] * unit)}) for unit in units]
+    changes = [LowRank(up=unit[:, None], down=unit[None]) for unit in units]
+    dense = not rule.needs_factors
+    given = [
+        Update(sites={"site": Dense(delta=change.dense()) if dense else change})
+        for change in changes
+    ]
     projected = problem(given).path(Project(rule=rule()))
     held = problem(given).path(Hold(rule=rule()))
     assert difference(projected.at(0.4), held.at(0.4)) < 1e-12
@@ -111,7 +118,7 @@ def test_projecting_what_does_not_interfere_is_holding(rule) -> None:
 @pytest.mark.parametrize("per", ["site", "model"])
 def test_restoring_gives_the_nominal_component_back(rule, per) -> None:
     """At every coefficient the inner product with the protected update is that of itself."""
-    given = updates(factors_only=False)
+    given = updates(factors_only=rule.needs_factors)
     held = given[PLACE]
     path = problem(given).path(Restore(rule=rule(), per=per))
     for alpha in (0.3, 1.7):
@@ -157,6 +164,12 @@ def test_holding_at_another_scale() -> None:
         coefficients=[0.5, 0.5, 0.9, 0.5],
     )
     assert difference(path.at(0.5), expected) < 1e-15
+
+
+def test_noise_has_no_factors() -> None:
+    smooth = Smooth(rule=registry().get(Merger, "peft_linear")())
+    with pytest.raises(InputError, match="is dense, but attack peft_linear needs"):
+        problem(updates()).path(smooth)
 
 
 def test_names() -> None:

@@ -45,13 +45,47 @@ def test_no_warning_where_the_cut_is_clear(name: str, space: str) -> None:
     assert warnings_of(low_rank(40, 48, [4] * 4), name, space) == []
 
 
-def test_cart_of_equal_singular_values() -> None:
-    """Two updates, `±τ/2` about their mean, with τ's values 1: a cut after 5 of 8 is arbitrary."""
+def flat_and_zero() -> list[LowRank]:
     left = torch.linalg.qr(dense((20, 8), 1)[0].delta)[0]
     right = torch.linalg.qr(dense((30, 8), 1, seed=1)[0].delta)[0].T
-    changes = [LowRank(up=left, down=right), LowRank(up=torch.zeros_like(left), down=right)]
+    return [LowRank(up=left, down=right), LowRank(up=torch.zeros_like(left), down=right)]
+
+
+def test_cart_of_equal_singular_values() -> None:
+    """Two updates, `±τ/2` about their mean, with τ's values 1: a cut after 5 of 8 is arbitrary."""
+    changes = flat_and_zero()
     assert warnings_of(changes, "cart", "full", rank_fraction=0.21) != []
     assert warnings_of(changes, "cart", "full", rank_fraction=0.4) == [], "nothing is cut"
+
+
+@pytest.mark.parametrize("space", ["full", "core"])
+def test_a_step_after_a_cut_keeps_its_warning(space: str) -> None:
+    """What cart gives has a flat spectrum and a clear rank: the isotropic step alone cuts well."""
+    changes = flat_and_zero()
+    rule, given = attack("iso_c", after="cart"), problem(changes, space)
+    given.merge(rule)
+    cut = problem(changes, space)
+    cut.merge(attack("cart"))
+    assert given.notes(rule)[GAP] == cut.notes(attack("cart"))[GAP] < 1e-6
+    (warned,) = warnings_of(changes, "iso_c", space, after="cart")
+    assert warned.startswith(GAP)
+    given.merge(attack("iso_c"))
+    assert given.notes(attack("iso_c"))[GAP] > 0.9, "that of another rule"
+
+
+def test_what_a_rule_noted_before_is_not_that_of_the_step() -> None:
+    """SVC after SVC notes the smaller gap of the two, on a problem that noted a smaller one."""
+    changes, rule = low_rank(40, 48, [4] * 4), attack("svc", after="svc")
+    given, flat = problem(changes, "core"), attack("svc", after="iso_c")
+    given.merge(rule)
+    own = given.notes(rule)
+    given.merge(flat)
+    assert min(given.notes(flat).values()) < min(own.values())
+    given.merge(rule)
+    assert given.notes(rule) == own
+    alone = problem(changes, "core")
+    alone.merge(attack("svc"))
+    assert min(own.values()) <= min(alone.notes(attack("svc")).values())
 
 
 @pytest.mark.parametrize("name", ["tsv", "iso_c", "iso_cts"])

@@ -31,7 +31,7 @@ def full(rule, given: list[Update], **options) -> Update:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 @pytest.mark.parametrize("kept", [0, 100], ids=["none dropped", "all kept"])
 def test_spectral_with_every_direction_is_holding_and_the_rule(rule, kept) -> None:
-    given = updates(factors_only=False)
+    given = updates(factors_only=rule.needs_factors)
     held = problem(given).path(Hold(rule=rule()))
     filtered = problem(given).path(Spectral(rule=rule(), kept=kept))
     assert difference(filtered.at(0.4), held.at(0.4)) < 1e-12
@@ -64,11 +64,11 @@ def test_spectral_of_factors_forms_no_dense_change(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "rule", [rule for rule in RULES if rule.name != "peft_linear"], ids=lambda rule: rule.name
+    "rule", [rule for rule in RULES if not rule.needs_factors], ids=lambda rule: rule.name
 )
 @pytest.mark.parametrize("samples", [1, 3])
 def test_smooth_without_noise_is_the_rule(rule, samples) -> None:
-    given = updates(factors_only=False)
+    given = updates(factors_only=rule.needs_factors)
     path = problem(given).path(Smooth(rule=rule(), sigma=0, samples=samples))
     assert path.fixed is None
     assert difference(path.at(0.7), full(rule(), given).scaled(0.7)) < 1e-12
@@ -110,14 +110,14 @@ def test_the_average_of_noisy_sums_has_less_noise() -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 @pytest.mark.parametrize("share", [1, -1])
 def test_holding_all_layers_is_holding(rule, share) -> None:
-    given = updates(factors_only=False)
+    given = updates(factors_only=rule.needs_factors)
     layers = problem(given).path(HoldLayers(rule=rule(), share=share))
     assert difference(layers.at(0.4), problem(given).path(Hold(rule=rule())).at(0.4)) == 0
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_holding_no_layer_is_the_rule(rule) -> None:
-    given = updates(factors_only=False)
+    given = updates(factors_only=rule.needs_factors)
     path = problem(given).path(HoldLayers(rule=rule(), share=0))
     assert difference(path.at(0.4), full(rule(), given).scaled(0.4)) == 0
     outputs = problem(given).path(HoldAttentionOutputs(rule=rule()))
@@ -150,7 +150,7 @@ def test_a_held_layer_and_a_merged_one() -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_equal_coefficients_are_the_rule_of_scaled_updates(rule) -> None:
-    given = updates(factors_only=False)
+    given = updates(factors_only=rule.needs_factors)
     attack = PerTaskCoefficients(rule=rule(), value=0.3, coefficients=(0.3,) * len(given))
     expected = full(rule(), given, coefficients=(0.3,) * len(given))
     assert difference(problem(given).path(attack).at(1.0), expected) < 1e-12

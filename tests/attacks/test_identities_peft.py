@@ -75,10 +75,6 @@ def test_what_is_no_matrix_is_averaged(name: str) -> None:
     changes = dense((17,), 4)
     mean = torch.stack([change.delta for change in changes]).mean(dim=0)
     assert distance(merge(changes, name), mean) < 1e-12
-    if name == "peft_linear":
-        mixed = [low_rank(6, 8, [2])[0], *dense((6, 8), 1)]
-        expected = (mixed[0].dense() + mixed[1].dense()) / 2
-        assert distance(merge(mixed, name), expected) < 1e-12
 
 
 def test_the_scaling_is_part_of_an_updates_identity_unless_it_is_one() -> None:

@@ -75,7 +75,8 @@ def check(make: Callable[[torch.device | str], Problem[Any]], attack: Attack) ->
 @pytest.mark.parametrize(("rule", "space"), COLUMNS)
 def test_rules(rule: type[Merger], space: str) -> None:
     where = registry().get(Space, space)()
-    given = informed.updates(factors_only=where.needs_factors, dtype=torch.float32)
+    needs_factors = rule.needs_factors or where.needs_factors
+    given = informed.updates(factors_only=needs_factors, dtype=torch.float32)
     check(lambda device: MergeProblem([one.to(device) for one in given], space=where), rule())
 
 

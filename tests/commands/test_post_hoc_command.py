@@ -40,7 +40,7 @@ def test_a_column_that_needs_factors_is_a_dash(tmp_path, monkeypatch, little_sto
     }
 
 
-@pytest.mark.parametrize("attack", ["tsv@core", "distil:ta@full"])
+@pytest.mark.parametrize("attack", ["tsv@core", "distil:ta@full", "hold:peft_svd@full"])
 def test_one_that_was_named_is_refused_before_anything_runs(
     attack: str, tmp_path, monkeypatch, capsys
 ) -> None:

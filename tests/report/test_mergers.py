@@ -100,9 +100,15 @@ def test_every_merger_is_a_choice_in_every_space_where_it_is_defined() -> None:
     assert {"ta@full", "tsv@knots", "iso_c@core", "ram@full"} <= set(names)
     full = every_merger("full")
     assert set(full) < set(names)
-    assert {name for name in names if name.endswith("@core")}.isdisjoint(full)
-    with pytest.raises(InputError, match="needs low-rank factors"):
+    left_out = {name for name in names if name.endswith("@core") or name.startswith("peft_")}
+    assert left_out == {*names} - {*full}
+    assert {"peft_linear@full", "peft_svd@full"} < left_out
+    with pytest.raises(InputError, match=r"space core needs low-rank factors, .* use ties@full$"):
         check_attack("ties@core", "full")
+    for name in ("peft_linear@full", "peft_svd@full", "hold:peft_linear@full"):
+        needs = r"attack peft_\w+ needs low-rank factors, which full .* use another attack$"
+        with pytest.raises(InputError, match=needs):
+            check_attack(name, "full")
 
 
 def test_mergers_with_data_come_when_asked_for() -> None:

@@ -83,7 +83,9 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
     _check_defined(options, experiment)
     merged = experiment.workbench().suite.task_names
     for name in experiment.attacks:
-        setting.attack(check_attack(name)[0]).check_count(len(merged))
+        attack, space = check_attack(name)
+        setting.attack(attack).check_space(space)
+        setting.attack(attack).check_count(len(merged))
     if experiment.targets is not None:
         _ = experiment.target_names  # wrong ones are refused before anything runs
     return experiment
