@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, final, get_args
 
 from mergebench.contracts.faults import blaming, broken
-from mergebench.contracts.plugin import Plugin, are_numbers, is_number, require
+from mergebench.contracts.plugin import Plugin, are_numbers, is_number, require, require_limits
 from mergebench.contracts.site import Site
 from mergebench.errors import shape_text
 
@@ -142,11 +142,7 @@ class Attack(Plugin, ABC):
         alphas: object = cls.alphas
         ok = alphas is None or are_numbers(alphas)
         require(ok, f"alphas is {alphas!r}; give a tuple of numbers, or None")
-        smallest: object = cls.smallest
-        require(
-            isinstance(smallest, Mapping) and all(map(is_number, smallest.values())),
-            f"smallest is {smallest!r}; give a mapping of numbers",
-        )
+        require_limits(cls.smallest)
 
 
 def is_edge(value: float, grid: Sequence[float]) -> bool:
