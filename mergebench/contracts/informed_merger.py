@@ -69,7 +69,7 @@ class Suspected:
         return self.base()
 
     def note(self, what: str, value: float) -> None:
-        """Note a value (see `Attack.smallest`), which the smallest of equal name stays."""
+        """Note a value (see `Attack.smallest`); of several by one name the smallest is kept."""
         self.notes[what] = min(value, self.notes.get(what, value))
 
     def with_protected(self, update: Update) -> tuple[Update, ...]:
