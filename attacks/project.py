@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -9,9 +10,10 @@ from torch import Tensor
 
 from attacks.hold import UP_TO_THE_SUM
 from attacks.parts.factors import singular_triples
+from attacks.parts.singular_vectors import GAP, GAPS
 from mergebench.contracts import InformedMerger, Suspected
 from mergebench.errors import check_choice, check_range
-from mergebench.updates import Dense, LowRank, MergePath, SiteUpdate, Update
+from mergebench.updates import Dense, LowRank, MergePath, SiteUpdate, Update, relative_gap
 
 Sides = Literal["both", "inputs"]
 
@@ -21,13 +23,15 @@ class Project(InformedMerger):
     """`W0 + τ_p + α f((I - P_U) τ_i (I - P_V), i ≠ p)`: what was held is not interfered with.
 
     `P_U`, `P_V` project on the output and input spaces of `τ_p`: those of its factors, or of its
-    `rank` largest singular directions where it is dense. `sides`: "inputs" projects inputs alone,
-    so that what `τ_p` reads is untouched. Changes that are no matrices are merged as they are.
+    `rank` largest singular directions where it is dense, the relative gap at which is noted.
+    `sides`: "inputs" projects inputs alone, so that what `τ_p` reads is untouched. Changes that are
+    no matrices are merged as they are.
     """
 
     name: ClassVar[str] = "project"
     paper: ClassVar[str] = "mergebench: adaptive attack on Trap² (interference-free addition)"
     more_alphas: ClassVar[tuple[float, ...]] = UP_TO_THE_SUM
+    smallest: ClassVar[Mapping[str, float]] = GAPS
 
     sides: Sides = "both"
     rank: int = 16
@@ -40,7 +44,7 @@ class Project(InformedMerger):
 
     def path(self, given: Suspected) -> MergePath:
         """Return the merge of the projected others, ahead of which `τ_p` stays as it is."""
-        bases = {site: self._bases(change) for site, change in given.protected.sites.items()}
+        bases = {site: self._bases(change, given) for site, change in given.protected.sites.items()}
         others = [
             Update(
                 sites={
@@ -53,7 +57,9 @@ class Project(InformedMerger):
         ]
         return MergePath(direction=given.merged(others), fixed=given.protected)
 
-    def _bases(self, change: SiteUpdate) -> tuple[Tensor, Tensor] | tuple[None, None]:
+    def _bases(
+        self, change: SiteUpdate, given: Suspected
+    ) -> tuple[Tensor, Tensor] | tuple[None, None]:
         """Return orthonormal bases of the outputs `(m, r)` and inputs `(n, r)` of a change."""
         if len(change.shape) != 2:
             return None, None
@@ -61,6 +67,7 @@ class Project(InformedMerger):
         rank = len(values) if isinstance(change, LowRank) else self.rank
         used = int((values > values[0] * 1e-6).sum()) if values[0] > 0 else 0
         kept = min(rank, used)
+        given.note(GAP, relative_gap(values[:used].cpu(), kept))
         return outputs[:, :kept], inputs[:, :kept]
 
     def _projected(

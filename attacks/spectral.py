@@ -6,11 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from torch import Tensor
+
 from attacks.hold import UP_TO_THE_SUM
 from attacks.parts.factors import singular_triples
+from attacks.parts.singular_vectors import GAP, GAPS, numerical_rank
 from mergebench.contracts import InformedMerger, Suspected
 from mergebench.errors import check_range
-from mergebench.updates import Dense, LowRank, MergePath, SiteUpdate, Update, factors_are_smaller
+from mergebench.updates import (
+    Dense,
+    LowRank,
+    MergePath,
+    SiteUpdate,
+    Update,
+    factors_are_smaller,
+    relative_gap,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,13 +31,14 @@ class Spectral(InformedMerger):
     If a trap lives in a few singular directions, the strongest or the weakest, a model without
     them does the task and is harmless. `kept`: the `k` largest directions of each site where it is
     positive; all but the `-kept` largest where it is negative. Changes that are no matrices stay
-    whole.
+    whole. The relative gap of the spectra at the cut is noted.
     """
 
     name: ClassVar[str] = "spectral"
     paper: ClassVar[str] = "mergebench: adaptive attack on Trap² (spectral filter, held)"
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"kept": (1, 2, 4, 8, -1, -2, -4)}
     more_alphas: ClassVar[tuple[float, ...]] = UP_TO_THE_SUM
+    smallest: ClassVar[Mapping[str, float]] = GAPS
 
     kept: int = 8
 
@@ -37,18 +49,20 @@ class Spectral(InformedMerger):
 
     def path(self, given: Suspected) -> MergePath:
         """Return the merge of the others, ahead of which the filtered update stays as it is."""
-        return MergePath(
-            direction=given.merged(given.others), fixed=self._filtered(given.protected)
-        )
+        return MergePath(direction=given.merged(given.others), fixed=self._filtered(given))
 
-    def _filtered(self, update: Update) -> Update:
-        sites = {site: self._filtered_change(change) for site, change in update.sites.items()}
+    def _filtered(self, given: Suspected) -> Update:
+        update = given.protected
+        sites = {
+            site: self._filtered_change(change, given) for site, change in update.sites.items()
+        }
         return Update(sites=sites, label=update.label)
 
-    def _filtered_change(self, change: SiteUpdate) -> SiteUpdate:
+    def _filtered_change(self, change: SiteUpdate, given: Suspected) -> SiteUpdate:
         if len(change.shape) != 2:
             return change
         left, values, right = singular_triples(change)
+        given.note(GAP, self._gap(values.cpu(), change))
         part = slice(self.kept) if self.kept > 0 else slice(-self.kept, None)
         if len(values[part]) == 0:
             return change.scaled(0.0)
@@ -58,6 +72,14 @@ class Spectral(InformedMerger):
         if isinstance(change, LowRank) or factors_are_smaller(filtered.shape, filtered.rank):
             return filtered
         return Dense(delta=filtered.dense())
+
+    def _gap(self, values: Tensor, change: SiteUpdate) -> float:
+        """Return the relative gap at the cut; 0 where nothing but rounding is left."""
+        rows, columns = change.shape
+        rank, cut = numerical_rank(values, (rows, columns), change.dtype), abs(self.kept)
+        if self.kept < 0 and 0 < rank <= cut < len(values):
+            return 0.0
+        return relative_gap(values[:rank], cut)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,5 +92,4 @@ class SpectralMerged(Spectral):
 
     def path(self, given: Suspected) -> MergePath:
         """Return the merge of all updates, one of them filtered."""
-        filtered = self._filtered(given.protected)
-        return MergePath(direction=given.merged(given.with_protected(filtered)))
+        return MergePath(direction=given.merged(given.with_protected(self._filtered(given))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from attacks.parts.factors import all_low_rank, by_update, stacked_up
+from attacks.parts.singular_vectors import GAP, GAPS
 from mergebench.contracts import Encoded, Space
 from mergebench.errors import InputError
-from mergebench.updates import SiteUpdate
+from mergebench.updates import SiteUpdate, relative_gap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +25,14 @@ class KnOTS(Space):
     and maps back with `U`, as in the original code; the default, which Trap² and Core space use,
     merges `V_i` and maps back with `U Σ`. Representatives have the updates' dtype, or are float64
     in coordinates of their joint row space for rotation-invariant rules.
+    How far the threshold is from the singular values is noted (`_gap`): every component counts
+    alike in the `V_i`, so that one more or less may turn the merge.
     """
 
     name: ClassVar[str] = "knots"
     title: ClassVar[str] = "KnOTS"
     paper: ClassVar[str] = "Stoica et al., 2025, https://arxiv.org/abs/2410.19735"
+    smallest: ClassVar[Mapping[str, float]] = GAPS
 
     threshold: float = 1e-5
     relative: bool = False
@@ -42,7 +46,7 @@ class KnOTS(Space):
         """Return the `V_i` (or `Σ V_i`) of the updates of one site."""
         dtype, columns = updates[0].dtype, updates[0].shape[1]
         joint = _joint(updates)
-        left, values, right = self._components(torch.cat(joint.blocks, dim=1))
+        left, values, right, gap = self._components(torch.cat(joint.blocks, dim=1), dtype)
         if joint.basis is not None:
             left = joint.basis @ left
         if self.fold_singular_values:
@@ -50,21 +54,40 @@ class KnOTS(Space):
         else:
             left = left * values
         blocks = _split_like(joint.blocks, right)
-        shape = (len(values), columns)
+        shape, notes = (len(values), columns), {GAP: gap}
         if rotation_invariant:
             stack, rows = joint.shared_rows(blocks)
-            return Encoded(stack=stack, shape=shape, left=left, right=rows)
+            return Encoded(stack=stack, shape=shape, left=left, right=rows, notes=notes)
         stack = torch.stack(joint.rows(blocks)).to(dtype)
-        return Encoded(stack=stack, shape=shape, left=left.to(dtype))
+        return Encoded(stack=stack, shape=shape, left=left.to(dtype), notes=notes)
 
-    def _components(self, joined: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _components(
+        self, joined: Tensor, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor, Tensor, float]:
         left, values, right = torch.linalg.svd(joined, full_matrices=False)
         spectrum = values.cpu()
         smallest = self.threshold * float(spectrum[0]) if self.relative else self.threshold
         rank = int((spectrum > smallest).sum())
+        gap = _gap(spectrum, smallest, dtype)
         if rank == 0:
-            return left[:, :1], torch.zeros_like(values[:1]), right[:1]
-        return left[:, :rank], values[:rank], right[:rank]
+            return left[:, :1], torch.zeros_like(values[:1]), right[:1], gap
+        return left[:, :rank], values[:rank], right[:rank], gap
+
+
+def _gap(spectrum: Tensor, threshold: float, dtype: torch.dtype) -> float:
+    """Return the relative gap between the threshold and the nearest singular value.
+
+    1 where all that is left out is rounding, and 0 where rounding is kept. `spectrum`: float64, of
+    updates of this dtype. To round entries moves no singular value by more than `eps / 2` times the
+    joint norm; `numerical_rank` allows for much more, and would take weak directions for rounding.
+    """
+    rounding = torch.finfo(dtype).eps * float(spectrum.norm())
+    signal = spectrum[spectrum > rounding]
+    rank = int((spectrum > threshold).sum())
+    if rank > len(signal):
+        return 0.0
+    cut = torch.cat([signal[:rank], signal.new_tensor([threshold]), signal[rank:]])
+    return min(relative_gap(cut, rank), relative_gap(cut, rank + 1))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

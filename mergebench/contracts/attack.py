@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, final, get_args
 
 from mergebench.contracts.merge_part import MergePart
-from mergebench.contracts.plugin import are_numbers, is_number, require
+from mergebench.contracts.plugin import are_numbers, require
 from mergebench.errors import InputError
 
 Knowledge = Literal["blind", "informed"]
@@ -27,7 +27,6 @@ class Attack(MergePart, ABC):
     hyper-parameters that a search visits, in order; `alphas` the merging coefficients, None for
     those of the protocol.
     `multipliers`: of `grid`, what multiplies updates as `alpha` does.
-    `smallest` says below which value a note that the attack leaves makes a result doubtful.
     """
 
     kind: ClassVar[str] = "attack"
@@ -38,7 +37,6 @@ class Attack(MergePart, ABC):
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {}
     alphas: ClassVar[tuple[float, ...] | None] = None
     multipliers: ClassVar[tuple[str, ...]] = ()
-    smallest: ClassVar[Mapping[str, float]] = {}
 
     @property
     def label(self) -> str:
@@ -141,7 +139,7 @@ class Attack(MergePart, ABC):
 
     @classmethod
     def check_class(cls) -> None:
-        """Check what a part of a merge says of itself, then threat model, spaces, grid and notes.
+        """Check what a part of a merge says of itself, then threat model, spaces and grid.
 
         Whether there are such spaces is not asked: other plug-ins may bring them.
         """
@@ -163,11 +161,6 @@ class Attack(MergePart, ABC):
         alphas: object = cls.alphas
         ok = alphas is None or are_numbers(alphas)
         require(ok, f"alphas is {alphas!r}; give a tuple of numbers, or None")
-        smallest: object = cls.smallest
-        require(
-            isinstance(smallest, Mapping) and all(map(is_number, smallest.values())),
-            f"smallest is {smallest!r}; give a mapping of numbers",
-        )
 
 
 def is_edge(value: float, grid: Sequence[float]) -> bool:

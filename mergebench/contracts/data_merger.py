@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 from mergebench.contracts.attack import Attack, DataUse
 from mergebench.contracts.faults import blaming, broken, keeping_weights
 from mergebench.contracts.merger import Merger
-from mergebench.contracts.plugin import is_number, require
+from mergebench.contracts.plugin import fault_of_notes, require
 from mergebench.errors import InputError, shape_text
 from mergebench.plurals import how_many
 
@@ -173,7 +173,4 @@ def _fault(merged: object, given: MergeData) -> str | None:
                 f"the result has {change.dtype} of shape {shape_text(change.shape)} at site {site};"
                 f" expected torch.float32 of shape {shape_text(expected)}"
             )
-    for name, value in given.notes.items():
-        if not isinstance(name, str) or not is_number(value):
-            return f"notes[{name!r}] is {value!r}; expected a finite number"
-    return None
+    return fault_of_notes(given.notes)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, final
 from mergebench.contracts.attack import Knowledge
 from mergebench.contracts.faults import blaming, broken
 from mergebench.contracts.on_rule import OnRule
-from mergebench.contracts.plugin import require
+from mergebench.contracts.plugin import fault_of_notes, require
 from mergebench.errors import InputError, shape_text
 from mergebench.seeding import generator
 
@@ -39,7 +39,8 @@ class Suspected:
     their places. `merged` returns `D` of the updates that it is given, by the rule and in the space
     that the attack is built on; with coefficients it needs no copies of them.
     `seed`: of what an attack draws. `base` returns the backbone where it can be had. `kept`: what
-    attacks made of the protected update alone, by their options.
+    attacks made of the protected update alone, by their options. `notes`: what was noted of bases
+    on the way, see `note`.
     """
 
     updates: tuple[Update, ...]
@@ -48,6 +49,7 @@ class Suspected:
     seed: int = 0
     base: Callable[[], Backbone] | None = field(default=None, repr=False)
     kept: dict[str, Update] = field(default_factory=dict, repr=False)
+    notes: dict[str, float] = field(default_factory=dict, repr=False)
 
     @property
     def protected(self) -> Update:
@@ -65,6 +67,10 @@ class Suspected:
         if self.base is None:
             raise InputError("the attack compares with the backbone, which it was not given")
         return self.base()
+
+    def note(self, what: str, value: float) -> None:
+        """Note a value (see `Attack.smallest`); of several by one name the smallest is kept."""
+        self.notes[what] = min(value, self.notes.get(what, value))
 
     def with_protected(self, update: Update) -> tuple[Update, ...]:
         """Return all updates, with `update` in the place of the one that may be protected."""
@@ -126,4 +132,4 @@ def _fault(path: object, given: Suspected) -> str | None:
                     f"the result has {change.dtype} of shape {shape_text(change.shape)} at site "
                     f"{site}; expected {known[site].dtype} of shape {shape_text(known[site].shape)}"
                 )
-    return None
+    return fault_of_notes(given.notes)

@@ -117,6 +117,14 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
+def fault_of_notes(notes: Mapping[str, float]) -> str | None:
+    """Return what is wrong with what a plug-in noted, if anything."""
+    for name, value in notes.items():
+        if not isinstance(name, str) or not is_number(value):
+            return f"notes[{name!r}] is {value!r}; expected a finite number"
+    return None
+
+
 def are_numbers(values: object) -> bool:
     """Whether a value is a tuple of at least one finite number."""
     return isinstance(values, tuple) and len(values) > 0 and all(map(is_number, values))

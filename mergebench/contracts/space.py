@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, final
 
 from mergebench.contracts.faults import blaming, broken
 from mergebench.contracts.merge_part import MergePart
+from mergebench.contracts.plugin import fault_of_notes
 from mergebench.errors import shape_text
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Encoded:
     `stack`: `(T, a, b)`; a merged representative `f` `(a, b)` stands for `left @ f @ right`, with
     `left` `(m, a)` and `right` `(b, n)`, None meaning the identity. `shape` is the shape on which
     the rule is defined (see `Site`). `separate`: whether each representative depends on its update
-    alone.
+    alone. `notes`: what the space learned of its bases on the way (see `Space`).
     """
 
     stack: Tensor
@@ -33,6 +34,7 @@ class Encoded:
     left: Tensor | None = None
     right: Tensor | None = None
     separate: bool = False
+    notes: Mapping[str, float] = field(default_factory=dict, repr=False)
     _factors: dict[torch.dtype, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def decode(self, merged: Tensor, dtype: torch.dtype) -> SiteUpdate:
@@ -60,7 +62,10 @@ class Encoded:
 
 @dataclass(frozen=True, kw_only=True)
 class Space(MergePart, ABC):
-    """Coordinates in which updates are merged; encoding and decoding lose nothing."""
+    """Coordinates in which updates are merged; encoding and decoding lose nothing.
+
+    `smallest` is about notes of its bases, which make any merge there doubtful.
+    """
 
     kind: ClassVar[str] = "space"
 
@@ -137,7 +142,7 @@ def _fault(encoded: object, count: int, shape: tuple[int, ...]) -> str | None:
         columns == shape[1] if right is None else tuple(right.shape) == (columns, shape[1]),
     )
     if all(fits):
-        return None
+        return fault_of_notes(encoded.notes)
     return (
         f"a stack {shape_text(stack.shape)} with bases that do not fit it and {count} updates of "
         f"shape {shape_text(shape)}"

@@ -22,7 +22,7 @@ from mergebench.merging import (
 )
 from mergebench.progress import Silent
 from mergebench.registry import registry
-from mergebench.updates import MergePath, Update
+from mergebench.updates import MergePath, Truncated, Update
 
 
 class Merges:
@@ -39,7 +39,7 @@ class Merges:
         self._sha256s = self._bench.problems.sha256s(*self._updates, Silent())
         self._problems: dict[str, MergeProblem] = {}
         self._informed: dict[str, InformedProblem] = {}
-        self._leading: dict[str, Update] = {}
+        self._leading: dict[str, Truncated] = {}
 
     def cell(
         self,

@@ -22,7 +22,7 @@ from mergebench.measure import (
 from mergebench.merging import AttackT
 from mergebench.progress import Silent
 from mergebench.symmetries import stored_as
-from mergebench.updates import Update, scale_along
+from mergebench.updates import Truncated, Update, scale_along
 from mergebench.updates import leading as leading_directions
 
 STORAGE: Mapping[str, torch.dtype] = {
@@ -71,13 +71,14 @@ def held_scales(
     posed: Posed[AttackT],
     alpha: float,
     *,
-    leading: dict[str, Update],
+    leading: dict[str, Truncated],
 ) -> Cell:
     """Return the scales at which a merge at `alpha` holds each task's update; no counts.
 
     They are notes by task (`scale_along`), of the updates as they were merged: of one that was put
     back beside W0 first, as it stood there. Of who is asked for, `<task> leading` is that of the
-    leading directions (`LEADING`), which `leading` keeps by hash for the next merge.
+    leading directions (`LEADING`), which `leading` keeps by hash for the next merge, and
+    `<task> gap` the smallest relative gap at which these end.
     """
 
     def measure() -> CellResults:
@@ -91,7 +92,9 @@ def held_scales(
             if posed.target in (None, task):
                 if update.sha256 not in leading:
                     leading[update.sha256] = leading_directions(update, LEADING)
-                notes[f"{task} leading"] = scale_along(change, leading[update.sha256])
+                lead = leading[update.sha256]
+                notes[f"{task} leading"] = scale_along(change, lead.update)
+                notes[f"{task} gap"] = lead.gap
         return CellResults(correct={}, sizes={}, alpha=alpha, notes=notes)
 
     return bench.recalled(

@@ -80,7 +80,8 @@ class Merged:
     merged, the best coefficient being 0, which leaves W0. `alphas`: the coefficients that the
     search might choose, empty where that was not stated. `held`: by task the scale at which the
     merge holds its update (`mergebench.updates.scale_along`), where it was asked for, and of who is
-    asked for, as `<task> leading`, its leading directions.
+    asked for, as `<task> leading`, its leading directions, and as `<task> gap` the smallest
+    relative gap at which those end, which old cells do not have.
     """
 
     seed: int

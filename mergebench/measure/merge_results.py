@@ -128,7 +128,7 @@ class MergeMeasurement(Generic[AttackT]):
     ) -> Iterator[CellWarning]:
         yield from edge_of_grid(alpha, self.merger.all_alphas(self.protocol.alphas))
         yield from norm_out_of_range(ratio, alpha)
-        yield from degenerate_bases(notes, self.merger.least_notes)
+        yield from degenerate_bases(notes, self.problem.least_notes(self.merger))
 
     def _tested(self, searched: CellResults, found: SearchResult) -> CellResults:
         with deployed(self.evaluator.backbone, found.path, found.chosen.alpha):

@@ -41,6 +41,7 @@ class InformedProblem(Problem[InformedMerger]):
         known = UpdateMemory() if known is None else known
         self._kept = known.of("made of it", self.updates[place].sha256)
         self._base = base
+        self._notes: dict[str, dict[str, float]] = {}
 
     def path(self, attack: InformedMerger) -> MergePath:
         """Return the path of `attack`.
@@ -53,19 +54,26 @@ class InformedProblem(Problem[InformedMerger]):
         def merged(
             updates: Sequence[Update], coefficients: Sequence[float] | None = None
         ) -> Update:
-            return self._sets.merged(self._known_as.named(updates), rule, coefficients)
+            found = self._sets.merged(self._known_as.named(updates), rule, coefficients)
+            for what, value in self._sets.notes(rule).items():
+                given.note(what, value)
+            return found
 
-        return attack(
-            Suspected(
-                updates=self._known_as.shown,
-                place=self.place,
-                merged=merged,
-                seed=self.seed,
-                kept=self._kept,
-                base=self._base,
-            )
+        given = Suspected(
+            updates=self._known_as.shown,
+            place=self.place,
+            merged=merged,
+            seed=self.seed,
+            kept=self._kept,
+            base=self._base,
         )
+        path = attack(given)
+        self._notes[attack.label] = given.notes
+        return path
 
     def notes(self, attack: InformedMerger) -> dict[str, float]:
-        """Return what the rule noted at its last merge."""
-        return {} if attack.rule is None else self._sets.notes(attack.rule)
+        """Return what `attack` noted on its last path, and the rule and space at the merges of it.
+
+        The smallest values.
+        """
+        return dict(self._notes.get(attack.label, {}))

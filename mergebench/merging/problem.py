@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -52,7 +52,11 @@ class Problem(ABC, Generic[AttackT]):
 
     @abstractmethod
     def notes(self, merger: AttackT) -> dict[str, float]:
-        """Return what `merger` noted at its last merge."""
+        """Return what `merger`, and the space, noted at its last merge."""
+
+    def least_notes(self, merger: AttackT) -> dict[str, float]:
+        """Return below which values notes of a merge by `merger` make it doubtful."""
+        return {**self.space.smallest, **merger.least_notes}
 
 
 class MergeProblem(Problem[Merger]):
@@ -87,6 +91,7 @@ class MergeProblem(Problem[Merger]):
         self._coefficients = coefficients
         self._encoded: defaultdict[tuple[str, bool], Kept[Encoded]] = defaultdict(Kept)
         self._sites: dict[tuple[str, bool], Site] = {}
+        self._of_space: dict[tuple[str, bool], Mapping[str, float]] = {}
         self._of_model: dict[bool, dict[str, Any]] = {True: {}, False: {}}
         self._room = Room() if room is None else room
         self._known = known
@@ -115,13 +120,18 @@ class MergeProblem(Problem[Merger]):
         return MergePath(direction=self.merge(merger))
 
     def notes(self, merger: Merger) -> dict[str, float]:
-        """Return what `merger` noted at its last merge, the smallest value over the sites."""
+        """Return what `merger` noted at its last merge, and the space when it encoded the updates.
+
+        The smallest values over the sites.
+        """
         found: dict[str, float] = {}
         for name in self.updates[0].sites:
-            site = self._sites.get((name, merger.rotation_invariant))
-            for what, value in site.notes.items() if site else ():
-                if what in merger.least_notes:
-                    found[what] = min(value, found.get(what, value))
+            key = name, merger.rotation_invariant
+            noted = self._sites[key].notes.items() if key in self._sites else ()
+            # Rules share their sites: what others noted there is left out.
+            own = [(what, value) for what, value in noted if what in merger.least_notes]
+            for what, value in (*own, *self._of_space.get(key, {}).items()):
+                found[what] = min(value, found.get(what, value))
         return found
 
     def _merge_site(self, name: str, merger: Merger) -> SiteUpdate:
@@ -170,6 +180,7 @@ class MergeProblem(Problem[Merger]):
         changes = [update.sites[name] for update in self.updates]
         matrix = len(changes[0].shape) == 2
         encoded = self._encode_changes(name, changes, matrix, rotation_invariant)
+        self._of_space[name, rotation_invariant] = encoded.notes
         if self._coefficients is not None:
             factors = encoded.stack.new_tensor(self._coefficients)
             encoded = replace(encoded, stack=encoded.stack * factors[:, None, None])

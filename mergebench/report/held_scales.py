@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import numpy as np
 
-from mergebench.measure import UNPROTECTED, ZERO_SHOT, Measurements, ScaleCurve
+from mergebench.measure import DEGENERATE, UNPROTECTED, ZERO_SHOT, Measurements, ScaleCurve
+from mergebench.plurals import how_many
+from mergebench.report.doubts import legend, marks
 from mergebench.report.grid import Grid, Row
 from mergebench.report.labels import protection_label
 from mergebench.report.merged_accuracies import AttackInSpace, Table2
 from mergebench.report.spread import Spread, percent, spread
 from mergebench.report.table2 import table2
 from mergebench.report.table2_text import columns
+from mergebench.updates import LEAST_GAP
 
-READING = (
+_READING = (
     "The scale at which a merge holds the target's update, averaged over the choices of target: "
     "⟨Δ, τ⟩ / ⟨τ, τ⟩, where Δ is all that the merge adds to W0 and τ is the update. 1 is its "
     "nominal scale. What the other updates have in the direction of τ counts as well. Leading "
@@ -37,7 +40,8 @@ KEPT = (
 class HeldUpdate:
     """The target's update in one merge: `scale`, and accuracy on the target in percent.
 
-    `leading`: the scale of its leading directions alone.
+    `leading`: the scale of its leading directions alone, of which `which_lead_is_rounding` says
+    whether they end between equal singular values.
     `kept`: the share of what fine-tuning gains on the target that the merge keeps, in percent, 0 at
     zero-shot and 100 at the unprotected update alone. `alone`: the share that the target's update
     keeps alone, deployed at `scale`, between the scales of its curve linearly. None where
@@ -50,6 +54,7 @@ class HeldUpdate:
     seed: int
     scale: float
     leading: float
+    which_lead_is_rounding: bool
     accuracy: float
     kept: float | None
     alone: float | None
@@ -92,7 +97,23 @@ def held_scales(measurements: Measurements) -> HeldScales:
 
 def scale_grid(held: HeldScales) -> Grid:
     """Return the mean scale over targets, and below it that of the leading directions."""
-    return _grid(held, lambda one: one.scale, "leading directions", lambda one: one.leading, 2)
+    grid = _grid(held, lambda one: one.scale, "leading directions", lambda one: one.leading, 2)
+    rows = list(grid.rows)
+    for place, protection in enumerate(held.table.protections):
+        cells = (held.of(protection, column) for column in held.table.columns)
+        letters = tuple(marks(_doubts(cell)) for cell in cells)
+        rows[2 * place + 1] = replace(rows[2 * place + 1], marks=letters)
+    return replace(grid, rows=tuple(rows))
+
+
+def scale_reading(held: HeldScales) -> str:
+    """Return what scales are, and what a letter beside them means where there is one."""
+    group = how_many(len(held.updates), "merged update")
+    return " ".join((_READING, *legend({group: _doubts(held.updates)}, held.table.inputs)))
+
+
+def _doubts(updates: Sequence[HeldUpdate]) -> dict[str, int]:
+    return {DEGENERATE: sum(one.which_lead_is_rounding for one in updates)}
 
 
 def kept_grid(held: HeldScales) -> Grid:
@@ -140,6 +161,7 @@ def _updates(measurements: Measurements, table: Table2, shares: _Shares) -> Iter
             seed=merged.seed,
             scale=scale,
             leading=merged.held[f"{target} leading"],
+            which_lead_is_rounding=merged.held.get(f"{target} gap", LEAST_GAP) < LEAST_GAP,
             accuracy=view.accuracy,
             kept=share(
                 view.accuracy,

@@ -11,11 +11,11 @@ from mergebench.report.figure_files import write_pictures
 from mergebench.report.grid import markdown_table
 from mergebench.report.held_scales import (
     KEPT,
-    READING,
     HeldScales,
     held_scales,
     kept_grid,
     scale_grid,
+    scale_reading,
 )
 from mergebench.report.labels import FORM_IN_TITLE, protection_key
 from mergebench.report.spread import fixed
@@ -48,7 +48,7 @@ def write_scales(measurements: Measurements, folder: Path, stem: str) -> list[Pa
 def _markdown(held: HeldScales, context: Context) -> str:
     return (
         f"# Scales at which merges hold the target's update{FORM_IN_TITLE[context.release]}\n\n"
-        f"{READING}\n\n{markdown_table(scale_grid(held))}\n"
+        f"{scale_reading(held)}\n\n{markdown_table(scale_grid(held))}\n"
         f"## What is kept of the target\n\n{KEPT}\n\n{markdown_table(kept_grid(held))}\n"
         f"## Accuracy on the target\n\n{SUBJECT}\n\n{markdown_table(accuracy_grid(held.table))}\n"
         f"## How it came about\n\n{markdown_caption(context)}"

@@ -13,7 +13,7 @@ from mergebench.report import mergers_text
 from mergebench.report.beside_paper import BesidePaper, beside_merged, beside_standalone
 from mergebench.report.captions import headline
 from mergebench.report.doubts import marks
-from mergebench.report.held_scales import READING, held_scales, scale_grid
+from mergebench.report.held_scales import held_scales, scale_grid, scale_reading
 from mergebench.report.labels import (
     MERGE_TABLES,
     STANDALONE_TABLES,
@@ -123,16 +123,17 @@ def print_mergers(measurements: Measurements, console: Console) -> None:
 
 def print_scales(measurements: Measurements, console: Console) -> None:
     """Print the scales at which merges hold the target's update, a row per attack and space."""
-    grid = scale_grid(held_scales(measurements))
+    held = held_scales(measurements)
+    grid = scale_grid(held)
     shown = _table("attack", "space")
     for row in grid.rows:
         shown.add_column(row.label, justify="right", overflow="fold")
-    for place, column in enumerate(grid.columns):
-        values = (cell_text(row.values[place], grid.digits) for row in grid.rows)
+    rows = [[_marked(cell_text(v, grid.digits), m) for v, m in row.marked()] for row in grid.rows]
+    for column, *values in zip(grid.columns, *rows, strict=True):
         shown.add_row(column.group, column.name, *values)
     console.print(Text(f"Scales · {headline(measurements.context)}", style="bold"))
     console.print(shown)
-    console.print(Text(READING, style="dim"))
+    console.print(Text(scale_reading(held), style="dim"))
 
 
 def print_price(
@@ -211,15 +212,18 @@ def _table(*headings: str) -> Table:
 
 
 def _alone(row: StandaloneRow, task: str) -> str:
-    mark = marks(row.warnings.get(task, {}))
-    return cell_text(row.tasks[task]) + (f" {mark}" if mark else "")
+    return _marked(cell_text(row.tasks[task]), marks(row.warnings.get(task, {})))
+
+
+def _marked(number: str, mark: str) -> str:
+    return f"{number} {mark}" if mark else number
 
 
 def _numbers(table: Table2, protection: str, column: AttackInSpace) -> list[str]:
     cell = table.cells[protection, column]
-    target = cell_text(cell.target if cell else None)
-    mark = cell_marks(table, protection, column)
-    target += f" {mark}" if mark else ""
+    target = _marked(
+        cell_text(cell.target if cell else None), cell_marks(table, protection, column)
+    )
     if not is_protected(protection):
         return [target]
     plain = table.cells.get((UNPROTECTED, column))

@@ -31,9 +31,9 @@ def relative_gap(values: Tensor, kept: int) -> float:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Truncated:
-    """An update cut to a rank: `kept` of its squared norm remains.
+    """An update of which leading singular directions remain: `kept` of its squared norm.
 
-    `gap`: the smallest relative gap at the cuts.
+    `gap`: the smallest relative gap at the cuts; to cut what is rounding is no cut.
     """
 
     update: Update
@@ -60,8 +60,7 @@ def truncated(update: Update, rank: int, sites: Collection[str]) -> Truncated:
             values, cut = torch.tensor([change.squared_norm()]).sqrt(), change
         else:
             values, cut = _cut(change, rank)
-            rounding = values[0] * max(change.shape) * torch.finfo(change.dtype).eps
-            gap = min(gap, relative_gap(values[values > rounding], rank))
+            gap = min(gap, _gap(values, rank, change))
         changes[site] = cut
         before += float(values.square().sum())
         after += float(values[:rank].square().sum())
@@ -69,22 +68,36 @@ def truncated(update: Update, rank: int, sites: Collection[str]) -> Truncated:
     return Truncated(update=replace(update, sites=changes), kept=share, gap=gap)
 
 
-def leading(update: Update, share: float) -> Update:
+def leading(update: Update, share: float) -> Truncated:
     """Return the leading singular directions of every matrix of `update`, as factors.
 
     Of each the fewest that hold at least `share`, from 0 to 1, of its squared norm; other tensors
     stay as they are.
     """
     changes: dict[str, SiteUpdate] = {}
+    before = after = 0.0
+    gap = 1.0
     for site, change in update.sites.items():
         if len(change.shape) != 2:
             changes[site] = change
+            before += change.squared_norm()
+            after += change.squared_norm()
             continue
         values, whole = _cut(change, min(change.shape))
         held = values.square().cumsum(0)
         rank = int((held < share * held[-1]).sum()) + 1
         changes[site] = LowRank(up=whole.up[:, :rank], down=whole.down[:rank])
-    return replace(update, sites=changes)
+        before += float(held[-1])
+        after += float(held[rank - 1])
+        gap = min(gap, _gap(values, rank, change))
+    kept = after / before if before > 0 else 1.0
+    return Truncated(update=replace(update, sites=changes), kept=kept, gap=gap)
+
+
+def _gap(values: Tensor, kept: int, change: SiteUpdate) -> float:
+    """Return the relative gap at a cut of the spectrum of `change`, without what is rounding."""
+    rounding = values[0] * max(change.shape) * torch.finfo(change.dtype).eps
+    return relative_gap(values[values > rounding], kept)
 
 
 def _cut(change: SiteUpdate, rank: int) -> tuple[Tensor, LowRank]:

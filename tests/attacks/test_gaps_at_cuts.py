@@ -1,25 +1,25 @@
-"""Rules that cut a spectrum say how wide the gap at the cut is, and warn where there is none."""
+"""What cuts a spectrum says how wide the gap at the cut is, and warns where there is none."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from synthetic import attack, dense, distance, low_rank, problem
+from spectra import doubts, matrix
+from synthetic import SITE, as_updates, attack, dense, distance, low_rank, problem
+from torch import Tensor
 
 from attacks.parts.singular_vectors import GAP, GAPS, truncated_sums
+from attacks.spaces.knots import KnOTS
 from mergebench.contracts import InformedMerger
-from mergebench.measure import DEGENERATE
-from mergebench.measure.cell_warnings import degenerate_bases
+from mergebench.merging import MergeProblem
 from mergebench.registry import registry
-from mergebench.updates.update import LowRank
+from mergebench.updates.update import Dense, LowRank
 
 
 def warnings_of(changes: list[LowRank], name: str, space: str, **options: object) -> list[str]:
     rule, given = attack(name, **options), problem(changes, space)
     given.merge(rule)
-    found = list(degenerate_bases(given.notes(rule), rule.least_notes))
-    assert {warning.kind for warning in found} <= {DEGENERATE}
-    return [warning.detail for warning in found]
+    return doubts(given, rule)
 
 
 def test_tsv_where_all_singular_values_of_knots_are_one() -> None:
@@ -128,3 +128,41 @@ def test_to_cut_what_is_rounding_is_no_cut() -> None:
     assert sums[2].gap < 1
     assert sums[3].gap == sums[7].gap == 1
     assert distance(sums[7].total, change.dense()) < 1e-12
+
+
+def of_knots(joint: Tensor, rule: str, **options: object) -> tuple[Tensor, list[str]]:
+    """Return the merge of two updates that stand side by side in `joint`, and what is doubtful."""
+    halves = [Dense(delta=half.clone()) for half in joint.chunk(2, dim=1)]
+    given, made = MergeProblem(as_updates(halves), space=KnOTS(**options)), attack(rule)
+    return given.merge(made).sites[SITE].dense(), doubts(given, made)
+
+
+@pytest.mark.parametrize("rule", ["ties", "tsv"])
+def test_a_singular_value_at_the_threshold_of_knots(rule: str) -> None:
+    """Kept or not, it is rounding; with it the merge is another one, small as it is."""
+    kept, warned = of_knots(matrix([1.0, 0.5, 0.2, 1e-5 * (1 + 1e-8)]), rule)
+    cut, warned_too = of_knots(matrix([1.0, 0.5, 0.2, 1e-5 * (1 - 1e-8)]), rule)
+    assert [detail.split(" 1e-08")[0] for detail in (*warned, *warned_too)] == [GAP, GAP]
+    assert distance(kept, cut) > 0.01, "the warning is about nothing"
+    relative = [1.0, 0.5, 0.1 * (1 + 1e-8)]
+    assert len(of_knots(matrix(relative), rule, threshold=0.1, relative=True)[1]) == 1
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[1.0, 0.5, 0.2], [1.0, 0.5, 2e-5, 5e-6], [1e-6], [1.0, 1.0, 1.0], [0.0]],
+    ids=["rank 3", "some left out", "all left out", "equal but kept", "nothing"],
+)
+def test_a_threshold_of_knots_that_is_clear(values: list[float]) -> None:
+    assert of_knots(matrix(values), "ties")[1] == []
+
+
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+@pytest.mark.parametrize("rule", ["ties", "tsv"])
+def test_rounding_that_knots_keeps(rule: str, scale: float) -> None:
+    """Of large dense updates of low rank it exceeds the threshold; small ones lose it there."""
+    exact = scale * torch.cat([change.dense() for change in low_rank(64, 48, [4] * 2)], dim=1)
+    noise = 1 + 6e-8 * torch.randn(exact.shape, generator=torch.Generator().manual_seed(0))
+    found, warned = of_knots(exact.float(), rule)
+    again, _ = of_knots((exact * noise).float(), rule)
+    assert (distance(found, again) > 0.01) == (warned != []) == (scale == 100)

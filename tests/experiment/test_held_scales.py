@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -15,10 +17,11 @@ from mergebench.experiment import Experiment, measure_held_scales
 from mergebench.experiment import experiment as experiment_module
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.single_models import LEADING
+from mergebench.experiment.store import Store
 from mergebench.measure import Measurements, Merged
 from mergebench.progress import Silent
 from mergebench.report import write_scales
-from mergebench.updates import leading, scale_along
+from mergebench.updates import LEAST_GAP, leading, scale_along
 
 ATTACKS = ("ta@full", "tsv@core", "leave_out:ta@full", "hold:ta@full")
 
@@ -97,15 +100,40 @@ def test_leading_directions_are_compared_by_themselves(store: Path, measured: Me
     assert (merged.name, merged.target) == ("ta@full", None)
     updates = {task: bench.release("none", task, 0, Silent()) for task in TASKS}
     for task, update in updates.items():
-        lead = leading(update, LEADING)
+        lead = leading(update, LEADING).update
         expected = merged.alpha * sum(scale_along(one, lead) for one in updates.values())
         assert merged.held[f"{task} leading"] == pytest.approx(expected, abs=1e-5)
+        assert LEAST_GAP < merged.held[f"{task} gap"] < 1
 
 
 def test_what_is_recalled_is_what_was_measured(store: Path, measured: Measurements) -> None:
     experiment = experiment_in(store)
     assert measured_in(experiment) == measured
     assert experiment.workbench().measured == 0
+
+
+def test_cells_of_before_gaps_were_noted_are_recalled(
+    store: Path, measured: Measurements, tmp_path: Path
+) -> None:
+    """They are no others, and are not measured again; that there was a gap is then not known."""
+    shutil.copytree(store, tmp_path / "old")
+    cells, old = Store(tmp_path / "old" / "cells"), 0
+    for cell in list(cells.cells()):
+        notes = {what: value for what, value in cell.results.notes.items() if "gap" not in what}
+        old += notes != cell.results.notes
+        cells.put(replace(cell, results=replace(cell.results, notes=notes)))
+    assert old > 2 * len(TASKS), "scales, and merges by TSV"
+    experiment = experiment_in(tmp_path / "old")
+    found = measured_in(experiment)
+    assert experiment.workbench().measured == 0
+    for one, known in zip(found.merged, measured.merged, strict=True):
+        held = {what: value for what, value in known.held.items() if not what.endswith(" gap")}
+        assert one == replace(known, held=held)
+    write_scales(found, tmp_path / "pages", "scales")
+    write_scales(measured, tmp_path / "new", "scales")
+    assert (tmp_path / "pages" / "scales.md").read_text() == (
+        (tmp_path / "new" / "scales.md").read_text()
+    )
 
 
 def test_curves_are_those_of_the_training_records(store: Path, measured: Measurements) -> None:

@@ -52,7 +52,7 @@ def run_merge(options: argparse.Namespace) -> None:
         **({"missing": options.missing} if options.missing else {}),
         **({"protected": options.protected} if options.protected else {}),
     }
-    warn(problem.notes(merger), merger.least_notes)
+    warn(problem.notes(merger), problem.least_notes(merger))
     kept = write_merged(path.at(alpha), options, about)
     make_console().print(
         f"{how_many(len(updates), 'update')} merged by {merger!r}@{space}, alpha {alpha:g}{kept}: "
