@@ -68,8 +68,11 @@ OPTIONS = --backbone $(BACKBONE) $(if $(filter-out paper,$(PROTOCOL)),--protocol
           $(if $(ATTACKS),--attacks "$(ATTACKS)") \
           $(if $(PROTECTIONS),--protections "$(PROTECTIONS)")
 
-# `make tables` is told what its tables of merges take, and two of its tables merge nothing.
+# `make tables` is told what its tables of merges take, and two of its tables merge nothing. Asked for
+# by name these refuse it.
+ifneq ($(filter tables,$(MAKECMDGOALS)),)
 table1 table3: override ATTACKS =
+endif
 # What only recalls has no work to share.
 replay: WORK =
 

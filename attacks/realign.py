@@ -25,7 +25,8 @@ class Realign(InformedMerger):
     nearest to the pretrained one; whatever invertible maps a protection drew, the result is the
     same. "aga" maps Q, K, V and O each for itself instead, which changes the function.
     Only W0 is needed. An MLP or pair that the update changes in part, as an adapter of weights
-    alone does, was not rearranged, and stays.
+    alone does, was not rearranged, and stays; the bias of a key, which has no part in the function,
+    need not be changed.
     """
 
     name: ClassVar[str] = "realign"

@@ -14,6 +14,7 @@ from repository import ROOT
 
 from mergebench.cli import make_parser
 from mergebench.commands.runs.experiments import caption_command
+from mergebench.errors import InputError
 from mergebench.report.captions import stated_facts
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
@@ -87,6 +88,12 @@ def test_every_target_takes_what_can_be_said_to_all(target):
     options = make_parser().parse_args(last[1:])
     assert (options.verb, options.backbone, options.seeds) == (target, "mini_vit", 2)
     assert vars(options).get("jobs", 3) == 3
+
+
+def test_a_table_that_merges_nothing_is_not_told_what_merges_for_nothing():
+    line = shlex.split(commands("table1", "ATTACKS=ta")[-1])
+    with pytest.raises(InputError, match="--attacks: nothing is merged here; leave it out"):
+        make_parser().parse_args(line[1:])
 
 
 def test_attacks_can_be_said_to_all_tables():
