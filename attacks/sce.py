@@ -19,10 +19,11 @@ from mergebench.errors import InputError
 class SCE(Merger):
     """`D = Σ_i w_i m_i ⊙ τ_i / Σ_i w_i m_i` over the entries whose variance is among the top ones.
 
-    `select`: their share of the entries in which the updates differ at all; where they nowhere do,
-    as copies and one update alone, all entries are selected. `w_i`: the mean of `τ_i²` over the
-    tensor, of what was selected, as a share of that of all updates. `m_i`: 1 where the sign is that
-    of the sum of the updates, + where they cancel. Tensors of any shape, each on its own.
+    `select`: their share of the entries in which the updates differ at all. All entries are
+    selected where it is 1, and where they nowhere differ, as copies and one update alone. `w_i`:
+    the mean of `τ_i²` over the tensor, of what was selected, as a share of that of all updates.
+    `m_i`: 1 where the sign is that of the sum of the updates, + where they cancel. Tensors of any
+    shape, each on its own.
 
     mergekit takes equal weights where the means of squares add up to less than 1e-6, which those of
     fine-tuned updates usually do; here, whatever the scale, only for zeros.
@@ -32,6 +33,7 @@ class SCE(Merger):
     title: ClassVar[str] = "SCE"
     paper: ClassVar[str] = "Wan et al., 2024 (FuseChat), https://arxiv.org/abs/2408.07990"
     spaces: ClassVar[tuple[str, ...]] = ("full", "core")
+    version: ClassVar[int] = 2  # a share of 1 is of all entries; before: without unanimous ones
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"select": (1.0, 0.5, 0.2, 0.1)}
 
     select: float = 0.1
@@ -63,7 +65,7 @@ def _most_varying(rows: Tensor, share: float) -> Tensor:
     """Return which entries of `rows` `(T, d)` are selected, `(d,)` bool."""
     variance = torch.cat([_variance(part) for part in pieces(rows)])
     count = int(int(variance.count_nonzero()) * share)
-    if count == 0:
+    if count == 0 or share == 1:
         return torch.ones_like(variance, dtype=torch.bool)
     return variance > count_thresholds(variance[None], [count])[0]
 

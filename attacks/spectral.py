@@ -30,8 +30,9 @@ class Spectral(InformedMerger):
 
     If a trap lives in a few singular directions, the strongest or the weakest, a model without
     them does the task and is harmless. `kept`: the `k` largest directions of each site where it is
-    positive; all but the `-kept` largest where it is negative. Changes that are no matrices stay
-    whole. The relative gap of the spectra at the cut is noted.
+    positive; all but the `-kept` largest where it is negative, or all of an update of which that
+    would leave nothing. Changes that are no matrices stay whole. The relative gap of the spectra at
+    the cut is noted.
     """
 
     name: ClassVar[str] = "spectral"
@@ -53,33 +54,53 @@ class Spectral(InformedMerger):
 
     def _filtered(self, given: Suspected) -> Update:
         update = given.protected
-        sites = {
-            site: self._filtered_change(change, given) for site, change in update.sites.items()
-        }
+        cuts = {site: self._cut(change) for site, change in update.sites.items()}
+        if not any(cut.left for cut in cuts.values()):
+            return update
+        for cut in cuts.values():
+            given.note(GAP, cut.gap)
+        sites = {site: cut.change for site, cut in cuts.items()}
         return Update(sites=sites, label=update.label)
 
-    def _filtered_change(self, change: SiteUpdate, given: Suspected) -> SiteUpdate:
+    def _cut(self, change: SiteUpdate) -> _Cut:
         if len(change.shape) != 2:
-            return change
+            return _Cut(change=change, left=change.squared_norm() > 0)
         left, values, right = singular_triples(change)
-        given.note(GAP, self._gap(values.cpu(), change))
-        part = slice(self.kept) if self.kept > 0 else slice(-self.kept, None)
-        if len(values[part]) == 0:
-            return change.scaled(0.0)
-        up = (left[:, part] * values[part]).to(change.dtype)
-        down = right[:, part].T.to(change.dtype)
-        filtered = LowRank(up=up, down=down)
-        if isinstance(change, LowRank) or factors_are_smaller(filtered.shape, filtered.rank):
-            return filtered
-        return Dense(delta=filtered.dense())
-
-    def _gap(self, values: Tensor, change: SiteUpdate) -> float:
-        """Return the relative gap at the cut; 0 where nothing but rounding is left."""
         rows, columns = change.shape
-        rank, cut = numerical_rank(values, (rows, columns), change.dtype), abs(self.kept)
+        on_host = values.cpu()
+        rank = numerical_rank(on_host, (rows, columns), change.dtype)
+        part = slice(self.kept) if self.kept > 0 else slice(-self.kept, None)
+        return _Cut(
+            change=_product(left[:, part] * values[part], right[:, part], change),
+            left=rank > max(0, -self.kept),
+            gap=self._gap(on_host, rank),
+        )
+
+    def _gap(self, values: Tensor, rank: int) -> float:
+        """Return the relative gap at the cut; 0 where nothing but rounding is left."""
+        cut = abs(self.kept)
         if self.kept < 0 and 0 < rank <= cut < len(values):
             return 0.0
         return relative_gap(values[:rank], cut)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cut:
+    """What a filter makes of a site, whether more than rounding is left of it, and the gap."""
+
+    change: SiteUpdate
+    left: bool
+    gap: float = 1.0
+
+
+def _product(scaled_left: Tensor, right: Tensor, like: SiteUpdate) -> SiteUpdate:
+    """Return `L R^T` in the dtype of `like`, as factors unless it is dense and that is smaller."""
+    if right.shape[1] == 0:
+        return like.scaled(0.0)
+    found = LowRank(up=scaled_left.to(like.dtype), down=right.T.to(like.dtype))
+    if isinstance(like, LowRank) or factors_are_smaller(found.shape, found.rank):
+        return found
+    return Dense(delta=found.dense())
 
 
 @dataclass(frozen=True, kw_only=True)

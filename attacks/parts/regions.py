@@ -10,9 +10,6 @@ from torch import Tensor
 from attacks.parts.consensus import pieces
 from mergebench.contracts import Stacks
 
-_INTEGERS = {torch.float32: (torch.int32, 15), torch.float64: (torch.int64, 47)}
-"""Of the same size, and the bits that are left after the 16 leading ones and the sign."""
-
 
 def stitched(rows: Tensor, claimed: Callable[[Tensor], Tensor]) -> Tensor:
     """Return `Σ_i m_i ⊙ τ_i / max(1, Σ_j m_j)`: what one update claims as it is, else the mean.
@@ -33,10 +30,11 @@ def stitched(rows: Tensor, claimed: Callable[[Tensor], Tensor]) -> Tensor:
 def largest_from(stacks: Stacks, top_k: float) -> Tensor:
     """Return from which magnitude on the entries of each update are its `top_k` percent largest.
 
-    `stacks` yields `(T, a, b)` of one site after the other, of the same dtype, at every call alike.
-    Returns `(T,)`; as many entries are counted as `top_k` percent are, rounded down, at least one.
-    Entries are counted by the leading bits of their magnitudes, and then only those are looked at
-    that share them with the entry sought, so that a site costs as much in every model.
+    `stacks` yields `(T, a, b)` of one site after the other, at every call alike, in float32 or
+    wider, not all sites in the same. Returns `(T,)`; as many entries are counted as `top_k` percent
+    are, rounded down, at least one. Entries are counted by the leading bits of their magnitudes,
+    and then only those are looked at that share them with the entry sought, so that a site costs as
+    much in every model.
     """
     tallies = sum((_tallies(stack) for stack in stacks()), torch.zeros((), dtype=torch.int64))
     count = max(1, int(int(tallies[0].sum()) * (top_k / 100)))
@@ -58,6 +56,8 @@ def _tallies(stack: Tensor) -> Tensor:
 
 
 def _leading_bits(row: Tensor) -> Tensor:
-    """Return the 16 leading bits of magnitudes, which are in the order of the magnitudes."""
-    integers, rest = _INTEGERS[row.dtype]
-    return row.abs().view(integers) >> rest
+    """Return the 16 leading bits of magnitudes, which are in the order of the magnitudes.
+
+    Of all dtypes those of float32, to which rounding keeps that order.
+    """
+    return row.abs().float().view(torch.int32) >> 15

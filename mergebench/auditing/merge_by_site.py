@@ -8,6 +8,7 @@ from typing import Any
 
 from mergebench.auditing.shelf import IN_MEMORY, Shelf
 from mergebench.contracts import Attack, InformedMerger, Room, Space
+from mergebench.measure import degenerate_bases
 from mergebench.merging import InformedProblem, MergeProblem, Problem
 from mergebench.updates import Dense, LowRank, SiteUpdate, Update, inner
 
@@ -33,9 +34,13 @@ class MergeBySite:
         self._fixed: dict[str, SiteUpdate] = {}
         self._directions: dict[str, Callable[[], SiteUpdate]] = {}
         self._along = [_Along() for _ in updates]
+        self._notes: dict[str, float] = {}
+        self._least_notes: dict[str, float] = {}
         for site in updates[0].sites:
             single = [replace(one, sites={site: one.sites[site]}) for one in updates]
-            path = _problem(single, attack, space, seed).path(attack)
+            problem = _problem(single, attack, space, seed)
+            path = problem.path(attack)
+            self._note(problem, attack)
             direction = path.direction.sites[site]
             fixed = None if path.fixed is None else path.fixed.sites.get(site)
             for along, update in zip(self._along, updates, strict=True):
@@ -59,9 +64,19 @@ class MergeBySite:
         """
         return [along.share(alpha) for along in self._along]
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What of the bases of the updates makes the merge doubtful, the worst over all sites."""
+        return tuple(one.detail for one in degenerate_bases(self._notes, self._least_notes))
+
     def close(self) -> None:
         """Let go of what is on disk."""
         self._shelf.close()
+
+    def _note(self, problem: Problem[Any], attack: Attack) -> None:
+        self._least_notes = problem.least_notes(attack)
+        for what, value in problem.notes(attack).items():
+            self._notes[what] = min(value, self._notes.get(what, value))
 
     def _kept(self, change: SiteUpdate) -> Callable[[], SiteUpdate]:
         if isinstance(change, LowRank):

@@ -76,6 +76,7 @@ class AuditedMerge:
     merged updates. `alpha`: the coefficient. `validation`: mean accuracy over the known tasks, in
     percent. `own_share`, `peers_share`: with which share of its scale the adapter, and the peers in
     the mean, are in the merge; None for what is not merged. `accuracy`: on test, by task.
+    `doubts`: what makes the merge itself doubtful, as bases cut between equal values do.
     """
 
     attack: str
@@ -86,6 +87,7 @@ class AuditedMerge:
     own_share: float | None
     peers_share: float | None
     accuracy: Mapping[str, Accuracy]
+    doubts: tuple[str, ...] = ()
 
     @property
     def merged_with(self) -> str:

@@ -107,6 +107,7 @@ class Merges:
                 own_share=None if whose == "left out" else own,
                 peers_share=fmean(others),
                 accuracy={},
+                doubts=path.doubts,
             )
         )
 

@@ -79,6 +79,7 @@ def notes(
             "A share has no interval where, with test inputs drawn again, the adapter often gains "
             "nothing over what is merged without it: it may be chance."
         )
+    yield from _doubtful(merges)
     if _undecided(gain_alone):
         yield (
             "The interval of what the adapter gains alone over the model itself holds 0: with so "
@@ -127,6 +128,17 @@ def _without_peers(merges: Sequence[AuditedMerge]) -> Iterator[str]:
         yield (
             f"Merged by {', '.join(dict.fromkeys(one.attack for one in few))} the peers are in "
             f"with less at every coefficient, and the largest, {few[0].alpha:g}, is taken."
+        )
+
+
+def _doubtful(merges: Sequence[AuditedMerge]) -> Iterator[str]:
+    """Yield by which attacks rounding has a part in the merge, and how that is known."""
+    doubtful = [one for one in merges if one.doubts]
+    if doubtful:
+        yield (
+            f"Merged by {', '.join(dict.fromkeys(one.attack for one in doubtful))}, updates have "
+            "nearly dependent bases, or bases cut between equal values, and rounding decides which "
+            f"directions are merged: {'; '.join(doubtful[0].doubts)}."
         )
 
 

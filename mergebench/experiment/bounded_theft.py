@@ -113,9 +113,9 @@ def _finalists(experiment: Experiment, wanted: Wanted) -> list[_Changed]:
 
 def _best(wanted: Wanted, finalists: Sequence[_Changed]) -> _Changed | None:
     """Return the mixture that all validation inputs choose, if any costs little enough."""
-    every = [*finalists, *((one, {}) for one in wanted.known)]
+    every: list[_Changed] = [*finalists, *((one, {}) for one in wanted.known)]
     best = best_theft(
-        [one for one, _ in every],
+        [one for one, _ in every if not one.empty],
         left_out=wanted.left_out,
         target=wanted.theft.target,
         bound=wanted.theft.bound,
@@ -163,7 +163,7 @@ def _wanted(
                     [Searched(merged=one, points=points[one.key]) for one in own] for own in merges
                 ],
                 left_out=choices.leaving_out(yardsticks, target, seed).best,
-                known=[one for one in known if not one.empty],
+                known=known,
             )
 
 
@@ -181,6 +181,7 @@ def _at(merged: Merged, point: Point) -> Merged:
         correct={},
         hits={},
         warnings=(),
+        empty=False,
     )
 
 

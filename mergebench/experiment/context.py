@@ -53,6 +53,7 @@ def _notes(experiment: Experiment, cells: Sequence[Cell], inputs: str) -> Iterat
     if any(cell.inputs.attack is not None for cell in cells):
         yield from _of_searches(experiment, cells, inputs)
     yield from _of_machines(cells)
+    yield from _of_training(experiment, cells)
 
 
 def _of_updates(experiment: Experiment, inputs: str) -> Iterator[str]:
@@ -105,6 +106,18 @@ def _of_machines(cells: Sequence[Cell]) -> Iterator[str]:
     versions = {tuple(sorted(cell.run.versions.items())) for cell in cells}
     if len(versions) > 1:
         yield f"The cells were measured with {len(versions)} sets of package versions."
+
+
+def _of_training(experiment: Experiment, cells: Sequence[Cell]) -> Iterator[str]:
+    """Yield where updates were trained that were measured elsewhere."""
+    trained = {
+        experiment.workbench().training_place(sha256)
+        for cell in cells
+        for sha256 in cell.inputs.updates
+    }
+    elsewhere = sorted({place for place in trained if place} - {cell.run.place for cell in cells})
+    if elsewhere:
+        yield f"Updates were trained elsewhere than measured: {', '.join(elsewhere)}."
 
 
 def _undefined(experiment: Experiment) -> Iterator[str]:

@@ -11,7 +11,7 @@ from mergebench.backbones import Backbone
 from mergebench.errors import InputError
 from mergebench.experiment.releases import load_release, save_release
 from mergebench.files import content_of, replacing, replacing_folder
-from mergebench.measure import plain, sha256_of
+from mergebench.measure import CellRun, plain, sha256_of
 from mergebench.terminal import say
 from mergebench.updates import Update
 
@@ -23,7 +23,7 @@ Record = dict[str, Any]
 
 _ABOUT_THE_FOLDER = (
     *("backbone", "sites", "protection", "plain_sha256"),
-    *("format", "inputs_sha256", "update_sha256"),
+    *("format", "inputs_sha256", "update_sha256", "run"),
 )
 
 
@@ -33,6 +33,7 @@ def write_trained(
     backbone: Backbone,
     inputs: Mapping[str, Any],
     training: Mapping[str, Any],
+    run: CellRun,
 ) -> None:
     """Write an update with what was recorded of its `training` from `inputs`, all of it or nothing.
 
@@ -42,7 +43,7 @@ def write_trained(
     with replacing_folder(folder, keep=lambda there: _intact(there, inputs, backbone)) as made:
         save_release(update, made, backbone)
         written = load_release(made, backbone).sha256
-        _write_record(made, {**inputs, **training}, inputs, written)
+        _write_record(made, {**inputs, **training, "run": run}, inputs, written)
 
 
 def find_record(folder: Path, inputs: Mapping[str, Any], backbone: Backbone) -> Record | None:
@@ -66,6 +67,11 @@ def find_record(folder: Path, inputs: Mapping[str, Any], backbone: Backbone) -> 
 def training_of(record: Record) -> Record:
     """Return what a record says of the training, without what the update was trained from."""
     return {name: value for name, value in record.items() if name not in _ABOUT_THE_FOLDER}
+
+
+def place_of(record: Record) -> str | None:
+    """Return where an update was trained, as captions say it; None of records that do not say."""
+    return CellRun(**record["run"]).place if "run" in record else None
 
 
 def load_trained(folder: Path, record: Record, backbone: Backbone) -> Update:

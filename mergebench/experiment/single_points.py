@@ -54,7 +54,11 @@ class SinglePoints:
         return [
             one
             if cell is None
-            else _confirmed(one, cell.results.points[0].counts, cell.results.sizes[FULL])
+            else _confirmed(
+                replace(one, empty=one.empty or cell.results.leaves_base),
+                cell.results.points[0].counts,
+                cell.results.sizes[FULL],
+            )
             for one, cell in zip(given, cells, strict=True)
         ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from mergebench.experiment.release_records import (
     find_record,
     has_update,
     load_trained,
+    place_of,
     restore_trained,
     training_of,
     write_trained,
@@ -24,7 +26,7 @@ from mergebench.experiment.release_records import (
 from mergebench.experiment.releases import load_release
 from mergebench.experiment.settings import Setting
 from mergebench.files import check_writable, remove_leftovers
-from mergebench.measure import UNPROTECTED, Method, plain, sha256_of
+from mergebench.measure import UNPROTECTED, CellRun, Method, plain, sha256_of
 from mergebench.progress import Progress
 from mergebench.suites import Suite
 from mergebench.train import PostHoc
@@ -59,6 +61,7 @@ class TrainedReleases:
         self._updates: WeakValueDictionary[tuple[str, str, int], Update] = WeakValueDictionary()
         self._plain: list[Update] = []
         self._sha256s: dict[tuple[str, str, int], str] = {}
+        self._places: dict[str, str] = {}
         check_writable(folder)
         for known in folder.iterdir():
             remove_leftovers(known)
@@ -93,6 +96,10 @@ class TrainedReleases:
         """Return what was recorded when the update was trained."""
         return self._trained(protection, task, seed, progress)[1]
 
+    def place(self, update_sha256: str) -> str | None:
+        """Return where an update that was asked for was trained; None where nobody noted it."""
+        return self._places.get(update_sha256)
+
     def _trained(
         self, protection: str, task: str, seed: int, progress: Progress
     ) -> tuple[Path, Record]:
@@ -116,15 +123,21 @@ class TrainedReleases:
             return find_record(folder, inputs, self._backbone)
 
         def train() -> Record:
+            start = time.perf_counter()
             release = self._released(protection, task, seed, progress)
             with blaming(type(method), f"on task {task}"):
                 told = plain(release.record)
-            write_trained(release.update, folder, self._backbone, inputs, told)
+            run = CellRun.now(time.perf_counter() - start, self._backbone.device)
+            write_trained(release.update, folder, self._backbone, inputs, told, run)
             record = find()
             assert record is not None
             return record
 
-        return folder, self._making.found_or_made(folder.name, find, train)
+        record = self._making.found_or_made(folder.name, find, train)
+        place = place_of(record)
+        if place is not None:
+            self._places[record["update_sha256"]] = place
+        return folder, record
 
     def _restore(self, folder: Path, record: Record, released: Callable[[], Release]) -> None:
         """Have an update made again of which there is the record alone."""

@@ -242,6 +242,10 @@ class Workbench:
         """Return what was recorded when the update was trained."""
         return self._releases.record(protection, task, seed, progress)
 
+    def training_place(self, update_sha256: str) -> str | None:
+        """Return where an update of this bench was trained; None where nobody noted it."""
+        return self._releases.place(update_sha256)
+
     def _own_evaluator(self, task: str) -> Evaluator:
         return self._evaluator((task,), self.setting.search_per_task)
 

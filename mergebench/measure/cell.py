@@ -107,6 +107,11 @@ class CellResults:
     warnings: tuple[CellWarning, ...] = ()
 
     @property
+    def leaves_base(self) -> bool:
+        """Whether the merge changes nothing, as one whose every entry is below a threshold."""
+        return self.norm_ratio == 0
+
+    @property
     def chosen(self) -> Point | None:
         """The point of the search that was chosen; None where there was no search."""
         for point in self.points:

@@ -76,8 +76,8 @@ class Merged:
     evaluated points; `correct` and `sizes` are by task, and so is `hits`, which test inputs are
     correct (`cell.packed`); `validated` of `validation_sizes` validation inputs, those of the
     search, are correct at the chosen point, and `confirmed` of `confirmation_sizes`, all of them,
-    where that was asked for; `warnings`: what makes the numbers doubtful. `empty`: nothing was
-    merged, the best coefficient being 0, which leaves W0. `alphas`: the coefficients that the
+    where that was asked for; `warnings`: what makes the numbers doubtful. `empty`: the model is
+    W0, the best coefficient being 0 or what it multiplies. `alphas`: the coefficients that the
     search might choose, empty where that was not stated. `held`: by task the scale at which the
     merge holds its update (`mergebench.updates.scale_along`), where it was asked for, and of who is
     asked for, as `<task> leading`, its leading directions, and as `<task> gap` the smallest

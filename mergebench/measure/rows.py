@@ -98,6 +98,6 @@ def merged_row(cell: Cell, *, attack: Attack, protection: str, from_base: bool =
         validated={} if chosen is None else chosen.counts,
         validation_sizes={} if chosen is None else results.sizes[chosen.stage],
         warnings=(*results.warnings, *multipliers_at_edge(at_edge)),
-        empty=not attack.contains(results.alpha),
+        empty=not attack.contains(results.alpha) or results.leaves_base,
         alphas=tuple(inputs.protocol.get("alphas", ())),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from informed import updates
@@ -27,12 +29,22 @@ def informed(name: str, rule: str = "ta", **options: object) -> InformedMerger:
     return registry().get(InformedMerger, name)(rule=attack(rule), **options)
 
 
-def of_informed(change: SiteUpdate, made: InformedMerger) -> tuple[MergePath, list[str]]:
-    """Return the path of an attack on `change` among three others, and what is doubtful."""
+def of_informed(
+    change: SiteUpdate, made: InformedMerger, beside: SiteUpdate | None = None
+) -> tuple[MergePath, list[str]]:
+    """Return the path of an attack on `change` among three others, and what is doubtful.
+
+    `beside`: what it changes at a second site, as the others do.
+    """
     others = dense((20, 30), 3, seed=5, dtype=change.dtype)
-    given = InformedProblem(
-        as_updates([change, *others]), place=0, space=registry().get(Space, "full")()
-    )
+    every = as_updates([change, *others])
+    if beside is not None:
+        second = [beside, *dense((20, 30), 3, seed=6, dtype=beside.dtype)]
+        every = [
+            replace(one, sites={**one.sites, "second": own})
+            for one, own in zip(every, second, strict=True)
+        ]
+    given = InformedProblem(every, place=0, space=registry().get(Space, "full")())
     return given.path(made), doubts(given, made)
 
 
@@ -65,10 +77,12 @@ def test_a_filter_that_leaves_rounding_alone() -> None:
     """TSV takes the directions of what is left for those of an update."""
     exact, (noise,) = matrix([1.0, 0.5]), dense((20, 30), 1, seed=9)
     made = informed("spectral_merged", "tsv", kept=-2)
-    path, warned = of_informed(Dense(delta=exact.float()), made)
-    again, _ = of_informed(Dense(delta=(exact * (1 + 6e-8 * noise.delta)).float()), made)
+    more = Dense(delta=matrix([1.0, 0.5, 0.2]).float())
+    path, warned = of_informed(Dense(delta=exact.float()), made, more)
+    again, _ = of_informed(Dense(delta=(exact * (1 + 6e-8 * noise.delta)).float()), made, more)
     assert len(warned) == 1
     assert apart(path, again) > 0.01, "the warning is about nothing"
+    assert of_informed(Dense(delta=exact.float()), made)[1] == []  # nothing is left: all of it is
     for change in (LowRank(up=exact[:, :1], down=exact[:1]), Dense(delta=torch.zeros(20, 30))):
         assert of_informed(change, informed("spectral_merged", kept=-2))[1] == []
 

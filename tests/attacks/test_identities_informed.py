@@ -12,6 +12,7 @@ from attacks.hold import Hold
 from attacks.hold_layers import HoldAttentionOutputs, HoldLayers
 from attacks.leave_out import LeaveOut
 from attacks.leave_out_per_task import LeaveOutPerTask
+from attacks.parts.singular_vectors import GAP
 from attacks.per_task_coefficients import PerTaskCoefficients
 from attacks.smooth import Smooth
 from attacks.spectral import Spectral, SpectralMerged
@@ -21,7 +22,7 @@ from mergebench.contracts import Space
 from mergebench.errors import InputError
 from mergebench.merging import InformedProblem, merge
 from mergebench.registry import registry
-from mergebench.updates import LowRank, Update
+from mergebench.updates import Dense, LowRank, Update
 
 
 def full(rule, given: list[Update], **options) -> Update:
@@ -37,6 +38,23 @@ def test_spectral_with_every_direction_is_holding_and_the_rule(rule, kept) -> No
     assert difference(filtered.at(0.4), held.at(0.4)) < 1e-12
     merged = problem(given).path(SpectralMerged(rule=TaskArithmetic(), kept=kept))
     assert difference(merged.at(0.4), full(TaskArithmetic(), given).scaled(0.4)) < 1e-12
+
+
+@pytest.mark.parametrize("dense", [False, True], ids=["factors", "dense"])
+def test_a_filter_that_would_leave_nothing_leaves_everything(dense: bool) -> None:
+    given = updates(factors_only=True)
+    rank = max(change.rank for change in given[PLACE].sites.values())
+    if dense:
+        sites = {site: Dense(delta=own.dense()) for site, own in given[PLACE].sites.items()}
+        given = [*given[:PLACE], Update(sites=sites), *given[PLACE + 1 :]]
+    whole, rule = problem(given), TaskArithmetic()
+    filtered = whole.path(Spectral(rule=rule, kept=-rank)).at(0.4)
+    assert difference(filtered, whole.path(Hold(rule=rule)).at(0.4)) == 0
+    assert GAP not in whole.notes(Spectral(rule=rule, kept=-rank))
+    merged = whole.path(SpectralMerged(rule=rule, kept=-rank)).at(0.4)
+    assert difference(merged, full(rule, given).scaled(0.4)) == 0
+    kept = whole.path(Spectral(rule=rule, kept=1 - rank)).at(0.4)
+    assert difference(kept, filtered) > 0.01
 
 
 def test_spectral_parts_are_the_best_approximation_and_what_it_misses() -> None:

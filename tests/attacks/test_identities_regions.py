@@ -95,6 +95,18 @@ def test_thresholds_do_not_depend_on_how_entries_are_spread_over_sites(dtype: to
     assert torch.equal(whole, parts)
 
 
+@pytest.mark.parametrize("top_k", [0.1, 7.0, 60.0])
+def test_thresholds_of_sites_in_several_dtypes_are_those_of_one(
+    dtype: torch.dtype, top_k: float
+) -> None:
+    stack = torch.stack([change.delta.float() for change in dense((30, 10), 2)])
+    rows = stack.flatten(start_dim=1).double()
+    expected = rows.abs().sort(descending=True).values[:, max(1, int(300 * (top_k / 100))) - 1]
+    other = torch.float64 if dtype == torch.float32 else torch.float32
+    parts = (stack[:, :12].to(dtype), stack[:, 12:20].to(other), stack[:, 20:].to(dtype))
+    assert torch.equal(largest_from(lambda: iter(parts), top_k).double(), expected)
+
+
 @pytest.mark.parametrize("top_k", [0.1, 7.0, 60.0, 90.0, 100.0])
 def test_thresholds_are_those_of_sorting_also_among_equal_entries(
     dtype: torch.dtype, top_k: float

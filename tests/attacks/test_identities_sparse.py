@@ -175,6 +175,16 @@ def test_sce_of_copies_and_of_one_update_is_the_update() -> None:
         assert distance(merge([update] * count, "sce"), update.delta) < 1e-12
 
 
+@pytest.mark.parametrize("select", [1.0, 0.99])
+def test_sce_of_all_entries_keeps_those_on_which_all_updates_agree(select: float) -> None:
+    changes = dense((9, 11), 3)
+    for change in changes:
+        change.delta[:, 2] = 0.1
+    unanimous = merge(changes, "sce", select=select)[:, 2]
+    expected = 0.1 if select == 1 else 0.0
+    assert float((unanimous - expected).abs().max()) < 1e-12
+
+
 def test_sce_does_not_depend_on_the_order() -> None:
     changes = dense((9, 11), 4)
     turned = merge([changes[i] for i in (2, 0, 3, 1)], "sce")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mergebench.auditing.record import Accuracy, Outcome, PeerRecord
+from mergebench.auditing.record import Accuracy, AuditedMerge, Outcome, PeerRecord
 from mergebench.auditing.words import notes, share, verdict
 from mergebench.measure import Estimate, Interval
 
@@ -47,3 +47,24 @@ def test_no_less_than_the_twin_has_its_interval(low):
     one = outcome(kept, Estimate(value=-0.2, interval=Interval(low=low, high=0.3)))
     said = verdict("t", SURE, PEERS, one, one, plain=True)
     assert f"no less than its plain twin (denied: -20 % ({100 * low:.0f} to 30 %))" in said
+
+
+@pytest.mark.parametrize("doubts", [(), ("smallest relative gap 1e-09 (below 0.0001)",)])
+def test_merges_in_which_rounding_decides_are_named(doubts):
+    merges = [
+        AuditedMerge(
+            attack=attack,
+            knowledge="blind",
+            of="adapter",
+            alpha=0.3,
+            validation=50.0,
+            own_share=0.3,
+            peers_share=0.3,
+            accuracy={},
+            doubts=doubts if "tsv" in attack else (),
+        )
+        for attack in ("ta@full", "tsv@full", "hold:tsv@full")
+    ]
+    said = " ".join(notes(PEERS, merges, (), known=True, plain=True, gain_alone=SURE))
+    assert ("Merged by tsv@full, hold:tsv@full, updates have" in said) == bool(doubts)
+    assert ("rounding decides which directions are merged: smallest" in said) == bool(doubts)

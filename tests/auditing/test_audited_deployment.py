@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from audited import SHAPES, low_rank, network
@@ -12,8 +14,8 @@ from mergebench.auditing.deployment import Alone, Deployment
 from mergebench.auditing.merge_by_site import MergeBySite
 from mergebench.auditing.search import BLIND, INFORMED, YARDSTICKS, configured
 from mergebench.auditing.shelf import Shelf
-from mergebench.measure import deployed
-from mergebench.merging import InformedProblem, MergeProblem
+from mergebench.measure import degenerate_bases, deployed
+from mergebench.merging import InformedProblem, MergeProblem, Problem
 from mergebench.updates import Dense, Update
 
 ON_DISK, IN_MEMORY = 0, 1 << 20
@@ -94,6 +96,23 @@ def test_site_by_site_is_the_merge_of_the_whole(name, dense, room):
         if fixed is not None and whole.fixed is not None:
             assert torch.equal(fixed.dense(), whole.fixed.sites[site].dense())
     path.close()
+
+
+@pytest.mark.parametrize("name", [*BLIND, *INFORMED, *YARDSTICKS])
+def test_doubts_are_those_of_the_whole_merge(name):
+    one, *others = low_rank_updates(4, SITES[:3])
+    updates = [one, *others, others[0]]  # twice the same: which of its directions lead is rounding
+    attack, space = configured(name)
+    whole: Problem[Any] = (
+        InformedProblem(updates, place=0, space=space)
+        if attack.knowledge == "informed"
+        else MergeProblem(updates, space=space)
+    )
+    whole.path(attack)
+    path = MergeBySite(updates, attack, space)
+    expected = degenerate_bases(whole.notes(attack), whole.least_notes(attack))
+    assert path.doubts == tuple(one.detail for one in expected)
+    assert bool(path.doubts) == ("tsv" in name)
 
 
 def test_shares_of_orthogonal_updates_are_the_coefficient():

@@ -18,14 +18,20 @@ from training import tiny_backbone
 
 from mergebench.backbones import Backbone
 from mergebench.errors import InputError
-from mergebench.experiment.release_records import find_record, load_trained, write_trained
+from mergebench.experiment.release_records import (
+    find_record,
+    load_trained,
+    place_of,
+    write_trained,
+)
 from mergebench.experiment.releases import save_release
-from mergebench.measure import Method, plain
+from mergebench.measure import CellRun, Method, plain
 from mergebench.seeding import generator
 from mergebench.updates import LowRank, Update
 
 FORK = multiprocessing.get_context("fork")
 TRAINING = {"task": "mnist", "losses": [1.5, 1.0], "validation": {"correct": 3, "images": 4}}
+RUN = CellRun(seconds=1.5, finished="2026-01-01", device="cpu", versions={"torch": "2"})
 WEIGHTS = "adapter_model.safetensors"
 
 
@@ -52,7 +58,7 @@ def update_of(backbone: Backbone, number: int = 0) -> Update:
 @pytest.fixture
 def folder(tmp_path: Path, backbone: Backbone, inputs: dict[str, Any]) -> Path:
     folder = tmp_path / "releases" / "mnist-none-0"
-    write_trained(update_of(backbone), folder, backbone, inputs, TRAINING)
+    write_trained(update_of(backbone), folder, backbone, inputs, TRAINING, RUN)
     return folder
 
 
@@ -68,6 +74,9 @@ def test_an_update_comes_back_with_its_record(folder, inputs, backbone):
     assert load_trained(folder, record, backbone).sha256 == update_of(backbone).sha256
     assert record["update_sha256"] == update_of(backbone).sha256
     assert {name: record[name] for name in TRAINING} == plain(TRAINING)
+    assert record["run"] == plain(RUN)
+    assert place_of(record) == "cpu"
+    assert place_of({}) is None  # of one that was trained before this was noted
     assert find_record(folder.with_name("other"), inputs, backbone) is None
     assert sorted(file.name for file in folder.iterdir()) == [
         "adapter_config.json",
@@ -139,7 +148,8 @@ def test_a_damaged_release_is_named_and_trained_again_when_it_is_deleted(
     assert str(caught.value).startswith(f"{folder} is damaged (")
     assert str(caught.value).endswith("): delete it to train the update again")
     assert "\n" not in str(caught.value)
-    write_trained(update_of(backbone), folder, backbone, inputs, TRAINING)  # of another process
+    # As another process does.
+    write_trained(update_of(backbone), folder, backbone, inputs, TRAINING, RUN)
     assert read(folder, inputs, backbone) == update_of(backbone).sha256
     assert [*folder.parent.iterdir()] == [folder]
 
@@ -151,7 +161,7 @@ def test_the_record_of_another_training_is_refused(folder, inputs, backbone):
 
 def test_who_finished_meanwhile_is_kept(folder, inputs, backbone):
     before = {file: file.stat().st_mtime_ns for file in folder.iterdir()}
-    write_trained(update_of(backbone), folder, backbone, inputs, TRAINING)
+    write_trained(update_of(backbone), folder, backbone, inputs, TRAINING, RUN)
     assert {file: file.stat().st_mtime_ns for file in folder.iterdir()} == before
 
 
@@ -162,7 +172,7 @@ def test_what_is_not_finished_is_replaced(folder, inputs, backbone, missing):
             file.unlink()
     assert find_record(folder, inputs, backbone) is None
     (folder / "leftover").write_text("")
-    write_trained(update_of(backbone, 1), folder, backbone, inputs, TRAINING)
+    write_trained(update_of(backbone, 1), folder, backbone, inputs, TRAINING, RUN)
     assert read(folder, inputs, backbone) == update_of(backbone, 1).sha256
     assert not (folder / "leftover").exists()
 
@@ -205,7 +215,7 @@ def test_a_nested_record_without_checksums_is_damaged(tmp_path, inputs, backbone
 
 
 def save(folder: Path, backbone: Backbone, inputs: dict[str, Any]) -> None:
-    write_trained(update_of(backbone), folder, backbone, inputs, TRAINING)
+    write_trained(update_of(backbone), folder, backbone, inputs, TRAINING, RUN)
 
 
 def test_kills_of_savers_break_nothing(tmp_path, inputs, backbone):
