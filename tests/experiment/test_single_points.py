@@ -18,6 +18,7 @@ from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.merges import Merges
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.runner import measure_merges, measure_standalone
+from mergebench.experiment.single_points import SinglePoints
 from mergebench.experiment.store import Store
 from mergebench.experiment.worst_case import measure_worst_case
 from mergebench.measure import Level, Measurements, deployed
@@ -160,3 +161,20 @@ def test_thefts_are_chosen_on_all_validation_inputs(stores, chosen):
         least = found[protection, target, "blind", 1]
         assert least <= found[protection, target, knowledge, bound]
         assert found[protection, target, knowledge, 1] <= found[protection, target, knowledge, 5]
+
+
+@pytest.mark.parametrize("norm_ratio", [0.2, 0.0])
+def test_a_point_that_leaves_the_backbone_is_empty(stores, chosen, monkeypatch, norm_ratio):
+    """Which only who merges there finds out, as of `ram` with a threshold above every entry."""
+    point = next(
+        cell
+        for cell in Store(stores["chosen"] / "cells").cells()
+        if cell.inputs.protocol.get("name") == "confirmed"
+    )
+    point = replace(point, results=replace(point.results, norm_ratio=norm_ratio))
+    points = SinglePoints(experiment_of(stores["chosen"]), monitor(), processes=1)
+    monkeypatch.setattr(points, "_cells", lambda *given, **options: [point])
+    merged = replace(chosen.merged[0], confirmed={}, empty=False)
+    (found,) = points.confirmed([merged])
+    assert found.confirmed == point.results.points[0].counts
+    assert found.empty == (norm_ratio == 0)
