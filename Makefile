@@ -40,6 +40,7 @@ PAGE     ?= report-$(BACKBONE).html
 ARCHIVE  ?= $(RESULTS)/measured.tar.xz
 SIZE     ?= full
 BUDGET   ?= 420
+BENCH    ?= tests/benchmarks
 VERIFY   ?=
 EXECUTOR ?= local
 SLURM    ?=
@@ -177,7 +178,7 @@ test-slow: $(INSTALLED)  ## the slow tests only
 
 bench: $(INSTALLED)  ## costs of merging and evaluation on one thread, into results/bench
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(VENV)/bin/pytest -q -m bench \
-	  tests/benchmarks --bench-results results/bench
+	  $(BENCH) --bench-results results/bench
 
 # Its tables share one device: how many processes make them is its own choice unless JOBS is said.
 gpu-check: $(INSTALLED)  ## what DEVICE does, in BUDGET seconds, into results/gpu (SIZE=tiny: anywhere)

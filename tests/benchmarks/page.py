@@ -1,4 +1,4 @@
-"""The measured costs as a Markdown page; what was not measured has no section."""
+"""The measured costs as Markdown pages; what was not measured has no section."""
 
 from __future__ import annotations
 
@@ -13,20 +13,25 @@ from mergebench.device import processor_name
 from mergebench.experiment.experiment import TABLE2
 
 COMMAND = "make bench"
+OF_MERGERS = "make bench BENCH=tests/benchmarks/test_cost_of_other_mergers.py"
+"""What measures no more than the page of mergers shows."""
 
 
-def page(ledger: Ledger) -> str:
-    """Return the whole page."""
-    return "\n".join(_lines(ledger)) + "\n"
+def merging_page(ledger: Ledger) -> str:
+    """Return the page of the columns of table 2, and of all else that merging them asks for."""
+    return "\n".join(_merging(ledger)) + "\n"
 
 
-def _lines(ledger: Ledger) -> Iterator[str]:
-    yield from _head()
+def mergers_page(others: Sequence[Merged]) -> str:
+    """Return the page of the other attacks."""
+    return "\n".join(_others(others)) + "\n"
+
+
+def _merging(ledger: Ledger) -> Iterator[str]:
+    yield from _head("Cost of merging", COMMAND)
     for backbone in ledger.backbones():
         yield from ["", f"## {backbone}", ""]
         yield from _merging_table(ledger, backbone)
-    if ledger.others:
-        yield from _others(ledger.others)
     if ledger.scaling:
         yield from ["", "## Against the number of updates T and their rank r", ""]
         yield "Ratio dense / fast of the whole grid on one 768 x 768 site (`scaling.svg`)."
@@ -45,11 +50,11 @@ def _lines(ledger: Ledger) -> Iterator[str]:
         yield from _alternatives(ledger)
 
 
-def _head() -> Iterator[str]:
-    yield "# Cost of merging"
+def _head(title: str, command: str) -> Iterator[str]:
+    yield f"# {title}"
     yield ""
     yield (
-        f"Written by `{COMMAND}`: one thread of {processor_name()}, torch {torch.__version__}, "
+        f"Written by `{command}`: one thread of {processor_name()}, torch {torch.__version__}, "
         f"NumPy {np.__version__}; processor time, medians, both ways in turns in one process. "
         "*Dense*: the formulas in float64 NumPy on dense updates (`tests/support/oracle.py`), a "
         "space's components kept between merges, merged again at each of "
@@ -92,10 +97,10 @@ def _row(column: str, costs: Costs) -> str:
 
 
 def _others(others: Sequence[Merged]) -> Iterator[str]:
-    yield from ["", "## The other attacks without data, ViT-L/14", ""]
+    yield from [*_head("Cost of the mergers beyond table 2, ViT-L/14", OF_MERGERS), ""]
     yield (
-        "The same for every merger and space beyond table 2, and for the informed attacks that "
-        "compute something themselves, on task arithmetic; hold, hold_layers and leave_out cost "
+        "Here is every merger and space beyond table 2, and the informed attacks that compute "
+        "something themselves, on task arithmetic; hold, hold_layers and leave_out cost "
         "what their rule does on the updates that they merge, and realign is a dense formulation "
         "itself, of checkpoints. Iterated WUDI takes hundreds of gradients of what WUDI solves in "
         "any formulation, and attacks that look at inputs spend their time on these: neither is "

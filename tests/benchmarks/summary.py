@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from ledger import Ledger, Scaling
 from matplotlib.figure import Figure
-from page import page
+from page import mergers_page, merging_page
 from subjects import OTHERS_ON, Costs
 
 from mergebench.experiment.experiment import TABLE2
@@ -24,22 +25,26 @@ LINES = {"full": "-", "knots": "--", "core": ":"}
 
 
 def write(ledger: Ledger, folder: Path) -> None:
-    """Write `merging`, `mergers` and `scaling.csv`, `merging.md` and `scaling.svg`."""
+    """Write `mergers.{md,csv}`, `merging.{md,csv}` and `scaling.{csv,svg}`, those measured."""
     folder.mkdir(parents=True, exist_ok=True)
-    models = [(b, c, ledger.model(b, c)) for b in ledger.backbones() for c in TABLE2]
-    write_csv(folder / "merging.csv", HEADER, [_row(*model) for model in models])
-    others = [
-        (*_row(OTHERS_ON, one.column, one.costs), f"{one.difference:.1e}") for one in ledger.others
-    ]
-    write_csv(folder / "mergers.csv", (*HEADER, "difference"), others)
-    scaling = [
-        (*one.column.split("@"), one.count, one.rank, *_numbers(*_grids(one.costs)))
-        for one in ledger.scaling
-    ]
-    header = ("attack", "space", "updates", "rank", "dense_grid_s", "fast_grid_s")
-    write_csv(folder / "scaling.csv", header, scaling)
-    write_text(folder / "merging.md", page(ledger))
+    if ledger.others:
+        others = [
+            (*_row(OTHERS_ON, one.column, one.costs), f"{one.difference:.1e}")
+            for one in ledger.others
+        ]
+        write_csv(folder / "mergers.csv", (*HEADER, "difference"), others)
+        write_text(folder / "mergers.md", mergers_page(ledger.others))
+    if replace(ledger, others=[]) != Ledger():
+        models = [(b, c, ledger.model(b, c)) for b in ledger.backbones() for c in TABLE2]
+        write_csv(folder / "merging.csv", HEADER, [_row(*model) for model in models])
+        write_text(folder / "merging.md", merging_page(ledger))
     if ledger.scaling:
+        scaling = [
+            (*one.column.split("@"), one.count, one.rank, *_numbers(*_grids(one.costs)))
+            for one in ledger.scaling
+        ]
+        header = ("attack", "space", "updates", "rank", "dense_grid_s", "fast_grid_s")
+        write_csv(folder / "scaling.csv", header, scaling)
         _plot(ledger.scaling).savefig(folder / "scaling.svg", metadata={"Date": None})
 
 
