@@ -85,7 +85,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  variables: BACKBONE=$(BACKBONE) PROTOCOL=$(PROTOCOL) SEED=$(SEED) SEEDS=$(SEEDS) JOBS=$(JOBS)"
 	@echo "    DEVICE=$(DEVICE) STORE=$(STORE) RULE=$(RULE) TABLE=2|4|5 TASKS=... ATTACKS=... PROTECTIONS=..."
-	@echo "    SET=trap2.strength=0.1 TRAIN_PRECISION=bf16 WEIGHTS=... DATA_ROOT=... PARTIAL=1 DROP_LEAKS=1"
+	@echo "    SET=trap2.strength=0.1 TRAIN_PRECISION=bf16 WEIGHTS=... DATA_ROOT=... PARTIAL=1 DROP_LEAKS=1 BENCH=$(BENCH)"
 	@echo "    DATA='shapes signs' NAMES=names.json (docs/own_data.md)"
 	@echo "    BASELINE=$(BASELINE) CHECK=--exact SUITE=vision8|text8 SIZE=full|tiny BUDGET=$(BUDGET)"
 	@echo "    RESULTS=$(RESULTS) PAGE=$(PAGE) VERIFY='--cells 20 --sample-seed 1' LEVELS=unlabelled|labelled RELEASE=full"
