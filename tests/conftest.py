@@ -14,8 +14,12 @@ from pathlib import Path
 import pytest
 
 
-def pytest_collection_finish() -> None:
-    """Leave what was imported out of garbage collections, most of whose time it takes."""
+@pytest.fixture(scope="module", autouse=True)
+def _short_collections() -> None:
+    """Let collections of garbage pass over what was there before the tests of a file.
+
+    That is what most of their time goes to, and every job of an experiment asks for one.
+    """
     gc.collect()
     gc.freeze()
 

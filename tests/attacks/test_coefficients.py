@@ -27,10 +27,10 @@ KEEPING = (Hold, HoldLayers, HoldAttentionOutputs, Project, Restore, Spectral)
 @pytest.mark.parametrize("protocol", [PAPER, CLEAN, WIDE], ids=lambda protocol: protocol.name)
 def test_what_stays_is_merged_at_all_coefficients_of_the_rule_and_fine_ones(protocol):
     for attack, rule in itertools.product(KEEPING, RULES):
-        own = rule().all_alphas(protocol.alphas)
-        first, *more = attack(rule=rule()).sweeps(protocol.alphas)
+        own = rule.all_alphas(protocol.alphas)
+        first, *more = attack(rule=rule).sweeps(protocol.alphas)
         assert first == own
-        every = attack(rule=rule()).all_alphas(protocol.alphas)
+        every = attack(rule=rule).all_alphas(protocol.alphas)
         assert len(every) == len(set(every)) == len(first) + sum(map(len, more))
         assert {*own, *UP_TO_THE_SUM} == {*every}
 
@@ -39,7 +39,7 @@ def test_what_stays_is_merged_at_all_coefficients_of_the_rule_and_fine_ones(prot
 def test_what_only_merges_is_searched_as_the_rule_is(attack):
     """The yardstick has the search of who takes the update, no more and no less."""
     for protocol, rule in itertools.product((PAPER, CLEAN, WIDE), RULES):
-        assert attack(rule=rule()).sweeps(protocol.alphas) == rule().sweeps(protocol.alphas)
+        assert attack(rule=rule).sweeps(protocol.alphas) == rule.sweeps(protocol.alphas)
 
 
 def test_a_sum_costs_little_more_than_twenty_points():

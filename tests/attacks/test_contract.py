@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from synthetic import dense, distance, low_rank
+from few_steps import with_few_steps
+from synthetic import dense, distance, hashes, low_rank
 
 from mergebench.contracts import MergePart, Merger, Site, Space
 from mergebench.errors import InputError, PluginError
@@ -69,11 +70,12 @@ def find_space(name: str) -> type[Space]:
 @pytest.mark.parametrize(("attack", "space"), PAIRS)
 def test_contract(attack: type[Merger], space: str, dtype: torch.dtype) -> None:
     given = updates(attack, find_space(space), dtype=dtype)
-    before = [update.sha256 for update in given]
-    merged = merge(attack(), given, space=find_space(space)())
-    again = merge(attack(), given, space=find_space(space)())
+    before = hashes(given)
+    rule = with_few_steps(attack())
+    merged = merge(rule, given, space=find_space(space)())
+    again = merge(rule, given, space=find_space(space)())
 
-    assert [update.sha256 for update in given] == before, "an input was changed"
+    assert hashes(given) == before, "an input was changed"
     assert merged.sha256 == again.sha256, "two equal calls differ"
     for site, change in given[0].sites.items():
         found = merged.sites[site].dense()
@@ -89,7 +91,7 @@ def test_grid(attack: type[Merger], space: str) -> None:
     shared = MergeProblem(given, space=find_space(space)())
     for name, values in attack.grid.items():
         for value in values:
-            rule = attack().with_options(**{name: value})
+            rule = with_few_steps(attack()).with_options(**{name: value})
             alone = merge(rule, given, space=find_space(space)())
             assert shared.merge(rule).sha256 == alone.sha256
 
@@ -101,7 +103,7 @@ def test_what_is_known_from_other_sets_changes_nothing(attack: type[Merger], spa
     sets = [given, [*given[:-1], given[-1].scaled(2)], [*given[1:], given[0]]]
     variants: list[dict[str, Any]] = [{}, {"seed": 1}, {"coefficients": (1.0, 0.5, 2.0, 1.0)}]
     middle = [{name: values[len(values) // 2]} for name, values in attack.grid.items()]
-    rules = [attack().with_options(**options) for options in [{}, *middle]]
+    rules = [with_few_steps(attack()).with_options(**options) for options in [{}, *middle]]
     for chosen, options in itertools.product(sets, variants):
         problem = MergeProblem(chosen, space=find_space(space)(), known=known, **options)
         for rule in rules:
@@ -112,9 +114,8 @@ def test_what_is_known_from_other_sets_changes_nothing(attack: type[Merger], spa
 @pytest.mark.parametrize(("attack", "space"), PAIRS)
 @pytest.mark.parametrize("tasks", [1, 2])
 def test_few_updates(attack: type[Merger], space: str, tasks: int) -> None:
-    merged = merge(
-        attack(), updates(attack, find_space(space), tasks=tasks), space=find_space(space)()
-    )
+    given = updates(attack, find_space(space), tasks=tasks)
+    merged = merge(with_few_steps(attack()), given, space=find_space(space)())
     assert merged.norm() > 0
 
 
@@ -122,7 +123,7 @@ def test_few_updates(attack: type[Merger], space: str, tasks: int) -> None:
 def test_zero_updates(attack: type[Merger], space: str) -> None:
     """Updates that change nothing merge to an update that changes nothing."""
     still = [update.scaled(0.0) for update in updates(attack, find_space(space))]
-    merged = merge(attack(), still, space=find_space(space)())
+    merged = merge(with_few_steps(attack()), still, space=find_space(space)())
     assert merged.norm() == 0
 
 

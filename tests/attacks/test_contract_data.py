@@ -10,6 +10,7 @@ import pytest
 import torch
 from narrow_towers import narrow_backbone
 from small_encoder import NAME, tiny_encoder, token_tasks
+from synthetic import hashes
 from training import TINY, assert_unchanged, synthetic_task, tiny_backbone, weights_of
 
 from mergebench.backbones import Backbone
@@ -125,13 +126,13 @@ def assert_sound(found: Update, backbone: Backbone) -> None:
 @pytest.mark.parametrize("attack", ATTACKS, ids=title)
 def test_contract(attack: type[DataMerger], backbone: Backbone) -> None:
     rule, given = small(attack), updates_of(backbone, 2)
-    hashes, weights = [update.sha256 for update in given], weights_of(backbone)
+    before, weights = hashes(given), weights_of(backbone)
     state = torch.get_rng_state()
     found = merged(backbone, rule, given)
     assert torch.equal(torch.get_rng_state(), state), "the global generator was drawn from"
     assert_unchanged(backbone, weights)
     assert not any(module._forward_pre_hooks for module in backbone.tower.modules())
-    assert [update.sha256 for update in given] == hashes, "an input was changed"
+    assert hashes(given) == before, "an input was changed"
     assert_sound(found, backbone)
     assert found.norm() > 0
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 from informed import PLACE, RULES, TASKS, difference, problem, updates
+from synthetic import hashes
 
 from attacks.hold import Hold
 from attacks.leave_out import LeaveOut
@@ -37,21 +38,21 @@ PAIRS = [
 def test_contract(attack, rule, space, dtype) -> None:
     needs_factors = rule.needs_factors or registry().get(Space, space).needs_factors
     given = updates(factors_only=needs_factors, dtype=dtype)
-    before = [update.sha256 for update in given]
-    merger = attack(rule=rule())
-    path = problem(given, space).path(merger)
-    again = problem(given, space).path(merger)
+    before = hashes(given)
+    merger = attack(rule=rule)
+    merged = problem(given, space).path(merger).at(0.7)
+    again = problem(given, space).path(merger).at(0.7)
 
-    assert [update.sha256 for update in given] == before, "an input was changed"
-    assert path.at(0.7).sha256 == again.at(0.7).sha256, "two equal calls differ"
+    assert hashes(given) == before, "an input was changed"
+    assert merged.sha256 == again.sha256, "two equal calls differ"
     for site, change in given[0].sites.items():
-        assert path.at(0.7).sites[site].shape == change.shape
-        assert path.at(0.7).sites[site].dtype == dtype
+        assert merged.sites[site].shape == change.shape
+        assert merged.sites[site].dtype == dtype
 
 
 @pytest.mark.parametrize(("attack", "rule", "space"), PAIRS)
 def test_every_searched_option_can_be_set(attack, rule, space) -> None:
-    merger = attack(rule=rule())
+    merger = attack(rule=rule)
     for name, values in merger.searched.items():
         for value in values:
             assert merger.with_options(**{name: value}).option(name) == value
@@ -62,7 +63,7 @@ def test_every_searched_option_can_be_set(attack, rule, space) -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_without_the_others_the_protected_model_is_left(attack, rule) -> None:
     given = updates(factors_only=rule.needs_factors)
-    path = problem(given).path(attack(rule=rule()))
+    path = problem(given).path(attack(rule=rule))
     assert difference(path.at(0.0), given[PLACE]) == 0
 
 
@@ -70,8 +71,8 @@ def test_without_the_others_the_protected_model_is_left(attack, rule) -> None:
 def test_leave_out_is_the_merge_of_the_others(rule) -> None:
     given = updates(factors_only=rule.needs_factors)
     left = given[:PLACE] + given[PLACE + 1 :]
-    expected = merge(rule(), left, space=registry().get(Space, "full")())
-    assert difference(problem(given).path(LeaveOut(rule=rule())).at(1.0), expected) == 0
+    expected = merge(rule, left, space=registry().get(Space, "full")())
+    assert difference(problem(given).path(LeaveOut(rule=rule)).at(1.0), expected) == 0
 
 
 def test_restoring_a_sum_of_orthogonal_updates_is_holding() -> None:
@@ -108,8 +109,8 @@ def test_projecting_what_does_not_interfere_is_holding(rule) -> None:
         Update(sites={"site": Dense(delta=change.dense()) if dense else change})
         for change in changes
     ]
-    projected = problem(given).path(Project(rule=rule()))
-    held = problem(given).path(Hold(rule=rule()))
+    projected = problem(given).path(Project(rule=rule))
+    held = problem(given).path(Hold(rule=rule))
     assert difference(projected.at(0.4), held.at(0.4)) < 1e-12
     assert float(held.at(0.4).sites["site"].dense()[PLACE, PLACE]) == 1
 
@@ -120,7 +121,7 @@ def test_restoring_gives_the_nominal_component_back(rule, per) -> None:
     """At every coefficient the inner product with the protected update is that of itself."""
     given = updates(factors_only=rule.needs_factors)
     held = given[PLACE]
-    path = problem(given).path(Restore(rule=rule(), per=per))
+    path = problem(given).path(Restore(rule=rule, per=per))
     for alpha in (0.3, 1.7):
         inner = {
             site: float((change.dense() * held.sites[site].dense()).sum())

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 from few_updates import merge_data, random_update
-from training import TINY, tiny_backbone
+from narrow_towers import narrow_backbone
+from training import TINY
 
 from attacks.task_arithmetic import TaskArithmetic
 from mergebench.backbones import Backbone
@@ -26,7 +27,7 @@ EACH = pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name
 
 @pytest.fixture(scope="module")
 def backbone() -> Backbone:
-    found = tiny_backbone("mini_vit")
+    found = narrow_backbone()
     found.tower.transformer.resblocks = found.tower.transformer.resblocks[:1]
     return found
 

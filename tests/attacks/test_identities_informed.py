@@ -33,8 +33,8 @@ def full(rule, given: list[Update], **options) -> Update:
 @pytest.mark.parametrize("kept", [0, 100], ids=["none dropped", "all kept"])
 def test_spectral_with_every_direction_is_holding_and_the_rule(rule, kept) -> None:
     given = updates(factors_only=rule.needs_factors)
-    held = problem(given).path(Hold(rule=rule()))
-    filtered = problem(given).path(Spectral(rule=rule(), kept=kept))
+    held = problem(given).path(Hold(rule=rule))
+    filtered = problem(given).path(Spectral(rule=rule, kept=kept))
     assert difference(filtered.at(0.4), held.at(0.4)) < 1e-12
     merged = problem(given).path(SpectralMerged(rule=TaskArithmetic(), kept=kept))
     assert difference(merged.at(0.4), full(TaskArithmetic(), given).scaled(0.4)) < 1e-12
@@ -87,9 +87,9 @@ def test_spectral_of_factors_forms_no_dense_change(monkeypatch) -> None:
 @pytest.mark.parametrize("samples", [1, 3])
 def test_smooth_without_noise_is_the_rule(rule, samples) -> None:
     given = updates(factors_only=rule.needs_factors)
-    path = problem(given).path(Smooth(rule=rule(), sigma=0, samples=samples))
+    path = problem(given).path(Smooth(rule=rule, sigma=0, samples=samples))
     assert path.fixed is None
-    assert difference(path.at(0.7), full(rule(), given).scaled(0.7)) < 1e-12
+    assert difference(path.at(0.7), full(rule, given).scaled(0.7)) < 1e-12
 
 
 @pytest.mark.parametrize("noise", ["any", "orthogonal"])
@@ -129,16 +129,16 @@ def test_the_average_of_noisy_sums_has_less_noise() -> None:
 @pytest.mark.parametrize("share", [1, -1])
 def test_holding_all_layers_is_holding(rule, share) -> None:
     given = updates(factors_only=rule.needs_factors)
-    layers = problem(given).path(HoldLayers(rule=rule(), share=share))
-    assert difference(layers.at(0.4), problem(given).path(Hold(rule=rule())).at(0.4)) == 0
+    layers = problem(given).path(HoldLayers(rule=rule, share=share))
+    assert difference(layers.at(0.4), problem(given).path(Hold(rule=rule)).at(0.4)) == 0
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_holding_no_layer_is_the_rule(rule) -> None:
     given = updates(factors_only=rule.needs_factors)
-    path = problem(given).path(HoldLayers(rule=rule(), share=0))
-    assert difference(path.at(0.4), full(rule(), given).scaled(0.4)) == 0
-    outputs = problem(given).path(HoldAttentionOutputs(rule=rule()))
+    path = problem(given).path(HoldLayers(rule=rule, share=0))
+    assert difference(path.at(0.4), full(rule, given).scaled(0.4)) == 0
+    outputs = problem(given).path(HoldAttentionOutputs(rule=rule))
     assert difference(outputs.at(0.4), path.at(0.4)) == 0  # these sites are none
 
 
@@ -169,8 +169,8 @@ def test_a_held_layer_and_a_merged_one() -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_equal_coefficients_are_the_rule_of_scaled_updates(rule) -> None:
     given = updates(factors_only=rule.needs_factors)
-    attack = PerTaskCoefficients(rule=rule(), value=0.3, coefficients=(0.3,) * len(given))
-    expected = full(rule(), given, coefficients=(0.3,) * len(given))
+    attack = PerTaskCoefficients(rule=rule, value=0.3, coefficients=(0.3,) * len(given))
+    expected = full(rule, given, coefficients=(0.3,) * len(given))
     assert difference(problem(given).path(attack).at(1.0), expected) < 1e-12
 
 

@@ -10,6 +10,7 @@ import informed
 import pytest
 import small_tower
 import torch
+from few_steps import with_few_steps
 from pretended_gpu import pretended_gpu
 
 from mergebench.contracts import Attack, InformedMerger, Merger, Space
@@ -19,9 +20,6 @@ from mergebench.updates import MergePath, Update
 
 CLOSE = 1e-4
 """Relative distance: on a GPU sums of float32 are formed in another order."""
-
-STEPS = 3
-"""Of what goes step by step, all of which are alike."""
 
 BLOCK = "transformer.resblocks.0."
 COLUMNS = [
@@ -59,8 +57,7 @@ def assert_alike(there: Update | None, here: Update | None) -> None:
 def check(make: Callable[[torch.device | str], Problem[Any]], attack: Attack) -> None:
     """Hold the paths of an attack on the pretended GPU to those on the CPU, in all its variants."""
     here = make("cpu")
-    if "steps" in attack.options():
-        attack = attack.with_options(steps=STEPS)
+    attack = with_few_steps(attack)
     with pretended_gpu() as device:
         there = make(device)
         for options in points(attack):

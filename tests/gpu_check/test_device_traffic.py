@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 from device_traffic import Traffic, traffic
+from few_steps import with_few_steps
 from few_updates import noisy_task, random_update
 from pretended_gpu import pretended_gpu
 from training import tiny_backbone
@@ -104,7 +105,7 @@ def test_a_further_alpha_is_one_operation_per_site(backbone: Backbone) -> None:
 def test_a_merge_waits_once_and_for_decompositions(column: str, device: torch.device) -> None:
     """A decomposition waits in PyTorch anyway; a rule may read its spectrum, in one piece."""
     attack, _, space = column.partition("@")
-    merger = registry().get(Merger, attack)()
+    merger = with_few_steps(registry().get(Merger, attack)())
     updates = random_adapters(SHAPE, SITES, UPDATES, RANK, device)
     problem = MergeProblem(updates, space=registry().get(Space, space)())
     own = SITES * OWN_WAITS.get(attack, 0)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
 
 import pytest
 
 
 @pytest.fixture(autouse=True)
-def _quick_collections() -> Iterator[None]:
+def _quick_collections() -> None:
     """Let the collector, which every `Trainer.train` calls, pass over what was there before."""
     gc.freeze()
-    yield
-    gc.unfreeze()

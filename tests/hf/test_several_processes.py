@@ -140,10 +140,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[tuple[Found, Found]
         folder, lambda: same_inputs(folder, BATCH) | {"plain or not": against_the_plain(folder)}
     )
     gc.freeze()  # the collector, which every `train` calls, passes over what is there
-    try:
-        return two, same_inputs(folder, 2 * BATCH)
-    finally:
-        gc.unfreeze()
+    return two, same_inputs(folder, 2 * BATCH)
 
 
 def distance(first: dict[str, Tensor], second: dict[str, Tensor]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from few_steps import with_few_steps
 from small_tower import small_backbone
 from synthetic import dense, distance, low_rank
 
@@ -12,7 +13,7 @@ from mergebench.registry import registry
 from mergebench.updates import Update
 
 TASKS, PLACE = 4, 2
-RULES = [found.plugin for found in registry().all(Merger)]
+RULES = [with_few_steps(found.plugin()) for found in registry().all(Merger)]
 
 
 def updates(*, factors_only: bool = True, dtype: torch.dtype = torch.float64) -> list[Update]:

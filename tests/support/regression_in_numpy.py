@@ -49,43 +49,63 @@ class NumpyTower:
         model = dict(base)
         for name in deltas[0].keys() - self.linears:
             model[name] = base[name] + sum(delta[name] for delta in deltas) / len(deltas)
+        inputs = [task.splits["train"].inputs for task in tasks]
+        own = [self.linear_inputs(*pair) for pair in zip(experts, inputs, strict=True)]
         chain = isinstance(attack, ChainOfMerges)
         for block in self.blocks:
             finished: Arrays = {}
             for group in self.groups:
+                given = own
+                if chain:
+                    running = [self._running(attack, block, model, expert) for expert in experts]
+                    given = [
+                        self.linear_inputs(*pair) for pair in zip(running, inputs, strict=True)
+                    ]
                 for site in (f"{block}.{site}" for site in group):
-                    merge = self._weight(attack, site, block, model, experts, base, tasks)
                     if f"{site}.weight" in deltas[0]:
-                        finished[f"{site}.weight"] = merge
+                        finished[f"{site}.weight"] = _weight(
+                            attack, site, experts, base, own, given
+                        )
                 if chain and attack.schedule == "linear":
                     model |= finished
             model |= finished
         return {name: model[name] - base[name] for name in deltas[0]}
 
-    def _weight(self, attack, site, block, model, experts, base, tasks) -> np.ndarray:
-        name, chain = f"{site}.weight", isinstance(attack, ChainOfMerges)
-        target = attack.target if chain else "weights"
-        weighting = attack.weighting if chain else "none"
-        numerator, gram = 0.0, 0.0
-        for expert, task in zip(experts, tasks, strict=True):
-            given = task.splits["train"].inputs
-            own = self.linear_inputs(expert, given)[site]
-            inputs = own
-            if chain:
-                running = dict(model)
-                if attack.schedule == "block":
-                    inside = {key: one for key, one in expert.items() if key.startswith(block)}
-                    running |= inside
-                inputs = self.linear_inputs(running, given)[site]
-            moment = shrunk_moment(inputs, inputs, attack.shrink)
-            cross = shrunk_moment(own, inputs, attack.shrink) if target == "outputs" else moment
-            trace = np.trace(moment)
-            weight = {"none": 1.0, "trace": trace, "inv_trace": 1 / trace}[weighting]
-            numerator = numerator + weight * expert[name] @ cross
-            gram = gram + weight * moment
-        ridge = attack.ridge * np.mean(np.diag(gram))
-        regularised = gram + ridge * np.eye(len(gram))
-        return np.linalg.solve(regularised, (numerator + ridge * base[name]).T).T
+    @staticmethod
+    def _running(attack: ChainOfMerges, block: str, model: Arrays, expert: Arrays) -> Arrays:
+        """Return the weights of a tower that gives a linear of `block` its inputs."""
+        if attack.schedule == "linear":
+            return model
+        return model | {key: one for key, one in expert.items() if key.startswith(block)}
+
+
+def _weight(
+    attack: Any,
+    site: str,
+    experts: Sequence[Arrays],
+    base: Arrays,
+    own: Sequence[Arrays],
+    given: Sequence[Arrays],
+) -> np.ndarray:
+    """Return the merged weight; `own`: of each task what its expert gives all linears, `given`:
+    what the merge does."""
+    name, chain = f"{site}.weight", isinstance(attack, ChainOfMerges)
+    target = attack.target if chain else "weights"
+    weighting = attack.weighting if chain else "none"
+    numerator, gram = 0.0, 0.0
+    for expert, of_expert, of_merge in zip(experts, own, given, strict=True):
+        inputs = of_merge[site]
+        moment = shrunk_moment(inputs, inputs, attack.shrink)
+        cross = moment
+        if target == "outputs":
+            cross = shrunk_moment(of_expert[site], inputs, attack.shrink)
+        trace = np.trace(moment)
+        weight = {"none": 1.0, "trace": trace, "inv_trace": 1 / trace}[weighting]
+        numerator = numerator + weight * expert[name] @ cross
+        gram = gram + weight * moment
+    ridge = attack.ridge * np.mean(np.diag(gram))
+    regularised = gram + ridge * np.eye(len(gram))
+    return np.linalg.solve(regularised, (numerator + ridge * base[name]).T).T
 
 
 def shrunk_moment(left: np.ndarray, right: np.ndarray, a: float) -> np.ndarray:

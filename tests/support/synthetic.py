@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -47,6 +48,11 @@ def dense(
 def as_updates(changes: Sequence[SiteUpdate]) -> list[Update]:
     """Return updates of the one site `SITE`."""
     return [Update(sites={SITE: change}, label=f"task {i}") for i, change in enumerate(changes)]
+
+
+def hashes(updates: Sequence[Update]) -> list[str]:
+    """Return the hashes of what updates hold now; an update remembers its first one."""
+    return [replace(update).sha256 for update in updates]
 
 
 def problem(changes: Sequence[SiteUpdate], space: str = "full", seed: int = 0) -> MergeProblem:

@@ -21,15 +21,22 @@ def refused(weights: Path, *parts: str) -> None:
         assert part in str(caught.value)
 
 
+@pytest.fixture(scope="module")
+def known(files, their_file) -> dict[str, tuple[dict[str, torch.Tensor], str]]:
+    """The state of a whole model in each layout, and what it is loaded as."""
+    whole = {"open_clip": files[0], "huggingface": their_file}
+    return {
+        layout: (load_file(file), load_backbone(SMALL, weights=file).sha256)
+        for layout, file in whole.items()
+    }
+
+
 @pytest.mark.parametrize("holder", ["state_dict", "model_state_dict", "model", None])
 @pytest.mark.parametrize("prefix", ["", "module.", "model.", "module.clip._orig_mod."])
 @pytest.mark.parametrize("layout", ["open_clip", "huggingface"])
-def test_a_whole_model_is_found_in_what_is_around_it(
-    files, their_file, tmp_path, layout, prefix, holder
-):
-    file = files[0] if layout == "open_clip" else their_file
-    state = {f"{prefix}{name}": value for name, value in load_file(file).items()}
-    expected = load_backbone(SMALL, weights=file).sha256
+def test_a_whole_model_is_found_in_what_is_around_it(known, tmp_path, layout, prefix, holder):
+    whole, expected = known[layout]
+    state = {f"{prefix}{name}": value for name, value in whole.items()}
     content = state if holder is None else {"epoch": 3, holder: state, "optimizer": {"lr": 0.1}}
     torch.save(content, tmp_path / "last.ckpt")
     assert load_backbone(SMALL, weights=tmp_path / "last.ckpt").sha256 == expected
