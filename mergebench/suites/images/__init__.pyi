@@ -20,4 +20,5 @@ from .pixel_writing import PixelWriter as PixelWriter
 from .source import Indices as Indices
 from .source import Source as Source
 from .source import SourceSplit as SourceSplit
+from .source import file_state as file_state
 from .upright import as_shown as as_shown

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from mergebench.errors import InputError
-from mergebench.suites.images.source import Indices, SourceSplit
+from mergebench.suites.images.source import Indices, SourceSplit, file_state
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp"})
 
@@ -35,8 +35,8 @@ class ImageFiles(SourceSplit):
 
     @property
     def identity(self) -> Sequence[object]:
-        """Return paths and labels."""
-        return self.samples
+        """Return paths, labels and states, so that another file of the same name is another."""
+        return [*self.samples, *(file_state(self.root / path) for path, _ in self.samples)]
 
     def name_of(self, index: int) -> str:
         """Return the path."""

@@ -8,10 +8,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from mergebench.errors import InputError
 
 Indices = NDArray[np.int64]
 
@@ -50,6 +53,18 @@ class SourceSplit(ABC):
         return image
 
 
+def file_state(path: Path) -> tuple[int, int]:
+    """Return a file's size in bytes and its time of change, by which a replaced one is noticed.
+
+    Raises `InputError` naming one that cannot be looked at.
+    """
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; replace it, or fetch it again") from error
+    return found.st_size, found.st_mtime_ns
+
+
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """Where the images of one task were found.
@@ -69,7 +84,7 @@ class Source:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the names and sizes that tell this source from another or changed one."""
+        """SHA-256 of what tells this source from another or changed one: names, sizes, times."""
         identity = {name: [*split.identity] for name, split in sorted(self.splits.items())}
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 

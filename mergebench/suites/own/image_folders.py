@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,14 +21,7 @@ _EXPECTED = "<class>/<image>, or train, val and test with folders of classes"
 
 @dataclass(frozen=True, kw_only=True)
 class OwnImages(ImageFiles):
-    """Image files of anybody; `states` are their sizes in bytes and times of change, in order."""
-
-    states: tuple[tuple[int, int], ...]
-
-    @property
-    def identity(self) -> Sequence[object]:
-        """Return paths, labels and states, so that another file of the same name is another."""
-        return [*self.samples, *self.states]
+    """Image files of anybody."""
 
     def upright(self, image: Image.Image) -> Image.Image:
         """Return an image as a viewer shows it."""
@@ -72,15 +65,11 @@ def find_image_folders(folder: Path) -> ImageFolders | None:
     left_out: list[str] = []
     for name, classes in seen.items():
         found = sorted(
-            (f"{label}/{entry.name}", numbers[label], entry.stat())
+            (f"{label}/{entry.name}", numbers[label])
             for label, (images, _) in classes.items()
             for entry in images
         )
-        files[name] = OwnImages(
-            root=splits[name],
-            samples=tuple((path, number) for path, number, _ in found),
-            states=tuple((state.st_size, state.st_mtime_ns) for _, _, state in found),
-        )
+        files[name] = OwnImages(root=splits[name], samples=tuple(found))
         left_out += [other for _, others in classes.values() for other in others]
     return ImageFolders(labels=labels, files=files, left_out=tuple(left_out))
 

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from mergebench.errors import InputError
-from mergebench.suites.images import Indices, Source, SourceSplit
+from mergebench.suites.images import Indices, Source, SourceSplit, file_state
 from mergebench.suites.parquet_files import check_shards, class_names, open_parquet
 from mergebench.suites.prompts import Prompts
 from mergebench.suites.split_files import files_below, split_files
@@ -57,8 +57,8 @@ class ParquetFiles(SourceSplit):
 
     @property
     def identity(self) -> Sequence[object]:
-        """Return names and sizes of the files."""
-        return [(file.name, file.stat().st_size) for file in self.files]
+        """Return names and states of the files."""
+        return [(file.name, *file_state(file)) for file in self.files]
 
     def name_of(self, index: int) -> str:
         """Return the position in the split."""

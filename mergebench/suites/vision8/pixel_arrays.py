@@ -15,7 +15,7 @@ from scipy.io.matlab import MatReadError
 
 from mergebench.errors import InputError
 from mergebench.suites.idx import read_idx
-from mergebench.suites.images import Indices, Source, SourceSplit
+from mergebench.suites.images import Indices, Source, SourceSplit, file_state
 
 Pixels = NDArray[np.uint8]
 
@@ -40,8 +40,8 @@ class PixelArray(SourceSplit):
 
     @property
     def identity(self) -> Sequence[object]:
-        """Return the file's name and size, and its labels."""
-        return [self.path.name, self.path.stat().st_size, self.known_labels.tolist()]
+        """Return the file's name and state, and its labels."""
+        return [self.path.name, *file_state(self.path), self.known_labels.tolist()]
 
     def name_of(self, index: int) -> str:
         """Return file and position."""

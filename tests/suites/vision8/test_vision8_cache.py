@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import multiprocessing
 import os
 import shutil
@@ -11,7 +12,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from vision8_data import pictures, write_archive
+from PIL import Image
+from vision8_data import (
+    Picture,
+    Splits,
+    pictures,
+    write_archive,
+    write_image_folders,
+    write_parquet,
+)
 from vision8_loading import SIDE, entry_folder, load_one
 
 from mergebench.errors import InputError
@@ -47,6 +56,39 @@ def test_changed_source_is_decoded_again(options):
     shutil.rmtree(options.data_root)
     with pytest.raises(InputError, match="has images of 2 sources at 16 px"):
         load_one(options)
+
+
+def negatives(splits: Splits) -> Splits:
+    """Return as many pictures of the same labels and shapes."""
+
+    def negative(picture: Picture) -> Picture:
+        content, pixels = io.BytesIO(), 255 - picture.pixels
+        Image.fromarray(pixels).save(content, "PNG")
+        return Picture(pixels=pixels, content=content.getvalue(), label=picture.label)
+
+    return {split: [*map(negative, own)] for split, own in splits.items()}
+
+
+@pytest.mark.parametrize("form", ["archive", "folders", "parquet"])
+def test_other_pictures_under_the_same_names_are_noticed(options, form):
+    def write(splits: Splits) -> None:
+        if form == "archive":
+            write_archive(options.data_root, "mnist", splits)
+        elif form == "folders":
+            write_image_folders(options.data_root, "mnist", splits)
+        else:
+            write_parquet(options.data_root / "mnist", "mnist", splits)
+
+    shutil.rmtree(options.data_root)
+    splits = pictures("mnist", {"train": 21, "test": 15})
+    write(splits)
+    before = load_one(options).tasks[0].splits["test"]
+    write(negatives(splits))
+    after = load_one(options).tasks[0].splits["test"]
+    assert before.labels.equal(after.labels)
+    assert not before.inputs[:].equal(after.inputs[:])
+    shutil.rmtree(options.cache)
+    assert load_one(options).tasks[0].splits["test"].sha256 == after.sha256
 
 
 def test_interrupted_build_goes_on_where_it_stopped(monkeypatch, tmp_path, options):
