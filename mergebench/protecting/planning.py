@@ -36,12 +36,15 @@ AROUND = (0.5, 1.0, 2.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One task, its recipe, and the strengths to try. `usual_steps`: before few inputs cut them."""
+    """One task, its recipes, and the strengths to try.
+
+    `usual`: the setting before few inputs cut the steps of its recipes.
+    """
 
     experiment: Experiment
     protection: str
     strengths: tuple[float, ...]
-    usual_steps: int
+    usual: Setting
 
     @property
     def task(self) -> Task:
@@ -104,7 +107,7 @@ def _planned(request: Request, experiment: Experiment) -> Plan:
         experiment=replace(experiment, setting=setting),
         protection=request.protection,
         strengths=request.sweep or _usual_sweep(request),
-        usual_steps=usual.recipe.steps,
+        usual=usual,
     )
     for one in plan.strengths:  # those that the protection does not take are refused now
         _ = trap_of(plan.with_strength(one).setting, request.protection)

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from mergebench.experiment import Experiment, Monitor, measure_on_test
+from mergebench.experiment import Experiment, Monitor, Setting, measure_on_test
 from mergebench.measure import UNPROTECTED, Measurements
 from mergebench.progress import Silent
 from mergebench.protecting.loading_code import naming_of
@@ -30,7 +30,7 @@ from mergebench.report import (
     write_model_card,
     write_scale_picture,
 )
-from mergebench.train import Recipe
+from mergebench.train import Recipe, TrainingRecipe
 
 _LOCATED = ("data", "names", "weights")
 _UNSTATED = ("out", "store", "cache", "data_root", "command", "force", "device")
@@ -50,7 +50,13 @@ def write_adapters(
         with filling(request.folder(release)) as folder:
             _write(request, experiment, facts, folder)
         adapters.append(
-            Written(release=release, folder=request.folder(release), strength=facts.strength)
+            Written(
+                release=release,
+                folder=request.folder(release),
+                strength=facts.strength,
+                steps=_steps(experiment.setting, release),
+                usual_steps=_steps(plan.usual, release),
+            )
         )
     task = plan.task
     return Protected(
@@ -58,12 +64,16 @@ def write_adapters(
         backbone=request.backbone,
         classes=len(task.classes),
         sizes={name: len(split) for name, split in task.splits.items()},
-        steps=experiment.setting.recipe.steps,
-        usual_steps=plan.usual_steps,
         adapters=tuple(adapters),
         sweep=sweep,
         measurements=measured,
     )
+
+
+def _steps(setting: Setting, release: str) -> int:
+    """Return for how many steps a release is trained, whose protection may have its own recipe."""
+    recipe: TrainingRecipe = setting.options(release)["recipe"]
+    return recipe.steps
 
 
 def _facts(

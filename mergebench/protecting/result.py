@@ -12,10 +12,15 @@ from mergebench.report import Sweep
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """One adapter on disk. `release`: its protection, "none" if plain; `strength`: λ."""
+    """One adapter on disk. `release`: its protection, "none" if plain; `strength`: λ.
+
+    `steps`: of its training; `usual_steps`: those of the recipe, before few inputs cut them.
+    """
 
     release: str
     folder: Path
+    steps: int
+    usual_steps: int
     strength: float | None = None
 
 
@@ -25,16 +30,13 @@ class Protected:
 
     `adapters`: the plain one first. `sweep`: how λ was chosen, None where one was given or none was
     needed. `measurements`: integer counts of correct test inputs, of the backbone itself, each
-    adapter at scale 1, and by scale. `sizes`: inputs by split; `classes`: how many; `steps`: of
-    training, and `usual_steps` those of the backbone's recipe.
+    adapter at scale 1, and by scale. `sizes`: inputs by split; `classes`: how many.
     """
 
     task: str
     backbone: str
     classes: int
     sizes: Mapping[str, int]
-    steps: int
-    usual_steps: int
     adapters: tuple[Written, ...]
     sweep: Sweep | None
     measurements: Measurements

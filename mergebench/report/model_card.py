@@ -74,7 +74,7 @@ def _accuracy(facts: CardFacts) -> str:
     inputs = facts.measurements.context.inputs
     rows = [("base model, no adapter", facts.zero_shot), ("**this adapter**", facts.alone)]
     others = [one for one in facts.measurements.standalone if one not in (rows[0][1], rows[1][1])]
-    rows += [("plain adapter, trained alike", one) for one in others]
+    rows += [("plain adapter", one) for one in others]
     lines = "".join(f"| {what} | {_with_interval(row)} |\n" for what, row in rows)
     return (
         f"| | correct of {facts.alone.size} test {inputs} | accuracy | 95 % interval |\n"

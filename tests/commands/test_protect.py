@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,8 +17,10 @@ from safetensors.torch import load_file
 
 import mergebench
 from mergebench.backbones import load_backbone, site_shapes
+from mergebench.commands.runs.protecting import _trained
 from mergebench.errors import InputError
 from mergebench.measure import deployed
+from mergebench.protecting.result import Written
 from mergebench.registry import registry
 from mergebench.suites import SUITES
 from mergebench.updates import load_update
@@ -173,7 +176,8 @@ def test_only_a_protected_one_of_a_given_strength_trains_nothing_else(root):
         sweep=[0.2],
         store=store,
     )
-    assert (made.strength, made.sweep, made.steps) == (0.2, None, 2)
+    assert (made.strength, made.sweep) == (0.2, None)
+    assert [one.steps for one in made.adapters] == [2]
     assert [one.folder for one in made.adapters] == [root / "one" / "trap2"]
     assert [folder.name.split("-")[1] for folder in (store / "releases").iterdir()] == ["trap2"]
     text = (root / "one" / "trap2" / "README.md").read_text()
@@ -248,3 +252,22 @@ def test_a_trap_of_a_plug_in_is_named_wherever_it_is_spoken_of(root, made, plugi
     assert str(plugin.parent) not in json.dumps(record) + card
     plain = (root / "narrow" / "plain" / "README.md").read_text()
     assert "Options of" not in plain
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ({"plain": (400, 400), "trap2": (400, 400)}, ["400 steps of training"]),
+        ({"plain": (234, 400)}, ["234 steps of training instead of 400"]),
+        (
+            {"plain": (400, 400), "trap2": (450, 500)},
+            ["400 steps of training (plain)", "450 steps of training instead of 500 (trap2)"],
+        ),
+    ],
+)
+def test_steps_of_each_recipe_are_said(steps, said):
+    adapters = [
+        Written(release=name, folder=Path("out") / name, steps=own, usual_steps=usual)
+        for name, (own, usual) in steps.items()
+    ]
+    assert [*_trained(SimpleNamespace(adapters=adapters))] == said

@@ -57,14 +57,22 @@ def run_protect(options: argparse.Namespace) -> None:
     _show(made, console, options)
 
 
+def _trained(made: Protected) -> Iterator[str]:
+    """Yield for how many steps adapters were trained; whose steps these are where they differ."""
+    by_steps = {(one.steps, one.usual_steps): one.folder.name for one in made.adapters}
+    for (steps, usual), name in by_steps.items():
+        fewer = "" if steps == usual else f" instead of {usual}"
+        whose = f" ({name})" if len(by_steps) > 1 else ""
+        yield f"{how_many(steps, 'step')} of training{fewer}{whose}"
+
+
 def _show(made: Protected, console: Console, options: argparse.Namespace) -> None:
     inputs = made.measurements.context.inputs
     counts = ", ".join(f"{size} {split}" for split, size in made.sizes.items())
-    fewer = "" if made.steps == made.usual_steps else f" instead of {made.usual_steps}"
     _say(
         console,
         f"\n{made.task} on {made.backbone}: {made.classes} classes, {inputs}: {counts}; "
-        f"{how_many(made.steps, 'step')} of training{fewer}.",
+        f"{' and '.join(_trained(made))}.",
     )
     if made.sweep is not None:
         _say(console, "\nChoice of λ, by validation and single updates alone:")
