@@ -13,6 +13,7 @@ from .clip import split_attention as split_attention
 from .clip import vocabulary_of as vocabulary_of
 from .clip import word_tokenizer as word_tokenizer
 from .clip import write_checkpoint as write_checkpoint
+from .heads import NO_CLASS as NO_CLASS
 from .heads import text_head as text_head
 from .inputs import Inputs as Inputs
 from .loading import load_backbone as load_backbone

@@ -12,6 +12,9 @@ from torch.nn import functional
 from mergebench.backbones.backbone import Backbone
 from mergebench.backbones.class_names import check_classes
 
+NO_CLASS = -1
+"""The class of an input whose embedding is not finite: whatever it is of, that is wrong."""
+
 _Key = tuple[tuple[str, ...], tuple[str, ...]]
 _made: WeakKeyDictionary[Backbone, dict[_Key, Tensor]] = WeakKeyDictionary()
 

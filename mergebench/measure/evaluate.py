@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mergebench.backbones import (
+    NO_CLASS,
     Backbone,
     Body,
     Inputs,
@@ -25,9 +26,6 @@ from mergebench.errors import InputError
 from mergebench.measure.counts import Counts, counted
 from mergebench.suites import Task, in_turns
 from mergebench.updates import MergePath, SiteUpdate, Update
-
-NO_CLASS = -1
-"""The prediction where there is none."""
 
 
 class Deployment:

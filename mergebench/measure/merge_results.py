@@ -9,6 +9,7 @@ from typing import Generic
 
 from torch import Tensor
 
+from mergebench.backbones import NO_CLASS
 from mergebench.measure.cell import CellResults, packed
 from mergebench.measure.cell_warnings import (
     CellWarning,
@@ -20,7 +21,7 @@ from mergebench.measure.cell_warnings import (
     validation_test_gap,
 )
 from mergebench.measure.counts import Counts, counted, on_host
-from mergebench.measure.evaluate import NO_CLASS, Evaluator, deployed
+from mergebench.measure.evaluate import Evaluator, deployed
 from mergebench.measure.points import FULL, Point
 from mergebench.measure.protocols import Protocol
 from mergebench.measure.search import SearchResult, search

@@ -18,7 +18,8 @@ class Accumulation:
     A batch that does not fit is computed again in more parts of equal size, and so are all after
     it; a single input that does not fit raises PyTorch's error. The mean over parts is the mean
     over the batch. What differs from the whole batch is rounding, and the dropout masks, of which
-    each part has its own; a scale that the objective draws is that of the whole step.
+    each part has its own. A scale that the objective draws is that of the whole step; of
+    several per step each part draws the first ones, for as many groups of its own inputs.
     `parts` is their number.
     """
 

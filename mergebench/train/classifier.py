@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mergebench.backbones import text_head
+from mergebench.backbones import NO_CLASS, text_head
 from mergebench.batching import Batches
 from mergebench.suites import Split, Task
 from mergebench.train.tower import Prepared, Tower
@@ -59,13 +59,14 @@ class Classifier:
 
     @torch.inference_mode()
     def predicted(self, examples: Examples, scale: float = 1.0) -> Tensor:
-        """Return the classes of the inputs by `W0 + scale ΔW`: `(N,)` int64."""
+        """Return the classes of the inputs by `W0 + scale ΔW`: `(N,)` int64, else `NO_CLASS`."""
         rows = torch.arange(len(examples), device=examples.labels.device)
-        return self._batches.of(
-            lambda batch: self.logits(self.tower.embed(examples.hidden.of(batch), scale)).argmax(1),
-            rows,
-            examples.hidden.lengths(rows),
-        )
+
+        def classes(batch: Tensor) -> Tensor:
+            embeddings = self.tower.embed(examples.hidden.of(batch), scale)
+            return self.logits(embeddings).argmax(1).where(embeddings.isfinite().all(1), NO_CLASS)
+
+        return self._batches.of(classes, rows, examples.hidden.lengths(rows))
 
     def logits(self, embeddings: Tensor) -> Tensor:
         """Return the logits `(N, classes)` float32 of embeddings `(N, d)`."""

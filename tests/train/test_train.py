@@ -143,6 +143,16 @@ def test_the_trained_classifier_is_the_evaluated_one() -> None:
         assert classifier.correct(classifier.examples(shown)) == int(hits[own].sum())
 
 
+def test_what_overflows_is_of_no_class(backbone: Backbone, task: Task) -> None:
+    recipe = replace(TINY, precision="fp32")
+    tower = randomised(LoraTower(backbone, recipe, seed=0, task="any"))
+    classifier, split = Classifier(tower, task), task.splits["val"]
+    first = Split(inputs=split.inputs[split.labels == 0], labels=split.labels[split.labels == 0])
+    assert len(first) > 0
+    assert classifier.correct(classifier.examples(first), 1e38) == 0
+    assert classifier.predicted(classifier.examples(split), 1.0).min() >= 0
+
+
 def test_training_never_sees_the_test_images(task: Task) -> None:
     test = task.splits["test"]
     negatives = Split(inputs=255 - test.inputs, labels=test.labels)
