@@ -122,7 +122,7 @@ class CellResults:
 
 @dataclass(frozen=True, kw_only=True)
 class CellRun:
-    """How a measurement was run.
+    """How a measurement was run, or an update trained.
 
     `seconds` of wall-clock time; `finished` in UTC (ISO 8601); `device`: its kind, as torch calls
     it; `device_name`: its model; `tf32`: whether float32 is rounded to TensorFloat-32, of a GPU;

@@ -39,7 +39,7 @@ LETTERS: Mapping[str, tuple[str, str]] = {
     WEAKER_THAN_TA: ("w", "weaker on the unprotected updates than TA"),
     UTILITY_LOSS: ("u", "protection costs more than two points, beyond chance on these {inputs}"),
     LARGE_UPDATE: ("l", "the protected update has more than twice the norm of an unprotected one"),
-    NOTHING_TAKEN: ("o", "no attack's best mixture has anything of the update, α being 0"),
+    NOTHING_TAKEN: ("o", "no attack's best mixture has anything of the update in it"),
     DATA_NO_HELP: ("f", "an attack without data is better than all that have data"),
     REALIGNED: (
         "a",
