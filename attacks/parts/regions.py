@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from attacks.parts.consensus import pieces
+from attacks.parts.sparsification import kept_count
 from mergebench.contracts import Stacks
 
 
@@ -32,12 +33,32 @@ def largest_from(stacks: Stacks, top_k: float) -> Tensor:
 
     `stacks` yields `(T, a, b)` of one site after the other, at every call alike, in float32 or
     wider, not all sites in the same. Returns `(T,)`; as many entries are counted as `top_k` percent
-    are, rounded down, at least one. Entries are counted by the leading bits of their magnitudes,
-    and then only those are looked at that share them with the entry sought, so that a site costs as
-    much in every model.
+    are, rounded down, at least one.
+    """
+    return _magnitudes(stacks, lambda size: max(1, kept_count(size, top_k)))
+
+
+def largest_beyond(stacks: Stacks, top_k: float) -> Tensor:
+    """Return the magnitude that the `top_k` percent largest entries of each update exceed.
+
+    `stacks` as above. Returns `(T,)`: the largest magnitude after as many as `top_k` percent are,
+    rounded down, of distinct ones; 0 after all.
+    """
+    return _magnitudes(stacks, lambda size: kept_count(size, top_k) + 1)
+
+
+def _magnitudes(stacks: Stacks, place: Callable[[int], int]) -> Tensor:
+    """Return, of each update, the magnitude at a place of the descending order; 0 after the last.
+
+    `place` returns it, from 1 on, for the number of entries. They are counted by the leading bits
+    of their magnitudes, and then only those are looked at that share them with the entry sought, so
+    that a site costs as much in every model.
     """
     tallies = sum((_tallies(stack) for stack in stacks()), torch.zeros((), dtype=torch.int64))
-    count = max(1, int(int(tallies[0].sum()) * (top_k / 100)))
+    size = int(tallies[0].sum())
+    count = place(size)
+    if count > size:
+        return torch.zeros(len(tallies), device=tallies.device)
     from_above = tallies.flip(1).cumsum(dim=1).flip(1)
     bins = (from_above >= count).sum(dim=1) - 1
     places = count - (from_above - tallies).gather(1, bins[:, None])[:, 0]

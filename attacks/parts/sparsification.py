@@ -111,26 +111,36 @@ def remembered_thresholds(rows: Tensor, top_k: float, site: Site, *, of: str) ->
 def trimming(thresholds: Tensor, *, inclusive: bool = True) -> Callable[[Tensor], Tensor]:
     """Return what keeps the entries of each row that reach its threshold; the others become 0.
 
-    `thresholds`: `(T,)`. It takes rows `(T, d)`, also one part of the columns after the other.
-    Entries that equal the threshold are kept if `inclusive`, so that a row with distinct magnitudes
-    keeps `k + 1` of them; else `k`, or fewer where magnitudes tie. Source: Yadav et al., 2023,
-    section 3, step 1; counting as in the reference code.
+    `thresholds`: `(T,)`, of the dtype of the rows or a wider one. It takes rows `(T, d)`, also one
+    part of the columns after the other. Entries that equal the threshold are kept if `inclusive`,
+    so that a row with distinct magnitudes keeps `k + 1` of them; else `k`, or fewer where
+    magnitudes tie. Source: Yadav et al., 2023, section 3, step 1; counting as in the reference
+    code.
     """
-    # Hard shrinking keeps what exceeds a limit: here the next number below the threshold.
+    # What exceeds a limit is kept: here the next number below the threshold.
     below = torch.nextafter(thresholds, torch.zeros_like(thresholds))
     limits = below if inclusive else thresholds
-    # Hard shrinking takes numbers, for which a GPU would be waited for.
-    if limits.device.type != "cpu":
-        return lambda rows: rows.masked_fill(rows.abs() <= limits[:, None], 0)
-    numbers = limits.tolist()
 
     def apply(rows: Tensor) -> Tensor:
+        own = _rounded_down(limits, rows.dtype)
+        # Hard shrinking takes numbers, for which a GPU would be waited for.
+        if rows.device.type != "cpu":
+            return rows.masked_fill(rows.abs() <= own[:, None], 0)
         trimmed = torch.empty_like(rows, memory_format=torch.contiguous_format)
-        for row, limit, out in zip(rows, numbers, trimmed, strict=True):
+        for row, limit, out in zip(rows, own.tolist(), trimmed, strict=True):
             torch.hardshrink(row, limit, out=out)
         return trimmed
 
     return apply
+
+
+def _rounded_down(limits: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return the largest numbers of `dtype` up to `limits`, which it exceeds where they do."""
+    if limits.dtype == dtype:
+        return limits
+    rounded = limits.to(dtype)
+    lower = torch.nextafter(rounded, torch.full_like(rounded, -torch.inf))
+    return torch.where(rounded > limits, lower, rounded)
 
 
 def drop_and_rescale(stack: Tensor, drop: float, site: Site) -> Tensor:

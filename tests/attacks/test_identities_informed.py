@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from informed import PLACE, RULES, difference, problem, updates
+from synthetic import distance
 
 from attacks.hold import Hold
 from attacks.hold_layers import HoldAttentionOutputs, HoldLayers
@@ -14,6 +15,7 @@ from attacks.leave_out import LeaveOut
 from attacks.leave_out_per_task import LeaveOutPerTask
 from attacks.parts.singular_vectors import GAP
 from attacks.per_task_coefficients import PerTaskCoefficients
+from attacks.restore_norms import RestoreNorms
 from attacks.smooth import Smooth
 from attacks.spectral import Spectral, SpectralMerged
 from attacks.task_arithmetic import TaskArithmetic
@@ -226,3 +228,24 @@ def test_the_others_alone_have_their_own_coefficients() -> None:
     assert difference(start, problem(given).path(LeaveOut(rule=TaskArithmetic())).at(0.3)) < 1e-15
     with pytest.raises(InputError, match=r"4 updates have 3 coefficients, and .* moving is 3"):
         problem(given).path(replace(attack, moving=3))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_restored_norms_are_those_of_the_updates(rule) -> None:
+    """Of four updates the lesser of the two norms in the middle; nothing else of a merge moves."""
+    given = updates(factors_only=rule.needs_factors)
+    merged, whole = full(rule, given), problem(given)
+    for like, place in (("protected", None), ("median", 1)):
+        found = whole.path(RestoreNorms(rule=rule, like=like)).at(1.0)
+        for site, change in found.sites.items():
+            norms = sorted(one.sites[site].dense().norm() for one in given)
+            own = given[PLACE].sites[site].dense().norm() if place is None else norms[place]
+            plain = merged.sites[site].dense()
+            assert distance(change.dense(), plain * (own / plain.norm())) < 1e-12
+
+
+def test_a_site_that_a_merge_leaves_stays_where_norms_are_restored() -> None:
+    given = [update.scaled(0.0) for update in updates()]
+    assert problem(given).path(RestoreNorms(rule=TaskArithmetic())).at(1.0).norm() == 0
+    with pytest.raises(InputError, match="like is 'mean'; choose from: protected, median"):
+        RestoreNorms(rule=TaskArithmetic(), like="mean")

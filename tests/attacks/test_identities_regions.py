@@ -1,4 +1,4 @@
-"""Identities of merges that put regions in at their own scale: Localize-and-Stitch and RAM."""
+"""Identities of regions: Localize-and-Stitch, RAM, and what TIES trims of the whole model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import torch
 from small_updates import BOTH_PRECISIONS, TOLERANCE, mean, total
 from synthetic import attack, dense, distance, low_rank, merge
 
-from attacks.parts.regions import largest_from
+from attacks.parts.consensus import consensus
+from attacks.parts.regions import largest_beyond, largest_from
+from attacks.parts.sparsification import trim_thresholds, trimming
 from mergebench.contracts import Site, Space
 from mergebench.errors import InputError, PluginError
 from mergebench.merging import MergeProblem
@@ -15,6 +17,8 @@ from mergebench.registry import registry
 from mergebench.updates import Dense, Update
 
 pytestmark = BOTH_PRECISIONS
+
+SCOPES = ("layer", "global")
 
 
 def disjoint(dtype: torch.dtype, count: int = 3) -> list[Dense]:
@@ -79,6 +83,48 @@ def test_the_largest_entries_are_those_of_the_whole_model(dtype: torch.dtype) ->
     assert counts[0] > 35 > counts[1]  # nearly all of the large site
 
 
+@pytest.mark.parametrize("top_k", [2.0, 15.0, 80.0, 100.0])
+def test_ties_trims_the_whole_model_if_asked(dtype: torch.dtype, top_k: float) -> None:
+    given = model(dtype)
+    problem = MergeProblem(given, space=registry().get(Space, "full")())
+    found = problem.merge(attack("ties", top_k=top_k, scope="global"))
+    own = problem.merge(attack("ties", top_k=top_k))
+    assert (found.sha256 == own.sha256) == (top_k == 100)
+    whole = torch.stack(
+        [torch.cat([one.dense().flatten() for one in update.sites.values()]) for update in given]
+    )
+    thresholds = trim_thresholds(whole, [top_k])[0]
+    expected = consensus(whole, trimming(thresholds), "mean")
+    assert torch.equal(torch.cat([one.dense().flatten() for one in found.sites.values()]), expected)
+
+
+@pytest.mark.parametrize("inclusive", [True, False])
+@pytest.mark.parametrize("space", ["full", "core", "knots"])
+def test_of_one_site_both_scopes_of_ties_are_one(
+    dtype: torch.dtype, space: str, inclusive: bool
+) -> None:
+    changes = low_rank(20, 24, [3, 2, 4], dtype=dtype)
+    options = {"top_k": 35.0, "inclusive": inclusive}
+    layer, whole = (merge(changes, "ties", space, scope=one, **options) for one in SCOPES)
+    assert torch.equal(layer, whole)
+
+
+@pytest.mark.parametrize("inclusive", [True, False])
+@pytest.mark.parametrize("top_k", [7.0, 60.0, 100.0])
+def test_sites_in_several_dtypes_are_trimmed_where_one_would_be(
+    dtype: torch.dtype, top_k: float, inclusive: bool
+) -> None:
+    """Also where the threshold, of the wider dtype, is an entry of the narrower one or is none."""
+    single = torch.stack([change.delta.float() for change in dense((30, 5), 2)])
+    double = torch.stack([change.delta for change in dense((30, 5), 2, seed=1)])
+    rows = torch.cat([single.double(), double], dim=1).flatten(start_dim=1)
+    expected = trimming(trim_thresholds(rows, [top_k])[0], inclusive=inclusive)(rows)
+    thresholds = largest_beyond(lambda: iter([single, double]), top_k)
+    keep = trimming(thresholds, inclusive=inclusive)
+    found = [keep(stack.flatten(start_dim=1)).double() for stack in (single, double)]
+    assert torch.equal(torch.cat(found, dim=1), expected)
+
+
 def test_one_update_is_cut_to_its_largest_entries(dtype: torch.dtype) -> None:
     change = dense((10, 20), 1, dtype=dtype)[0]
     found = merge([change], "localize_and_stitch")
@@ -129,5 +175,7 @@ def test_a_site_of_no_model_is_named(dtype: torch.dtype) -> None:
 def test_wrong_options_are_refused(dtype: torch.dtype) -> None:
     with pytest.raises(InputError, match=r"top_k is 0; give a percentage from 1 to 100"):
         attack("localize_and_stitch", top_k=0.0)
+    with pytest.raises(InputError, match=r"scope .*layer, global"):
+        attack("ties", scope="model")
     with pytest.raises(InputError, match=r"epsilon is -1\.0; give a number from 0"):
         attack("ram", epsilon=-1.0)

@@ -22,9 +22,13 @@ from small_tower import (
     tasks_of,
 )
 from synthetic import dense, distance
+from torch import Tensor
 
 from attacks.regmean import RegMean
-from mergebench.contracts import MergeData
+from mergebench.contracts import MergeData, Merger, Space
+from mergebench.merging import MergeProblem
+from mergebench.registry import registry
+from mergebench.updates import Dense, Update
 
 
 @pytest.fixture
@@ -53,17 +57,29 @@ def test_fusion_bench_follows_the_majority_where_values_cancel(lean: int) -> Non
     assert torch.equal(ours("ties", given, top_k=50.0).flatten(), theirs)
 
 
-def test_fusion_bench_trims_all_sites_together() -> None:
-    """We trim each site on its own: the same once the sites are given as one."""
+@pytest.mark.parametrize("top_k", TRIMMED)
+def test_fusion_bench_trims_all_sites_together(top_k: float) -> None:
+    """As we do if asked; its sums of longer rows are rounded otherwise."""
     rule = fusion("ties_merging.ties_merging_utils").ties_merging
-    small, large = tensors(seed=1), [10 * each for each in tensors(seed=3)]
-    joined = [torch.cat(pair) for pair in zip(small, large, strict=True)]
-    rows = torch.stack(joined).flatten(start_dim=1)
-    theirs = rule(rows, reset_thresh=20, merge_func="sum").reshape(joined[0].shape)
-    options = {"top_k": 20.0, "aggregation": "sum"}
-    assert torch.equal(ours("ties", joined, **options), theirs)
-    apart = torch.cat([ours("ties", small, **options), ours("ties", large, **options)])
-    assert distance(apart, theirs) > 0.1
+    sites = {"small": tensors(seed=1), "large": [10 * each for each in tensors(seed=3)]}
+    rows = torch.stack([torch.cat(pair) for pair in zip(*sites.values(), strict=True)])
+    rows = rows.flatten(start_dim=1)
+    theirs = rule(rows, reset_thresh=top_k, merge_func="sum")
+    given = [
+        Update(sites={name: Dense(delta=own[task]) for name, own in sites.items()})
+        for task in range(len(rows))
+    ]
+    problem = MergeProblem(given, space=registry().get(Space, "full")())
+
+    def of_scope(scope: str) -> Tensor:
+        options = {"top_k": top_k, "aggregation": "sum", "scope": scope}
+        merged = problem.merge(registry().get(Merger, "ties")(**options))
+        return torch.cat([merged.sites[name].dense().flatten() for name in sites])
+
+    whole = of_scope("global")
+    assert torch.equal(whole != 0, theirs != 0)
+    assert distance(whole, theirs) < 1e-6
+    assert distance(of_scope("layer"), theirs) > 0.01
 
 
 @pytest.mark.usefixtures("our_numbers")

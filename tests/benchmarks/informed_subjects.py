@@ -48,6 +48,11 @@ def restore(own: Matrix, others: Matrix) -> Matrix:
     return own + merged - (merged * own).sum() / (own**2).sum() * own
 
 
+def restore_norms(own: Matrix, others: Matrix) -> Matrix:
+    merged = own + others.sum(axis=0)
+    return merged * (np.linalg.norm(own) / np.linalg.norm(merged))
+
+
 def project(own: Matrix, others: Matrix) -> Matrix:
     left, values, right = np.linalg.svd(own)
     rank = int((values > 1e-6 * values[0]).sum())
@@ -74,6 +79,7 @@ def per_task_coefficients(own: Matrix, others: Matrix) -> Matrix:
 
 INFORMED: Mapping[str, Callable[[Matrix, Matrix], Matrix]] = {
     "restore": restore,
+    "restore_norms": restore_norms,
     "project": project,
     "spectral": spectral,
     "spectral_merged": spectral,
