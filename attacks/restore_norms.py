@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 from typing import ClassVar, Literal
 
 from mergebench.contracts import InformedMerger, Suspected
@@ -36,12 +37,12 @@ class RestoreNorms(InformedMerger):
         merged = given.merged(given.updates)
         sites = {}
         for site, change in merged.sites.items():
-            norm = change.squared_norm() ** 0.5
+            norm = sqrt(change.squared_norm())
             sites[site] = change.scaled(self._norm(site, given) / norm) if norm else change
         return MergePath(direction=Update(sites=sites, label=merged.label))
 
     def _norm(self, site: str, given: Suspected) -> float:
         if self.like == "protected":
-            return given.protected.sites[site].squared_norm() ** 0.5
-        norms = sorted(update.sites[site].squared_norm() ** 0.5 for update in given.updates)
+            return sqrt(given.protected.sites[site].squared_norm())
+        norms = sorted(sqrt(update.sites[site].squared_norm()) for update in given.updates)
         return norms[(len(norms) - 1) // 2]
