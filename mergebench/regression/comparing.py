@@ -59,12 +59,15 @@ ALL_TASKS = "all tasks"
 class Checked:
     """What a check found: inputs that are not those of the baseline, and the changes if none is.
 
-    `at_baseline_point`: names of merges whose search chose another point in another environment,
-    and which were compared at the baseline's.
+    `vanished`: names of the baseline that were not measured again. `alone`: how many measurements
+    only the older of two stores has, and only the newer. `at_baseline_point`: names of merges whose
+    search chose another point in another environment, and which were compared at the baseline's.
     """
 
     other_inputs: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
+    vanished: tuple[str, ...] = ()
+    alone: tuple[int, int] = (0, 0)
     at_baseline_point: tuple[str, ...] = ()
 
     @property
@@ -75,7 +78,7 @@ class Checked:
     @property
     def passed(self) -> bool:
         """Whether everything is as before, within the tolerance."""
-        return not self.other_inputs and not self.moved
+        return not self.other_inputs and not self.vanished and not self.moved
 
 
 def changes(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mergebench.experiment import Store
-from mergebench.measure import Cell, Counts
+from mergebench.measure import Cell, Counts, plain, sha256_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,23 +67,54 @@ def outcome_name(cell: Cell) -> str:
 def store_outcomes(store: Store) -> dict[str, Outcome]:
     """Return the outcomes of all cells of a store that hold test counts, by name.
 
-    Names state backbone, tasks, protocol and seed as well. Of cells with one name, as older
-    versions of a method leave them, the newest counts.
+    Names state backbone, tasks, protocol and seed as well, and end with some digits of the hash of
+    all that was asked for (`_asked`), such as recipes and hyper-parameters: what differs in these
+    is not compared. Of cells with one name, as older versions of a method leave them, the newest
+    counts.
     """
     newest: dict[str, Cell] = {}
     for cell in store.cells():
-        if "test" not in cell.results.sizes or cell.inputs.protocol.get("name") == "scale_curve":
+        if not _is_compared(cell):
             continue
-        name = " · ".join([*_setting(cell), outcome_name(cell)])
+        name = " · ".join([*_setting(cell), outcome_name(cell), sha256_of(_asked(cell))[:8]])
         if name not in newest or newest[name].run.finished < cell.run.finished:
             newest[name] = cell
     return {name: outcome_of(newest[name], trained=True) for name in sorted(newest)}
 
 
+def _is_compared(cell: Cell) -> bool:
+    """Whether a cell holds test counts, other than those of figure 2; a mere search has none."""
+    results, protocol = cell.results, cell.inputs.protocol
+    tested = "test" in results.sizes and bool(results.correct)
+    return tested and protocol.get("name") != "scale_curve"
+
+
 def _setting(cell: Cell) -> Iterator[str]:
-    inputs = cell.inputs
+    inputs, protocol = cell.inputs, dict(cell.inputs.protocol)
     yield inputs.backbone
     yield f"{inputs.suite} {' '.join(inputs.tasks)}"
-    if inputs.attack is not None:
-        yield f"protocol {inputs.protocol['name']}"
+    if protocol:
+        searched = "alphas" in protocol
+        details = {} if searched else {key: protocol[key] for key in protocol if key != "name"}
+        stated = "".join(f", {key} {value}" for key, value in details.items())
+        yield f"protocol {protocol['name']}{stated}"
     yield f"seed {inputs.seed}"
+
+
+def _asked(cell: Cell) -> Any:
+    """Return the inputs of a cell without what moves with numbers: versions, hashes, norms."""
+    inputs = plain(cell.inputs)
+    protocol = {key: one for key, one in inputs["protocol"].items() if key not in _MEASURED}
+    kept = {key: one for key, one in inputs.items() if key not in _HASHES}
+    return _without_versions({**kept, "protocol": protocol})
+
+
+_HASHES = ("backbone_sha256", "suite_sha256", "updates")
+_MEASURED = ("norms", "start")
+"""What a search's record says of measurements before it."""
+
+
+def _without_versions(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_versions(one) for key, one in value.items() if key != "version"}
+    return [_without_versions(one) for one in value] if isinstance(value, list) else value

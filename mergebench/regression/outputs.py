@@ -27,6 +27,9 @@ def summary(checked: Checked) -> str:
     counts = Counter(change.verdict for change in checked.changes)
     parts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict)
     sentence = f"{how_many(len(checked.changes), 'measurement')}: {parts}."
+    if any(checked.alone):
+        older, newer = checked.alone
+        sentence += f" Not compared: {older} of the older store alone, {newer} of the newer alone."
     if checked.at_baseline_point:
         sentence += (
             " In this environment, which is not the baseline's, another point was chosen for "
@@ -37,7 +40,7 @@ def summary(checked: Checked) -> str:
 
 def print_checked(checked: Checked, console: Console) -> None:
     """Print what moved as a table, and the summary."""
-    for sentence in checked.other_inputs:
+    for sentence in _failures(checked):
         console.print(sentence, highlight=False, soft_wrap=True)
     if checked.moved:
         table = Table(*_HEADINGS, header_style="")
@@ -50,7 +53,7 @@ def print_checked(checked: Checked, console: Console) -> None:
 def markdown(checked: Checked) -> str:
     """Return the summary and a table of all that is not equal, what moved first."""
     lines = [_TITLE, "", markdown_text(summary(checked)), ""]
-    lines += [f"- {markdown_text(sentence)}" for sentence in checked.other_inputs]
+    lines += [f"- {markdown_text(sentence)}" for sentence in _failures(checked)]
     changed = [change for change in checked.changes if change.verdict is not Verdict.EQUAL]
     if changed:
         changed.sort(key=lambda change: change.verdict is not Verdict.MOVED)
@@ -60,8 +63,8 @@ def markdown(checked: Checked) -> str:
 
 
 def junit(checked: Checked) -> bytes:
-    """Return JUnit XML: one test case per input and measurement, which fails if it moved."""
-    cases = [(sentence, sentence) for sentence in checked.other_inputs]
+    """Return JUnit XML: a test case per input and measurement, failed if it moved or is lacking."""
+    cases = [(sentence, sentence) for sentence in _failures(checked)]
     cases += [
         (change.name, _sentence(change) if change.verdict is Verdict.MOVED else "")
         for change in checked.changes
@@ -98,6 +101,12 @@ def _lines(file: Path) -> list[bytes]:
             return opened.read(1000).splitlines()
     except OSError:
         return []
+
+
+def _failures(checked: Checked) -> list[str]:
+    """Return what is wrong beside measurements that moved, in a sentence each."""
+    vanished = (f"{name} is of the baseline, and was not measured" for name in checked.vanished)
+    return [*checked.other_inputs, *vanished]
 
 
 def _sentence(change: Change) -> str:

@@ -33,8 +33,9 @@ def check(file: Path, monitor: Monitor, *, processes: int, exact: bool = False) 
     Nothing is recalled, so that a change of code that raised no version shows too. In another
     environment a search may choose another of points that are nearly as good: a merge that moved
     with its point is then measured at the baseline's point too, unless `exact`. Nothing is measured
-    if the suite, the backbone or the kept adapters are others than the baseline's. Raises
-    `InputError` for a baseline that was never measured.
+    if the suite, the backbone or the kept adapters are others than the baseline's. What the
+    baseline has and is measured no longer is a failure, as what moved is. Raises `InputError` for a
+    baseline that was never measured.
     """
     baseline = read_baseline(file)
     if baseline.measured is None:
@@ -56,7 +57,11 @@ def check(file: Path, monitor: Monitor, *, processes: int, exact: bool = False) 
                 if (outcome := run.outcome_at(change.name, change.before)) is not None
             }
             found = changes(before, {**after, **repeated}, tolerance)
-    return Checked(changes=tuple(found), at_baseline_point=tuple(repeated))
+    return Checked(
+        changes=tuple(found),
+        vanished=tuple(name for name in before if name not in after),
+        at_baseline_point=tuple(repeated),
+    )
 
 
 def update(file: Path, monitor: Monitor, *, processes: int) -> Checked:

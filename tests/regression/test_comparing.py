@@ -122,3 +122,14 @@ def test_outputs_name_what_moved(capsys):
     suite = ElementTree.fromstring(junit(checked))
     assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
     assert [case.find("failure") is not None for case in suite] == [False, True]
+
+
+def test_what_vanished_is_a_failure_that_every_output_names(capsys):
+    equal = only_change(outcome({"x": 1}), outcome({"x": 1}))
+    checked = Checked(changes=(equal,), vanished=("cart@core of flags trap2",))
+    assert not checked.passed
+    print_checked(checked, Console(width=200))
+    said = "cart@core of flags trap2 is of the baseline, and was not measured"
+    for text in (capsys.readouterr().out, markdown(checked).replace("\\", "")):
+        assert said in text
+    assert ElementTree.fromstring(junit(checked)).get("failures") == "1"

@@ -78,12 +78,11 @@ def _compare_stores(options: argparse.Namespace) -> Checked:
         raise InputError("two stores are needed: --store DIR --against DIR")
     if options.baseline is not None or options.update:
         raise InputError("a baseline or two stores can be compared, not both")
-    older = existing_store(options.against, "--against")
-    newer = existing_store(options.store)
-    found = changes(
-        store_outcomes(older), store_outcomes(newer), STORE_TOLERANCE, exact=options.exact
-    )
-    return Checked(changes=tuple(found))
+    older = store_outcomes(existing_store(options.against, "--against"))
+    newer = store_outcomes(existing_store(options.store))
+    found = changes(older, newer, STORE_TOLERANCE, exact=options.exact)
+    alone = len(older) - len(found), len(newer) - len(found)
+    return Checked(changes=tuple(found), alone=alone)
 
 
 def _write(options: argparse.Namespace, found: Checked) -> None:
