@@ -73,6 +73,7 @@ from .price import price_of_theft as price_of_theft
 from .protocols import PROTOCOLS as PROTOCOLS
 from .protocols import Protocol as Protocol
 from .protocols import get_protocol as get_protocol
+from .resampling import ROUNDING as ROUNDING
 from .resampling import Estimate as Estimate
 from .resampling import Mixture as Mixture
 from .resampling import Resampling as Resampling

@@ -112,8 +112,8 @@ def gain_of_taking(cases: Sequence[Case]) -> Gain:
 
 def share_denied(gained: Values, unprotected: Values) -> Estimate | None:
     """Return `1 - max(0, G) / G⁰` of two gains; None where the unprotected one, `G⁰`, is none."""
-    if unprotected[0] <= 0:
+    if unprotected[0] <= ROUNDING:
         return None
     with np.errstate(divide="ignore", invalid="ignore"):
-        shares = np.where(unprotected > 0, 1 - np.maximum(0, gained) / unprotected, np.nan)
+        shares = np.where(unprotected > ROUNDING, 1 - np.maximum(0, gained) / unprotected, np.nan)
     return Estimate.of(shares)

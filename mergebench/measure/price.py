@@ -78,13 +78,13 @@ def price_of_theft(cases: Sequence[Bought], budgets: Sequence[int]) -> PriceOfTh
 
 def _price(gains: Sequence[Values], worth: Values, budgets: Sequence[int]) -> Estimate | None:
     """Return the first budget that suffices, of the estimate and of all resamples."""
-    if worth[0] <= 0:
+    if worth[0] <= ROUNDING:
         return None
     enough = np.vstack(
         [*(own >= SHARE * worth - ROUNDING for own in gains), np.full(len(worth), True)]
     )
     found = np.asarray([*budgets, math.inf], dtype=np.float64)[enough.argmax(axis=0)]
-    return Estimate(value=float(found[0]), interval=_interval(found[1:], worth[1:] > 0))
+    return Estimate(value=float(found[0]), interval=_interval(found[1:], worth[1:] > ROUNDING))
 
 
 def _interval(

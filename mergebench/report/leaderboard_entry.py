@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mergebench.contracts import DataUse, Knowledge
 from mergebench.errors import InputError
@@ -165,6 +165,31 @@ class Entry(_Strict):
     claims: tuple[Claim, ...] = ()
     counter: Counter | None = None
 
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if bool(self.claims) == (self.counter is not None):
+            raise ValueError("an entry has claims, or a counter-evaluation: one of them, not both")
+        if len({claim.name for claim in self.claims}) < len(self.claims):
+            raise ValueError("claims: a level is claimed twice")
+        for where, correct in self._counts():
+            lacking = sorted(self.sizes.keys() ^ correct.keys())
+            if lacking:
+                raise ValueError(f"{where}: correct and sizes are not both of {lacking[0]}")
+            many = [task for task, size in self.sizes.items() if correct[task] > size]
+            if many:
+                raise ValueError(f"{where}: more of {many[0]} are correct than there are")
+        return self
+
+    def _counts(self) -> Iterator[tuple[str, Mapping[str, int]]]:
+        """Yield all counts of correct test inputs, and where they stand."""
+        if self.counter is not None:
+            yield "counter", self.counter.correct
+        for claim in self.claims:
+            for case in claim.cases:
+                where = f"claims, {claim.name}, {case.target}, seed {case.seed}"
+                for what in ("taken", "left_out", "unprotected"):
+                    yield f"{where}, {what}", getattr(case, what).correct
+
 
 def entry_of(
     measurements: Measurements,
@@ -248,4 +273,5 @@ def _measured_on(context: Context) -> dict[str, Any]:
 def _first(error: ValidationError) -> str:
     found = error.errors()[0]
     where = ".".join(str(part) for part in found["loc"])  # empty of text that is no JSON
-    return f"{where}: {found['msg']}" if where else str(found["msg"])
+    what = str(found["msg"]).removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what

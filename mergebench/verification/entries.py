@@ -20,6 +20,7 @@ from mergebench.experiment import (
 )
 from mergebench.measure import Choices
 from mergebench.report import Claim, ClaimedCase, ClaimedMerge, Entry, Number, entry_of
+from mergebench.verification.claimed_numbers import contradictions
 from mergebench.verification.counter_entries import Difference, counter_differences
 
 
@@ -53,7 +54,8 @@ def verified_entry(
 
     Every attack is searched anew, so that what was taken is verified as well as its counts. With a
     `tolerance` in inputs above 0, updates may be others and choices may fall otherwise, as they do
-    on another processor, if only the counts are within it.
+    on another processor, if only the counts are within it; claims have to follow from the stated
+    counts with any.
     """
     wrong = tuple(_other_inputs(entry, experiment))
     if wrong:
@@ -63,8 +65,8 @@ def verified_entry(
             entry, file, experiment, monitor, processes=processes, tolerance=tolerance
         )
     found = _measured(entry, experiment, monitor, processes)
-    parts, counts = tuple(_parts(entry, found)), dict(_counts(entry, found))
-    rest = tuple(_rest(entry, found))
+    parts = *contradictions(entry), *_parts(entry, found)
+    counts, rest = dict(_counts(entry, found)), tuple(_rest(entry, found))
     beyond = *parts, *(text for text, size in counts.items() if size > tolerance)
     return VerifiedEntry(
         name=entry.name,
@@ -155,8 +157,10 @@ def _counts(stated: Entry, found: Entry) -> Iterator[tuple[str, int]]:
 
 
 def _parts(stated: Entry, found: Entry) -> Iterator[str]:
-    """Yield what is claimed of other tasks, levels, targets or seeds than its command measures."""
+    """Yield what is claimed of other inputs, levels, targets or seeds than its command measures."""
     yield from _unlike("test inputs of", stated.sizes, found.sizes)
+    for name in sorted(stated.adapters.keys() ^ found.adapters.keys()):
+        yield f"adapter {name} is {'stated' if name in stated.adapters else 'not stated'} there"
     mine, theirs = ([*map(_place, _each(one))] for one in (stated, found))
     for place in dict.fromkeys([*mine, *theirs]):
         if mine.count(place) != theirs.count(place):
@@ -165,16 +169,19 @@ def _parts(stated: Entry, found: Entry) -> Iterator[str]:
 
 def _rest(stated: Entry, found: Entry) -> Iterator[str]:
     """Yield what else differs: updates, choices, and what follows from the counts."""
-    yield from _unlike("adapter", stated.adapters, found.adapters)
+    for name in sorted(stated.adapters.keys() & found.adapters.keys()):
+        if stated.adapters[name] != found.adapters[name]:
+            yield f"adapter {name} is {stated.adapters[name]} there, {found.adapters[name]} here"
     for claim, case, other in _cases(stated, found):
         for what in ("taken", "left_out", "unprotected"):
             mine, theirs = _choice(getattr(case, what)), _choice(getattr(other, what))
             if mine != theirs:
                 yield f"{_place((claim, case))}: {what} is {mine} there, {theirs} here"
-    for claim, again in zip(stated.claims, found.claims, strict=False):
+    measured = {claim.name: claim for claim in found.claims}
+    for claim in stated.claims:
         for field in ("gain", "gain_target", "denied", "denied_target"):
-            there, here = getattr(claim, field), getattr(again, field)
-            if there != here:
+            there, here = getattr(claim, field), getattr(measured.get(claim.name), field, None)
+            if claim.name in measured and there != here:
                 yield f"{claim.name}: {field} is {_text(there)} there, {_text(here)} here"
 
 

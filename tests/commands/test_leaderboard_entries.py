@@ -15,6 +15,8 @@ from miniature import FEW_IMAGES
 
 from mergebench.commands.runs import leaderboard
 from mergebench.experiment import WORST_CASE
+from mergebench.report import Claim
+from mergebench.verification.claimed_numbers import following
 
 WHO = ("--who", "A. Tester")
 COUNTER = {
@@ -24,7 +26,7 @@ COUNTER = {
     "data": "none",
     "merged": "0" * 64,
     "validated": {},
-    "correct": {},
+    "correct": {"mnist": 0, "fashion": 0},
 }
 
 
@@ -66,6 +68,17 @@ def edited(file: Path, **changes: Any) -> dict[str, Any]:
     return entry
 
 
+def claims_of_its_counts(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the claims of an entry, with the numbers that follow from its counts."""
+    for claim in entry["claims"]:
+        for field, value in following(Claim(**claim), entry["sizes"]).items():
+            claim[field] = None if value is None else {**LITTLE_KNOWN, "value": round(value, 4)}
+    return entry["claims"]
+
+
+LITTLE_KNOWN = {"low": None, "high": None}
+
+
 def test_an_entry_states_what_the_table_does(first, few, root):
     entry = json.loads(first.read_text())
     assert (entry["name"], entry["who"]) == ("ours", "A. Tester")
@@ -101,14 +114,15 @@ def test_what_differs_is_named(entered, verify, capsys):
     taken = entry["claims"][1]["cases"][0]["taken"]
     right = taken["correct"]["mnist"]
     taken["correct"]["mnist"] = right + 2
-    edited(entered, claims=entry["claims"])
+    edited(entered, claims=claims_of_its_counts(entry))
     assert verify(entered) == 1
     shown = capsys.readouterr().out
     assert (
         f"ours: informed, no data, mnist, seed 0, taken: {right + 2} of mnist there, {right} here"
         in shown
     )
-    assert "Entry ours: not confirmed, 1 differ." in shown
+    assert "Entry ours: not confirmed, " in shown
+    assert "but of its counts" not in shown
     assert verify(entered, "--tolerance", 1) == 1
     assert verify(entered, "--tolerance", 2) == 0
     assert "(tolerated)" in capsys.readouterr().out
@@ -118,13 +132,15 @@ def test_updates_choices_and_numbers_are_compared(entered, verify, capsys):
     entry = json.loads(entered.read_text())
     entry["adapters"]["mnist-trap2-0"] = "0" * 64
     entry["claims"][0]["cases"][1]["taken"]["alpha"] = 7.5
-    entry["claims"][0]["gain"]["value"] = 99.0
-    edited(entered, claims=entry["claims"], adapters=entry["adapters"])
+    entry["claims"][0]["gain"]["low"] = -99.0
+    edited(entered, claims=entry["claims"][::-1], adapters=entry["adapters"])
     assert verify(entered) == 1
     shown = capsys.readouterr().out
     assert "adapter mnist-trap2-0 is 0000" in shown
     assert "blind, no data, fashion, seed 0: taken is ta@full at 7.5 there" in shown
-    assert "blind, no data: gain is 99.0 [" in shown
+    assert "blind, no data: gain is " in shown
+    assert "[-99.0, " in shown
+    assert "\ninformed, no data: gain" not in shown, "claims are held against those of their level"
     # On another processor updates are others: only the counts are held against the entry then.
     assert verify(entered, "--tolerance", 1) == 0
 
@@ -137,6 +153,20 @@ def test_a_target_that_is_left_out_is_no_matter_of_tolerance(entered, verify, ca
     assert "blind, no data, mnist, seed 0: 0 claims there, 1 measured here" in (
         capsys.readouterr().out
     )
+
+
+def test_claims_follow_from_their_counts_with_any_tolerance(entered, verify, capsys):
+    entry = json.loads(entered.read_text())
+    entry["claims"][0]["denied_target"] = {**LITTLE_KNOWN, "value": 1.5}
+    entry["claims"][1]["gain"]["value"] += 0.01
+    del entry["adapters"]["fashion-none-0"]
+    edited(entered, claims=entry["claims"], adapters=entry["adapters"])
+    capsys.readouterr()
+    assert verify(entered, "--tolerance", 20) == 1
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "blind, no data: denied_target is 1.5, but of its counts follows" in shown
+    assert "informed, no data: gain is " in shown
+    assert "adapter fashion-none-0 is not stated there" in shown
 
 
 @pytest.mark.parametrize(
@@ -163,6 +193,10 @@ def test_claims_about_something_else_are_not_measured(entered, verify, capsys, c
         ({"name": "other"}, "call it other.json"),
         ({"more": 1}, "more: Extra inputs are not permitted"),
         ({"adapters": {"x": "y"}}, "adapters.x: String should match pattern"),
+        ({"counter": COUNTER}, "an entry has claims, or a counter-evaluation: one of them"),
+        ({"claims": []}, "an entry has claims, or a counter-evaluation: one of them"),
+        ({"sizes": {"mnist": 50}}, "taken: correct and sizes are not both of fashion"),
+        ({"sizes": {"mnist": 0, "fashion": 50}}, "taken: more of mnist are correct than there"),
     ],
 )
 def test_what_is_no_entry_is_said_in_one_line(entered, verify, capsys, change, message):

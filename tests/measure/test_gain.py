@@ -109,6 +109,24 @@ def test_without_a_gain_to_deny_there_is_no_share():
     assert share.interval is None  # of the resampled ones, many gain nothing
 
 
+@pytest.mark.parametrize("right", range(240, 260))
+def test_where_gains_and_losses_are_equal_there_is_no_share_either(right: int):
+    """Sums of such accuracies differ in their last digits, and a share would be of that."""
+    sizes = {"a": 385, "b": 450, "c": 400, "d": 400}
+
+    def models(**right_in: int) -> Mixture:
+        return {task: np.arange(size) < right_in.get(task, right) for task, size in sizes.items()}
+
+    one = Case(
+        target="a",
+        seed=0,
+        taken=models(c=right + 20),
+        left_out=models(),
+        unprotected=models(c=right + 7, d=right - 7),
+    )
+    assert gain_of_taking([one, replace(one, target="c")]).denied is None
+
+
 def test_what_cannot_be_compared_is_refused():
     with pytest.raises(ValueError, match="no case"):
         gain_of_taking([])
