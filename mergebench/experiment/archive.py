@@ -54,12 +54,14 @@ class Archived:
 class Unpacked:
     """What came out of an archive, and how much of it the store lacked.
 
-    `others`: folders of releases that the store has with another update, which stay.
+    `others`: folders of releases that the store has with another update, and `unlike`: cells that
+    it has with other results; both stay.
     """
 
     archived: Archived
     new: int
     others: tuple[str, ...]
+    unlike: tuple[str, ...]
 
 
 def pack(store: Path, backbone: str, file: Path) -> Archived:
@@ -100,10 +102,16 @@ def unpack(file: Path, store: Path) -> Unpacked:
     """
     found, known = archived(file), Store(store / "cells")
     there = _records(store)
+    cells = {key: content_of(known.path(key)) for key in found.cells if known.path(key).exists()}
     new = sum(_written(known.path(key), content) for key, content in found.cells.items())
     for name, content in found.records.items():
         new += _written(store / "releases" / name / RECORD_NAME, content)
-    return Unpacked(archived=found, new=new, others=_other_updates(store, there, found))
+    return Unpacked(
+        archived=found,
+        new=new,
+        others=_other_updates(store, there, found),
+        unlike=_other_results(cells, found),
+    )
 
 
 def archived(file: Path) -> Archived:
@@ -127,11 +135,7 @@ def _check_alike(
     Both have it under the same name, so that one of the two could not be found again.
     """
     folders = _other_updates(store, records, before)
-    keys = [
-        f"{key[:12]}..."
-        for key, content in cells.items()
-        if key in before.cells and _results_of(content) != _results_of(before.cells[key])
-    ]
+    keys = _other_results(cells, before)
     if folders or keys:
         names = folders or keys
         what, of = ("another update", "folder") if folders else ("other results", "cell")
@@ -150,6 +154,19 @@ def _other_updates(store: Path, records: Mapping[str, bytes], found: Archived) -
         for name, content in found.records.items()
         if name in records
         and _update_of(store / "releases" / name, records[name]) != _update_of(found.file, content)
+    )
+
+
+def _other_results(cells: Mapping[str, bytes], found: Archived) -> tuple[str, ...]:
+    """Return the cells, by the first digits of their keys, whose results an archive has otherwise.
+
+    How they were measured may differ, as its time does.
+    """
+    return tuple(
+        f"{key[:12]}..."
+        for key, content in cells.items()
+        if content != found.cells.get(key, content)
+        and _results_of(content) != _results_of(found.cells[key])
     )
 
 

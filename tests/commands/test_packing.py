@@ -111,3 +111,8 @@ def test_counts_are_not_packed_over_others(store: Path, capsys) -> None:
     (line,) = capsys.readouterr().err.splitlines()
     assert f"other results than measured.tar.xz in 1 cell ({CELL.key[:12]}...)" in line
     assert Path("measured.tar.xz").read_bytes() == before
+    content = cells.path(CELL.key).read_bytes()
+    assert run("unpack", "measured.tar.xz", "--store", str(store)) == 0
+    said = f"has other results in 1 cell, such as {CELL.key[:12]}"
+    assert said in capsys.readouterr().err
+    assert cells.path(CELL.key).read_bytes() == content

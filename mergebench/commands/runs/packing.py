@@ -41,6 +41,12 @@ def run_unpack(options: argparse.Namespace) -> None:
             f"such as {unpacked.others[0]}: what was unpacked of it is not found from there; "
             "unpack into an empty store (--store) to have all tables from it"
         )
+    if unpacked.unlike:
+        say(
+            f"{options.store} has other results in {how_many(len(unpacked.unlike), 'cell')}, such "
+            f"as {unpacked.unlike[0]}, as another kind of processor makes them: they stay; unpack "
+            "into an empty store (--store) to have all tables from it"
+        )
 
 
 def _counted(found: Archived) -> str:
