@@ -8,15 +8,19 @@ from dataclasses import dataclass, field
 from mergebench.report.page import Origin
 from mergebench.report.results_page.cells import Cells, record_text
 from mergebench.report.results_page.columns import HIGH, LOW, heading, label
+from mergebench.report.results_page.means import KEYS, accuracy, mean_of
 from mergebench.report.results_page.words import Words
 from mergebench.report.sheet import Sheet
+from mergebench.report.spread import fixed
 
 COUNTED = frozenset({"seed", "correct", "total"})
 """Columns of tables whose rows are cells."""
 
-_TITLE = ("row", "attack", "space", "protection", "knowledge", "data", "task", "target")
-_KEYS = ("row", "attack", "space", "protection")
-_FACTS = ("alpha", "options", "points", "protocol", "warnings")
+_WHERE = ("task", "target")
+_FACTS = (
+    *("others_accuracy", "all_accuracy"),
+    *("alpha", "options", "points", "protocol", "warnings"),
+)
 
 
 def is_counted(sheet: Sheet) -> bool:
@@ -49,21 +53,18 @@ class Origins:
     def of_mean(
         self, row: Mapping[str, str], column: str, counted: Sheet, origins: list[Origin]
     ) -> Origin | None:
-        """Return the origin of a number of which `counted` has the cells; None if it has none.
-
-        In a table with a column per task they are those of that task alone.
-        """
-        tasks = set(counted.values("task")) if "task" in counted.columns else set()
-        parts = tuple(
-            origin
-            for other, origin in zip(counted.rows, origins, strict=True)
-            if all(row[key] == other[key] for key in _KEYS if key in row and key in other)
-            and (column not in tasks or other["task"] == column)
-        )
-        if len(parts) <= 1:
-            return parts[0] if parts else None
+        """Return the origin of a number that is a mean of rows of `counted`; None if it is not."""
+        mean = mean_of(row, column, counted)
+        if mean is None:
+            return None
+        parts = tuple(origins[place] for place in mean.places)
+        if len(parts) == 1:
+            return parts[0]
+        over = f"mean over {len(parts)} counts"
+        if mean.column != "accuracy":
+            over = f"{heading(mean.column)}, mean over {len(parts)} merges"
         return Origin(
-            title=f"{row_title(row)}: mean over {len(parts)} counts",
+            title=f"{_title(mean.about)}: {over}",
             command=self.words.fact("Command"),
             facts=self._dated(),
             parts=parts,
@@ -83,7 +84,7 @@ class Origins:
             if self.cells:
                 facts.append(("cell", "not in the store; the command measures it"))
         return Origin(
-            title=f"{row_title(row)}, seed {row['seed']}",
+            title=f"{_title(row, *_WHERE)}, seed {row['seed']}",
             command=self.words.fact("Command"),
             facts=(*facts, *self._dated()),
             record=record_text(cell) if cell else "",
@@ -96,10 +97,10 @@ class Origins:
 
 def _with_interval(row: Mapping[str, str]) -> str:
     low, high = row.get(LOW), row.get(HIGH)
-    text = row.get("accuracy", "")
+    text = row.get("accuracy") or fixed(accuracy(row), 2)
     return f"{text}, 95 % from {low} to {high}" if low and high else text
 
 
-def row_title(row: Mapping[str, str]) -> str:
-    """Return what a row is about, in a few words."""
-    return " · ".join(label(name, row[name]) for name in _TITLE if row.get(name))
+def _title(row: Mapping[str, str], *where: str) -> str:
+    """Return what a row is about and where it was counted, in a few words."""
+    return " · ".join(label(name, row[name]) for name in (*KEYS, *where) if row.get(name))
