@@ -54,16 +54,21 @@ def submitted(tasks: Sequence[Task], folder: Path, request: Request) -> Iterator
 
 
 def _parameters(request: Request) -> dict[str, Any]:
+    """Return submitit's parameters; what the request says replaces what we would ask for.
+
+    Submitit would write an option twice that is spelt with underscores here and dashes there.
+    """
+    asked: dict[str, Any] = {"no-requeue": True, **dict(request.options)}
     return {
-        "job_name": "mergebench",
+        "job_name": asked.pop("job-name", "mergebench"),
         "time": None,  # the partition's own, unless `options` has one
         "wckey": None,
-        "cpus_per_task": 1,
+        "cpus_per_task": asked.pop("cpus-per-task", 1),
         "signal_delay_s": WARNING_S,
         "stderr_to_stdout": True,
         "setup": [*_ONE_THREAD, *request.setup],
         "array_parallelism": request.at_once,
-        "additional_parameters": {"no-requeue": True, **dict(request.options)},
+        "additional_parameters": asked,
     }
 
 

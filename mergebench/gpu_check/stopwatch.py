@@ -46,10 +46,11 @@ def median_kernel_seconds(
     for _ in range(warm_up):
         action()
     marks = [torch.cuda.Event(enable_timing=True) for _ in range(rounds + 1)]
-    marks[0].record()
+    stream = torch.cuda.current_stream(device)  # not that of GPU 0, which would be idle
+    marks[0].record(stream)
     for mark in marks[1:]:
         action()
-        mark.record()
+        mark.record(stream)
     wait_for(device)
     milliseconds = [float(start.elapsed_time(end)) for start, end in pairwise(marks)]
     return median(milliseconds) / 1000

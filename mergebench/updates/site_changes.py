@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,12 +48,8 @@ def low_rank_changes(
     _check_known(expected, {site: module for site, (module, _) in factors.items()})
     paths = {site: layout.module(site) for site in shapes}
     promised = promises(file.with_name(CONFIG_NAME), config, list(paths.values()))
-    for site, path in paths.items():
-        if promised[path].targeted and site not in factors:
-            raise InputError(
-                f"{file}: {_told(path, site)} of {expected.backbone} is missing, which "
-                " target_modules includes: export the adapter again"
-            )
+    targeted = {site for site, path in paths.items() if promised[path].targeted}
+    _check_targets(expected, paths, targeted, factors.keys())
     return {
         site: _low_rank(expected, site, module, pair, promised[paths[site]])
         for site, (module, pair) in factors.items()
@@ -87,6 +83,27 @@ def _low_rank(
     down = _checked(expected, f"{module}.lora_A{ending}", pair["A"], (rank, columns))
     up = _checked(expected, f"{module}.lora_B{ending}", pair["B"], (rows, rank))
     return LowRank(up=up * promise.scaling, down=down, scaling=promise.scaling)
+
+
+def _check_targets(
+    expected: Expected, paths: Mapping[str, str], targeted: Set[str], given: Set[str]
+) -> None:
+    """Raise `InputError` unless the sites that have factors are those that the config targets.
+
+    `paths`: the files' names of all sites. A config that targets none of them says nothing of
+    their names: it has no target_modules, or the keys were renamed since, and a pattern was not.
+    """
+    for site, path in paths.items():
+        told = f"{expected.file}: {_told(path, site)} of {expected.backbone}"
+        if site in targeted - given:
+            raise InputError(
+                f"{told} is missing, which target_modules includes: export the adapter again"
+            )
+        if targeted and site in given - targeted:
+            raise InputError(
+                f"{told} has factors, which PEFT ignores by target_modules, exclude_modules or "
+                f"layers_to_transform of {CONFIG_NAME}: correct these, or delete the factors"
+            )
 
 
 def _told(module: str, site: str) -> str:

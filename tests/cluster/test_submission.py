@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,21 @@ def test_the_array_asks_for_what_was_asked_for(tmp_path, programs):
     setup = lines.index("module load cuda")
     assert lines[setup - 2 : setup] == ["export OMP_NUM_THREADS=1", "export MKL_NUM_THREADS=1"]
     assert any(line.startswith("srun") for line in lines[setup:])
+
+
+def test_what_is_asked_for_replaces_what_we_would_ask_and_stands_once(tmp_path, programs):
+    programs("sbatch", 'cp "$1" "$0.script"; echo Submitted batch job 7')
+
+    def asked(*options: tuple[str, str]) -> list[tuple[str, str]]:
+        list(submitted(tasks(tmp_path, 2), tmp_path, Request(options=options)))
+        script = (tmp_path / "bin" / "sbatch.script").read_text()
+        return re.findall(r"^#SBATCH --([\w-]+)=?(.*)$", script, re.MULTILINE)
+
+    ours = [name for name, _ in asked()]
+    assert {"job-name", "cpus-per-task", "signal", "no-requeue", "nodes"} <= {*ours}
+    more = ["partition", "account", "gpus-per-node", "time", "mem", "mem-per-cpu", "qos"]
+    theirs = [(name, "8") for name in sorted({*ours, *more})]
+    assert sorted(asked(*theirs)) == theirs
 
 
 def test_the_partition_limits_the_time_of_which_nothing_is_said(tmp_path, programs):

@@ -64,6 +64,18 @@ def test_what_is_said_is_what_jobs_ask_for(monkeypatch, tmp_path):
         (["--executor", "slrum"], "did you mean slurm?"),
         (["--executor", "slurm", "--slurm-cells", "0"], "'0' is no whole number from 1"),
         (["--executor", "slurm", "--slurm-account", ""], "account of --executor slurm is ''"),
+        (
+            ["--executor", "slurm", "--slurm-time", "10", "--slurm-option", "time=20"],
+            "--slurm-option time=20: time is 10 already; give it once",
+        ),
+        (
+            ["--executor", "slurm", "--slurm-gpus", "1", "--slurm-option", "gpus-per-node=2"],
+            "--slurm-option gpus-per-node=2: gpus-per-node is 1 already; give it once",
+        ),
+        (
+            ["--executor", "slurm", "--slurm-option", "qos=a", "--slurm-option", "qos=b"],
+            "--slurm-option qos=b: qos is a already; give it once",
+        ),
         (["--executor", "slurm", "--slurm-setup", "a\nb"], "--slurm-setup 'a\\nb': give one line"),
     ],
 )

@@ -34,6 +34,7 @@ _LIBRARY: Mapping[str, Any] = {
     "device": lambda device: nullcontext(),
     "get_device_name": lambda device: "pretended GPU",
     "get_device_properties": lambda device: SimpleNamespace(total_memory=1 << 36),
+    "current_stream": lambda device: device,
     "Event": lambda enable_timing=False: _Mark(),
     "mem_get_info": lambda device: (1 << 40, 1 << 40),
     "synchronize": lambda device=None: None,
@@ -50,7 +51,7 @@ _LIBRARY: Mapping[str, Any] = {
 class _Mark:
     """A point in time, as an event of CUDA has it."""
 
-    def record(self) -> None:
+    def record(self, stream: torch.device) -> None:
         self.time = time.perf_counter()
 
     def elapsed_time(self, end: _Mark) -> float:

@@ -34,16 +34,22 @@ def chosen_executor(options: argparse.Namespace) -> Executor | None:
 
 
 def _request(options: argparse.Namespace) -> Request:
-    asked = {
+    named = {
         "partition": options.slurm_partition,
         "account": options.slurm_account,
         "gpus-per-node": options.slurm_gpus,
         "time": options.slurm_time,
         "mem": options.slurm_mem,
-        **dict(options.slurm_option or ()),
     }
+    asked = {name: value for name, value in named.items() if value is not None}
+    for name, value in options.slurm_option or ():
+        if name in asked:
+            raise InputError(
+                f"--slurm-option {name}={value}: {name} is {asked[name]} already; give it once"
+            )
+        asked[name] = value
     for name, value in asked.items():
-        if value is not None and (not value or not value.isprintable()):
+        if not value or not value.isprintable():
             raise InputError(f"{name} of --executor slurm is {value!r}: give one line of text")
     for line in options.slurm_setup or ():
         if not line.isprintable():
@@ -51,7 +57,7 @@ def _request(options: argparse.Namespace) -> Request:
                 f"--slurm-setup {line!r}: give one line of text, more with more options"
             )
     return Request(
-        options=tuple((name, value) for name, value in asked.items() if value is not None),
+        options=tuple(asked.items()),
         setup=tuple(options.slurm_setup or ()),
         at_once=options.slurm_at_once or _AT_ONCE,
     )
