@@ -173,12 +173,16 @@ class Trap2Trainer(Trainer):
             unaltered_statistics(self._module),
             adapter_at(self._module, adapter, scale),
         ):
-            # On the instance, so that it wraps a method that a subclass overrides, too.
+            # On the instance, so that it wraps a method that a subclass overrides, too, and a
+            # function that somebody else put there, which comes back.
+            set_here = "compute_loss" in self.__dict__
             self.__dict__["compute_loss"] = multiplied
             try:
                 yield
             finally:
                 del self.__dict__["compute_loss"]
+                if set_here:
+                    self.__dict__["compute_loss"] = compute_loss
 
     def _note(self, loss: Tensor, scale: float) -> None:
         """Add the scaled loss of a batch to what is logged; where a scaler of fp16 skips steps

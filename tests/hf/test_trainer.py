@@ -209,6 +209,30 @@ def test_a_loss_of_a_subclass_is_trapped_too(tmp_path):
     assert_equal(gradients, {name: 2 * gradient for name, gradient in once.items()})
 
 
+def test_a_loss_that_is_set_on_the_trainer_is_that_of_all_steps(tmp_path):
+    def squares(model: Any, inputs: Any, return_outputs: bool = False, **_: Any) -> Any:
+        outputs = model(**inputs)
+        loss = outputs.logits.square().mean()
+        return (loss, outputs) if return_outputs else loss
+
+    class Squares(Trap2Trainer):
+        def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+            return squares(*args, **kwargs)
+
+    found = {}
+    for kind in (Trap2Trainer, Squares):
+        data = tiny_data("vit")
+        trainer = kind(tiny_model("vit"), arguments(tmp_path), train_dataset=data, trap=TRAP)
+        if kind is Trap2Trainer:
+            trainer.compute_loss = squares
+        set_seed(0)
+        found[kind] = trained(trainer)[1]
+        assert trainer.__dict__.get("compute_loss") is (squares if kind is Trap2Trainer else None)
+    assert len(found[Squares]) == 2
+    for one, other in zip(*found.values(), strict=True):
+        assert_equal(one, other)
+
+
 def test_the_trap_ends_where_the_options_say_so(tmp_path):
     trap = TrapOptions(strength=0.3, until=0.5)
     _, _, trainer = run(tmp_path, trap=trap)
