@@ -17,12 +17,12 @@ from mergebench.hf.capping import CappedLoss
 from mergebench.hf.checks import check_scale
 from mergebench.hf.deployment import adapter_at
 from mergebench.hf.repeated_draws import repeated_draws
+from mergebench.hf.swapping import unaltered_statistics
 from mergebench.hf.trainable import (
     buffers_sent_again,
     check_loop,
     check_trained,
     held,
-    unaltered_statistics,
     warn_of_rounded,
 )
 from mergebench.seeding import generator
