@@ -1,4 +1,4 @@
-"""The loss of a `transformers` model with that of every prediction capped."""
+"""The loss of a `transformers` model with that of every prediction capped; what it predicts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CappedLoss:
     def __init__(self, cap: float, model: nn.Module, processes: int = 1) -> None:
         self.cap = cap
         self.processes = processes
-        self._shifted = getattr(model, "loss_type", None) == "ForCausalLM"
+        self._shifted = _shifts(model)
         self.excess = torch.ones(())
         self._checked = False
 
@@ -51,6 +51,19 @@ class CappedLoss:
         capped = entropies.clamp(max=self.cap * math.log(logits.shape[-1])).sum()
         self.excess = torch.where(whole > 0, whole / capped.detach(), torch.ones_like(whole))
         return share * capped
+
+
+def predicts_nothing(model: nn.Module, inputs: Mapping[str, Any]) -> bool:
+    """Return whether `inputs` have labels, int64, and all that `model` is to predict are -100."""
+    labels = inputs.get("labels")
+    if not isinstance(labels, Tensor) or labels.is_floating_point():
+        return False
+    predicted = labels[..., 1:] if _shifts(model) else labels
+    return not bool((predicted != _IGNORED).any())
+
+
+def _shifts(model: nn.Module) -> bool:
+    return getattr(model, "loss_type", None) == "ForCausalLM"
 
 
 def _check(loss: Tensor, entropies: Tensor, items: Any, processes: int) -> None:
