@@ -38,9 +38,14 @@ class CappedLoss:
         `loss`: the sum of the cross entropies by any number; `outputs`: with `logits` `(N,
         classes)` or `(N, length, classes)`; `inputs`: with `labels` int64 `(N,)` or `(N, length)`,
         -100 where nothing is predicted; `items`: the number of predictions of the optimiser step,
-        on all processes, if known. Raises `InputError`, at its first call, if the loss is anything
-        else.
+        on all processes, if known. Raises `InputError` if the loss is no single number and, at its
+        first call, if it is anything else.
         """
+        if loss.ndim > 0:
+            raise InputError(
+                "trap2: cap needs a loss that is one number, and several GPUs in one process "
+                "(DataParallel) have one each; start a process per GPU (torchrun) or take cap 0"
+            )
         logits, labels = _logits_and_labels(outputs, inputs)
         entropies = _entropies(logits, labels, shifted=self._shifted)
         if not self._checked:

@@ -104,7 +104,11 @@ class Trap2Trainer(Trainer):
         return super().training_step(model, inputs, num_items_in_batch)
 
     def scale_of(self, index: int, portion: int = 0) -> float:
-        """Return the s of optimiser step `index`, from 0, for batch `portion` of its window."""
+        """Return the s of optimiser step `index`, from 0, for batch `portion` of its window.
+
+        Beyond the last batch, where a subclass takes more steps than there are, it is the last s.
+        """
+        portion = min(portion, self._portions - 1)
         draws = generator(self.args.seed, "scale", index)
         scales = (
             (group, self.trap.draw_scale(draws)) for group in self.trap.groups(self._portions)

@@ -97,6 +97,7 @@ def test_groups_of_accumulated_batches_have_scales_of_their_own(tmp_path):
     _, gradients, trainer = run(tmp_path, "vit", trap, **options)
     scales = [trainer.scale_of(0, portion) for portion in range(4)]
     assert scales[0] == scales[1] != scales[2] == scales[3]
+    assert trainer.scale_of(0, 4) == scales[3]
     model, rows = tiny_model("vit"), tiny_data("vit")
     for portion, scale in enumerate(scales):
         part = rows[2 * portion : 2 * portion + 2]
