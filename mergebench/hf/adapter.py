@@ -14,7 +14,7 @@ from mergebench.updates import beyond_heads
 if TYPE_CHECKING:
     from peft.tuners.lora import LoraLayer
 
-_CHANGES_THE_BASE = ("pissa", "olora", "corda", "loftq", "orthogonal", "lora_ga")
+_CHANGES_THE_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,9 +62,8 @@ def active_adapter(model: nn.Module, name: str | None = None) -> Adapter:
 
     layers: list[Any] = [part for part in model.modules() if isinstance(part, BaseTunerLayer)]
     chosen = _chosen(layers, name)
-    config = _configs(model).get(chosen)
     own = [layer for layer in layers if chosen in _adapters(layer)]
-    if config is not None:
+    for config in _configs(model, chosen):
         _check_config(chosen, config)
     _check_layers(chosen, own)
     whole: dict[str, tuple[nn.Module, nn.Module]] = {}
@@ -79,11 +78,10 @@ def active_adapter(model: nn.Module, name: str | None = None) -> Adapter:
     return Adapter(name=chosen, layers=tuple(own), whole=whole, heads=heads)
 
 
-def _configs(model: nn.Module) -> dict[str, Any]:
-    """Return PEFT's configs of all adapters, also of a model within another (DDP)."""
+def _configs(model: nn.Module, name: str) -> list[Any]:
+    """Return PEFT's configs of adapter `name`, of all models of PEFT within `model` (DDP, two)."""
     held = (part.peft_config for part in model.modules() if hasattr(part, "peft_config"))
-    configs: dict[str, Any] = next(held, {})  # type: ignore[arg-type]
-    return configs
+    return [configs[name] for configs in held if name in configs]  # type: ignore[operator,index]
 
 
 def _chosen(layers: list[Any], name: str | None) -> str:

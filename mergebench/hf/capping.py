@@ -1,4 +1,4 @@
-"""The loss of a `transformers` model with that of every prediction capped."""
+"""The loss of a `transformers` model with that of every prediction capped; what it predicts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CappedLoss:
     def __init__(self, cap: float, model: nn.Module, processes: int = 1) -> None:
         self.cap = cap
         self.processes = processes
-        self._shifted = getattr(model, "loss_type", None) == "ForCausalLM"
+        self._shifted = _shifts(model)
         self.excess = torch.ones(())
         self._checked = False
 
@@ -38,9 +38,14 @@ class CappedLoss:
         `loss`: the sum of the cross entropies by any number; `outputs`: with `logits` `(N,
         classes)` or `(N, length, classes)`; `inputs`: with `labels` int64 `(N,)` or `(N, length)`,
         -100 where nothing is predicted; `items`: the number of predictions of the optimiser step,
-        on all processes, if known. Raises `InputError`, at its first call, if the loss is anything
-        else.
+        on all processes, if known. Raises `InputError` if the loss is no single number and, at its
+        first call, if it is anything else.
         """
+        if loss.ndim > 0:
+            raise InputError(
+                "trap2: cap needs a loss that is one number, and several GPUs in one process "
+                "(DataParallel) have one each; start a process per GPU (torchrun) or take cap 0"
+            )
         logits, labels = _logits_and_labels(outputs, inputs)
         entropies = _entropies(logits, labels, shifted=self._shifted)
         if not self._checked:
@@ -51,6 +56,19 @@ class CappedLoss:
         capped = entropies.clamp(max=self.cap * math.log(logits.shape[-1])).sum()
         self.excess = torch.where(whole > 0, whole / capped.detach(), torch.ones_like(whole))
         return share * capped
+
+
+def predicts_nothing(model: nn.Module, inputs: Mapping[str, Any]) -> bool:
+    """Return whether `inputs` have labels, int64, and all that `model` is to predict are -100."""
+    labels = inputs.get("labels")
+    if not isinstance(labels, Tensor) or labels.is_floating_point():
+        return False
+    predicted = labels[..., 1:] if _shifts(model) else labels
+    return not bool((predicted != _IGNORED).any())
+
+
+def _shifts(model: nn.Module) -> bool:
+    return getattr(model, "loss_type", None) == "ForCausalLM"
 
 
 def _check(loss: Tensor, entropies: Tensor, items: Any, processes: int) -> None:

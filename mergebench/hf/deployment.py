@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from torch import nn
 
 from mergebench.hf.adapter import Adapter, active_adapter
 from mergebench.hf.checks import check_scale
-from mergebench.hf.swapping import scaled, swapped
+from mergebench.hf.swapping import scaled, swapped, unaltered_statistics
 
 
 @contextmanager
@@ -20,11 +20,16 @@ def deployed_at(model: nn.Module, scale: float, adapter: str | None = None) -> I
     that PEFT saves whole (`modules_to_save`) move from the base's to the trained ones, but heads
     (classifier, score, qa_outputs, pooler) stay as trained. A loss computed inside has the gradient
     of the scaled model; with gradient checkpointing, call `backward` inside. Nested scales
-    multiply. Afterwards, whatever happens, everything is as before, bit for bit. Not for several
+    multiply. Afterwards, whatever happens, everything is as before, bit for bit, with what batch
+    normalisation has averaged; at scale 1, the model itself, it averages as ever. Not for several
     threads at once. Raises `InputError` as `active_adapter`, and for a scale that is not finite.
     """
     check_scale(scale)
-    with adapter_at(model, active_adapter(model, adapter), scale):
+    found = active_adapter(model, adapter)
+    with (
+        nullcontext() if scale == 1 else unaltered_statistics(model),
+        adapter_at(model, found, scale),
+    ):
         yield
 
 

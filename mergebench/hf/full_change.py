@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from torch import Tensor, nn
 
 from mergebench.errors import InputError, shape_text, shown
 from mergebench.hf.checks import check_scale
-from mergebench.hf.swapping import scaled, swapped
+from mergebench.hf.swapping import scaled, swapped, unaltered_statistics
 
 
 def start_of(model: nn.Module) -> dict[str, Tensor]:
@@ -28,7 +28,8 @@ def deployed_from(model: nn.Module, base: Mapping[str, Tensor], scale: float) ->
     `base`: W0 by the names of `model.named_parameters()`, as `start_of` or the `state_dict()` of
     the base model has them; what it does not name stays as it is. A loss computed inside has the
     gradient of the scaled model with respect to W, factor `scale` included. With gradient
-    checkpointing, call `backward` inside. Nested scales multiply.
+    checkpointing, call `backward` inside. Nested scales multiply. What batch normalisation averages
+    is as with `deployed_at`: as before, unless the scale is 1.
     Raises `InputError` for a trainable parameter without W0, for another shape, and for a scale
     that is not finite.
     """
@@ -50,7 +51,7 @@ def deployed_from(model: nn.Module, base: Mapping[str, Tensor], scale: float) ->
                 f"the model has {shape_text(weight.shape)}; give the weights of its own base"
             )
         tensors.update(dict.fromkeys(places, scaled(start, weight, scale)))
-    with swapped(model, tensors):
+    with nullcontext() if scale == 1 else unaltered_statistics(model), swapped(model, tensors):
         yield
 
 

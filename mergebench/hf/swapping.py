@@ -1,4 +1,4 @@
-"""Other tensors in the place of a module's parameters for a while."""
+"""Other tensors in the place of a module's parameters and statistics for a while."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def scaled(start: Tensor, trained: Tensor, scale: float) -> Tensor:
@@ -38,3 +39,20 @@ def swapped(model: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[None]:
     finally:
         for name, (owner, leaf) in owners.items():
             owner[leaf] = before[name]
+
+
+@contextmanager
+def unaltered_statistics(model: nn.Module) -> Iterator[None]:
+    """Let passes inside, which see another scale, average into copies of batch statistics.
+
+    What a pass saved for its backward pass are the copies, so that it can come afterwards.
+    """
+    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    before = [(norm._buffers, dict(norm._buffers)) for norm in norms]
+    try:
+        for buffers, own in before:
+            buffers.update({name: b.clone() for name, b in own.items() if b is not None})
+        yield
+    finally:
+        for buffers, own in before:
+            buffers.update(own)

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from mergebench.errors import InputError, shown
 from mergebench.hf.adapter import Adapter
@@ -89,15 +88,3 @@ def buffers_sent_again(model: nn.Module) -> Iterator[None]:
     finally:
         if due is not None:
             model.require_forward_param_sync = due
-
-
-@contextmanager
-def unaltered_statistics(model: nn.Module) -> Iterator[None]:
-    """Put back what batch normalisation has averaged, which a pass at another scale would spoil."""
-    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
-    kept = [(buffer, buffer.clone()) for norm in norms for buffer in norm.buffers()]
-    try:
-        yield
-    finally:
-        for buffer, before in kept:
-            buffer.copy_(before)

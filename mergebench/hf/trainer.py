@@ -13,16 +13,16 @@ from transformers import Trainer
 
 from mergebench.errors import InputError
 from mergebench.hf.adapter import Adapter, active_adapter
-from mergebench.hf.capping import CappedLoss
+from mergebench.hf.capping import CappedLoss, predicts_nothing
 from mergebench.hf.checks import check_scale
 from mergebench.hf.deployment import adapter_at
 from mergebench.hf.repeated_draws import repeated_draws
+from mergebench.hf.swapping import unaltered_statistics
 from mergebench.hf.trainable import (
     buffers_sent_again,
     check_loop,
     check_trained,
     held,
-    unaltered_statistics,
     warn_of_rounded,
 )
 from mergebench.seeding import generator
@@ -42,7 +42,8 @@ class Trap2Trainer(Trainer):
     generators are left as the plain Trainer leaves them. With `scales_per_step` the batches of an
     accumulation window are that many groups. Losses are normalised as by the plain Trainer, of
     which this has every bit where λ is 0. What the scale does not multiply, heads, learns from the
-    loss at scale 1 alone. The mean loss at the drawn scales is logged as `off_nominal_loss`.
+    loss at scale 1 alone. The mean loss at the drawn scales is logged as `off_nominal_loss`. A
+    batch without a label (all -100) adds nothing to the trap, as it adds no nominal gradient.
 
     Raises `InputError` for models that are not `W0 + s ΔW` (see `deployed_at`), for trained
     parameters outside the adapter, for loops that cannot hold two passes (see `check_loop`), and
@@ -103,7 +104,11 @@ class Trap2Trainer(Trainer):
         return super().training_step(model, inputs, num_items_in_batch)
 
     def scale_of(self, index: int, portion: int = 0) -> float:
-        """Return the s of optimiser step `index`, from 0, for batch `portion` of its window."""
+        """Return the s of optimiser step `index`, from 0, for batch `portion` of its window.
+
+        Beyond the last batch, where a subclass takes more steps than there are, it is the last s.
+        """
+        portion = min(portion, self._portions - 1)
         draws = generator(self.args.seed, "scale", index)
         scales = (
             (group, self.trap.draw_scale(draws)) for group in self.trap.groups(self._portions)
@@ -160,10 +165,18 @@ class Trap2Trainer(Trainer):
         compute_loss: Any = self.compute_loss
 
         def multiplied(model: nn.Module, inputs: dict[str, Any], **options: Any) -> Any:
+            unlabelled = predicts_nothing(self._module, inputs)  # before a loss takes labels out
             if self._capped is None:
-                return factor * compute_loss(model, inputs, **options)
-            loss, outputs = compute_loss(model, inputs, return_outputs=True, **options)
-            return factor * self._capped(loss, outputs, inputs, options["num_items_in_batch"])
+                loss = compute_loss(model, inputs, **options)
+            else:
+                loss, outputs = compute_loss(model, inputs, return_outputs=True, **options)
+            if unlabelled and not loss.nan_to_num().any():
+                # 0/n or 0/0, without a gradient at scale 1. Other processes may have labels, so
+                # that the pass has to be run for what they send each other.
+                return torch.zeros_like(loss, requires_grad=True)
+            if self._capped is not None:
+                loss = self._capped(loss, outputs, inputs, options["num_items_in_batch"])
+            return factor * loss
 
         with (
             repeated_draws(),
@@ -173,12 +186,16 @@ class Trap2Trainer(Trainer):
             unaltered_statistics(self._module),
             adapter_at(self._module, adapter, scale),
         ):
-            # On the instance, so that it wraps a method that a subclass overrides, too.
+            # On the instance, so that it wraps a method that a subclass overrides, too, and a
+            # function that somebody else put there, which comes back.
+            set_here = "compute_loss" in self.__dict__
             self.__dict__["compute_loss"] = multiplied
             try:
                 yield
             finally:
                 del self.__dict__["compute_loss"]
+                if set_here:
+                    self.__dict__["compute_loss"] = compute_loss
 
     def _note(self, loss: Tensor, scale: float) -> None:
         """Add the scaled loss of a batch to what is logged; where a scaler of fp16 skips steps

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from peft import LoraConfig
+from peft import LoraConfig, get_peft_model
 from tiny_peft import KINDS, tiny_base, tiny_data, tiny_model
 from torch.func import functional_call
 
@@ -163,8 +163,26 @@ def test_an_adapter_that_is_not_linear_in_the_scale_is_refused(lora, message):
     assert "\n" not in str(error.value)
 
 
+def test_orthogonal_factors_start_from_the_base_itself():
+    config = LoraConfig(r=4, target_modules=["q_proj"], init_lora_weights="orthogonal")
+    model, base = get_peft_model(tiny_base("llama"), config).eval(), tiny_base("llama").eval()
+    assert all(weight.any() for name, weight in model.named_parameters() if "lora_" in name)
+    with deployed_at(model, 0.5):
+        torch.testing.assert_close(logits(model, "llama"), logits(base, "llama"))
+
+
+@pytest.mark.parametrize(
+    ("lora", "message"),
+    [({"bias": "all"}, "trains biases in place"), ({"init_lora_weights": "pissa"}, "pissa")],
+)
+def test_each_of_two_models_within_one_is_looked_at(lora, message):
+    models = torch.nn.ModuleList([tiny_model("llama"), tiny_model("llama", **lora)])
+    with pytest.raises(InputError, match=message):
+        deployed_at(models, 0.5).__enter__()
+
+
 def test_what_cannot_be_deployed_is_refused():
-    from peft import IA3Config, get_peft_model
+    from peft import IA3Config
 
     config = IA3Config(target_modules=["v_proj"], feedforward_modules=[])
     with pytest.raises(InputError, match=r"is no LoRA but of peft\.tuners\.ia3"):

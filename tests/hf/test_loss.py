@@ -6,12 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from tiny_peft import tiny_data, tiny_model
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mergebench.errors import InputError
-from mergebench.hf import deployed_at, trap2_loss
+from mergebench.hf import deployed_at, deployed_from, start_of, trap2_loss
 from mergebench.train import TrapOptions
 from protections.trap2 import Trap2
 
@@ -77,6 +78,35 @@ def test_both_passes_have_the_same_dropout_masks():
     assert torch.equal(losses_of(model, 1.0), seen[0])
     assert torch.equal(torch.get_rng_state(), state)
     assert not torch.equal(losses_of(model, 1.0), seen[0])
+
+
+def averaged(*, whole: bool, strength: float) -> list[Tensor]:
+    """Return what batch normalisation has averaged after two losses and their gradients."""
+    torch.manual_seed(0)
+    model: nn.Module = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.Linear(4, 3))
+    norm, inputs, base = model[1], torch.randn(8, 5), start_of(model)
+    config = LoraConfig(r=2, target_modules=["0"], init_lora_weights=False)
+    if whole:
+        torch.nn.init.ones_(model[0].weight)
+    else:
+        model = get_peft_model(model, config)
+
+    def losses_at(scale: float) -> Tensor:
+        with deployed_from(model, base, scale) if whole else deployed_at(model, scale):
+            return model(inputs).square().mean(1)
+
+    buffers = list(norm.buffers())
+    for _ in range(2):
+        trap2_loss(losses_at, TrapOptions(strength=strength), scale=0.5).backward()
+    assert [id(buffer) for buffer in buffers] == [id(buffer) for buffer in norm.buffers()]
+    assert int(norm.num_batches_tracked) == 2
+    return buffers
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_batch_statistics_are_those_of_nominal_passes(whole):
+    plain, trapped = (averaged(whole=whole, strength=strength) for strength in (0.0, 0.3))
+    assert all(torch.equal(*pair) for pair in zip(plain, trapped, strict=True))
 
 
 def test_a_cap_needs_losses_of_inputs():

@@ -98,6 +98,19 @@ def test_a_cap_on_a_loss_that_is_no_cross_entropy(tmp_path):
         trainer.train()
 
 
+def test_a_cap_on_a_loss_of_each_gpu(tmp_path):
+    class Several(Trap2Trainer):
+        def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+            loss, outputs = super().compute_loss(*args, **kwargs)
+            return loss.expand(2), outputs
+
+    trainer = Several(
+        tiny_model("vit"), arguments(tmp_path), train_dataset=tiny_data("vit"), trap=CAP
+    )
+    with pytest.raises(InputError, match=r"several GPUs in one process \(DataParallel\)"):
+        trainer.train()
+
+
 def test_a_scaled_loss_that_is_not_finite(tmp_path):
     model = tiny_model("llama")
     trainer = Trap2Trainer(

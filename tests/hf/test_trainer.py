@@ -97,6 +97,7 @@ def test_groups_of_accumulated_batches_have_scales_of_their_own(tmp_path):
     _, gradients, trainer = run(tmp_path, "vit", trap, **options)
     scales = [trainer.scale_of(0, portion) for portion in range(4)]
     assert scales[0] == scales[1] != scales[2] == scales[3]
+    assert trainer.scale_of(0, 4) == scales[3]
     model, rows = tiny_model("vit"), tiny_data("vit")
     for portion, scale in enumerate(scales):
         part = rows[2 * portion : 2 * portion + 2]
@@ -207,6 +208,30 @@ def test_a_loss_of_a_subclass_is_trapped_too(tmp_path):
     gradients = trained(trainer)[1][0]
     once = run(tmp_path, "vit", max_steps=1)[1][0]
     assert_equal(gradients, {name: 2 * gradient for name, gradient in once.items()})
+
+
+def test_a_loss_that_is_set_on_the_trainer_is_that_of_all_steps(tmp_path):
+    def squares(model: Any, inputs: Any, return_outputs: bool = False, **_: Any) -> Any:
+        outputs = model(**inputs)
+        loss = outputs.logits.square().mean()
+        return (loss, outputs) if return_outputs else loss
+
+    class Squares(Trap2Trainer):
+        def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+            return squares(*args, **kwargs)
+
+    found = {}
+    for kind in (Trap2Trainer, Squares):
+        data = tiny_data("vit")
+        trainer = kind(tiny_model("vit"), arguments(tmp_path), train_dataset=data, trap=TRAP)
+        if kind is Trap2Trainer:
+            trainer.compute_loss = squares
+        set_seed(0)
+        found[kind] = trained(trainer)[1]
+        assert trainer.__dict__.get("compute_loss") is (squares if kind is Trap2Trainer else None)
+    assert len(found[Squares]) == 2
+    for one, other in zip(*found.values(), strict=True):
+        assert_equal(one, other)
 
 
 def test_the_trap_ends_where_the_options_say_so(tmp_path):
