@@ -12,13 +12,13 @@ from mergebench.plurals import how_many
 from mergebench.report import protection_key, release_key
 from mergebench.verification.stated import COUNT, StatedTable
 
-_STANDALONE = ("row", "task", "seed")
-_MERGES = ("protection", "attack", "space", "target", "seed")
-_PICKS = ("protection", "knowledge", "data", "target", "seed")
-_SHOWN = 3
-
 Line = tuple[str, ...]
-"""What tells a line from the others, as text: what stands in the columns above."""
+"""What tells a line from the others, as text: what stands in the columns below."""
+
+_STANDALONE: Line = ("row", "task", "seed")
+_MERGES: Line = ("protection", "attack", "space", "target", "seed")
+_PICKS: Line = ("protection", "knowledge", "data", "target", "seed")
+_SHOWN = 3
 
 
 def check_complete(table: StatedTable, experiment: Experiment, levels: Sequence[Level]) -> None:

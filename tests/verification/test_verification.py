@@ -184,8 +184,9 @@ def test_tables_of_other_commands_are_said_not_to_be_verified(committed, copy, c
 
 
 def test_a_task_that_the_command_does_not_measure_is_refused(copy, capsys):
-    edit(copy / f"{TABLE2}_targets.csv", ",fashion_correct", ",fashion_correct,fashoin_correct")
-    edit(copy / f"{TABLE2}_targets.csv", ",paper,", ",paper,7,")
+    file = copy / f"{TABLE2}_targets.csv"
+    frame = pd.read_csv(file, dtype=str, keep_default_na=False)
+    frame.assign(fashoin_correct="7").to_csv(file, index=False)
     assert verify(copy) == 2
     assert "does not measure the task fashoin" in capsys.readouterr().err
 
