@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from mergebench.backbones import find_source
-from mergebench.contracts import Space
+from mergebench.contracts import DataMerger, Space
 from mergebench.device import choose_device
 from mergebench.errors import InputError, unknown_name
 from mergebench.experiment.attack_names import TABLE2, check_attack
@@ -18,7 +19,7 @@ from mergebench.experiment.settings import Setting
 from mergebench.experiment.workbench import Workbench
 from mergebench.measure import UNPROTECTED, Protocol
 from mergebench.registry import registry
-from mergebench.suites import SuiteOptions
+from mergebench.suites import SuiteOptions, all_tasks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,26 +65,31 @@ class Experiment:
             self.data,
         )
 
-    def releases(self) -> list[tuple[str, str, int]]:
-        """Return (protection, task, seed) of every update that is needed, the slow ones first."""
-        tasks = self.workbench().suite.task_names
-        needed = {UNPROTECTED: tasks}
+    def releases(self, tasks: Sequence[str] | None = None) -> list[tuple[str, str, int]]:
+        """Return (protection, task, seed) of every update that is needed, the slow ones first.
+
+        `tasks`: what `task_names` are, where the suite shall not be loaded for them.
+        """
+        tasks = self.workbench().suite.task_names if tasks is None else tasks
+        targets = self._targets_of(tasks)
         return [
             (protection, task, seed)
             for seed in self.seeds
             for protection in (*self.protections, UNPROTECTED)
-            for task in needed.get(protection, self.target_names)
+            for task in (tasks if protection == UNPROTECTED else targets)
         ]
 
-    def merges(self, attack: str) -> list[tuple[str, str | None, int]]:
+    def merges(
+        self, attack: str, tasks: Sequence[str] | None = None
+    ) -> list[tuple[str, str | None, int]]:
         """Return (protection, target, seed) of every set of updates that `attack` merges.
 
         One that is targeted treats the unprotected updates anew for every target; one that takes no
         protected update is the same for every protection, and measured without any; one that is not
-        defined for what a protection releases is not run on it.
+        defined for what a protection releases is not run on it. `tasks`: as of `releases`.
         """
         merger = self.setting.attack(check_attack(attack)[0])
-        tasks = self.target_names
+        tasks = self.target_names if tasks is None else self._targets_of(tasks)
         plain: list[str | None] = [*tasks] if merger.targeted else [None]
         sets = [(UNPROTECTED, target) for target in plain]
         if merger.takes_protected:
@@ -101,13 +107,26 @@ class Experiment:
         needs = needs or registry().get(Space, space).needs_factors
         return self.setting.has_factors(protection) or not needs
 
+    def starts_from_base(self, attack: str) -> bool:
+        """Whether `attack@space` could start from W0 as well, which it does for every target."""
+        merger = self.setting.attack(check_attack(attack)[0])
+        return isinstance(merger, DataMerger) and merger.from_base() is not None
+
+    @property
+    def task_names(self) -> tuple[str, ...]:
+        """The tasks, in the order of the suite, which is not loaded for their names."""
+        every = all_tasks(self.setting.suite, self.data)
+        return tuple(task for task in every if self.tasks is None or task in self.tasks)
+
     @property
     def target_names(self) -> tuple[str, ...]:
         """The tasks whose update is protected, one at a time, in the order of the suite.
 
         Raises `InputError` for a target that is no task.
         """
-        tasks = self.workbench().suite.task_names
+        return self._targets_of(self.workbench().suite.task_names)
+
+    def _targets_of(self, tasks: Sequence[str]) -> tuple[str, ...]:
         for target in self.targets or ():
             if target not in tasks:
                 raise InputError(unknown_name("target", target, tasks))

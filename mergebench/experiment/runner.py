@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mergebench.contracts import DataMerger
 from mergebench.experiment.attack_names import check_attack
 from mergebench.experiment.context import context_of
 from mergebench.experiment.experiment import Experiment
@@ -167,8 +166,7 @@ def _from_base_jobs(
 ) -> list[MergeJob]:
     """Return the jobs of attack `name` on W0, one per target and seed; none if it needs a merge."""
     attack, space = check_attack(name)
-    merger = experiment.setting.attack(attack)
-    if not isinstance(merger, DataMerger) or merger.from_base() is None:
+    if not experiment.starts_from_base(name):
         return []
     return [
         MergeJob(

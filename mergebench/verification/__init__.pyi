@@ -1,3 +1,4 @@
+from .completeness import check_complete as check_complete
 from .counter_entries import Difference as Difference
 from .counter_entries import counter_differences as counter_differences
 from .counter_entries import counter_file as counter_file
@@ -9,6 +10,7 @@ from .measuring import other_inputs as other_inputs
 from .outputs import Verified as Verified
 from .outputs import print_verified as print_verified
 from .outputs import print_verified_entry as print_verified_entry
+from .published_numbers import check_numbers as check_numbers
 from .sampling import sample as sample
 from .stated import StatedCell as StatedCell
 from .stated import StatedTable as StatedTable

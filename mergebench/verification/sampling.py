@@ -13,19 +13,26 @@ from mergebench.verification.stated import StatedCell, StatedTable
 def sample(tables: Sequence[StatedTable], count: int, *, seed: int) -> list[StatedTable]:
     """Return the tables with `count` of their cells together, drawn by `seed`.
 
-    Training takes most of the time, so a set of updates is drawn first, one of the largest that a
-    cell needs, and then cells that need no other update. When these run out, the set grows by as
+    Training takes most of the time. So only the first cell is drawn from all, of a table that is
+    drawn, and the others from those that need no further updates than one cell does: one of those
+    that need the most, the updates of the first among them. When these run out, the set grows by as
     few updates as a further cell needs.
     """
-    cells = [cell for table in tables for cell in table.cells]
-    waiting = [cells[place] for place in np.random.default_rng(seed).permutation(len(cells))]
-    updates = max((cell.releases for cell in waiting), key=len)
+    tables, draw = [table for table in tables if table.cells], np.random.default_rng(seed)
+    if not tables:
+        return []
+    own = tables[draw.integers(len(tables))].cells
+    first = own[draw.integers(len(own))]
+    cells = [cell for table in tables for cell in table.cells if cell is not first]
+    cells = [first, *(cells[place] for place in draw.permutation(len(cells)))]
+    waiting = [(cell, cell.releases) for cell in cells]
+    updates = max((needed for _, needed in waiting if needed >= first.releases), key=len)
     chosen: list[StatedCell] = []
     while waiting and len(chosen) < count:
-        ready = [cell for cell in waiting if cell.releases <= updates]
+        ready = [cell for cell, needed in waiting if needed <= updates]
         chosen += ready[: count - len(chosen)]
-        waiting = [cell for cell in waiting if not cell.releases <= updates]
-        more = (cell.releases - updates for cell in waiting)
+        waiting = [(cell, needed) for cell, needed in waiting if not needed <= updates]
+        more = (needed - updates for _, needed in waiting)
         updates |= min(more, key=len, default=frozenset())
     kept = {id(cell) for cell in chosen}
     reduced = (

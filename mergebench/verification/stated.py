@@ -19,7 +19,7 @@ Release = tuple[str, str, int]
 
 _PROTECTIONS = {key(UNPROTECTED): UNPROTECTED for key in (protection_key, release_key)}
 _PROTECTIONS[FROM_BASE] = UNPROTECTED
-_COUNT = "_correct"
+COUNT = "_correct"
 _AGAIN = "write the table again"
 
 
@@ -65,11 +65,15 @@ class StatedCell:
 
 @dataclass(frozen=True, kw_only=True)
 class StatedTable:
-    """The cells of the counts in `file`, and the facts of its table's caption by their names."""
+    """The cells of the counts in `file`, and the facts of its table's caption by their names.
+
+    `sheet`: all that stands in the file.
+    """
 
     file: Path
     facts: Mapping[str, str]
     cells: tuple[StatedCell, ...] = field(repr=False)
+    sheet: Sheet = field(repr=False)
 
 
 def read_tables(
@@ -92,11 +96,11 @@ def read_tables(
             if file.stem.endswith(suffix) and columns <= set(sheet.columns):
                 caption = file.with_name(f"{file.stem.removesuffix(suffix)}.md")
                 facts = _facts(caption)
-                with _naming(caption):
+                with naming(caption):
                     setting = setting_of(facts["Command"])
-                with _naming(file):
+                with naming(file):
                     found = tuple(cells(sheet, setting))
-                tables.append(StatedTable(file=file, facts=facts, cells=found))
+                tables.append(StatedTable(file=file, facts=facts, cells=found, sheet=sheet))
     if not any(table.cells for table in tables):
         raise InputError(f"{folder} has no table of counts: *_tasks.csv or *_targets.csv")
     return tables
@@ -115,7 +119,7 @@ def _facts(file: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _naming(file: Path) -> Iterator[None]:
+def naming(file: Path) -> Iterator[None]:
     """Name the file in front of what is wrong with it."""
     try:
         yield
@@ -176,9 +180,7 @@ def _merges(sheet: Sheet, setting: Setting | None) -> Iterator[StatedCell]:
     Where the attack is targeted, each of these rows is a merge of its own.
     """
     targeted = {name for name in set(sheet.values("attack")) if _is_targeted(name, setting)}
-    tasks = tuple(
-        column.removesuffix(_COUNT) for column in sheet.columns if column.endswith(_COUNT)
-    )
+    tasks = tuple(column.removesuffix(COUNT) for column in sheet.columns if column.endswith(COUNT))
     merges: dict[tuple[str, str, str, str, int], list[_Row]] = {}
     for row in _rows(sheet):
         if row["attack"].partition(":")[0] == COUNTER:
@@ -199,7 +201,7 @@ def _merges(sheet: Sheet, setting: Setting | None) -> Iterator[StatedCell]:
             attack=attack,
             space=space,
             tasks=tasks,
-            correct=_counts(rows, tasks),
+            correct=_counts(rows, tasks, everywhere=setting is not None),
             sizes={row["target"]: row.count("total") for row in rows},
         )
 
@@ -214,13 +216,19 @@ def _is_targeted(attack: str, setting: Setting | None) -> bool:
     return any(one.plugin.name == name and one.plugin().targeted for one in registry().all(Attack))
 
 
-def _counts(rows: Sequence[_Row], tasks: tuple[str, ...]) -> dict[str, int]:
-    """Return the counts by task of one merge; ValueError if its rows state different ones."""
+def _counts(rows: Sequence[_Row], tasks: tuple[str, ...], *, everywhere: bool) -> dict[str, int]:
+    """Return the counts by task of one merge; ValueError if its rows state different ones.
+
+    And if they state none of the target, or of any task where merges are tested `everywhere`, as
+    they are by all commands but replay.
+    """
     found: dict[str, int] = {}
-    columns = [(task, f"{task}{_COUNT}") for task in tasks]
+    columns = [(task, f"{task}{COUNT}") for task in tasks]
     for row in rows:
         for task, column in [(row["target"], "correct"), *columns]:
-            if row[column] and found.setdefault(task, row.count(column)) != row.count(column):
+            if not row[column] and not everywhere and task != row["target"]:
+                continue
+            if found.setdefault(task, row.count(column)) != row.count(column):
                 raise ValueError(
                     f"line {row.line} states other counts of {task} than itself "
                     f"or a line of the same merge; {_AGAIN}"

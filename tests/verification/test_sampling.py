@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from repository import ROOT
 
-from mergebench.verification import StatedCell, StatedTable, sample
+from mergebench.commands.runs.stated_commands import stated_setting
+from mergebench.report import Sheet
+from mergebench.verification import StatedCell, StatedTable, read_tables, sample
 
 TASKS = ("a", "b", "c")
 
@@ -26,7 +29,9 @@ def a_table() -> StatedTable:
             for name, target in [("none", None), *(("trap2", task) for task in TASKS)]:
                 merge = {"attack": attack, "space": "full", "tasks": TASKS}
                 cells.append(cell(seed, protection=name, target=target, **merge))
-    return StatedTable(file=Path("t_targets.csv"), facts={}, cells=tuple(cells))
+    file = Path("t_targets.csv")
+    sheet = Sheet(file=file, columns=(), rows=())
+    return StatedTable(file=file, facts={}, cells=tuple(cells), sheet=sheet)
 
 
 def drawn(count: int, seed: int) -> tuple[StatedCell, ...]:
@@ -56,3 +61,18 @@ def test_a_larger_sample_adds_one_update_at_a_time():
 def test_every_cell_can_be_drawn():
     names = {(one.name, one.seed) for seed in range(200) for one in drawn(4, seed)}
     assert names == {(one.name, one.seed) for one in a_table().cells}
+
+
+def test_cells_of_a_table_of_fewer_tasks_are_drawn_beside_larger_tables():
+    """Each of their merges needs four updates, and one of them is in no merge of another table."""
+    tables = read_tables(ROOT / "results/mini_vit", stated_setting)
+    (small,) = (table for table in tables if "table4_tasks-mnist-letters-chess" in str(table.file))
+    waiting = {(one.name, one.seed) for one in small.cells}
+    assert len(waiting) == 32
+    for seed in range(2000):
+        found = sample(tables, 12, seed=seed)
+        assert sum(len(table.cells) for table in found) == 12
+        waiting -= {(one.name, one.seed) for t in found if t.file == small.file for one in t.cells}
+        if not waiting:
+            break
+    assert waiting == set()

@@ -14,7 +14,7 @@ from repository import ROOT
 
 from attacks.ties import Ties
 from mergebench.cli import main
-from mergebench.commands.runs import experiments
+from mergebench.commands.runs import experiments, verifying
 from mergebench.device import processor_name
 from mergebench.experiment import experiment as experiment_module
 from mergebench.experiment.store import Store
@@ -103,8 +103,12 @@ def test_the_commands_of_the_captions_write_the_same_bytes(committed, tmp_path, 
     assert {file.name: file.read_bytes() for file in (tmp_path / "mini_vit").iterdir()} == files
 
 
-def test_a_changed_count_is_found_and_named(committed, copy, capsys):
+def test_a_changed_count_is_found_and_named(committed, copy, capsys, monkeypatch):
     change_counts(copy, 3)
+    assert verify(copy) == 2
+    assert "column accuracy: " in capsys.readouterr().err
+    # As if all that follows from the count had been changed with it.
+    monkeypatch.setattr(verifying, "check_numbers", lambda table, experiment: None)
     words = [copy, "--cells", 100, "--store", committed.parent / "runs"]
     assert verify(*words) == 1
     shown = capsys.readouterr().out
@@ -179,11 +183,20 @@ def test_tables_of_other_commands_are_said_not_to_be_verified(committed, copy, c
     assert "has no table that can be verified" in capsys.readouterr().err
 
 
-def test_a_task_that_the_command_does_not_measure_is_refused(committed, copy, capsys):
-    edit(copy / f"{TABLE1}_tasks.csv", "trap2,fashion,", "trap2,fashoin,")
-    words = ["--cells", 100, "--store", committed.parent / "runs"]
-    assert verify(copy, *words) == 2
+def test_a_task_that_the_command_does_not_measure_is_refused(copy, capsys):
+    file = copy / f"{TABLE2}_targets.csv"
+    frame = pd.read_csv(file, dtype=str, keep_default_na=False)
+    frame.assign(fashoin_correct="7").to_csv(file, index=False)
+    assert verify(copy) == 2
     assert "does not measure the task fashoin" in capsys.readouterr().err
+
+
+def test_a_line_that_the_command_measures_and_the_table_lacks_is_named(copy, capsys):
+    edit(copy / f"{TABLE1}_tasks.csv", "trap2,fashion,", "trap2,fashoin,")
+    assert verify(copy) == 2
+    error = capsys.readouterr().err
+    assert "1 line that its command measures, lacking: row trap2, task fashion, seed 0" in error
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -46,8 +46,8 @@ _UNSTATED = (
 )
 
 
-def checked_experiment(options: argparse.Namespace) -> Experiment:
-    """Return the checked experiment: every wrong name is reported before anything runs.
+def described_experiment(options: argparse.Namespace) -> Experiment:
+    """Return the experiment that the options describe, of which nothing but names is checked.
 
     The verb has set `release`, the form of the updates, and `default_attacks`, none if nothing is
     merged; None becomes every merger that there is within `levels`, the most that mergers get.
@@ -59,15 +59,14 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
     data = suite_options(
         options, suite=setting.suite, backbone=options.backbone, defects=protocol.defects
     )
-    tasks = names_in(options.tasks) or None
-    experiment = Experiment(
+    return Experiment(
         backbone=options.backbone,
         setting=setting,
         protocol=protocol,
         seeds=tuple(range(options.seed, options.seed + options.seeds)),
         store=options.store,
         command=caption_command(options.words),
-        tasks=tasks,
+        tasks=names_in(options.tasks) or None,
         targets=names_in(vars(options).get("targets")) or None,
         attacks=_attacks(options, setting),
         protections=_protections(options, setting),
@@ -77,8 +76,16 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
         data=data,
         executor=chosen_executor(options),
     )
+
+
+def checked_experiment(options: argparse.Namespace) -> Experiment:
+    """Return the experiment of `described_experiment`, checked before anything runs."""
+    experiment = described_experiment(options)
+    setting = experiment.setting
     choose_device(options.device)
-    require_inputs(options.backbone, options.weights, setting.suite, data, tasks)
+    require_inputs(
+        options.backbone, options.weights, setting.suite, experiment.data, experiment.tasks
+    )
     check_writable(options.results / options.backbone)
     _check_defined(options, experiment)
     merged = experiment.workbench().suite.task_names

@@ -11,13 +11,17 @@ from pathlib import Path
 
 from mergebench.backbones import RANDOM
 from mergebench.commands.parser import Parser
-from mergebench.commands.runs.experiments import checked_experiment, setting_of
+from mergebench.commands.runs.experiments import (
+    checked_experiment,
+    described_experiment,
+    setting_of,
+)
 from mergebench.commands.runs.leaderboard import set_attacks
 from mergebench.commands.tables import add_verbs
 from mergebench.device import AUTO
 from mergebench.errors import InputError
 from mergebench.experiment import Experiment, Setting
-from mergebench.measure import get_protocol
+from mergebench.measure import Level, get_protocol
 from mergebench.missing import MissingItemsError
 from mergebench.registry import registry
 
@@ -55,20 +59,40 @@ def stated_experiment(command: str, file: Path, *, store: Path, places: Places) 
     than `makes_counts`; `MissingItemsError` for what has to be fetched first.
     """
     with _naming(file):
-        if not makes_counts(command):
-            raise InputError(f"its command `{command}` makes none of: {', '.join(_COUNTED)}")
-        options = _stated_options(command)
-        options.store, options.results, options.device = store, store, places.device
+        options, _ = _placed_options(command, store, places)
         options.weights = _weights(options.weights, places.weights)
-        options.plugin = _plugins(options.plugin, places.plugins)
-        if options.verb == "leaderboard":
-            set_attacks(options)
-        options.data = _lying(options.data, places.data)
-        options.names = places.names or options.names
-        options.data_root = None if options.data else places.data_root
-        options.cache = places.cache
-        options.partial = options.partial or places.partial
         return checked_experiment(options)
+
+
+def stated_plan(
+    command: str, file: Path, *, places: Places
+) -> tuple[Experiment, tuple[Level, ...]]:
+    """Return what the command in `file` measures, of which nothing is loaded, so without weights.
+
+    And the levels of a leaderboard, none for other tables. Errors as of `stated_experiment`, but
+    for weights and data that are not there.
+    """
+    with _naming(file):
+        options, levels = _placed_options(command, file.parent, places)
+        return described_experiment(options), levels
+
+
+def _placed_options(
+    command: str, store: Path, places: Places
+) -> tuple[argparse.Namespace, tuple[Level, ...]]:
+    """Return the options of a command, its files being where `places` has them, and its levels."""
+    if not makes_counts(command):
+        raise InputError(f"its command `{command}` makes none of: {', '.join(_COUNTED)}")
+    options = _stated_options(command)
+    options.store, options.results, options.device = store, store, places.device
+    options.plugin = _plugins(options.plugin, places.plugins)
+    levels = set_attacks(options) if options.verb == "leaderboard" else ()
+    options.data = _lying(options.data, places.data)
+    options.names = places.names or options.names
+    options.data_root = None if options.data else places.data_root
+    options.cache = places.cache
+    options.partial = options.partial or places.partial
+    return options, levels
 
 
 def stated_setting(command: str, *, plugins: Sequence[Path] = ()) -> Setting | None:

@@ -15,6 +15,7 @@ from mergebench.commands.runs.stated_commands import (
     Places,
     makes_counts,
     stated_experiment,
+    stated_plan,
     stated_setting,
 )
 from mergebench.errors import InputError
@@ -25,6 +26,8 @@ from mergebench.terminal import make_console
 from mergebench.verification import (
     StatedTable,
     Verified,
+    check_complete,
+    check_numbers,
     compared,
     other_environment,
     other_inputs,
@@ -83,11 +86,17 @@ def _verify_entries(
 
 
 def _tables(options: argparse.Namespace, console: Console) -> list[StatedTable]:
-    """Return the tables that can be measured again, and say which cannot."""
+    """Return the tables that can be measured again, and say which cannot.
+
+    Raises `InputError` for one that has not all that its command measures, or contradicts itself.
+    """
     known = []
     for table in read_tables(options.folder, partial(stated_setting, plugins=options.plugin)):
         command = table.facts["Command"]
         if makes_counts(command):
+            experiment, levels = stated_plan(command, table.file, places=_places(options))
+            check_complete(table, experiment, levels)
+            check_numbers(table, experiment)
             known.append(table)
         else:
             console.print(f"{table.file.name} is not verified: it was made by `{command}`.")
