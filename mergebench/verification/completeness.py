@@ -18,14 +18,19 @@ Line = tuple[str, ...]
 _STANDALONE: Line = ("row", "task", "seed")
 _MERGES: Line = ("protection", "attack", "space", "target", "seed")
 _PICKS: Line = ("protection", "knowledge", "data", "target", "seed")
+_ATTACK: Line = ("attack", "space")
 _SHOWN = 3
 
 
-def check_complete(table: StatedTable, experiment: Experiment, levels: Sequence[Level]) -> None:
+def check_complete(
+    table: StatedTable, experiment: Experiment, levels: Sequence[Level], *, open_ended: bool = False
+) -> None:
     """Check that a table has the lines and tasks that `experiment`, of its command, measures.
 
-    `levels`: of a leaderboard, none for other tables. Raises `InputError` naming the file and how
-    many lines are lacking, or are of something else, with the first of them.
+    `levels`: of a leaderboard, none for other tables. `open_ended`: whether the command takes every
+    attack that there is; one of which a table has no line at all then came later. Raises
+    `InputError` naming the file and how many lines are lacking, or are of something else, with the
+    first of them.
     """
     tasks = experiment.task_names
     if levels:
@@ -36,6 +41,12 @@ def check_complete(table: StatedTable, experiment: Experiment, levels: Sequence[
         columns, lines = _STANDALONE, _standalone(experiment, tasks)
     _check_columns(table, columns, () if columns == _STANDALONE else tasks)
     measured = Counter(lines)
+    if open_ended:
+        known = {tuple(row[column] for column in _ATTACK) for row in table.sheet.rows}
+        places = [columns.index(column) for column in _ATTACK]
+        measured = Counter(
+            line for line in measured.elements() if tuple(line[at] for at in places) in known
+        )
     stated = Counter(tuple(row[column] for column in columns) for row in table.sheet.rows)
     for lines_of, what in (
         (measured - stated, "that its command measures, lacking"),

@@ -157,7 +157,7 @@ def test_an_option_of_a_protection_is_used_and_stated(tmp_path, run):
         ("mini_vit", ["--drop-leaks"], "--drop-leaks: the data of suite mini8 come with"),
         ("mini_vit", ["--protocol", "paper-exact"], "there are none of backbone mini_vit"),
         ("mini_vit", ["--set", "strength=1"], "--set strength=1: expected NAME.KEY=VALUE"),
-        ("mini_vit", ["--set", "ties.top=1"], "unknown option 'top'; did you mean top_k?"),
+        ("mini_vit", ["--set", "ties.top=1"], "unknown option 'top'; did you mean top_k or scope?"),
         (
             "mini_vit",
             ["--set", "trap.strength=1"],

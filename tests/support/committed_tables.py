@@ -19,9 +19,9 @@ Rows = list[dict[str, str]]
 
 def check(table: StatedTable) -> None:
     """Check what a table states against its command, and its numbers against its counts."""
-    experiment, levels = stated_plan(table.facts["Command"], table.file, places=Places())
-    check_complete(table, experiment, levels)
-    check_numbers(table, experiment)
+    plan = stated_plan(table.facts["Command"], table.file, places=Places())
+    check_complete(table, plan.experiment, plan.levels, open_ended=plan.open_ended)
+    check_numbers(table, plan.experiment)
 
 
 def check_folder(folder: Path) -> int:

@@ -108,3 +108,17 @@ def test_counts_that_are_lacking_are_one_line(tmp_path, columns):
     )
     with pytest.raises(InputError, match=r"table4_targets.csv: line \d+, column \w*correct: '' is"):
         check_folder(folder)
+
+
+def test_of_every_merger_those_without_any_line_came_later(tmp_path):
+    """Of a table whose attacks are given none may be lacking, nor of any table a single line."""
+    folder = copied("minilm/mergers_full", tmp_path)
+    counts = folder / "mergers_full_targets.csv"
+    edit_rows(counts, lambda rows: [row for row in rows if row["attack"] != "svc"])
+    edit_rows(folder / "mergers_full.csv", lambda rows: [r for r in rows if r["attack"] != "svc"])
+    with pytest.raises(InputError) as said:  # ranks are others, but no line is lacking
+        check_folder(folder)
+    assert "the counts make" in str(said.value)
+    edit_rows(counts, lambda rows: rows[:-1])
+    with pytest.raises(InputError, match="1 line that its command measures, lacking: "):
+        check_folder(folder)

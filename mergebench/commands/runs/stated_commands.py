@@ -64,17 +64,29 @@ def stated_experiment(command: str, file: Path, *, store: Path, places: Places) 
         return checked_experiment(options)
 
 
-def stated_plan(
-    command: str, file: Path, *, places: Places
-) -> tuple[Experiment, tuple[Level, ...]]:
-    """Return what the command in `file` measures, of which nothing is loaded, so without weights.
+@dataclass(frozen=True, kw_only=True)
+class StatedPlan:
+    """What a command measures, of which nothing is loaded.
 
-    And the levels of a leaderboard, none for other tables. Errors as of `stated_experiment`, but
-    for weights and data that are not there.
+    `levels`: of a leaderboard, none for other tables. `open_ended`: whether it takes every merger
+    that there is, so that there may be more by now.
+    """
+
+    experiment: Experiment
+    levels: tuple[Level, ...]
+    open_ended: bool
+
+
+def stated_plan(command: str, file: Path, *, places: Places) -> StatedPlan:
+    """Return what the command in `file` measures, for which no weights are needed.
+
+    Errors as of `stated_experiment`, but for weights and data that are not there.
     """
     with _naming(file):
         options, levels = _placed_options(command, file.parent, places)
-        return described_experiment(options), levels
+        every = vars(options).get("default_attacks", ()) is None and not options.attacks
+        experiment = described_experiment(options)
+        return StatedPlan(experiment=experiment, levels=levels, open_ended=every)
 
 
 def _placed_options(

@@ -94,9 +94,9 @@ def _tables(options: argparse.Namespace, console: Console) -> list[StatedTable]:
     for table in read_tables(options.folder, partial(stated_setting, plugins=options.plugin)):
         command = table.facts["Command"]
         if makes_counts(command):
-            experiment, levels = stated_plan(command, table.file, places=_places(options))
-            check_complete(table, experiment, levels)
-            check_numbers(table, experiment)
+            plan = stated_plan(command, table.file, places=_places(options))
+            check_complete(table, plan.experiment, plan.levels, open_ended=plan.open_ended)
+            check_numbers(table, plan.experiment)
             known.append(table)
         else:
             console.print(f"{table.file.name} is not verified: it was made by `{command}`.")
