@@ -31,7 +31,6 @@ _UNCOUNTED = frozenset(
 )
 """Columns that counts do not tell: other tables' numbers, choices, and what is by input."""
 
-
 _MARK = re.compile("<sup>[^<]*</sup>")
 """Letters of warnings, which counts do not tell either."""
 
