@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,8 @@ from mergebench.files import ClaimedError
 Job = ReleaseJob | ZeroShotJob | MergeJob | PointJob | HeldJob | ValidationJob
 
 POLL_S = 1.0
+_JOBS_EACH = 2
+"""Jobs per process below which jobs are halved, so that no process is idle for long."""
 
 
 def run_jobs(jobs: Sequence[Job], monitor: Monitor, what: str, *, processes: int) -> None:
@@ -32,13 +34,16 @@ def run_jobs(jobs: Sequence[Job], monitor: Monitor, what: str, *, processes: int
     """
     if not jobs:
         return
-    run: Executor = jobs[0].experiment.executor or partial(execute, processes=processes)
+    elsewhere = jobs[0].experiment.executor
+    run: Executor = elsewhere or partial(execute, processes=processes)
     with monitor.stage(what, sum(map(_cells, jobs))):
         show = _EachOnce(monitor)
         ready: list[Job] = [*jobs]
         held: list[_Held] = []
         while ready:
             missing = [job for job in ready if not _recalled(job, show)]
+            if elsewhere is None:
+                missing = _shared_out(missing, processes)
             attempts = [_Attempt(job=job) for job in missing]
             for done in run(attempts, on_event=show):
                 if done.result is not None:
@@ -83,6 +88,24 @@ def _cells(job: Job) -> int:
     if isinstance(job, MergeJob):
         return len(job.attacks)
     return len(job.merges) if isinstance(job, HeldJob) else 1
+
+
+def _shared_out(jobs: Sequence[Job], processes: int) -> list[Job]:
+    """Halve the merges of one set of updates, the most first, where there are few jobs for all.
+
+    What the attacks of a space share is made once for each part then; one process has no use for
+    that.
+    """
+    shared = [*jobs]
+    while processes > 1 and shared and len(shared) < _JOBS_EACH * processes:
+        most = max(range(len(shared)), key=lambda index: _cells(shared[index]))
+        job = shared[most]
+        if not isinstance(job, MergeJob) or len(job.attacks) < 2:
+            break
+        # Every other one: attacks that cost alike stand beside each other.
+        halves = (job.attacks[::2], job.attacks[1::2])
+        shared[most : most + 1] = [replace(job, attacks=attacks) for attacks in halves]
+    return shared
 
 
 class _EachOnce:
