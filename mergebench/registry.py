@@ -182,7 +182,7 @@ def parse_options(
 
     `of`: the name that the user wrote before each key, with a point; `said`: what stood before
     that. Raises `InputError` naming the setting as it was written when the key is unknown or the
-    value has another type.
+    value has another type. So is a setting of a plug-in that has no hyper-parameters.
     """
     with blaming(plugin, "in its annotations"):
         types = get_type_hints(plugin)
@@ -193,6 +193,8 @@ def parse_options(
         written = f"{said}{of}.{setting}" if of else f"{said}{setting}"
         if not separator:
             raise InputError(f"{written}: expected key=value")
+        if not names:
+            raise InputError(f"{written}: {plugin.name} has no options; leave it out")
         if key not in names:
             raise InputError(f"{written}: " + unknown_name("option", key, names))
         options[key] = _parse_value(written, types[key], text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,7 +19,7 @@ class DataState(ABC):
     """What was found of one task of `suite`, without the network.
 
     `problem` says why the task cannot be used; it is empty when it can. `fetching` is the command
-    that fetches tasks of the suite.
+    that fetches tasks of the suite. `notes`: what `data check` says below its table.
     """
 
     suite: ClassVar[str]
@@ -28,6 +28,7 @@ class DataState(ABC):
     row: DataRow
     options: SuiteOptions
     problem: str
+    notes: Sequence[str] = ()
 
     @property
     def absent(self) -> bool:

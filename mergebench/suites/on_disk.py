@@ -36,8 +36,8 @@ def survey_suite(suite: str, tasks: Sequence[str] | None, options: SuiteOptions)
     """
     room = room_of(suite)
     states = [room.survey(row, options) for row in rows_of(suite, tasks, options)]
-    if suite == OWN and tasks is None:
-        room.check_names(states, options)
+    if suite == OWN:
+        room.check_names(states, options, whole=tasks is None)
     return states
 
 

@@ -130,6 +130,23 @@ def test_data_check_shows_what_would_be_measured(folders, capsys):
     assert "circle" in shown
 
 
+def test_data_check_says_how_splits_were_made(tmp_path, folders, capsys):
+    texts = pairs("all", {"bad": 5, "good": 5})
+    file = write_texts(tmp_path / "reviews.csv", [*texts, texts[0]])
+    shapes = write_pictures(tmp_path / "shapes", COUNTS)
+    (shapes / "circle" / "notes.md").write_text("x")
+    assert run("data", "check", "--data", file) == 0
+    said = capsys.readouterr().err
+    assert "reviews: its texts are not split; validation and test are held out." in said
+    assert "reviews: duplicates left out: 1 within training." in said
+    assert run("data", "check", "--data", shapes, "--data", folders[1]) == 0
+    said = capsys.readouterr().err
+    for name in ("shapes", "signs"):
+        assert f"{name}: its images are not split; validation and test are held out." in said
+        assert f"{name}: images that are the same are left out when they are decoded." in said
+    assert "shapes: files that are no images are left out: 1, 'circle/notes.md' is one." in said
+
+
 def test_data_check_names_what_cannot_be_decoded(tmp_path, capsys):
     shapes = write_pictures(tmp_path / "shapes", COUNTS)
     (shapes / "circle" / "000.png").write_bytes(b"no image")

@@ -76,9 +76,9 @@ NUMBER = "labels.jsonl: has the label 0, a number without a name; name the class
     ("labels", "message"),
     [
         ([0, 1], NUMBER),
-        (["a", "b", ["a"]], "labels.jsonl, line 3: has the label ['a']; expected a name or a numb"),
-        (["a", None], "labels.jsonl, line 2: has the label None; expected a name or a number"),
-        (["a", True], "labels.jsonl, line 2: has the label True; expected a name or a number"),
+        (["a", "b", ["a"]], "labels.jsonl, line 3: has the label ['a']; expected a name or a who"),
+        (["a", None], "labels.jsonl, line 2: has the label None; expected a name or a whole"),
+        (["a", True], "labels.jsonl, line 2: has the label True; expected a name or a whole"),
     ],
 )
 def test_labels_that_are_no_strings(complaint, home, monkeypatch, verb, labels, message):

@@ -45,10 +45,10 @@ def pairs(split: str, counts: Mapping[str, int]) -> list[tuple[str, object]]:
 def write_texts(file: Path, content: Pairs, *, delimiter: str = ",") -> Path:
     """Write texts in the format that the file's suffix says; return the file."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    if file.suffix == ".jsonl":
+    if file.suffix.lower() == ".jsonl":
         lines = [json.dumps({"text": text, "label": label}) + "\n" for text, label in content]
         file.write_text("".join(lines))
-    elif file.suffix == ".csv":
+    elif file.suffix.lower() == ".csv":
         with file.open("w", newline="") as opened:
             rows = csv.writer(opened, delimiter=delimiter)
             rows.writerows(

@@ -49,6 +49,8 @@ def run_check(options: argparse.Namespace) -> int:
         for state in states:
             state.verify()
     _print(_suite(options), states, make_console())
+    for note in (note for state in states for note in state.notes):
+        say(note)
     return _report([state.missing for state in states if state.missing is not None])
 
 

@@ -31,7 +31,8 @@ def as_shown(image: Image.Image) -> Image.Image:
         raise ValueError(f"one side is more than {_LONGEST} times the other; cut it")
     turn = _TURNS.get(_orientation(image))
     turned = image if turn is None else image.transpose(turn)
-    if turned.mode.startswith("I;16"):
+    # Pillow opens a PGM of 16 bits as 32 bits, and stretches its values to 65535.
+    if turned.mode.startswith("I;16") or (turned.mode == "I" and image.format == "PPM"):
         grey = (np.asarray(turned).astype(np.uint32) + 128) // 257
         turned = Image.fromarray(grey.astype(np.uint8))
     if turned.mode in ("I", "F"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
@@ -30,9 +31,10 @@ def class_names(labels: Sequence[Label], names: Mapping[str, str], where: str) -
     """Return what stands in the prompts, by label: its name in `names`, or the label itself.
 
     Underscores of a label stand for spaces. Raises `InputError` for a number without a name, for
-    marks that cannot be shown, and for two labels of one name.
+    marks that cannot be shown, and for two labels of one name, also in two Unicode forms.
     """
-    found: dict[str, Label] = {}
+    found: dict[str, str] = {}
+    spelled: dict[str, str] = {}
     for label in labels:
         key = str(label).strip()
         if key not in names and isinstance(label, int):
@@ -45,10 +47,16 @@ def class_names(labels: Sequence[Label], names: Mapping[str, str], where: str) -
         name = names.get(key, " ".join(key.replace("_", " ").split()) or key)
         if name in found:
             raise InputError(
-                f"{where}: labels {shown(str(found[name]))!r} and {shown(key)!r} are both the "
+                f"{where}: labels {shown(found[name])!r} and {shown(key)!r} are both the "
                 f"class {shown(name)!r}; name them with --names FILE"
             )
-        found[name] = label
+        same = spelled.setdefault(unicodedata.normalize("NFC", name), key)
+        if same != key:
+            raise InputError(
+                f"{where}: labels {shown(same)!a} and {shown(key)!a} are two spellings of one "
+                "class; spell it one way"
+            )
+        found[name] = key
     return tuple(found)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from mergebench.errors import InputError, shown
 from mergebench.suites.own.classes import Label
 from mergebench.suites.splitting import Labelled, Roles
+from mergebench.suites.texts import key_of
 
 _SHOWN = 3
 
@@ -32,13 +33,29 @@ def check_enough(
         made = len(splits) - len(roles.files)
         advice = f"at least {made + 1} different {inputs} of each" if made else "some of each"
         otherwise = "" if empty else ", or accept it by --partial"
-        raise InputError(f"{where}: {'; '.join(found)}: add {advice}{otherwise}")
+        raise InputError(
+            f"{where}: {'; '.join(found)}: {_respelled(labels, splits)}add {advice}{otherwise}"
+        )
 
 
 def gap_notes(task: str, labels: Sequence[Label], splits: Labelled[Any]) -> Iterator[str]:
     """Yield what captions state of classes that a split lacks."""
     for name, lacking in _gaps(labels, splits):
         yield f"{task}: {name} has none of {_listed(lacking)}."
+
+
+def _respelled(labels: Sequence[Label], splits: Labelled[Any]) -> str:
+    """Return what to do first where another label reads as one that a split lacks; else nothing."""
+    lacking = [label for _, own in _gaps(labels, splits) for label in own]
+    for label in lacking:
+        others = (str(other) for other in labels if str(other) != label)
+        other = next((other for other in others if key_of(other) == key_of(label)), None)
+        if other is not None:
+            return (
+                f"{shown(label)!r} and {shown(other)!r} look like two spellings of one class; "
+                "spell it one way, or "
+            )
+    return ""
 
 
 def _gaps(labels: Sequence[Label], splits: Labelled[Any]) -> Iterator[tuple[str, list[str]]]:

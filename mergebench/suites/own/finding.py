@@ -6,9 +6,9 @@ from pathlib import Path
 
 from mergebench.backbones import BACKBONES, resolution_of
 from mergebench.errors import InputError
-from mergebench.suites.images import SUFFIXES
+from mergebench.plurals import how_many
 from mergebench.suites.options import OwnData
-from mergebench.suites.own.image_folders import ImageFolders, find_image_folders
+from mergebench.suites.own.image_folders import ImageFolders, find_image_folders, loose_images
 from mergebench.suites.own.rows import OwnRow
 from mergebench.suites.own.text_files import FORMATS, TextFiles, files_of, read_text_files
 
@@ -62,9 +62,10 @@ def _instead(path: Path) -> str:
     """Return what there is, in words, and what was expected."""
     if path.is_file():
         return f"not {_FILES}, nor a folder"
-    loose = sum(one.suffix.lower() in SUFFIXES for one in path.iterdir())
+    loose = loose_images(path)
     if loose:
-        return f"has {loose} images outside of folders; expected a folder of images per class"
+        images = how_many(len(loose), "image")
+        return f"has {images} outside of folders; expected a folder of images per class"
     return (
         f"has no images in folders of classes, and not {_FILES}; put images into a folder per class"
     )

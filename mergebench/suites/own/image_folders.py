@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from mergebench.errors import InputError
+from mergebench.plurals import how_many
 from mergebench.suites.images import SUFFIXES, ImageFiles, as_shown
 from mergebench.suites.own.classes import Label, in_order
 from mergebench.suites.split_names import SPLIT_ALIASES, WHOLE
@@ -56,6 +57,8 @@ def find_image_folders(folder: Path) -> ImageFolders | None:
     seen = {name: _classes(child) for name, child in splits.items()}
     if not any(files for classes in seen.values() for files, _ in classes.values()):
         return None
+    for place in dict.fromkeys((folder, *splits.values())):
+        _check_no_loose(place)
     labels = in_order((label for classes in seen.values() for label in classes), str(folder))
     numbers = {label: number for number, label in enumerate(labels)}
     for label in labels:
@@ -72,6 +75,20 @@ def find_image_folders(folder: Path) -> ImageFolders | None:
         files[name] = OwnImages(root=splits[name], samples=tuple(found))
         left_out += [other for _, others in classes.values() for other in others]
     return ImageFolders(labels=labels, files=files, left_out=tuple(left_out))
+
+
+def loose_images(folder: Path) -> list[str]:
+    """Return the names of the images that are in a folder itself, sorted."""
+    return sorted(one.name for one in _visible(folder) if not one.is_dir() and _is_image(one.name))
+
+
+def _check_no_loose(folder: Path) -> None:
+    loose = loose_images(folder)
+    if loose:
+        raise InputError(
+            f"{folder}: has {how_many(len(loose), 'image')} outside of class folders, {loose[0]!r} "
+            f"is one; expected {_EXPECTED}"
+        )
 
 
 def _splits(folder: Path) -> dict[str, Path]:
@@ -107,10 +124,16 @@ def _classes(folder: Path) -> dict[str, tuple[list[os.DirEntry[str]], list[str]]
                 raise InputError(
                     f"{child}: has the folder {entry.name!r} inside; expected {_EXPECTED}"
                 )
-            is_image = os.path.splitext(entry.name)[1].lower() in _SUFFIXES
-            images.append(entry) if is_image else others.append(f"{child.name}/{entry.name}")
+            if _is_image(entry.name):
+                images.append(entry)
+            else:
+                others.append(f"{child.name}/{entry.name}")
         found[child.name] = (images, others)
     return found
+
+
+def _is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in _SUFFIXES
 
 
 def _folders(folder: Path) -> list[Path]:

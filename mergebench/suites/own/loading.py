@@ -32,8 +32,7 @@ def load_own(
     """
     options = options or SuiteOptions()
     states = [survey(row, options) for row in task_rows(tasks, options)]
-    if tasks is None:
-        check_names(states, options)
+    check_names(states, options, whole=tasks is None)
     name = "own-partial" if options.partial else "own"
     texts = [state.task is not None for state in states]
     if all(texts):

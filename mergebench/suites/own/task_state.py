@@ -13,8 +13,8 @@ from mergebench.suites.own.classes import checked_templates, class_names
 from mergebench.suites.own.dealing import dealt
 from mergebench.suites.own.finding import find
 from mergebench.suites.own.image_folders import ImageFolders
-from mergebench.suites.own.names_file import check_all_known, read_names
-from mergebench.suites.own.rows import OwnRow
+from mergebench.suites.own.names_file import check_known, check_told_apart, read_names
+from mergebench.suites.own.rows import OwnRow, task_rows
 from mergebench.suites.own.text_files import TextFiles
 from mergebench.suites.own.text_tasks import text_task
 from mergebench.suites.split_names import SPLIT_NAMES, SplitName
@@ -25,7 +25,8 @@ from mergebench.suites.texts import TextTask
 class OwnState(DataState):
     """A task of the user's own: what was found, and `task`, if it is one of texts.
 
-    `sizes`: inputs by split; of images those that are the same as others still count.
+    `sizes`: inputs by split; of images those that are the same as others still count. `notes`: what
+    captions will state of the splits, as far as is known before images are decoded.
     Whatever is wrong with the data is an error of its own, so that there is never a `problem`.
     """
 
@@ -62,11 +63,17 @@ class OwnState(DataState):
             check_decodable(self.found.files, self.row.name, on_stderr)
 
 
-def check_names(states: Sequence[OwnState], options: SuiteOptions) -> None:
-    """Raise `InputError` for a name of a label that none of all the tasks has."""
-    file = options.own and options.own.names
-    labels = [str(label) for state in states for label in state.found.labels]
-    check_all_known(read_names(file or None), labels, file or None)
+def check_names(states: Sequence[OwnState], options: SuiteOptions, *, whole: bool) -> None:
+    """Raise `InputError` for names of unknown tasks or labels, or of numbers of several tasks.
+
+    `states`: of the tasks that are used; `whole`: whether that is all of them.
+    """
+    names = read_names(options.own.names if options.own else None)
+    labels = {
+        state.row.name: [str(label).strip() for label in state.found.labels] for state in states
+    }
+    check_known(names, labels, [row.name for row in task_rows(None, options)], whole=whole)
+    check_told_apart(names, labels)
 
 
 def survey(row: OwnRow, options: SuiteOptions) -> OwnState:
@@ -84,15 +91,18 @@ def survey(row: OwnRow, options: SuiteOptions) -> OwnState:
             classes=task.classes,
             templates=task.templates,
             sizes={name: len(texts) for name, texts in task.splits.items()},
+            notes=task.notes,
             task=task,
         )
-    splits, _ = dealt(row, found, partial=options.partial)
+    splits, notes = dealt(row, found, partial=options.partial)
+    unseen = f"{row.name}: images that are the same are left out when they are decoded."
     return OwnState(
         row=row,
         options=options,
         problem="",
         found=found,
         sizes={name: len(examples) for name, examples in splits.items()},
-        classes=class_names(found.labels, read_names(own.names), str(row.path)),
+        classes=class_names(found.labels, read_names(own.names).of(row.name), str(row.path)),
         templates=checked_templates(own.templates, "images"),
+        notes=(*notes, unseen),
     )

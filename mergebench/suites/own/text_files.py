@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,8 @@ FORMATS: Mapping[str, tuple[str, Callable[[Path], Iterator[Record]]]] = {
 }
 """What a file's suffix says: what captions call it, and who reads it."""
 
-_ALIASES = {**SPLIT_ALIASES, "dev": "val", WHOLE: WHOLE}
+_SPLITS: Mapping[str, str] = {**SPLIT_ALIASES, "dev": "val"}
+_ALIASES = {**_SPLITS, WHOLE: WHOLE}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +56,7 @@ def files_of(path: Path) -> dict[str, list[Path]]:
     """Return the files of texts in a folder, or the one that is named, by split; none if none.
 
     Files of other names are one pool, `all`. Raises `InputError` for a split that is there twice,
-    and for other files beside those of splits.
+    for other files beside those of splits, and for a pool with a split's name in a file's.
     """
     if path.is_file():
         return {WHOLE: [path]} if suffix_of(path) in FORMATS else {}
@@ -72,6 +74,7 @@ def files_of(path: Path) -> dict[str, list[Path]]:
             f"{path}: has {min(others)!r} beside {min(named)!r}; expected train, val and test, or "
             "files that are no splits"
         )
+    _check_pool(path, others)
     return found or ({WHOLE: sorted(path / name for name in others)} if others else {})
 
 
@@ -97,6 +100,20 @@ def read_text_files(path: Path, files: Mapping[str, Sequence[Path]]) -> TextFile
 def suffix_of(path: Path) -> str:
     """Return what is behind the last point of a file's name, in small letters."""
     return path.suffix.lower().removeprefix(".")
+
+
+def _check_pool(folder: Path, names: Sequence[str]) -> None:
+    """Raise `InputError` for a file of a pool that reads as a split: it would be split anew."""
+    for name in sorted(names):
+        words = re.split(r"[\W\d_]+", name.rpartition(".")[0].lower())
+        word = next((word for word in words if word in _SPLITS), None)
+        if word is not None:
+            suffix = suffix_of(Path(name))
+            raise InputError(
+                f"{folder}: {name!r} reads as {word} data, but would be split anew with the "
+                f"others; rename it to {_SPLITS[word]}.{suffix}, or, if it is no split, so that "
+                f"its path does not say {word!r}"
+            )
 
 
 def _records(split: str, files: Sequence[Path]) -> Iterator[Record]:

@@ -16,7 +16,8 @@ from mergebench.suites.texts import TextTask, examples_of, texts_of
 def text_task(row: OwnRow, found: TextFiles, own: OwnData, *, partial: bool) -> TextTask:
     """Return the task that was found; `InputError` for too few texts and for names as of labels."""
     where = str(row.path)
-    classes = class_names(found.labels, {**found.names, **read_names(own.names)}, where)
+    names = {**found.names, **read_names(own.names).of(row.name)}
+    classes = class_names(found.labels, names, where)
     roles = roles_of(where, found.files)
     kept = distinct({name: examples_of(found.files[file]) for name, file in roles.files.items()})
     splits = splits_of(row.name, kept.examples, caps_of(roles))

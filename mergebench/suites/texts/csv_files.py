@@ -14,14 +14,15 @@ from mergebench.suites.texts.records import TEXT_COLUMN, Place, Record, checked,
 #: What may stand between the values; the second is a spreadsheet's where commas are in numbers.
 _DELIMITERS = ",;\t"
 _NUMBER = re.compile(r"-?\d{1,9}")
+_DECIMAL = re.compile(r"-?\d+\.\d*")
 
 
 def read_csv(file: Path) -> Iterator[Record]:
     """Yield the records of a file in UTF-8, with or without a byte order mark.
 
-    A label of digits is a number: a CSV file does not say which of the two it is. Raises
-    `InputError` naming file and line for what is no UTF-8, no CSV with the two columns, or lacks a
-    text or a label.
+    A label of digits is a number: a CSV file does not say which of the two it is. One with a point
+    is no label, as in the other formats. Raises `InputError` naming file and line for what is no
+    UTF-8, no CSV with the two columns, or lacks a text or a label.
     """
     if not file.is_file():  # opening a pipe would wait for ever
         raise InputError(f"{file}: not a regular file; put the CSV itself there")
@@ -63,5 +64,7 @@ def _split(line: str, delimiter: str) -> Sequence[str]:
     return [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
 
 
-def _label(text: str) -> str | int:
+def _label(text: str) -> str | int | float:
+    if _DECIMAL.fullmatch(text.strip()):
+        return float(text)
     return int(text) if _NUMBER.fullmatch(text.strip()) else text

@@ -16,7 +16,7 @@ _MARK = b"\xef\xbb\xbf"
 
 
 def read_json_lines(file: Path) -> Iterator[Record]:
-    """Yield the records of a file; lines may end as on Windows.
+    """Yield the records of a file; lines may end as on Windows, and the last ones be blank.
 
     Raises `InputError` naming file and line for what is no UTF-8, no JSON object, too long, or
     lacks a text or a label.
@@ -31,10 +31,15 @@ def read_json_lines(file: Path) -> Iterator[Record]:
 
 
 def _records(file: Path, lines: BinaryIO) -> Iterator[Record]:
-    column, number = "", 0
+    column, number, blank = "", 0, None
     while line := lines.readline(LINE_BYTES + 1):
         number += 1
         place = Place(file=file, word="line", number=number)
+        if not line.strip() and len(line) <= LINE_BYTES:
+            blank = blank or place
+            continue
+        if blank is not None:
+            raise InputError(f"{blank}: a blank line; delete it")
         found = _object(line, place)
         column = column or label_column(found, place)
         for name in (TEXT_COLUMN, column):

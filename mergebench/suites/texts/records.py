@@ -60,7 +60,9 @@ def checked(place: Place, text: object, label: object) -> Record:
             f"{place}: its text has {half} alone; correct it, or fetch it again"
         ) from error
     if isinstance(label, bool) or not isinstance(label, str | int):
-        raise InputError(f"{place}: has the label {_shown(label)}; expected a name or a number")
+        raise InputError(
+            f"{place}: has the label {_shown(label)}; expected a name or a whole number"
+        )
     if isinstance(label, str) and not label.strip():
         raise InputError(f"{place}: has an empty label; correct it, or fetch it again")
     return Record(place=place, text=text.strip(), label=label)

@@ -215,6 +215,14 @@ def test_a_palette_may_have_a_transparent_colour():
     assert [shown.getpixel((x, 0)) for x in (0, 1)] == [(255, 0, 0), (255, 255, 255)]
 
 
+@pytest.mark.parametrize("most", [1023, 65535])
+def test_a_pgm_of_16_bits_is_grey(tmp_path, most):
+    values = np.array([0, most // 3, most], dtype=">u2")
+    (tmp_path / "a.pgm").write_bytes(b"P5 3 1 %d\n" % most + values.tobytes())
+    shown = np.asarray(as_shown(Image.open(tmp_path / "a.pgm")))
+    assert shown.tolist() == [[[0] * 3, [85] * 3, [255] * 3]]
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_an_image_is_turned_as_its_camera_noted(tmp_path, orientation):
     """Pillow's own turning is the reference."""

@@ -40,6 +40,23 @@ def test_images_outside_of_folders(tmp_path, shapes):
     assert "has 5 images outside of folders" in refused(tmp_path, shapes / "circle")
 
 
+@pytest.mark.parametrize("place", ["", "train", "test"])
+def test_images_beside_folders_of_classes(tmp_path, place):
+    data = tmp_path / "data"
+    for split in ("train", "test") if place else ():
+        write_pictures(data / split, COUNTS)
+    for name in () if place else COUNTS:
+        shutil.copytree(write_pictures(tmp_path / name, {name: 5}) / name, data / name)
+    (data / place / "README.md").write_text("x")
+    load(tmp_path, data)
+    for name in ("one.GIF", ".hidden.png"):
+        Image.new("L", (9, 9)).save(data / place / name)
+    message = refused(tmp_path, data)
+    assert f"{data / place}: has 1 image outside of class folders, 'one.GIF' is one" in message
+    (data / place / "one.GIF").rename(data / "preview.pgm")
+    assert f"{data}: has 1 image outside of class folders, 'preview.pgm'" in refused(tmp_path, data)
+
+
 def test_one_class(tmp_path):
     only = write_pictures(tmp_path / "one", {"circle": 5})
     assert "one: has one class, 'circle'; at least two are needed" in refused(tmp_path, only)
