@@ -103,7 +103,8 @@ def test_an_update_of_zeros_is_said(tmp_path, capsys):
     assert "changes nothing" not in said
     assert "counts twice" not in said
     set_alpha(second, lora_alpha=0, alpha_pattern={})
-    assert merged(tmp_path / "a", first, second) == 0
+    (tmp_path / "again").mkdir()
+    assert merged(tmp_path / "again", first, second) == 0
     assert f"{second}: changes nothing" in " ".join(capsys.readouterr().err.split())
 
 
