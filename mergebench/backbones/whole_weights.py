@@ -15,8 +15,8 @@ def check_change(backbone: Backbone, update: Update) -> None:
     """Raise `InputError` if the dense changes of `update` are the weights themselves.
 
     Fine-tuned weights are nearly parallel to those that they began as, their change is not: over
-    all tensors together the cosine is then above 0.9. A change that moves weights far away, as
-    PaRaMS and MergeLock do, has a negative one, and its negative at most about 0.7.
+    all tensors together the cosine is then above 0.9. Changes by PaRaMS and MergeLock, which move
+    weights far, have cosines between -0.28 and 0.13 on `mini_vit`.
     """
     product = change = weight = 0.0
     for site, parameter in backbone.tensors.items():
