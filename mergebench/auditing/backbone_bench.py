@@ -14,6 +14,7 @@ from mergebench.auditing.request import Request
 from mergebench.backbones import (
     Backbone,
     base_of,
+    check_change,
     load_backbone,
     site_shapes,
     tensor_shapes,
@@ -34,7 +35,7 @@ from mergebench.suites import (
     load_suite,
 )
 from mergebench.terminal import say
-from mergebench.updates import Update, load_update
+from mergebench.updates import Dense, Update, load_update
 
 _STORE = Path("runs")
 """Where releases are looked for if no store is named."""
@@ -66,7 +67,7 @@ class BackboneBench(Bench):
 
     def load(self, adapter: str) -> Update:
         """Return an adapter of the backbone."""
-        return load_update(
+        update = load_update(
             adapter,
             site_shapes(self._name),
             self._name,
@@ -75,6 +76,9 @@ class BackboneBench(Bench):
             other_base=self.request.other_base,
             vision_tower=self.request.vision_tower,
         )
+        if any(isinstance(change, Dense) for change in update.sites.values()):
+            check_change(self._backbone, update)
+        return update
 
     def suite_peers(self) -> Sequence[Peer]:
         """Return the unprotected releases of the suite's other tasks."""

@@ -35,3 +35,4 @@ from .tower_parts import TowerParts as TowerParts
 from .tower_parts import joined as joined
 from .tower_shapes import site_shapes as site_shapes
 from .tower_shapes import tensor_shapes as tensor_shapes
+from .whole_weights import check_change as check_change

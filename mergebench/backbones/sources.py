@@ -88,8 +88,9 @@ class BertSource(BackboneSource):
     """The shape of a BERT that embeds sentences, and what its embeddings are used with.
 
     `layers`, `width`, `heads`, `inner_width` (of the MLP), `positions` and `vocabulary` as in its
-    configuration; `logit_scale`: what it was trained with; `context`: tokens per text that are
-    read, the two special ones included.
+    configuration; `vocabulary_sha256`: of the `vocab.txt` that it was published with;
+    `logit_scale`: what it was trained with; `context`: tokens per text that are read, the two
+    special ones included.
     """
 
     untrained: str = r"^embeddings\."
@@ -100,6 +101,7 @@ class BertSource(BackboneSource):
     inner_width: int
     positions: int
     vocabulary: int
+    vocabulary_sha256: str
     logit_scale: float
     context: int
 
@@ -146,6 +148,7 @@ BACKBONES: dict[str, BackboneSource] = {
         inner_width=1536,
         positions=512,
         vocabulary=30_522,
+        vocabulary_sha256="07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
         logit_scale=20.0,
         context=32,
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from mergebench.backbones import check_change
 from mergebench.experiment.context import context_of
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.monitor import Monitor
@@ -47,6 +48,8 @@ def score_releases(experiment: Experiment, monitor: Monitor, *, processes: int) 
 def score_updates(experiment: Experiment, updates: list[Update]) -> list[Scored]:
     """Return the scores of updates of anybody, by inputs of all tasks of the experiment."""
     bench = experiment.workbench()
+    for update in updates:
+        check_change(bench.backbone, update)
     return [
         Scored(
             label=update.label,

@@ -77,11 +77,26 @@ def read_config(file: Path) -> AdapterConfig:
     options = _read_object(file)
     _refuse_other_methods(file, options)
     try:
-        return AdapterConfig.model_validate(options)
+        config = AdapterConfig.model_validate(options)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{file}: {where}: {first['msg']}; correct it") from error
+    _refuse_negative_alpha(file, config)
+    return config
+
+
+def _refuse_negative_alpha(file: Path, config: AdapterConfig) -> None:
+    """Raise `InputError` for a scaling below zero, by which PEFT takes the adapter's change off."""
+    patterned = {
+        f"alpha_pattern.{key}": alpha for key, alpha in (config.alpha_pattern or {}).items()
+    }
+    for option, alpha in {"lora_alpha": config.lora_alpha, **patterned}.items():
+        if alpha < 0:
+            raise InputError(
+                f"{file}: {option} is {alpha:g}, which turns the adapter round: correct it, or "
+                "give a negative scale or weight instead"
+            )
 
 
 def _read_object(file: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -24,7 +25,7 @@ from mergebench.updates.json_objects import parse_object
 from mergebench.updates.quantised_base import check_full_precision
 from mergebench.updates.saved_heads import saved_heads
 from mergebench.updates.site_changes import Expected, Shapes, dense_changes, low_rank_changes
-from mergebench.updates.update import LowRank, Update
+from mergebench.updates.update import LowRank, SiteUpdate, Update
 
 METADATA_KEY = "mergebench"
 
@@ -58,30 +59,48 @@ def load_update(
     path, base = Path(path), base or Base()
     weights = find_weights(path)
     tensors = _read_tensors(weights)
-    heads: dict[str, str] = {}
     if weights.name == WEIGHTS_NAME or any(".lora_" in key for key in tensors):
-        file = weights.with_name(CONFIG_NAME)
-        config = read_config(file)
-        recorded = config.base_model_name_or_path
-        if not other_base:
-            check_full_precision(path, recorded)
-            check_base(f"{file}: base_model_name_or_path", recorded, base, backbone)
-        sized = base.towers_differ and names_base(recorded, base, backbone)
-        evidence = Evidence(model_class=config.model_class, vision=vision_tower or sized)
-        heads = saved_heads(tensors, config.modules_to_save, shapes)
-        tensors = {key: tensor for key, tensor in tensors.items() if key not in heads}
         expected = Expected(file=weights, backbone=backbone, shapes=shapes)
-        sites = low_rank_changes(expected, tensors, config, evidence)
-    else:
-        if not other_base:
-            check_base(f"{weights}: backbone", _recorded_backbone(weights), base, backbone)
-        shapes = dense_shapes or shapes
-        sites = dense_changes(Expected(file=weights, backbone=backbone, shapes=shapes), tensors)
-    return Update(
-        sites={site: sites[site] for site in shapes if site in sites},
-        label=str(path),
-        left_out=tuple(dict.fromkeys(heads.values())),
-    )
+        claim = _Claim(base=base, other_base=other_base, vision_tower=vision_tower)
+        return _load_low_rank(path, expected, tensors, claim)
+    if not other_base:
+        check_base(f"{weights}: backbone", _recorded_backbone(weights), base, backbone)
+    expected = Expected(file=weights, backbone=backbone, shapes=dense_shapes or shapes)
+    return _in_order(path, expected, dense_changes(expected, tensors))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Claim:
+    """What an adapter may have been trained on, and what the user insists on (`load_update`)."""
+
+    base: Base
+    other_base: bool
+    vision_tower: bool
+
+
+def _load_low_rank(
+    path: Path, expected: Expected, tensors: Mapping[str, Tensor], claim: _Claim
+) -> Update:
+    """Return the update in a PEFT adapter with these tensors, its heads left out."""
+    base, backbone = claim.base, expected.backbone
+    file = expected.file.with_name(CONFIG_NAME)
+    config = read_config(file)
+    recorded = config.base_model_name_or_path
+    if not claim.other_base:
+        check_full_precision(path, recorded)
+        check_base(f"{file}: base_model_name_or_path", recorded, base, backbone)
+    sized = base.towers_differ and names_base(recorded, base, backbone)
+    evidence = Evidence(model_class=config.model_class, vision=claim.vision_tower or sized)
+    heads = saved_heads(tensors, config.modules_to_save, expected.shapes)
+    factors = {key: tensor for key, tensor in tensors.items() if key not in heads}
+    sites = low_rank_changes(expected, factors, config, evidence)
+    return replace(_in_order(path, expected, sites), left_out=tuple(dict.fromkeys(heads.values())))
+
+
+def _in_order(path: Path, expected: Expected, sites: Mapping[str, SiteUpdate]) -> Update:
+    """Return the changes as an update, in the order of the expected shapes."""
+    ordered = {site: sites[site] for site in expected.shapes if site in sites}
+    return Update(sites=ordered, label=str(path))
 
 
 def save_adapter(

@@ -19,6 +19,9 @@ from mergebench.updates.update import FLOAT_DTYPES, Dense, LowRank, SiteUpdate, 
 
 Shapes = Mapping[str, tuple[int, ...]]
 
+_MOST = 0.9
+"""The share of the parameters that no file of changes holds under the names of a state dict."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
@@ -58,11 +61,26 @@ def low_rank_changes(
 
 def dense_changes(expected: Expected, tensors: Mapping[str, Tensor]) -> dict[str, SiteUpdate]:
     """Return the change of each parameter in a file of dense changes; `InputError` else."""
+    _check_no_state_dict(expected, tensors)
     _check_known(expected, {site: site for site in tensors})
     return {
         site: Dense(delta=_checked(expected, site, tensor, expected.shapes[site]))
         for site, tensor in tensors.items()
     }
+
+
+def _check_no_state_dict(expected: Expected, tensors: Mapping[str, Tensor]) -> None:
+    """Raise `InputError` if `tensors` are those of a model: every parameter, and others beside."""
+    if tensors.keys() <= expected.shapes.keys():
+        return
+    names = {key.removesuffix(".weight").removeprefix("visual.") for key in tensors}
+    known = sum(site.removesuffix(".weight") in names for site in expected.shapes)
+    if known > _MOST * len(expected.shapes):
+        raise InputError(
+            f"{expected.file} holds {known} of {len(expected.shapes)} parameters of "
+            f"{expected.backbone}, and others: these look like whole weights, not changes; "
+            "subtract the backbone's weights, and name sites without .weight (docs/adapters.md)"
+        )
 
 
 def _low_rank(

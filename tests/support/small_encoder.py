@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,6 +24,23 @@ from mergebench.backbones.sources import BertSource
 from mergebench.provenance.architecture_facts import built_facts
 from mergebench.suites import Split, Task
 
+_SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_WORDS = (
+    "a an the of or and about negative positive movie review description plot opinion film even "
+    "odd question text train test validation world sports business science technology news tweet "
+    "expressing anger joy optimism sadness abbreviation thing entity definition person group "
+    "location number quantity good bad dull bright was is it this not very"
+)
+VOCABULARY = 120
+
+
+def _tokens(count: int) -> list[str]:
+    words = [*_WORDS.split(), *_LETTERS, *(f"##{letter}" for letter in _LETTERS)]
+    tokens = list(dict.fromkeys([*_SPECIAL, *words]))
+    return tokens + [f"spare{number}" for number in range(count - len(tokens))]
+
+
 NAME = "tiny_bert"
 SOURCE = BertSource(
     architecture="tiny-bert",
@@ -35,7 +53,10 @@ SOURCE = BertSource(
     heads=2,
     inner_width=32,
     positions=40,
-    vocabulary=120,
+    vocabulary=VOCABULARY,
+    vocabulary_sha256=hashlib.sha256(
+        "".join(f"{one}\n" for one in _tokens(VOCABULARY)).encode()
+    ).hexdigest(),
     logit_scale=20.0,
     context=12,
 )
@@ -49,14 +70,6 @@ LINEARS = (
 )
 SITES = tuple(f"encoder.layer.{n}.{linear}" for n in range(SOURCE.layers) for linear in LINEARS)
 """Every linear; the sites of the backbone are those of attention."""
-
-_LETTERS = "abcdefghijklmnopqrstuvwxyz"
-_WORDS = (
-    "a an the of or and about negative positive movie review description plot opinion film even "
-    "odd question text train test validation world sports business science technology news tweet "
-    "expressing anger joy optimism sadness abbreviation thing entity definition person group "
-    "location number quantity good bad dull bright was is it this not very"
-)
 
 
 def add_tiny_bert(monkeypatch: pytest.MonkeyPatch) -> BertSource:
@@ -95,13 +108,9 @@ def bert_tensors(*, pooler: bool = False) -> dict[str, Tensor]:
 
 def tokenizer(source: BertSource = SOURCE) -> Tokenizer:
     """Return a WordPiece of few words and all letters, which pads as the published ones do."""
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    words = [*_WORDS.split(), *_LETTERS, *(f"##{letter}" for letter in _LETTERS)]
-    tokens = list(dict.fromkeys([*special, *words]))
-    tokens += [f"spare{number}" for number in range(source.vocabulary - len(tokens))]
-    vocabulary = {token: place for place, token in enumerate(tokens)}
+    vocabulary = {token: place for place, token in enumerate(_tokens(source.vocabulary))}
     result = Tokenizer(WordPiece(vocabulary, unk_token="[UNK]"))
-    result.add_special_tokens(special)
+    result.add_special_tokens(_SPECIAL)
     result.normalizer = BertNormalizer()
     result.pre_tokenizer = BertPreTokenizer()
     result.post_processor = BertProcessing(("[SEP]", 3), ("[CLS]", 2))

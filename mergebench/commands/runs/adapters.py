@@ -87,6 +87,8 @@ def load_adapter(
         other_base=options.other_base,
         vision_tower=options.vision_tower,
     )
+    if not update.norm():
+        say(f"{adapter}: changes nothing: all of it is zero (lora_alpha, or untrained factors)")
     if update.left_out:
         say(
             f"{adapter}: left out {' and '.join(update.left_out)}, saved whole: a head is no part "

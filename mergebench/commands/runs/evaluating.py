@@ -11,7 +11,7 @@ from statistics import fmean
 import torch
 from rich.table import Table
 
-from mergebench.backbones import load_backbone, site_shapes, tensor_shapes
+from mergebench.backbones import check_change, load_backbone, site_shapes, tensor_shapes
 from mergebench.commands.numbers import finite
 from mergebench.commands.parser import names_in
 from mergebench.commands.runs.adapters import load_adapter
@@ -80,13 +80,19 @@ def run_evaluate(options: argparse.Namespace) -> None:
         return
     console = make_console()
     console.print(
-        f"{options.update} at scale {scale:g} on {options.backbone}, suite {suite.name} "
+        f"{options.update} at scale {scale:g} on {_named(options)}, suite {suite.name} "
         f"(sha256 {suite.sha256[:12]})",
         highlight=False,
         soft_wrap=True,
     )
     console.print(_table(f"{options.split} {suite.inputs}", pairs))
     console.print("Below each number: its interval of 95 %.", highlight=False)
+
+
+def _named(options: argparse.Namespace) -> str:
+    """Return the backbone, with its weights where they are others than its own."""
+    given = f" (weights {options.weights})" if options.weights is not None else ""
+    return f"{options.backbone}{given}"
 
 
 def _measured(
@@ -105,6 +111,7 @@ def _measured(
         data = replace(data, leaks="keep")  # nothing is trained on them here
     require_inputs(options.backbone, options.weights, setting.suite, data, tasks)
     backbone = load_backbone(options.backbone, weights=options.weights, device=device)
+    check_change(backbone, update)
     data = data and replace(data, tokenize=backbone.tokenize)
     suite = load_suite(setting.suite, tasks=tasks, options=data)
     for task in suite.tasks:

@@ -8,7 +8,7 @@ from dataclasses import fields
 from functools import partial
 from typing import Any
 
-from mergebench.backbones import load_backbone, site_shapes, tensor_shapes
+from mergebench.backbones import EMBEDDED, check_change, load_backbone, site_shapes, tensor_shapes
 from mergebench.commands.numbers import finite
 from mergebench.commands.runs.adapters import load_adapter
 from mergebench.commands.runs.merged_files import check_output, warn, write_merged
@@ -19,8 +19,8 @@ from mergebench.experiment import check_attack
 from mergebench.merging import InformedProblem, MergeProblem, Problem, with_missing_as_zero
 from mergebench.plurals import how_many
 from mergebench.registry import parse_options, registry
-from mergebench.terminal import make_console
-from mergebench.updates import Update
+from mergebench.terminal import make_console, say
+from mergebench.updates import Dense, Update
 
 
 def run_merge(options: argparse.Namespace) -> None:
@@ -64,7 +64,27 @@ def run_merge(options: argparse.Namespace) -> None:
 def _loaded(adapters: Sequence[str], options: argparse.Namespace) -> list[Update]:
     shapes, every = site_shapes(options.backbone), tensor_shapes(options.backbone)
     updates = [load_adapter(one, options, shapes, dense_shapes=every) for one in adapters]
+    _check_weights(updates, options)
+    _warn_of_twins(updates)
     return with_missing_as_zero(updates) if options.missing == "zero" else updates
+
+
+def _check_weights(updates: Sequence[Update], options: argparse.Namespace) -> None:
+    """Raise `InputError` for weights given as changes, of a backbone whose own come with it."""
+    dense = [one for one in updates if any(isinstance(of, Dense) for of in one.sites.values())]
+    if dense and options.backbone in EMBEDDED:
+        backbone = load_backbone(options.backbone)
+        for update in dense:
+            check_change(backbone, update)
+
+
+def _warn_of_twins(updates: Sequence[Update]) -> None:
+    """Say which updates are the same as an earlier one, and so count twice."""
+    first: dict[str, str] = {}
+    for update in updates:
+        if update.sha256 in first:
+            say(f"{update.label} is {first[update.sha256]} itself, which then counts twice")
+        first.setdefault(update.sha256, update.label)
 
 
 def _configured(name: str, settings: Sequence[str]) -> Attack:

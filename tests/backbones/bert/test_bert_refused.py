@@ -151,6 +151,7 @@ def test_a_tokenizer_of_more_words_is_refused(tmp_path):
     [
         ('{"num_attention_heads": 4}', "num_attention_heads is 4, but tiny-bert has 2: give"),
         ('{"hidden_act": "relu"}', "hidden_act is 'relu', but tiny-bert has 'gelu': give"),
+        ('{"is_decoder": true}', "is_decoder is True, but tiny-bert has False: give the weights"),
         ('{"layer_norm_eps": 1e-5}', "layer_norm_eps is 1e-05, but tiny-bert has 1e-12: give"),
         ("[1]", "is not a JSON object: fetch it again"),
         ("{", "cannot be read as JSON ("),
