@@ -150,10 +150,9 @@ class MergeMeasurement(Generic[AttackT]):
 
         A race leaves few points that saw all inputs, which says nothing about other rules.
         """
-        points = [
-            replace(point, tested=chosen) if point is found.chosen else point
-            for point in found.points
-        ]
+        points = [*found.points]
+        place = self._place(found)
+        points[place] = replace(points[place], tested=chosen)
         if self.protocol.race is not None:
             return tuple(points)
         for place, targets in self._picks(found).items():
@@ -164,9 +163,24 @@ class MergeMeasurement(Generic[AttackT]):
             points[place] = replace(points[place], tested=self._correct(predictions))
         return tuple(points)
 
+    def _place(self, found: SearchResult) -> int:
+        """Return where the chosen point stands among the points, as rules find it.
+
+        A search in turns looks at its best point again in every further sweep: of such equals the
+        protocol says which wins.
+        """
+        own = found.chosen
+        places = [
+            place
+            for place, point in enumerate(found.points)
+            if (point.alpha, point.options, point.stage) == (own.alpha, own.options, own.stage)
+        ]
+        return places[-1 if self.protocol.later_wins else 0]
+
     def _picks(self, found: SearchResult) -> dict[int, list[str]]:
         """Return, by place among the points, for which targets a rule picks one not yet tested."""
         picks: dict[int, list[str]] = {}
+        chosen = self._place(found)
         places = {id(point): place for place, point in enumerate(found.points)}
         for target in self.norms if self.target is None else (self.target,):
             for rule in RULES.values():
@@ -177,7 +191,7 @@ class MergeMeasurement(Generic[AttackT]):
                     target=target,
                     later_wins=self.protocol.later_wins,
                 )
-                if point is None or point is found.chosen:
+                if point is None or places[id(point)] == chosen:
                     continue
                 targets = picks.setdefault(places[id(point)], [])
                 if target not in targets:

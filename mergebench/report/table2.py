@@ -110,7 +110,10 @@ def _comparisons(
         plain = cells.get((beside, column))
         if not is_protected(protection) or cell is None or plain is None:
             continue
-        comparison = compare(members.get((protection, column), []))
+        # The means of both cells are over complete seeds, so what they differ by is too.
+        seeds = {*cell.target.seeds} & {*plain.target.seeds}
+        both = [pair for pair in members.get((protection, column), []) if pair.seed in seeds]
+        comparison = compare(both)
         if comparison is not None:
             found[protection, column] = comparison
     return found

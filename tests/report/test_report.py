@@ -122,6 +122,21 @@ def test_several_seeds_give_mean_and_sample_standard_deviation(tmp_path: Path) -
     assert "43.7 ± 5.2" in printed(measured)
 
 
+def test_a_difference_is_of_the_seeds_that_both_cells_are_of(tmp_path: Path) -> None:
+    """A seed of which one target was not measured counts in no cell."""
+    one_target = replace(TARGETED[0], seed=1)
+    plain = replace(UNPROTECTED, seed=1, correct={"digits": 120, "flags": 46, "kana": 18})
+    measured = replace(
+        MEASUREMENTS,
+        context=replace(CONTEXT, seeds=(0, 1)),
+        merged=(*MEASUREMENTS.merged, one_target, plain),
+    )
+    place = ("trap2", "ta", "full")
+    row = cells(tmp_path, measured).loc[place]
+    assert row.seeds == "0"
+    assert row.difference == cells(tmp_path, MEASUREMENTS).loc[place].difference
+
+
 def test_zero_shot_has_no_spread(tmp_path: Path) -> None:
     seeds = [row for seed in (0, 1) for row in standalone("zero_shot", ZERO_SHOT, seed=seed)]
     write_table1(Measurements(context=CONTEXT, standalone=tuple(seeds)), tmp_path)
