@@ -31,7 +31,7 @@ def changed(file, column: str, text: str, place: int) -> None:
         ("mini_vit/table4", MERGES, ".csv", "correct total difference targets attack"),
         ("mini_vit/table1", ALONE, "_tasks.csv", "accuracy high_95"),
         ("mini_vit/table1", ALONE, ".csv", "mnist kana average average_std average_low_95"),
-        ("minilm/mergers_protections-none", MERGES, ".csv", "rank all_accuracy behind"),
+        ("minilm/mergers", MERGES, ".csv", "rank all_accuracy behind"),
         ("mini_vit/leaderboard", MERGES, ".csv", "target others all"),
         ("mini_vit/leaderboard", MERGES, "_targets.csv", "correct_others correct_all total_all"),
         ("mini_vit/leaderboard", MERGES, "_targets.csv", "validated correct_left_out_all"),
