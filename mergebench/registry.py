@@ -194,7 +194,9 @@ def parse_options(
         if not separator:
             raise InputError(f"{written}: expected key=value")
         if not names:
-            raise InputError(f"{written}: {plugin.name} has no options; leave it out")
+            raise InputError(
+                f"{written}: unknown option {key!r}: {plugin.name} has no options; leave it out"
+            )
         if key not in names:
             raise InputError(f"{written}: " + unknown_name("option", key, names))
         options[key] = _parse_value(written, types[key], text)

@@ -86,7 +86,7 @@ def test_labels_that_are_no_strings(complaint, home, monkeypatch, verb, labels, 
     write_texts(home / "texts" / "labels.jsonl", texts)
     monkeypatch.chdir(home / "texts")
     stub = SimpleNamespace(
-        name="minilm", tokenize=lambda texts: None
+        name="minilm", tokenize=lambda texts: None, tensors={}
     )  # the real weights are not here
     monkeypatch.setattr(backbone_bench, "load_backbone", lambda *_, **__: stub)
     monkeypatch.setattr(evaluating, "load_backbone", lambda *_, **__: stub)

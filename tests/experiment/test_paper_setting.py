@@ -158,7 +158,11 @@ def test_an_option_of_a_protection_is_used_and_stated(tmp_path, run):
         ("mini_vit", ["--protocol", "paper-exact"], "there are none of backbone mini_vit"),
         ("mini_vit", ["--set", "strength=1"], "--set strength=1: expected NAME.KEY=VALUE"),
         ("mini_vit", ["--set", "ties.top=1"], "unknown option 'top'; did you mean top_k or scope?"),
-        ("mini_vit", ["--set", "ta.top_k=1"], "--set ta.top_k=1: ta has no options; leave it out"),
+        (
+            "mini_vit",
+            ["--set", "ta.top_k=1"],
+            "--set ta.top_k=1: unknown option 'top_k': ta has no options; leave it out",
+        ),
         (
             "mini_vit",
             ["--set", "trap.strength=1"],

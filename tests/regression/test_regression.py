@@ -130,7 +130,8 @@ def test_another_environment_may_choose_another_point(unprotected, monkeypatch, 
 
     def choose_too_far(*words, **options):
         found = search(*words, **options)
-        return replace(found, chosen=replace(found.chosen, alpha=1e4))
+        far = replace(found.chosen, alpha=1e4)
+        return replace(found, chosen=far, points=(*found.points, far))
 
     monkeypatch.setattr(merge_results, "search", choose_too_far)
     # Few images prove little.
