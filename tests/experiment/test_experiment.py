@@ -19,7 +19,6 @@ from mergebench.experiment import workbench
 from mergebench.experiment.context import _notes
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.jobs import MergeJob
-from mergebench.experiment.merges import Merges
 from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.posed import Posed
 from mergebench.experiment.replaying import replay
@@ -222,22 +221,6 @@ def merged(bench):
         )
 
     return measure_one
-
-
-def test_a_search_that_is_tested_later_leaves_what_one_tested_at_once_does(store, first, tmp_path):
-    at_once, later = (
-        experiment_in(shutil.copytree(store, tmp_path / name)) for name in ("at_once", "later")
-    )
-    ties = ("ties", "core", {"top_k": 10}.items())
-    twice = []
-    for of in [("none", None), *(("trap2", task) for task in TASKS)]:
-        whole = Merges(at_once, *of, 0).cell(*ties).results
-        merges = Merges(later, *of, 0)
-        assert not merges.cell(*ties, tested=False).results.correct
-        assert merges.cell(*ties).results == whole
-        points = [(point.alpha, point.options) for point in whole.points]
-        twice.append(points.count((whole.alpha, whole.options)) > 1)
-    assert any(twice)  # a coordinate search comes back to its best point
 
 
 def test_what_changes_the_result_is_a_new_cell(bench, merged, monkeypatch):

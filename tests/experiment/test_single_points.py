@@ -178,3 +178,22 @@ def test_a_point_that_leaves_the_backbone_is_empty(stores, chosen, monkeypatch, 
     (found,) = points.confirmed([merged])
     assert found.confirmed == point.results.points[0].counts
     assert found.empty == (norm_ratio == 0)
+
+
+def test_a_search_that_is_tested_later_leaves_what_one_tested_at_once_does(stores, tmp_path):
+    at_once, later = (
+        experiment_of(
+            shutil.copytree(stores["every"] / "releases", tmp_path / name / "releases").parent
+        )
+        for name in ("at_once", "later")
+    )
+    ties = ("ties", "core", {"top_k": 10}.items())
+    twice = []
+    for of in [("none", None), *(("trap2", task) for task in TASKS)]:
+        whole = Merges(at_once, *of, 0).cell(*ties).results
+        merges = Merges(later, *of, 0)
+        assert not merges.cell(*ties, tested=False).results.correct
+        assert merges.cell(*ties).results == whole
+        points = [(point.alpha, point.options) for point in whole.points]
+        twice.append(points.count((whole.alpha, whole.options)) > 1)
+    assert any(twice)  # a coordinate search comes back to its best point
