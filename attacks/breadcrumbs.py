@@ -36,6 +36,7 @@ class Breadcrumbs(Merger):
     gamma: float = 0.01
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range("density", self.density, 0, 1)
         check_range("gamma", self.gamma, 0, 1)
 

@@ -42,6 +42,7 @@ class Cart(MatrixRule):
     lam: float = 1.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.rank_fraction <= 1:
             raise InputError(f"rank_fraction is {self.rank_fraction}; give one above 0 and up to 1")
         for name in ("inner", "lam"):

@@ -42,6 +42,7 @@ class ChainOfMerges(DataMerger):
     ridge: float = 1e-2
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_choice("schedule", self.schedule, Schedule)
         self._regression()
 

@@ -28,6 +28,7 @@ class Dare(Merger):
     drop: float = 1e-5
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_drop(self.drop)
 
     def combine(self, stack: Tensor, site: Site) -> Tensor:

@@ -44,6 +44,7 @@ class DareTies(Merger):
     aggregation: Aggregation = "mean"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_drop(self.drop)
         check_trimming(self.top_k)
         check_aggregation(self.aggregation)

@@ -44,6 +44,7 @@ class Della(Merger):
     rescale: Rescale = "probability"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range("epsilon", self.epsilon, 0, 0.5)
         if not self.epsilon < self.density < 1 - self.epsilon:
             raise InputError(

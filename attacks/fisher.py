@@ -38,6 +38,7 @@ class Fisher(DataMerger):
     floor: float = 1e-6
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range("batch_size", self.batch_size, 1, 1_000_000)
         check_range("floor", self.floor, 1e-30, 1e30)
 

@@ -39,7 +39,7 @@ class IsoC(AfterRule):
         merged = self.merged(stack, site)
         left, values, right = torch.linalg.svd(merged.double(), full_matrices=False)
         spectrum = values.cpu()
-        rank = numerical_rank(spectrum, site.shape, rounding(stack, site))
+        rank = numerical_rank(spectrum, merged.shape, rounding(stack, site))
         self.note(site, GAP, relative_gap(spectrum, rank))
         if rank == 0:
             return torch.zeros_like(merged)

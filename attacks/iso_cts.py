@@ -41,6 +41,7 @@ class IsoCTS(MatrixRule):
     common: float = 0.8
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range("common", self.common, 0, 1)
 
     @property
@@ -59,7 +60,7 @@ class IsoCTS(MatrixRule):
         def leading(matrix: Tensor, most: int, largest: Tensor) -> tuple[Tensor, ...]:
             left, values, right = torch.linalg.svd(matrix, full_matrices=False)
             spectrum = values.cpu()
-            rank = min(most, numerical_rank(spectrum, site.shape, exact_to, largest))
+            rank = min(most, numerical_rank(spectrum, matrix.shape, exact_to, largest))
             gaps.append(relative_gap(spectrum, rank))
             return left[:, :rank], values[:rank], right[:rank]
 

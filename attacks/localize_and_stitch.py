@@ -29,6 +29,7 @@ class LocalizeAndStitch(Merger):
     top_k: float = 10.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_top_k(self.top_k)
 
     def combine(self, stack: Tensor, site: Site) -> Tensor:

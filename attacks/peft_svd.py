@@ -39,6 +39,7 @@ class PeftSVD(MatrixRule):
     svd_rank: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range("svd_rank", self.svd_rank, 0, 1_000_000)
 
     @property
@@ -57,4 +58,4 @@ class PeftSVD(MatrixRule):
 
 def _largest_rank(stack: Tensor, site: Site) -> int:
     spectra, exact_to = torch.linalg.svdvals(stack.double()).cpu(), rounding(stack, site)
-    return max(1, *(numerical_rank(values, site.shape, exact_to) for values in spectra))
+    return max(1, *(numerical_rank(values, stack.shape[1:], exact_to) for values in spectra))

@@ -34,6 +34,7 @@ class Ram(Merger):
     epsilon: float = 1e-5
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range("epsilon", self.epsilon, 0, 1_000_000)
 
     def combine(self, stack: Tensor, site: Site) -> Tensor:

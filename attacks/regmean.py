@@ -30,6 +30,7 @@ class RegMean(DataMerger):
     ridge: float = 1e-6
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._regression()
 
     def merge(self, given: MergeData) -> Update:

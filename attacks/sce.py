@@ -39,6 +39,7 @@ class SCE(Merger):
     select: float = 0.1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.select <= 1:
             raise InputError(f"select is {self.select}; give a share above 0 and up to 1")
 

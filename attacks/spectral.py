@@ -66,9 +66,8 @@ class Spectral(InformedMerger):
         if len(change.shape) != 2:
             return _Cut(change=change, left=change.squared_norm() > 0)
         left, values, right = singular_triples(change)
-        rows, columns = change.shape
         on_host = values.cpu()
-        rank = numerical_rank(on_host, (rows, columns), change.dtype)
+        rank = numerical_rank(on_host, change.shape, change.dtype)
         part = slice(self.kept) if self.kept > 0 else slice(-self.kept, None)
         return _Cut(
             change=_product(left[:, part] * values[part], right[:, part], change),

@@ -51,7 +51,7 @@ class SVC(AfterRule):
         merged = self.merged(stack, site)
         left, values, right = torch.linalg.svd(merged.double(), full_matrices=False)
         spectrum = values.cpu()
-        rank = numerical_rank(spectrum, site.shape, rounding(stack, site))
+        rank = numerical_rank(spectrum, merged.shape, rounding(stack, site))
         left, values, right = left[:, :rank], values[:rank], right[:rank]
         gaps = 1 - spectrum[1:rank] / spectrum[: max(0, rank - 1)]
         self.note(site, _NOTE, float(gaps.min()) if len(gaps) else 1.0)
@@ -69,6 +69,6 @@ class SVC(AfterRule):
 def _absent(along: Tensor, stack: Tensor, site: Site) -> Tensor:
     """Return where an update has nothing but rounding along a direction, `(T, rank)` bool."""
     sizes = torch.linalg.matrix_norm(stack.double())
-    tolerance = max(site.shape) * torch.finfo(rounding(stack, site)).eps
+    tolerance = max(stack.shape[1:]) * torch.finfo(rounding(stack, site)).eps
     absent: Tensor = along.norm(dim=2) <= tolerance * sizes[:, None]
     return absent

@@ -42,6 +42,7 @@ class Ties(Merger):
     scope: Scope = "layer"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_trimming(self.top_k)
         check_aggregation(self.aggregation)
         check_choice("scope", self.scope, Scope)

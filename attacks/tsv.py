@@ -37,7 +37,8 @@ class TSV(MatrixRule):
     turn the signal's, and the result is not comparable between machines.
     The relative gap of the spectra at `k` is noted: where `V_i` of KnOTS have orthonormal rows and
     more of them than `k`, all values are 1 and which vectors lead is rounding.
-    Tensors that are not matrices are averaged.
+    Tensors that are not matrices are averaged. Of more updates than a site has rows or columns
+    nothing is kept, as the paper has it, and the gap noted is 0.
     """
 
     name: ClassVar[str] = "tsv"
@@ -49,6 +50,7 @@ class TSV(MatrixRule):
     rank_mode: RankMode = "signal"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_choice("rank_mode", self.rank_mode, RankMode)
 
     @property
@@ -72,11 +74,13 @@ class TSV(MatrixRule):
         )
         spectra = torch.stack([found.values for found in triples]).cpu()
         exact_to = rounding(stack, site)
-        ranks = [self._rank(each, most, site, exact_to) for each in spectra]
-        site.notes[GAP] = min(
-            self._gap(s, k, site, exact_to) for s, k in zip(spectra, ranks, strict=True)
-        )
+        signal = [numerical_rank(each, stack.shape[1:], exact_to) for each in spectra]
+        ranks = [most if self.rank_mode == "reference" else min(most, rank) for rank in signal]
+        cuts = zip(spectra, ranks, signal, strict=True)
+        # Where null vectors are kept, the cut is arbitrary.
+        site.notes[GAP] = min(relative_gap(s, k) if k <= rank else 0 for s, k, rank in cuts)
         if sum(ranks) == 0:
+            site.notes[GAP] = 0.0 if most == 0 and sum(signal) > 0 else 1.0
             return torch.zeros_like(stack[0])
         pairs = [*zip(triples, ranks, strict=True)]
         scales = torch.cat([found.values[:k] for found, k in pairs])
@@ -86,14 +90,3 @@ class TSV(MatrixRule):
         rows, smallest_right = polar_factor(torch.cat([found.right[:k] for found, k in pairs]))
         site.notes[_NOTE] = min(smallest_left, smallest_right)
         return (columns * scales @ rows).to(stack.dtype)
-
-    def _rank(self, values: Tensor, most: int, site: Site, dtype: torch.dtype) -> int:
-        if self.rank_mode == "reference":
-            return most
-        return min(most, numerical_rank(values, site.shape, dtype))
-
-    def _gap(self, values: Tensor, kept: int, site: Site, dtype: torch.dtype) -> float:
-        """Return the relative gap at the cut; 0 where null vectors are kept."""
-        return (
-            relative_gap(values, kept) if kept <= numerical_rank(values, site.shape, dtype) else 0
-        )

@@ -41,6 +41,7 @@ class WUDI(MatrixRule):
     learning_rate: float = 1e-5
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_choice("form", self.form, Form)
         check_range("steps", self.steps, 0, 1_000_000)
         check_range("learning_rate", self.learning_rate, 0, 100)
@@ -65,7 +66,7 @@ class WUDI(MatrixRule):
         """Return `Σ_i τ_i X_iᵀ P_i Σ⁻¹ Qᵀ` with `[X_1; ...; X_T] = P Σ Qᵀ`, `X_i = τ_i / ‖τ_i‖`."""
         left, values, right = torch.linalg.svd(unit.flatten(0, 1), full_matrices=False)
         spectrum = values.cpu()
-        rank = numerical_rank(spectrum, site.shape, dtype)
+        rank = numerical_rank(spectrum, updates.shape[1:], dtype)
         site.notes[GAP] = relative_gap(spectrum, rank)
         left = left[:, :rank].unflatten(0, unit.shape[:2])
         solved: Tensor = (updates @ unit.mT @ left).sum(dim=0) / values[:rank] @ right[:rank]

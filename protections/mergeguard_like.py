@@ -34,6 +34,7 @@ class MergeGuardLike(PostHoc):
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        super().__post_init__()
         check_range("mergeguard_like: penalty", self.penalty, 0, 1_000_000)
         for name in ("critical", "reverted"):
             check_range(f"mergeguard_like: {name}", getattr(self, name), 0, 1)

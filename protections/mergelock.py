@@ -34,6 +34,7 @@ class MergeLock(PostHoc):
 
     def __post_init__(self) -> None:
         """Check the range."""
+        super().__post_init__()
         check_range("mergelock: kappa", self.kappa, 1, 1000)
 
     def changed(self, backbone: Backbone, update: Update, key: tuple[object, ...]) -> Update:

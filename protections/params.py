@@ -48,6 +48,7 @@ class Params(PostHoc):
 
     def __post_init__(self) -> None:
         """Check the variant."""
+        super().__post_init__()
         check_choice(f"{self.name}: attention", self.attention, Variant)
         if self.attention == "none" and not self.mlp:
             raise InputError("params: with attention none and mlp false nothing is protected")

@@ -24,6 +24,7 @@ class AfterRule(MatrixRule):
     after: str = "ta"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         rule = registry().get(Merger, self.after)
         if rule.of_factors is not Merger.of_factors:
             raise InputError(

@@ -27,13 +27,15 @@ def rounding(stack: Tensor, site: Site) -> torch.dtype:
 
 
 def numerical_rank(
-    values: Tensor, shape: tuple[int, int], dtype: torch.dtype, largest: Tensor | None = None
+    values: Tensor, shape: Sequence[int], dtype: torch.dtype, largest: Tensor | None = None
 ) -> int:
     """Return how many singular values exceed the rounding of a matrix of this shape and dtype.
 
-    `values`: descending, of one matrix; where they are on a device, it is waited for. Rounding its
-    entries moves every singular value by up to about `σ_1 · max(shape) · eps(dtype)`, the usual
-    tolerance (Golub and Van Loan, section 5.4).
+    `values`: descending, of one matrix; where they are on a device, it is waited for. `shape`: of
+    that matrix as it is at hand, in coordinates where it is written in some, so that low-rank
+    updates have the same rank in Full and in Core space. Rounding its entries moves every singular
+    value by up to about `σ_1 · max(shape) · eps(dtype)`, the usual tolerance (Golub and Van Loan,
+    section 5.4).
     `largest`: σ_1 of what the matrix was computed from, where that is larger, as of a difference.
     """
     size = values[0] if largest is None else largest
@@ -66,7 +68,7 @@ def polar_factor(matrix: Tensor) -> tuple[Tensor, float]:
     """
     left, values, right = torch.linalg.svd(matrix, full_matrices=False)
     values = values.cpu()
-    rank = numerical_rank(values, (matrix.shape[0], matrix.shape[1]), matrix.dtype)
+    rank = numerical_rank(values, matrix.shape, matrix.dtype)
     factor: Tensor = left[:, :rank] @ right[:rank]
     return factor, float(values[-1])
 
@@ -91,8 +93,7 @@ def truncated_sums(
     truncated = [k for k in sorted(set(ranks)) if k < smaller]
     if truncated:
         left, values, right = torch.linalg.svd(stack, full_matrices=False)
-        shape = (stack.shape[1], stack.shape[2])
-        signal = [own[: numerical_rank(own, shape, dtype)] for own in values.cpu()]
+        signal = [own[: numerical_rank(own, stack.shape[1:], dtype)] for own in values.cpu()]
         total = torch.zeros_like(stack[0])
         start = 0
         for k in truncated:

@@ -11,13 +11,16 @@ from mergebench.contracts.attack import Attack, DataUse
 from mergebench.contracts.faults import blaming, broken, keeping_weights
 from mergebench.contracts.merger import Merger
 from mergebench.contracts.plugin import fault_of_notes, require
-from mergebench.errors import InputError, shape_text
+from mergebench.errors import InputError, check_choice, check_range, shape_text
 from mergebench.plurals import how_many
 
 if TYPE_CHECKING:
     from mergebench.backbones import Backbone, Precision
     from mergebench.suites import Task
     from mergebench.updates import Update
+
+
+Split = Literal["train", "val"]
 
 
 def _unmerged(updates: Sequence[Update], rule: Merger) -> Update:
@@ -81,9 +84,16 @@ class DataMerger(Attack, ABC):
         "inputs_per_class": "images_per_class",
     }
 
-    split: Literal["train", "val"] = "val"
+    split: Split = "val"
     inputs_per_task: int = 100
     inputs_per_class: int = 0
+
+    def __post_init__(self) -> None:
+        """Check that the budget is one, and not of test inputs."""
+        super().__post_init__()
+        check_choice(f"attack {self.name}: split", self.split, Split)
+        for what in ("inputs_per_task", "inputs_per_class"):
+            check_range(f"attack {self.name}: {what}", getattr(self, what), 0, 1_000_000_000)
 
     @classmethod
     def check_class(cls) -> None:

@@ -36,7 +36,16 @@ class Plugin:
     left_out_at: ClassVar[Mapping[str, Any]] = {}
 
     def __post_init__(self) -> None:
-        """Check the hyper-parameters, which a class with several bases does for all of them."""
+        """Check the hyper-parameters, which a class with several bases does for all of them.
+
+        Raises `InputError` for a fraction where a whole number belongs.
+        """
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.type in ("int", int) and not isinstance(value, int):
+                raise InputError(
+                    f"{self.kind} {self.name}: {item.name} is {value!r}; give a whole number"
+                )
 
     @classmethod
     def check_class(cls) -> None:

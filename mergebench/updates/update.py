@@ -17,6 +17,9 @@ from mergebench.errors import InputError
 
 FLOAT_DTYPES = (torch.float32, torch.float64)
 
+_CANCELLED = 1e-9
+"""What is left of a sum below which its float64 rounding, 1e-16 of its terms, would be seen."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LowRank:
@@ -64,9 +67,16 @@ class LowRank:
         torch.mm(self.up, self.down, out=out)
 
     def squared_norm(self) -> float:
-        """Return `‖ΔW‖_F²` in float64, from the factors' Gram matrices."""
+        """Return `‖ΔW‖_F²` in float64, from the factors' Gram matrices.
+
+        Where what they multiply cancels, which their sum would round, from the product.
+        """
         up, down = self.up.double(), self.down.double()
-        return float(((up.T @ up) * (down @ down.T)).sum())
+        parts = (up.T @ up) * (down @ down.T)
+        total = float(parts.sum())
+        if total < _CANCELLED * float(parts.diagonal().sum()):
+            return float((up @ down).square().sum())
+        return total
 
     def scaled(self, scale: float) -> LowRank:
         """Return the update `scale · ΔW`; only `up` is multiplied, as in the deployed adapter."""

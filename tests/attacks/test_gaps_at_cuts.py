@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from spectra import doubts, matrix
-from synthetic import SITE, as_updates, attack, dense, distance, low_rank, problem
+from synthetic import SITE, as_updates, attack, dense, distance, low_rank, merge, problem
 from torch import Tensor
 
 from attacks.parts.singular_vectors import GAP, GAPS, truncated_sums
@@ -37,6 +37,15 @@ def test_tsv_where_all_singular_values_of_knots_are_one() -> None:
 def test_tsv_that_keeps_null_vectors() -> None:
     changes = low_rank(40, 48, [4] * 4)
     assert len(warnings_of(changes, "tsv", "full", rank_mode="reference")) == 1
+
+
+def test_tsv_of_more_updates_than_directions() -> None:
+    """It keeps `min(m, n) / T` of each, which is none: the merge is W0, and not by their doing."""
+    changes = low_rank(6, 20, [2] * 8)
+    assert not merge(changes, "tsv").any()
+    assert len(warnings_of(changes, "tsv", "full")) == 1
+    nothing = [LowRank(up=torch.zeros_like(one.up), down=one.down) for one in changes]
+    assert warnings_of(nothing, "tsv", "full") == []
 
 
 @pytest.mark.parametrize("name", ["tsv", "cart", "iso_c", "iso_cts"])

@@ -50,3 +50,16 @@ def test_rounding_is_that_of_the_coarser() -> None:
     fine = Site(name="fc1", shape=(1, 1), dtype=torch.float64)
     assert rounding(single, fine) == torch.float32
     assert rounding(double, fine) == torch.float64
+
+
+@pytest.mark.parametrize("name", ["tsv", "iso_c", "svc", "wudi"])
+def test_a_weak_direction_counts_in_both_spaces_alike(name: str) -> None:
+    """Above the rounding of coordinates of eight directions, below that of 400 rows."""
+    (basis,) = low_rank(400, 300, [4], dtype=torch.float32)
+    left, right = torch.linalg.qr(basis.up)[0], torch.linalg.qr(basis.down.T)[0].T
+    spectra = torch.tensor([[1.0, 0.5, 0.2, 1e-5], [0.5, 1.0, 0.4, 1e-5]])
+    changes = [LowRank(up=left * own, down=right) for own in spectra]
+    full, core = (merge(changes, name, space) for space in ("full", "core"))
+    assert distance(full, core) < 1e-5
+    if name == "iso_c":
+        assert int((torch.linalg.svdvals(full) > 0.1).sum()) == 4

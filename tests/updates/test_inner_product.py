@@ -6,7 +6,7 @@ import pytest
 import torch
 from audited import low_rank
 
-from mergebench.updates import Dense, Update, inner, inner_product, scale_along
+from mergebench.updates import Dense, LowRank, Update, inner, inner_product, scale_along
 
 
 @pytest.mark.parametrize("at_once", [100, 1 << 22])
@@ -59,3 +59,15 @@ def test_an_update_that_is_zero_has_no_scale() -> None:
     zero = Update(sites={"a": Dense(delta=torch.zeros(2, 2))}, label="nothing")
     with pytest.raises(ValueError, match="nothing is zero"):
         scale_along(zero, zero)
+
+
+def test_the_norm_of_factors_that_cancel() -> None:
+    """`[b, -b] [a; a]` is zero and `[b, -b] [a; a + d]` is `b d`: sums of products round both."""
+    generator = torch.Generator().manual_seed(0)
+    up, down = torch.randn(30, 1, generator=generator), torch.randn(1, 40, generator=generator)
+    apart = 2.0**-30 * torch.randn(1, 40, generator=generator).double()
+    pairs = torch.cat([up, -up], dim=1).double()
+    for difference in (torch.zeros_like(apart), apart):
+        factors = LowRank(up=pairs, down=torch.cat([down, down + difference]).double())
+        expected = float((up.double() @ difference).square().sum())
+        assert factors.squared_norm() == pytest.approx(expected, rel=1e-6, abs=0)
