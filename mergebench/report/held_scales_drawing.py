@@ -45,8 +45,15 @@ def draw_scales(held: HeldScales, *, footer: str) -> Figure:
             _draw_panel(axes, held, protection, looks)
         panels[-1].set_xlabel("scale at which the merge holds the target's update")
         figure.supylabel("gain of fine-tuning that is kept on the target (%)", fontsize=7)
+        # Of all panels: a protection may have no curve alone.
+        marks = {
+            label: handle
+            for axes in panels
+            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
         figure.legend(
-            *panels[0].get_legend_handles_labels(),
+            marks.values(),
+            marks.keys(),
             frameon=False,
             loc="outside upper center",
             ncols=_PER_LINE,

@@ -92,7 +92,9 @@ def test_it_agrees_with_evaluate(tmp_path, adapter, capsys):
     for scale in (1, 0.5):
         capsys.readouterr()
         assert run("evaluate", adapter, *ON, "--data", shapes, "--scale", scale, "--json") == 0
-        stated = json.loads(capsys.readouterr().out)["tasks"]["shapes"]["update"]["correct"]
+        evaluated = json.loads(capsys.readouterr().out)
+        assert evaluated["weights"] is None
+        stated = evaluated["tasks"]["shapes"]["update"]["correct"]
         (point,) = [one for one in found["curve"] if one["scale"] == scale]
         assert point["accuracy"]["correct"] == stated
 

@@ -12,6 +12,8 @@ from report_data import MEASUREMENTS, TASKS, standalone
 
 from mergebench.measure import Measurements, ScaleCurve
 from mergebench.report import print_scales, write_scales
+from mergebench.report.held_scales import held_scales
+from mergebench.report.held_scales_drawing import draw_scales
 from mergebench.terminal import make_console
 
 SCALES = {"digits": 0.5, "flags": 0.25, "kana": 1.5}
@@ -65,6 +67,15 @@ def test_tables_have_the_means_over_targets(tmp_path: Path) -> None:
         assert f"| {label} | {means.loc[name, 'kept']:.0f} |" in text
         alone = f"{means.loc[name, 'kept_alone']:.0f}"
         assert f"| {label}, the update alone at that scale | {alone} |" in text
+
+
+def test_the_legend_names_what_only_a_later_panel_has() -> None:
+    held = held_scales(HELD)
+    first, second = held.table.protections
+    curves = {first: (), second: held.curves[second]}
+    drawn = draw_scales(replace(held, curves=curves), footer="")
+    (legend,) = drawn.legends
+    assert "the update alone, mean" in {text.get_text() for text in legend.get_texts()}
 
 
 def test_leading_directions_that_end_between_equal_values_are_doubtful(tmp_path: Path) -> None:

@@ -149,6 +149,7 @@ def _record(
         "update_sha256": update.sha256,
         "scale": scale,
         "backbone": options.backbone,
+        "weights": None if options.weights is None else str(options.weights),
         "suite": suite.name,
         "suite_sha256": suite.sha256,
         "split": options.split,
