@@ -24,7 +24,8 @@ class Backbone(ABC):
     `model`: all of it; `tokenize`: texts to identifiers `(N, context)`; `sha256`: identity of the
     weights (of the checkpoint's bytes where there is a file); `site_pattern`: regular expression
     found in the module paths of the sites; `untrained_pattern`: likewise of the parameters that
-    full fine-tuning leaves alone. Everything is in evaluation mode and frozen.
+    full fine-tuning leaves alone; `notes`: what a caption has to say of the weights. Everything
+    is in evaluation mode and frozen.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Backbone(ABC):
     sha256: str
     site_pattern: str
     untrained_pattern: str
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.model.eval().requires_grad_(False)

@@ -32,7 +32,11 @@ def context_of(experiment: Experiment, cells: Sequence[Cell]) -> Context:
         device=newest.run.place,
         versions=versions,
         revisions=tuple(sorted({cell.run.revision for cell in cells if cell.run.revision})),
-        notes=(*bench.suite.notes, *_notes(experiment, cells, bench.suite.inputs)),
+        notes=(
+            *bench.backbone.notes,
+            *bench.suite.notes,
+            *_notes(experiment, cells, bench.suite.inputs),
+        ),
     )
 
 

@@ -41,13 +41,27 @@ def check_configuration(file: Path, source: ClipSource) -> None:
             )
 
 
+def not_stated(file: Path, source: ClipSource) -> tuple[str, ...]:
+    """Return the note that nothing beside `file` says with which activation it was trained.
+
+    Nothing if something does.
+    """
+    if _stated(file):
+        return ()
+    return (
+        f"No configuration beside {file.name} states its activation, taken to be "
+        f"{_NAMES[source.quick_gelu]}; `mergebench doctor` shows whether zero-shot accuracy is as "
+        "published.",
+    )
+
+
 def _stated(file: Path) -> list[tuple[Path, bool]]:
     """Return the configurations beside `file` and whether they say QuickGELU."""
     said = []
     theirs, ours = file.with_name("config.json"), file.with_name("open_clip_config.json")
     if theirs.is_file():
         options = _object(theirs)
-        towers = [options.get("vision_config"), options.get("text_config"), options]
+        towers = [options.get("vision_config"), options.get("text_config")]
         for tower in towers:
             if isinstance(tower, dict) and "hidden_act" in tower:
                 said.append((theirs, tower["hidden_act"] == "quick_gelu"))

@@ -27,6 +27,7 @@ class _Weights:
     model: open_clip.CLIP
     tokenize: Tokenize
     sha256: str
+    notes: tuple[str, ...] = ()
 
 
 def load_clip(
@@ -56,6 +57,7 @@ def load_clip(
         sha256=loaded.sha256,
         site_pattern=source.sites,
         untrained_pattern=source.untrained,
+        notes=loaded.notes,
     )
 
 
@@ -90,16 +92,21 @@ def _embedded_weights(name: str, source: ClipSource, folder: Path) -> _Weights:
 
 
 def _published_weights(source: ClipSource, file: Path | None) -> _Weights:
-    from mergebench.backbones.clip.activation import check_tag
+    from mergebench.backbones.clip.activation import check_tag, not_stated
     from mergebench.backbones.clip.architectures import create_model
     from mergebench.backbones.clip.fitting import load_weights
     from mergebench.backbones.clip.missing import published_file
 
     check_tag(source)
-    file = weights_file(published_file(source).fetched() if file is None else file)
+    found = weights_file(published_file(source).fetched() if file is None else file)
     model = create_model(source.architecture)
-    load_weights(model, file, source)
-    return _Weights(model=model, tokenize=_open_clip_tokenizer(source), sha256=state_sha256(model))
+    load_weights(model, found, source)
+    return _Weights(
+        model=model,
+        tokenize=_open_clip_tokenizer(source),
+        sha256=state_sha256(model),
+        notes=() if file is None else not_stated(found, source),
+    )
 
 
 def _open_clip_tokenizer(source: ClipSource) -> Tokenize:

@@ -63,6 +63,7 @@ def _machine(experiment: Experiment, bench: Workbench) -> list[str]:
     return [
         f"backbone {bench.backbone.name} (sha256 {bench.backbone.sha256[:12]}), "
         f"suite {bench.suite.name} at {bench.suite.size} {bench.suite.unit}",
+        *bench.backbone.notes,
         *bench.suite.notes,
         f"device {device}{f' ({name}{tf32})' if name else ''}, "
         f"{free_bytes(device) / 1e9:.1f} GB of memory free",

@@ -119,7 +119,7 @@ def _measured(
             raise InputError(
                 f"task {task.name} has no {suite.inputs} in {options.split}; choose another --split"
             )
-    for note in suite.notes:
+    for note in (*backbone.notes, *suite.notes):
         say(note)
     evaluator = Evaluator(backbone, suite.tasks, precision=setting.precision)
     before = evaluator.hits(options.split)

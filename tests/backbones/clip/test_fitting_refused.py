@@ -113,6 +113,17 @@ def test_another_activation_beside_the_file_is_an_error(files, their_file, tmp_p
     refused(weights, "open_clip_config.json says", "GELU")
 
 
+def test_a_file_alone_says_that_its_activation_is_taken_for_granted(files, their_file, tmp_path):
+    assert load_backbone(SMALL, weights=their_file).notes == ()
+    alone = tmp_path / "alone.safetensors"
+    alone.symlink_to(their_file)
+    (note,) = load_backbone(SMALL, weights=alone).notes
+    assert "beside alone.safetensors states its activation, taken to be QuickGELU" in note
+    # That of some other model is no statement about either tower.
+    (tmp_path / "config.json").write_text(json.dumps({"hidden_act": "gelu"}))
+    assert load_backbone(SMALL, weights=alone).notes == (note,)
+
+
 def test_a_tag_of_another_activation_is_an_error(files, monkeypatch):
     plain = ClipSource(architecture="ViT-B-32", sites="", tag="openai", repository="x")
     monkeypatch.setitem(BACKBONES, SMALL, plain)
