@@ -11,7 +11,18 @@ from mergebench.errors import InputError
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.making import NotMeasuredError
 from mergebench.experiment.runner import recall_merges
-from mergebench.measure import FULL, Cell, Measurements, Merged, Point, SelectionRule
+from mergebench.measure import (
+    DEGENERATE,
+    FULL,
+    PROTOCOL_RULE,
+    Cell,
+    CellWarning,
+    Measurements,
+    Merged,
+    Point,
+    SelectionRule,
+    edge_of_grid,
+)
 
 
 def replay(experiment: Experiment, rule: SelectionRule, *, table: int = 2) -> Measurements:
@@ -33,11 +44,12 @@ def replay(experiment: Experiment, rule: SelectionRule, *, table: int = 2) -> Me
     rows = tuple(
         row
         for merged, cell in zip(recalled.merged, cells, strict=True)
-        for row in _rows(merged, cell, rule)
+        for row in _rows(merged, cell, rule, _alphas(experiment, merged))
     )
     note = (
-        f"Points chosen again from stored validation counts by the rule {rule.name}; those that "
-        "the protocol did not choose have test counts of their target only."
+        f"Points chosen again by the rule {rule.name}, of those that the protocol's search "
+        "visited; those that it did not choose have test counts of their target only. Their flags "
+        "are about α and bases alone, and ns beside them rests on targets alone."
     )
     context = replace(recalled.context, notes=(*recalled.context.notes, note))
     return replace(recalled, context=context, merged=rows)
@@ -52,11 +64,18 @@ def not_measured(store: Path, command: str, table: int) -> InputError:
     )
 
 
-def _rows(row: Merged, cell: Cell, rule: SelectionRule) -> Iterator[Merged]:
+def _alphas(experiment: Experiment, row: Merged) -> tuple[float, ...]:
+    """Return the coefficients among which that of a row was searched."""
+    return experiment.setting.attack(row.attack).all_alphas(experiment.protocol.alphas)
+
+
+def _rows(
+    row: Merged, cell: Cell, rule: SelectionRule, alphas: tuple[float, ...]
+) -> Iterator[Merged]:
     targets = cell.inputs.tasks
     for target in targets if row.target is None else (row.target,):
-        point = _choose(cell, rule, target)
-        if point.tested == row.correct:
+        point = None if rule.name == PROTOCOL_RULE else _choose(cell, rule, target)
+        if point is None or point.tested == row.correct:
             yield replace(row, target=target)
         else:
             yield replace(
@@ -66,8 +85,14 @@ def _rows(row: Merged, cell: Cell, rule: SelectionRule) -> Iterator[Merged]:
                 options=point.options,
                 correct=point.tested,
                 hits={},
-                warnings=(),
+                warnings=(*_still_doubtful(row, point), *edge_of_grid(point.alpha, alphas)),
             )
+
+
+def _still_doubtful(row: Merged, point: Point) -> Iterator[CellWarning]:
+    """Yield those of a row's warnings that say nothing of its coefficient, nor of test inputs."""
+    if point.options == row.options:
+        yield from (one for one in row.warnings if one.kind == DEGENERATE)
 
 
 def _choose(cell: Cell, rule: SelectionRule, target: str) -> Point:
@@ -80,4 +105,9 @@ def _choose(cell: Cell, rule: SelectionRule, target: str) -> Point:
     )
     if point is None:
         raise InputError(f"rule {rule.name} needs other tasks than {target}: merge more of them")
+    if target not in point.tested:
+        raise InputError(
+            f"cell {cell.key[:12]} has no test counts where rule {rule.name} ends: it is of older "
+            "code, which broke ties otherwise; delete it to measure it again"
+        )
     return point

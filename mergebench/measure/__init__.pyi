@@ -19,7 +19,9 @@ from .cell_warnings import NOT_FINITE as NOT_FINITE
 from .cell_warnings import UNFAITHFUL as UNFAITHFUL
 from .cell_warnings import UTILITY_LOSS as UTILITY_LOSS
 from .cell_warnings import WEAKER_THAN_TA as WEAKER_THAN_TA
+from .cell_warnings import CellWarning as CellWarning
 from .cell_warnings import degenerate_bases as degenerate_bases
+from .cell_warnings import edge_of_grid as edge_of_grid
 from .cell_warnings import not_reproduced as not_reproduced
 from .choices import FINALISTS as FINALISTS
 from .choices import Choice as Choice
@@ -89,6 +91,7 @@ from .scale_response import INPUTS as INPUTS
 from .scale_response import SCALES as SCALES
 from .scale_response import ScaleResponse as ScaleResponse
 from .scale_response import respond as respond
+from .selection_rules import PROTOCOL_RULE as PROTOCOL_RULE
 from .selection_rules import RULES as RULES
 from .selection_rules import SelectionRule as SelectionRule
 from .selection_rules import get_rule as get_rule

@@ -24,6 +24,7 @@ from mergebench.backbones import (
 from mergebench.batching import Batches
 from mergebench.errors import InputError
 from mergebench.measure.counts import Counts, counted
+from mergebench.seeding import generator
 from mergebench.suites import Task, in_turns
 from mergebench.updates import MergePath, SiteUpdate, Update
 
@@ -236,6 +237,14 @@ def class_balanced(labels: Tensor, count: int) -> Tensor:
 
 
 def _ranks(labels: Tensor) -> Tensor:
+    """Return in which order a race looks at the inputs, `(N,)` int64 from 0.
+
+    Class by class where these are equally frequent. Else that would show the rare ones first, and
+    a lead among them is none on all inputs: in random order, always the same.
+    """
+    counts = labels.unique(return_counts=True)[1]
+    if len(counts) and int(counts.max() - counts.min()) > 1:
+        return torch.randperm(len(labels), generator=generator(0, "order of a race", len(labels)))
     ranks = torch.empty_like(labels)
     order = in_turns(labels)
     ranks[order] = torch.arange(len(labels))

@@ -25,7 +25,7 @@ from mergebench.measure.evaluate import Evaluator, deployed
 from mergebench.measure.points import FULL, Point
 from mergebench.measure.protocols import Protocol
 from mergebench.measure.search import SearchResult, search
-from mergebench.measure.selection_rules import RULES
+from mergebench.measure.selection_rules import OTHER_RULES
 from mergebench.merging import AttackT, Problem
 
 
@@ -183,7 +183,7 @@ class MergeMeasurement(Generic[AttackT]):
         chosen = self._place(found)
         places = {id(point): place for place, point in enumerate(found.points)}
         for target in self.norms if self.target is None else (self.target,):
-            for rule in RULES.values():
+            for rule in OTHER_RULES:
                 point = rule.choose(
                     found.points,
                     sizes=found.sizes[FULL],

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Race:
     """The rules: how many inputs the rounds show, and how sure an elimination is.
 
-    The first round shows `first_per_task` class-balanced inputs of each task, every further one
+    The first round shows `first_per_task` inputs of each task, class-balanced where its classes are
+    equally frequent (else in random order, so that the first are like all), every further one
     so many that `growth` times as many were seen, the last one all of them. A point leaves when it
     is behind another by more than the inputs that neither has seen are likely to turn around, with
     a probability of at most `risk` per comparison (`racing.Track.beaten`). Every round is a

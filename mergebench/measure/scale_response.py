@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from mergebench.backbones import Backbone, Body, Precision, StemOutputs, autocast, text_head
 from mergebench.batching import Batches
+from mergebench.errors import InputError
 from mergebench.measure.evaluate import Deployment
 from mergebench.suites import Task
 from mergebench.updates import Update
@@ -98,6 +99,11 @@ def _of_task(
 ) -> tuple[list[float], list[float], list[float]]:
     """Return similarity, agreement and confidence of one task by scale."""
     embeddings = _embeddings(backbone, update, task, precision)
+    if not embeddings.isfinite().all():
+        raise InputError(
+            f"{update.label or 'the update'}: embeddings of task {task.name} are not finite, so "
+            "that nothing can be said of its scale: train it again, or look for a wrong factor"
+        )
     head = text_head(backbone, task.classes, task.templates)
     guesses = (backbone.logit_scale * embeddings @ head.T).softmax(-1)
     confidence, classes = guesses.max(-1)

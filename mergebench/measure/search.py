@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Generic
 
 from mergebench.measure.counts import Counts
@@ -78,6 +79,7 @@ class _Search(Generic[AttackT]):
         self.sizes: dict[str, Counts] = {FULL: evaluator.sizes("val")}
         self._last: tuple[Options, MergePath] | None = None
         self._counts: dict[tuple[float, str], Counts] = {}
+        self._bare: dict[str, bool] = {}
 
     @property
     def grid(self) -> dict[str, tuple[float, ...]]:
@@ -118,13 +120,20 @@ class _Search(Generic[AttackT]):
         One that was evaluated before, as the best so far is in each further sweep, has its counts.
         """
         for options, group in itertools.groupby(candidates, key=lambda candidate: candidate[0]):
-            with Deployment(self.evaluator.backbone, self.path(options)) as deployment:
+            path = self.path(options)
+            nothing = self._leaves_base(options, path)
+            with Deployment(self.evaluator.backbone, path) as deployment:
                 for _, alpha in group:
                     key = alpha, repr(sorted(options.items()))
                     if key not in self._counts:
                         deployment.set(alpha)
                         self._counts[key] = self.evaluator.correct("val")
-                    point = Point(options=options, alpha=alpha, counts=self._counts[key])
+                    point = Point(
+                        options=options,
+                        alpha=alpha,
+                        counts=self._counts[key],
+                        leaves_base=nothing,
+                    )
                     self.points.append(point)
                     yield point
 
@@ -132,7 +141,7 @@ class _Search(Generic[AttackT]):
         """Evaluate candidates until `patience` of them in a row did not improve; the best one."""
         score, patience = self.objective, self.protocol.patience
         seen: list[Point] = []
-        best_score, idle = 0.0, 0
+        best_score, idle = Fraction(0), 0
         points = self.evaluate(candidates)
         for point in points:
             seen.append(point)
@@ -183,7 +192,9 @@ class _Search(Generic[AttackT]):
         earlier: list[Entrant] = []
         for options, group in itertools.groupby(self.joint_points(), key=lambda point: point[0]):
             entrants = [Entrant(options=options, alpha=alpha) for _, alpha in group]
-            with Deployment(self.evaluator.backbone, self.path(options)) as deployment:
+            path = self.path(options)
+            self._leaves_base(options, path)
+            with Deployment(self.evaluator.backbone, path) as deployment:
 
                 def look(entrant: Entrant, ranks: range, to: Deployment = deployment) -> Hits:
                     to.set(entrant.alpha)
@@ -200,5 +211,16 @@ class _Search(Generic[AttackT]):
         stage = FULL if seen == self.sizes[FULL] else f"first {max(seen.values())}"
         self.sizes.setdefault(stage, seen)
         return Point(
-            options=entrant.options, alpha=entrant.alpha, counts=entrant.counts, stage=stage
+            options=entrant.options,
+            alpha=entrant.alpha,
+            counts=entrant.counts,
+            stage=stage,
+            leaves_base=self._bare[repr(sorted(entrant.options.items()))],
         )
+
+    def _leaves_base(self, options: Options, path: MergePath) -> bool:
+        """Return whether the merge by these options is nothing at any alpha, remembered."""
+        key = repr(sorted(options.items()))
+        if key not in self._bare:
+            self._bare[key] = path.fixed is None and path.direction.norm() == 0
+        return self._bare[key]

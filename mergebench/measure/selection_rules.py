@@ -57,7 +57,7 @@ class SelectionRule:
 
 
 PROTOCOL_RULE = "paper"
-"""The rule of all protocols: what was chosen while the search ran."""
+"""The rule of all protocols, of whose choices a search keeps the one that it came to."""
 
 RULES: Mapping[str, SelectionRule] = {
     rule.name: rule
@@ -68,6 +68,8 @@ RULES: Mapping[str, SelectionRule] = {
         SelectionRule(name="target", scope="target"),
     )
 }
+
+OTHER_RULES = tuple(rule for rule in RULES.values() if rule.name != PROTOCOL_RULE)
 
 _FORMER = {"other_seven": "others"}
 """Names that commands of older captions state, of eight tasks."""

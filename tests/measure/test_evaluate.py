@@ -10,7 +10,7 @@ import torch
 from mergebench.backbones import load_backbone, text_head
 from mergebench.errors import InputError
 from mergebench.measure import NOT_FINITE, results_on_test
-from mergebench.measure.evaluate import Deployment, Evaluator, class_balanced, deployed
+from mergebench.measure.evaluate import Deployment, Evaluator, _ranks, class_balanced, deployed
 from mergebench.suites import Split, Task, load_suite
 from mergebench.updates.update import Dense, LowRank, Update
 
@@ -140,14 +140,11 @@ def test_hits_by_rank_are_those_of_the_whole_split():
     evaluator = Evaluator(trained, tasks, batch_size=32)
     hits, parts = evaluator.hits("val"), [range(8), range(8, 27), range(27, 60)]
     for task in tasks:
-        labels = task.splits["val"].labels
+        ranks = _ranks(task.splits["val"].labels)
         found = torch.empty_like(hits[task.name])
-        seen = torch.tensor([], dtype=torch.int64)
         for part in parts:
-            upto = class_balanced(labels, part.stop)
-            new = upto[~torch.isin(upto, seen)]
-            found[new] = evaluator.hits("val", part)[task.name]
-            seen = upto
+            shown = (ranks >= part.start) & (ranks < part.stop)
+            found[shown] = evaluator.hits("val", part)[task.name]
         assert torch.equal(found, hits[task.name])
 
 
@@ -158,3 +155,16 @@ def test_class_balanced_subsets_are_balanced_nested_and_repeatable():
     assert labels[large].bincount().tolist() == [14, 13, 3]
     assert set(small.tolist()) <= set(large.tolist())
     assert torch.equal(class_balanced(labels, 1000), torch.arange(len(labels)))
+
+
+@pytest.mark.parametrize("rare", [10, 50])
+def test_the_first_that_a_race_shows_are_like_all(rare: int) -> None:
+    """Equally frequent classes take turns; of uneven ones the rare are not shown ahead."""
+    labels = torch.tensor([1] * rare + [0] * (100 - rare))
+    first = labels[_ranks(labels) < 20]
+    if rare == 50:
+        assert int(first.sum()) == 10
+    else:
+        assert int(first.sum()) < 6
+    assert _ranks(labels).sort().values.equal(torch.arange(100))
+    assert _ranks(labels).equal(_ranks(labels))

@@ -171,3 +171,9 @@ def test_numbers_of_a_response_make_it_again() -> None:
     response = scored("trap2", 0.5).response
     assert ScaleResponse.of(response.numbers) == response
     assert len(response.numbers) == 3 * len(SCALES)
+
+
+def test_embeddings_that_are_not_finite_are_refused(backbone):
+    update = random_update(backbone, 0).scaled(1e30)
+    with pytest.raises(InputError, match="embeddings of task task are not finite"):
+        response(backbone, update)

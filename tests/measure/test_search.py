@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import pytest
@@ -13,6 +14,7 @@ from training import synthetic_task
 from attacks.spaces.full import Full
 from mergebench.backbones import load_backbone
 from mergebench.contracts import MergeData, Merger, SweptMerger
+from mergebench.measure.points import Point
 from mergebench.measure.protocols import (
     CLEAN,
     CLEAN_EXHAUSTIVE,
@@ -233,3 +235,17 @@ def test_of_attempts_and_learning_rates_validation_takes_the_best(backbone, prot
         found = search(problem, rule, landscape, at_one, norms=NORMS)
         assert found.chosen.options == options
         assert found.path.direction.sites[site].dense()[0, 0].item() == pytest.approx(place)
+
+
+def test_equals_are_equal_in_whatever_order_tasks_are_summed() -> None:
+    """In floats 0.3 + 0.5 + 0.4 and 0.4 + 0.5 + 0.3 differ, and 7 / 16 / 0.875 is 1 / 2 exactly."""
+    sizes = {"one": 10, "two": 10, "three": 10}
+    counts = [dict(zip(sizes, own, strict=True)) for own in ((3, 5, 4), (4, 5, 3))]
+    score = Objective(sizes=sizes, norms=dict.fromkeys(sizes, 1.0))
+    assert score(counts[0]) == score(counts[1]) == Fraction(4, 10)
+    points = [Point(options={}, alpha=alpha, counts=own) for alpha, own in enumerate(counts)]
+    for order in (sizes, reversed(sizes)):
+        again = Objective(sizes=dict.fromkeys(order, 10), norms=dict.fromkeys(sizes, 0.7))
+        assert best_point(points, again, later_wins=True) is points[1]
+        assert best_point(points, again, later_wins=False) is points[0]
+    assert Objective(sizes={"one": 16}, norms={"one": 7 / 12})({"one": 7}) == Fraction(3, 4)
