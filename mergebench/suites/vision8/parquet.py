@@ -12,14 +12,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from mergebench.errors import InputError
 from mergebench.suites.images import Indices, Source, SourceSplit, file_state
-from mergebench.suites.parquet_files import check_shards, class_names, open_parquet
+from mergebench.suites.parquet_files import check_shards, open_parquet
 from mergebench.suites.prompts import Prompts
 from mergebench.suites.split_files import files_below, split_files
+from mergebench.suites.vision8.parquet_labels import order_of, read_labels
 
 _BATCH = 64
 
@@ -43,17 +43,7 @@ class ParquetFiles(SourceSplit):
     @cached_property
     def labels(self) -> Indices:
         """Return the labels `(count,)`; `InputError` for one that is not among the classes."""
-        found: list[Any] = []
-        for file in self.files:
-            found += (
-                open_parquet(file).read(columns=[self.label_column])[self.label_column].to_pylist()
-            )
-        if self.orders is None:
-            return np.array(found, dtype=np.int64)
-        strange = next((label for label in found if label not in self.orders), None)
-        if strange is not None or None in found:
-            raise InputError(f"{self.files[0]}: label {strange!r} is none of its own classes")
-        return np.array([self.orders[label] for label in found], dtype=np.int64)
+        return read_labels(self.files, self.label_column, self.orders)
 
     @property
     def identity(self) -> Sequence[object]:
@@ -123,25 +113,13 @@ def _opened_split(
     files: Sequence[Path], prompts: Prompts, label_columns: Sequence[str], *, partial: bool
 ) -> ParquetFiles:
     check_shards(files)
-    schema = open_parquet(files[0]).schema_arrow
-    column = next((name for name in label_columns if name in schema.names), None)
-    if column is None or "image" not in schema.names:
-        raise InputError(
-            f"{files[0]}: has the columns {', '.join(schema.names)}; expected image and "
-            f"{' or '.join(label_columns)}"
-        )
-    orders: dict[object, int] | None = None
-    names = class_names(files[0], schema, column)
-    if names is not None:
-        orders = dict(enumerate(prompts.order_of(names, str(files[0]), partial=partial)))
-    elif str(schema.field(column).type) in ("string", "large_string"):
-        texts = {text for file in files for text in _strings(file, column)}
-        spelled = sorted(texts)
-        numbers = prompts.order_of(spelled, str(files[0]), partial=partial)
-        orders = dict(zip(spelled, numbers, strict=True))
+    columns = [open_parquet(file).schema_arrow.names for file in files]
+    column = next((name for name in label_columns if name in columns[0]), label_columns[0])
+    for file, names in zip(files, columns, strict=True):
+        if not {column, "image"} <= {*names}:
+            raise InputError(
+                f"{file}: has the columns {', '.join(names)}; expected image and "
+                f"{' or '.join(label_columns)}"
+            )
+    orders = order_of(files, column, prompts, partial=partial)
     return ParquetFiles(files=tuple(files), label_column=column, orders=orders)
-
-
-def _strings(file: Path, column: str) -> list[str]:
-    values: list[str] = open_parquet(file).read(columns=[column])[column].unique().to_pylist()
-    return values

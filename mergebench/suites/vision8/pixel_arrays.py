@@ -84,9 +84,15 @@ def find_svhn_mat(folder: Path) -> Source | None:
     for split, path in files.items():
         with _matlab_file(path):
             sizes = {name: shape for name, shape, _ in whosmat(path)}
-            labels = loadmat(path, variable_names=["y"])["y"].ravel().astype(np.int64) % 10
+            labels = loadmat(path, variable_names=["y"])["y"].ravel()
             _check_counts(path, sizes["X"][3], len(labels))
-        splits[split] = PixelArray(path=path, known_labels=labels, read=_read_svhn)
+        strange = labels[~np.isin(labels, range(11))]
+        if len(strange):
+            raise InputError(
+                f"{path}: y has the label {strange[0]}, expected 1 to 10; fetch it again"
+            )
+        known = labels.astype(np.int64) % 10
+        splits[split] = PixelArray(path=path, known_labels=known, read=_read_svhn)
     return Source(format="MATLAB files", place=str(folder), splits=splits)
 
 
