@@ -18,6 +18,7 @@ from mergebench.suites.idx import read_idx
 from mergebench.suites.images import Indices, Source, SourceSplit, file_state
 
 Pixels = NDArray[np.uint8]
+_SIDES = (28, 28)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,7 @@ class PixelArray(SourceSplit):
 def find_idx(folder: Path) -> Source | None:
     """Find MNIST's four idx files in `folder`, gzipped or not; None unless all are there.
 
-    Raises `InputError` for a file of another format and for unequal counts.
+    Raises `InputError` for a file of another format or shape and for unequal counts.
     """
     splits: dict[str, SourceSplit] = {}
     for split, prefix in (("train", "train"), ("test", "t10k")):
@@ -65,10 +66,11 @@ def find_idx(folder: Path) -> Source | None:
         labels = _plain_or_gzipped(folder / f"{prefix}-labels-idx1-ubyte")
         if images is None or labels is None:
             return None
-        pixels = _read_idx(images)
-        known = _read_idx(labels).astype(np.int64)
+        pixels, known = _read_idx(images), _read_idx(labels)
+        _check_shape(images, pixels.shape, _SIDES)
+        _check_shape(labels, known.shape, ())
         _check_counts(images, len(pixels), len(known))
-        splits[split] = PixelArray(path=images, known_labels=known, read=_read_idx)
+        splits[split] = PixelArray(path=images, known_labels=known.astype(np.int64), read=_read_idx)
     return Source(format="idx files", place=str(folder), splits=splits)
 
 
@@ -126,6 +128,13 @@ def _matlab_file(path: Path) -> Iterator[None]:
         raise InputError(
             f"{path}: not a MATLAB file with X (32, 32, 3, N) and y; fetch it again"
         ) from error
+
+
+def _check_shape(path: Path, found: tuple[int, ...], sides: tuple[int, ...]) -> None:
+    """Raise `InputError` unless `found` is a count and `sides`."""
+    if not found or found[1:] != sides:
+        expected = f"({', '.join(['N', *map(str, sides)])}{'' if sides else ','})"
+        raise InputError(f"{path}: has the shape {found}, expected {expected}; fetch it again")
 
 
 def _check_counts(path: Path, images: int, labels: int) -> None:

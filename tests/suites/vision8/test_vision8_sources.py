@@ -202,3 +202,21 @@ def test_damaged_annotations_are_named(options, task, file):
     problem = state_of(task, options).problem
     assert str(path) in problem
     assert "fetch it again" in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "expected"),
+    [
+        ("train-images-idx3-ubyte", (13, 784), "(N, 28, 28)"),
+        ("train-images-idx3-ubyte", (13, 14, 56), "(N, 28, 28)"),
+        ("t10k-labels-idx1-ubyte", (11, 1), "(N,)"),
+        ("t10k-labels-idx1-ubyte", (), "(N,)"),
+    ],
+)
+def test_idx_files_of_other_shapes_are_refused(options, name, shape, expected):
+    write_archive(options.data_root, "mnist", pictures("mnist", sizes_of("mnist")))
+    path = options.data_root / "MNIST" / "raw" / name
+    head = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">u4").tobytes()
+    path.write_bytes(head + bytes(int(np.prod(shape))))
+    problem = state_of("mnist", options).problem
+    assert problem == f"{path}: has the shape {shape}, expected {expected}; fetch it again"
