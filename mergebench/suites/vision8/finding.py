@@ -22,7 +22,8 @@ def find_source(row: TaskRow, options: SuiteOptions) -> Source | None:
     """
     prompts, partial = prompts_of(row.name), options.partial
     folder = options.data_root / row.name
-    found = find_image_folders(folder, prompts, partial=partial) or find_parquet(
+    drawn = "val" not in row.sizes
+    found = find_image_folders(folder, prompts, partial=partial, by_number=drawn) or find_parquet(
         folder,
         prompts,
         partial=partial,

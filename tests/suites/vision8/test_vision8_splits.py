@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,19 @@ def test_validation_is_the_first_fifth_of_the_shuffled_test_images(options):
     assert len(loaded.splits["val"]) == 4
     known = torch.cat([loaded.splits["val"].labels, loaded.splits["test"].labels])
     assert known.tolist() == labels(splits, "test")[order].tolist()
+
+
+def test_numbers_of_files_need_no_zeros_before_them(tmp_path, options):
+    splits = pictures("mnist", {"train": 13, "test": 40})
+    write_archive(options.data_root, "mnist", splits)
+    known = load("mnist", options)
+    other = replace(options, data_root=tmp_path / "unpadded")
+    write_image_folders(other.data_root, "mnist", splits)
+    for file in other.data_root.rglob("*.png"):
+        file.rename(file.with_name(f"{int(file.stem)}.png"))
+    found = load("mnist", other)
+    for name in ("val", "test"):
+        assert found.splits[name].sha256 == known.splits[name].sha256
 
 
 def test_unsplit_archive_is_dealt_by_class(options):
