@@ -12,11 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
+import numpy as np
+from PIL import Image
 
 from mergebench.errors import InputError
-from mergebench.suites.images import Indices, Source, SourceSplit, file_state
-from mergebench.suites.parquet_files import check_shards, open_parquet
+from mergebench.suites.images import Indices, Source, SourceSplit, file_state, opened
+from mergebench.suites.parquet_files import check_shards, open_parquet, readable
 from mergebench.suites.prompts import Prompts
 from mergebench.suites.split_files import files_below, split_files
 from mergebench.suites.vision8.parquet_labels import order_of, read_labels
@@ -38,7 +39,7 @@ class ParquetFiles(SourceSplit):
     @cached_property
     def count(self) -> int:
         """Return the number of rows, from the files' footers."""
-        return sum(open_parquet(file).metadata.num_rows for file in self.files)
+        return sum(self._rows)
 
     @cached_property
     def labels(self) -> Indices:
@@ -51,14 +52,18 @@ class ParquetFiles(SourceSplit):
         return [(file.name, *file_state(file)) for file in self.files]
 
     def name_of(self, index: int) -> str:
-        """Return the position in the split."""
-        return f"{self.files[0]}, row {index} of its split"
+        """Return the file and the row in it, from 0."""
+        shard = int(np.searchsorted(np.cumsum(self._rows), index, side="right"))
+        return f"{self.files[shard]}, row {index - sum(self._rows[:shard])}"
 
     def images(self, indices: Indices) -> Iterator[Image.Image]:
-        """Open the images of these rows; batches without any of them are not decoded."""
+        """Open the images of these rows; batches without any of them are not decoded.
+
+        Raises `ImageError` naming a row that is no image, `InputError` a file that is damaged.
+        """
         wanted = iter(indices)
         index = next(wanted, None)
-        for start, batch in self._batches():
+        for start, batch in self._batches(first=index or 0):
             values = None
             while index is not None and index < start + len(batch):
                 values = values or batch.column(0)
@@ -67,12 +72,25 @@ class ParquetFiles(SourceSplit):
             if index is None:
                 return
 
-    def _batches(self) -> Iterator[tuple[int, Any]]:
+    @cached_property
+    def _rows(self) -> Sequence[int]:
+        return [open_parquet(file).metadata.num_rows for file in self.files]
+
+    def _batches(self, *, first: int) -> Iterator[tuple[int, Any]]:
+        """Yield batches with the number of their first row, from the row group with `first` on."""
         start = 0
         for file in self.files:
-            for batch in open_parquet(file).iter_batches(batch_size=_BATCH, columns=["image"]):
-                yield start, batch
-                start += len(batch)
+            shard = open_parquet(file)
+            for group in range(shard.num_row_groups):
+                if start + shard.metadata.row_group(group).num_rows <= first:
+                    start += shard.metadata.row_group(group).num_rows
+                    continue
+                with readable(file):
+                    for batch in shard.iter_batches(
+                        batch_size=_BATCH, row_groups=[group], columns=["image"]
+                    ):
+                        yield start, batch
+                        start += len(batch)
 
     def _opened(self, value: Any, index: int) -> Image.Image:
         content = value.get("bytes") if isinstance(value, dict) else value
@@ -80,10 +98,7 @@ class ParquetFiles(SourceSplit):
             raise InputError(
                 f"{self.name_of(index)}: `image` holds no bytes; export it with the images embedded"
             )
-        try:
-            return Image.open(io.BytesIO(content))
-        except UnidentifiedImageError as error:
-            raise InputError(f"{self.name_of(index)}: not a readable image") from error
+        return opened(io.BytesIO(content), self.name_of(index))
 
 
 def find_parquet(

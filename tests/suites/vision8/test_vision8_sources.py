@@ -178,7 +178,7 @@ def test_image_that_cannot_be_decoded_is_named(options, write):
         name = r"00004\.jpg"
     else:
         write_parquet(options.data_root / "dtd", "dtd", splits)
-        name = "row 4 of its split"
+        name = "test-00000-of-00001.parquet, row 4"
     with pytest.raises(InputError, match=f"{name}: cannot be decoded"):
         load("dtd", options)
 
