@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from mergebench.errors import InputError
 from mergebench.suites.images import ImageFiles, Source, SourceSplit
@@ -144,9 +143,10 @@ def _readable(path: Path) -> Iterator[Path]:
     """Turn whatever goes wrong while an annotation file is read into one line that names it."""
     try:
         yield path
-    except InputError:
+    except (InputError, MemoryError):
         raise
-    except (OSError, ValueError, KeyError, IndexError, TypeError, MatReadError) as error:
+    except Exception as error:  # whatever a reader comes across in a damaged file
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(
-            f"{path}: not readable as annotations ({type(error).__name__}: {error}); fetch it again"
+            f"{path}: not readable as annotations ({reason}); fetch it again"
         ) from error

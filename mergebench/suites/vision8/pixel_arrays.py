@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.io import loadmat, whosmat
-from scipy.io.matlab import MatReadError
 
 from mergebench.errors import InputError
 from mergebench.suites.idx import read_idx
@@ -85,9 +84,14 @@ def find_svhn_mat(folder: Path) -> Source | None:
     splits: dict[str, SourceSplit] = {}
     for split, path in files.items():
         with _matlab_file(path):
-            sizes = {name: shape for name, shape, _ in whosmat(path)}
+            arrays = {name: (shape, kind) for name, shape, kind in whosmat(path)}
+            shape, kind = arrays["X"]
             labels = loadmat(path, variable_names=["y"])["y"].ravel()
-            _check_counts(path, sizes["X"][3], len(labels))
+        if shape[:3] != (32, 32, 3) or len(shape) != 4 or kind != "uint8":
+            raise InputError(
+                f"{path}: X is {shape} {kind}, expected (32, 32, 3, N) uint8; fetch it again"
+            )
+        _check_counts(path, shape[3], len(labels))
         strange = labels[~np.isin(labels, range(11))]
         if len(strange):
             raise InputError(
@@ -108,7 +112,9 @@ def _plain_or_gzipped(path: Path) -> Path | None:
 def _read_idx(path: Path) -> Pixels:
     try:
         return read_idx(path)
-    except (ValueError, EOFError, OSError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever gzip comes across in a damaged file
         raise InputError(f"{path}: {error}; fetch it again") from error
 
 
@@ -122,11 +128,12 @@ def _read_svhn(path: Path) -> Pixels:
 def _matlab_file(path: Path) -> Iterator[None]:
     try:
         yield
-    except InputError:
+    except (InputError, MemoryError):
         raise
-    except (ValueError, OSError, KeyError, IndexError, TypeError, MatReadError) as error:
+    except Exception as error:  # whatever scipy comes across in a damaged or newer file
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(
-            f"{path}: not a MATLAB file with X (32, 32, 3, N) and y; fetch it again"
+            f"{path}: not a MATLAB file with X (32, 32, 3, N) and y ({reason}); fetch it again"
         ) from error
 
 

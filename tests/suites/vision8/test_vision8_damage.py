@@ -8,10 +8,12 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from vision8_data import pictures, write_image_folders, write_parquet
+from scipy.io import loadmat, savemat
+from vision8_data import pictures, write_archive, write_image_folders, write_parquet
 from vision8_loading import load, sizes_of, state_of
 
 from mergebench.errors import InputError
@@ -118,3 +120,70 @@ def test_few_files_are_open_at_a_time(monkeypatch, options):
     assert len(load("dtd", options).splits["train"]) == 150
     assert len(opened) == 150 + 7 + 9
     assert max(most) <= 2 * AT_ONCE < 150
+
+
+def _svhn(options: SuiteOptions) -> Path:
+    write_archive(options.data_root, "svhn", pictures("svhn", sizes_of("svhn")))
+    return options.data_root / "test_32x32.mat"
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda x: x / 255, "(32, 32, 3, 11) double"),
+        (lambda x: x.transpose(2, 0, 1, 3), "(3, 32, 32, 11) uint8"),
+        (lambda x: x[:, :, :1], "(32, 32, 1, 11) uint8"),
+        (lambda x: x[:, :, 0], "(32, 32, 11) uint8"),
+    ],
+)
+def test_pixels_of_svhn_of_another_form_are_refused(options, change, found):
+    file = _svhn(options)
+    content = loadmat(file)
+    savemat(file, {"X": change(content["X"]), "y": content["y"]})
+    problem = f"{file}: X is {found}, expected (32, 32, 3, N) uint8; fetch it again"
+    assert state_of("svhn", options).problem == problem
+
+
+def _newer(file: Path) -> None:
+    """Write what a MATLAB file of version 7.3 starts with."""
+    head = b"MATLAB 7.3 MAT-file, Platform: GLNXA64 HDF5 schema 1.00 .".ljust(124)
+    file.write_bytes(head + b"\x00\x02IM\x89HDF" + bytes(600))
+
+
+def _overwritten(file: Path) -> None:
+    """Write over the middle of a compressed file."""
+    content = bytearray(file.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 6] = b"\xff" * 6
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [_newer, _overwritten])
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [
+        ("svhn", "test_32x32.mat"),
+        ("cars", "stanford_cars/devkit/cars_train_annos.mat"),
+        ("mnist", "MNIST/raw/t10k-labels-idx1-ubyte.gz"),
+    ],
+)
+def test_files_that_their_reader_gives_up_on_are_named(options, damage, task, name):
+    write_archive(options.data_root, task, pictures(task, sizes_of(task)))
+    file = options.data_root / name
+    if task == "cars":
+        savemat(file, {"annotations": loadmat(file)["annotations"]}, do_compression=True)
+    damage(file)
+    problem = state_of(task, options).problem
+    assert problem.startswith(f"{file}: ")
+    assert problem.endswith("fetch it again")
+    assert "\n" not in problem
+
+
+def test_pixels_of_svhn_that_are_damaged_are_named_when_they_are_decoded(options):
+    file = _svhn(options)
+    state = state_of("svhn", options)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 3 : len(content) // 3 + 6] = b"\xff" * 6
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=rf"^{file}: not a MATLAB file with X .*; fetch it again"):
+        next(state.source.splits["test"].images(np.arange(1)))
