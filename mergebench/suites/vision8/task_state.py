@@ -11,7 +11,7 @@ from mergebench.suites.images import Source
 from mergebench.suites.options import SuiteOptions
 from mergebench.suites.split_names import SplitName
 from mergebench.suites.vision8.cache import Entry, entry_folder, only_entry, read_entry
-from mergebench.suites.vision8.completeness import problems_of
+from mergebench.suites.vision8.completeness import problems_of, without_images
 from mergebench.suites.vision8.finding import find_source
 from mergebench.suites.vision8.splitting import parts_of
 from mergebench.suites.vision8.tasks import TaskRow, split_sizes
@@ -70,8 +70,10 @@ def survey(row: TaskRow, options: SuiteOptions) -> TaskState:
         source = find_source(row, options)
         if source is None:
             return _without_source(row, options)
-        entry = read_entry(entry_folder(row, source, options))
         problems = problems_of(row, source, partial=options.partial)
+        parts = {} if problems else parts_of(row, source, cars_leak=options.cars_leak)
+        sizes = {name: len(part) for name, part in parts.items()}
+        problems = problems or without_images(sizes)
         if problems:
             return TaskState(
                 row=row,
@@ -80,8 +82,7 @@ def survey(row: TaskRow, options: SuiteOptions) -> TaskState:
                 sizes={},
                 problem=f"{source}: {', '.join(problems)}",
             )
-        parts = parts_of(row, source, cars_leak=options.cars_leak)
-        sizes = {name: len(part) for name, part in parts.items()}
+        entry = read_entry(entry_folder(row, source, options))
     except InputError as error:
         return TaskState(row=row, options=options, sizes={}, problem=str(error))
     return TaskState(row=row, options=options, source=source, entry=entry, sizes=sizes, problem="")
@@ -95,7 +96,9 @@ def _without_source(row: TaskRow, options: SuiteOptions) -> TaskState:
         if options.cars_leak and row.name == "cars":
             expected["train"] = row.sizes["test"]
         complete = options.partial or dict(entry.sizes) == expected
-        problem = "" if complete else f"{entry.folder}: has images of partial data only"
+        lacking = ["has images of partial data only"] if not complete else []
+        lacking = lacking or without_images(entry.sizes)
+        problem = f"{entry.folder}: {', '.join(lacking)}" if lacking else ""
     return TaskState(
         row=row,
         options=options,

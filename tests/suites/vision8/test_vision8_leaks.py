@@ -94,6 +94,16 @@ def test_dropped_leaks_are_no_longer_trained_on(options):
     assert read_entry(entry_folder(options, "dtd")).verify() is None
 
 
+def test_leaks_that_leave_no_training_image_are_refused(options):
+    splits = dict(pictures("dtd", {"train": 9, "val": 6, "test": 10}))
+    splits["train"] = splits["test"][:9]
+    write_archive(options.data_root, "dtd", splits)
+    message = "^dtd: all 9 training images also occur in .* leaves none; correct the split in "
+    with pytest.raises(InputError, match=message):
+        load_one(replace(options, leaks="drop"), "dtd")
+    assert len(load_one(replace(options, leaks="keep"), "dtd").tasks[0].splits["train"]) == 9
+
+
 @pytest.mark.parametrize("places", [[], [0], [4], [3, 4], [0, 4], [0, 1, 2, 3, 4]])
 def test_rows_are_left_out_in_place(places):
     rows = torch.arange(5)
