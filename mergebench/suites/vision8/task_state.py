@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mergebench.counting import on_stderr
 from mergebench.errors import InputError
 from mergebench.suites.data_state import NOT_FOUND, DataState, sizes_text
-from mergebench.suites.images import Source
+from mergebench.suites.images import Source, check_decodable
 from mergebench.suites.options import SuiteOptions
 from mergebench.suites.split_names import SplitName
 from mergebench.suites.vision8.cache import Entry, entry_folder, only_entry, read_entry
@@ -53,9 +54,14 @@ class TaskState(DataState):
         return str(self.source or self.problem or "decoded before")
 
     def verify(self) -> None:
-        """Read all decoded images; raises `InputError` for those that differ from the record."""
+        """Read all decoded images, or decode those that will be, and keep none.
+
+        Raises `InputError` for those that differ from the record or cannot be decoded.
+        """
         if self.entry is not None:
             self.entry.verify()
+        elif self.source is not None and not self.problem:
+            check_decodable(self.source.splits, self.row.name, on_stderr)
 
     @property
     def cache_bytes(self) -> int:
