@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,32 @@ def open_parquet(file: Path) -> Any:
         raise InputError(f"{file}: not a complete Parquet file; fetch it again") from error
 
 
+@contextmanager
+def readable(file: Path) -> Iterator[None]:
+    """Turn what pyarrow finds wrong with the contents of a file into one line that names it."""
+    from pyarrow import ArrowException
+
+    try:
+        yield
+    except (ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{file}: cannot be read as Parquet ({reason}); fetch it again") from error
+
+
 def check_shards(files: Sequence[Path]) -> None:
     """Raise `InputError` unless these sorted files are all shards of one split, each once."""
-    shards = [_SHARD.match(file.stem) for file in files]
-    known = [(int(shard["number"]), int(shard["shards"])) for shard in shards if shard]
+    matches = [(file, _SHARD.match(file.stem)) for file in files]
+    known = [(file, int(one["number"]), int(one["shards"])) for file, one in matches if one]
     if not known:
         return
-    count = known[0][1]
-    if [number for number, _ in known] != list(range(count)) or len(known) != len(files):
+    first, _, count = known[0]
+    other = next((file for file, _, shards in known if shards != count), None)
+    if other is not None:
+        raise InputError(
+            f"{first.parent}: {first.name} and {other.name} are parts of different copies; "
+            "keep one copy"
+        )
+    if [number for _, number, _ in known] != list(range(count)) or len(known) != len(files):
         raise InputError(
             f"{files[0].parent}: has {len(files)} of the {count} files of {files[0].name}'s split; "
             "fetch them again, and keep one copy"

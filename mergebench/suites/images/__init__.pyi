@@ -13,6 +13,8 @@ from .files import SUFFIXES as SUFFIXES
 from .files import ImageFiles as ImageFiles
 from .filling import check_room as check_room
 from .filling import one_at_a_time as one_at_a_time
+from .opening import ImageError as ImageError
+from .opening import opened as opened
 from .parts import Part as Part
 from .parts import images_digest as images_digest
 from .pixel_writing import CHECKPOINT as CHECKPOINT

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
 import torch
-from PIL import UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from mergebench.counting import Counting
 from mergebench.errors import InputError
+from mergebench.suites.images.opening import ImageError, few_at_once
 from mergebench.suites.images.source import SourceSplit
 
 _SHOWN = 5
@@ -20,14 +21,15 @@ _SHOWN = 5
 def check_decodable(splits: Mapping[str, SourceSplit], what: str, counting: Counting) -> None:
     """Decode all images and keep none; raise `InputError` naming those that cannot be.
 
-    `what` they are, in words. Up to five are named, and the others counted.
+    `what` they are, in words. Up to five are named, and the others counted. A file of many images
+    that cannot be read is an `InputError` at once.
     """
     total = sum(split.count for split in splits.values())
     wrong: list[str] = []
     with counting(f"{what}: reading", total) as advance:
         for split in splits.values():
             with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-                faults = threads.map(partial(_fault, split), range(split.count))
+                faults = few_at_once(threads, partial(_fault, split), _opened(split))
                 for index, fault in enumerate(faults):
                     wrong += [f"{split.name_of(index)} ({fault})"] if fault else []
                     advance(1)
@@ -39,10 +41,25 @@ def check_decodable(splits: Mapping[str, SourceSplit], what: str, counting: Coun
         )
 
 
-def _fault(split: SourceSplit, index: int) -> str:
+def _opened(split: SourceSplit) -> Iterator[Image.Image | ImageError]:
+    """Yield each image of a split, or why it cannot be opened."""
+    start = 0
+    while start < split.count:
+        try:
+            for image in split.images(np.arange(start, split.count)):
+                start += 1
+                yield image
+        except ImageError as error:  # go on behind it
+            start += 1
+            yield error
+
+
+def _fault(split: SourceSplit, image: Image.Image | ImageError) -> str:
     """Return why an image cannot be decoded, empty if it can."""
     try:
-        with next(split.images(np.array([index]))) as image:
+        if isinstance(image, ImageError):
+            raise image
+        with image:
             split.upright(image).load()
     except MemoryError:
         raise

@@ -8,7 +8,7 @@ from PIL import Image
 
 
 def square(image: Image.Image, resolution: int) -> NDArray[np.uint8]:
-    """Return the middle of an image, `(3, resolution, resolution)` uint8 RGB.
+    """Return the middle of an image of 8 bits a channel, `(3, resolution, resolution)` uint8 RGB.
 
     The shorter side is resized to `resolution` px with Pillow's bicubic filter (the longer one
     rounded down), then the centre is cut out, half a pixel towards the upper left corner where it

@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from mergebench.errors import InputError
+from mergebench.suites.images.opening import opened
 from mergebench.suites.images.source import Indices, SourceSplit, file_state
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp"})
@@ -43,15 +43,7 @@ class ImageFiles(SourceSplit):
         return str(self.root / self.samples[index][0])
 
     def images(self, indices: Indices) -> Iterator[Image.Image]:
-        """Open the files; raises `InputError` naming one that is missing or no image."""
+        """Open the files; raises `ImageError` naming one that is missing or no image."""
         for index in indices:
             path = self.root / self.samples[index][0]
-            try:
-                image = Image.open(path)
-            except (OSError, UnidentifiedImageError) as error:
-                raise InputError(
-                    f"{path}: not a readable image; replace it, or fetch it again"
-                ) from error
-            except (ValueError, SyntaxError, Image.DecompressionBombError) as error:
-                raise InputError(f"{path}: cannot be decoded ({error}); replace it") from error
-            yield image
+            yield opened(path, str(path))

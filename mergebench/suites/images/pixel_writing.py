@@ -26,6 +26,7 @@ from mergebench.counting import Advance
 from mergebench.errors import InputError
 from mergebench.files import replacing
 from mergebench.suites.images.decoding import square
+from mergebench.suites.images.opening import few_at_once
 from mergebench.suites.images.parts import Part, images_digest
 from mergebench.suites.images.source import Indices, SourceSplit
 
@@ -71,15 +72,18 @@ class PixelWriter:
         with self._open() as file, ThreadPoolExecutor(torch.get_num_threads()) as threads:
             while done < len(self._places):
                 rows = range(done, min(done + CHECKPOINT, len(self._places)))
-                pixels = threads.map(self._decoded, rows, islice(images, len(rows)))
+                taken = zip(rows, islice(images, len(rows)), strict=True)
+                pixels = few_at_once(threads, self._decoded, taken)
                 for row, content in zip(rows, pixels, strict=True):
-                    file.seek(int(self._places[row]) * self._image_bytes)
-                    file.write(content)
+                    with self._writable():
+                        file.seek(int(self._places[row]) * self._image_bytes)
+                        file.write(content)
                     self._hashes.append(_hash(content))
-                file.flush()
-                os.fsync(file.fileno())
-                with replacing(self._hashes_file) as temporary, temporary.open("wb") as kept:
-                    np.save(kept, np.array(self._hashes, dtype=np.int64))
+                with self._writable():
+                    file.flush()
+                    os.fsync(file.fileno())
+                    with replacing(self._hashes_file) as temporary, temporary.open("wb") as kept:
+                        np.save(kept, np.array(self._hashes, dtype=np.int64))
                 done = rows.stop
                 advance(len(rows))
 
@@ -88,8 +92,7 @@ class PixelWriter:
         hashes = np.empty(len(self._places), dtype=np.int64)
         hashes[self._places] = self._hashes
         digest = images_digest(len(hashes), self._side)
-        with self._open() as file:
-            file.seek(0)
+        with self._writable(), self._open() as file:
             for expected in hashes:
                 content = file.read(self._image_bytes)
                 digest.update(content)
@@ -124,7 +127,8 @@ class PixelWriter:
             return []
         return known if self._unfinished.is_file() else []
 
-    def _decoded(self, row: int, image: Image.Image) -> bytes:
+    def _decoded(self, taken: tuple[int, Image.Image]) -> bytes:
+        row, image = taken
         try:
             with image:
                 return square(self._source.upright(image), self._side).tobytes()
@@ -138,10 +142,20 @@ class PixelWriter:
 
     @contextmanager
     def _open(self) -> Iterator[BinaryIO]:
-        try:
+        with self._writable():
             self._unfinished.touch()
-            with self._unfinished.open("r+b") as file:
-                yield file
+            file = self._unfinished.open("r+b")
+        try:
+            yield file
+        finally:
+            with self._writable():
+                file.close()
+
+    @contextmanager
+    def _writable(self) -> Iterator[None]:
+        """Turn what goes wrong with this file, and with no image, into one line that names it."""
+        try:
+            yield
         except OSError as error:
             raise InputError(
                 f"cannot write {self.path}: {error.strerror or error}; "

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mergebench.errors import InputError
+from mergebench.suites.images.upright import of_eight_bits
 
 Indices = NDArray[np.int64]
 
@@ -46,11 +47,12 @@ class SourceSplit(ABC):
         """Yield the images at these ascending indices; they may be decoded later, on first use."""
 
     def upright(self, image: Image.Image) -> Image.Image:
-        """Return one of `images` as it is to be looked at: as its file has it, if not known better.
+        """Return one of `images` as it is to be looked at, in 8 bits a channel.
 
-        Raises `ValueError` for pixels whose meaning is not known.
+        As its file has it, if not known better. Raises `ValueError` for pixels whose meaning is not
+        known.
         """
-        return image
+        return of_eight_bits(image)
 
 
 def file_state(path: Path) -> tuple[int, int]:

@@ -20,6 +20,21 @@ _TURNS: Mapping[int, Image.Transpose] = {
 _LONGEST = 100
 
 
+def of_eight_bits(image: Image.Image) -> Image.Image:
+    """Return an image with 16 bits of grey as one with 8, and others as they are.
+
+    Pillow's own conversion would clip the 16 bits to white. Raises `ValueError` for values whose
+    white is not known (32 bits).
+    """
+    # Pillow opens a PGM of 16 bits as 32 bits, and stretches its values to 65535.
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
+        grey = (np.asarray(image).astype(np.uint32) + 128) // 257
+        return Image.fromarray(grey.astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError("its pixels have 32 bits, and which value is white is not known")
+    return image
+
+
 def as_shown(image: Image.Image) -> Image.Image:
     """Return an image in RGB as a viewer shows it.
 
@@ -30,13 +45,8 @@ def as_shown(image: Image.Image) -> Image.Image:
     if max(image.size) > _LONGEST * min(image.size):
         raise ValueError(f"one side is more than {_LONGEST} times the other; cut it")
     turn = _TURNS.get(_orientation(image))
-    turned = image if turn is None else image.transpose(turn)
-    # Pillow opens a PGM of 16 bits as 32 bits, and stretches its values to 65535.
-    if turned.mode.startswith("I;16") or (turned.mode == "I" and image.format == "PPM"):
-        grey = (np.asarray(turned).astype(np.uint32) + 128) // 257
-        turned = Image.fromarray(grey.astype(np.uint8))
-    if turned.mode in ("I", "F"):
-        raise ValueError("its pixels have 32 bits, and which value is white is not known")
+    shallow = of_eight_bits(image)
+    turned = shallow if turn is None else shallow.transpose(turn)
     if not turned.has_transparency_data:
         return turned.convert("RGB")
     seen = turned.convert("RGBA")

@@ -6,10 +6,10 @@ import csv
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from mergebench.errors import InputError
 from mergebench.suites.images import ImageFiles, Source, SourceSplit
@@ -49,10 +49,18 @@ def _cars(root: Path, prompts: Prompts, partial: bool) -> Source | None:
         with _readable(file) as path:
             rows = np.atleast_1d(loadmat(path, squeeze_me=True)["annotations"])
             samples = tuple(
-                (f"cars_{split}/{row['fname']}", order[int(row["class"]) - 1]) for row in rows
+                (f"cars_{split}/{row['fname']}", order[_place(row, len(order))]) for row in rows
             )
         splits[split] = ImageFiles(root=folder, samples=samples)
     return Source(format="original archive", place=str(folder), splits=splits)
+
+
+def _place(row: Any, classes: int) -> int:
+    """Return the place of an annotation's class, which is numbered from 1, in the list of names."""
+    number = int(row["class"])
+    if not 1 <= number <= classes:
+        raise ValueError(f"{row['fname']} has the class {number}, expected 1 to {classes}")
+    return number - 1
 
 
 def _dtd(root: Path, prompts: Prompts, partial: bool) -> Source | None:
@@ -135,9 +143,10 @@ def _readable(path: Path) -> Iterator[Path]:
     """Turn whatever goes wrong while an annotation file is read into one line that names it."""
     try:
         yield path
-    except InputError:
+    except (InputError, MemoryError):
         raise
-    except (OSError, ValueError, KeyError, IndexError, TypeError, MatReadError) as error:
+    except Exception as error:  # whatever a reader comes across in a damaged file
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(
-            f"{path}: not readable as annotations ({type(error).__name__}: {error}); fetch it again"
+            f"{path}: not readable as annotations ({reason}); fetch it again"
         ) from error

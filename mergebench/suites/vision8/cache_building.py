@@ -24,6 +24,7 @@ from mergebench.suites.options import SuiteOptions
 from mergebench.suites.split_names import WHOLE, SplitName
 from mergebench.suites.suite import tensor_sha256
 from mergebench.suites.vision8.cache import VERSION, Entry, Record, entry_folder, read_entry
+from mergebench.suites.vision8.held_out import keep_count
 from mergebench.suites.vision8.leaks import Shared, shared_images
 from mergebench.suites.vision8.splitting import parts_of
 from mergebench.suites.vision8.tasks import TaskRow
@@ -63,7 +64,8 @@ def _build(
         name: torch.from_numpy(source.splits[part.source].labels[part.indices])
         for name, part in parts.items()
     }
-    shared = shared_images({name: found.hashes for name, found in images.items()}, parts, source)
+    hashes = {name: found.hashes for name, found in images.items()}
+    shared = shared_images(hashes, parts, source)
     with replacing(folder / LABELS_FILE) as temporary:
         save_file(labels, temporary)
     for writer in writers.values():
@@ -76,6 +78,7 @@ def _build(
         )
         for name in parts
     }
+    keep_count(folder, hashes)
     record = _record(row, source, options, shared, splits)
     with replacing(folder / RECORD_FILE) as temporary:
         temporary.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from mergebench.suites.images import Source
-from mergebench.suites.split_names import WHOLE
+from mergebench.suites.split_names import WHOLE, SplitName
 from mergebench.suites.vision8.prompts import prompts_of
 from mergebench.suites.vision8.tasks import TaskRow
 
@@ -20,6 +20,11 @@ def problems_of(row: TaskRow, source: Source, *, partial: bool) -> list[str]:
     if partial:
         return _strange_labels(row, source)
     return _wrong_sizes(row, source) or _strange_labels(row, source) or _empty(row, source)
+
+
+def without_images(sizes: Mapping[SplitName, int]) -> list[str]:
+    """Return a phrase for every split of a task that has no images, which partial data may lack."""
+    return [f"{name} has no images" for name, size in sizes.items() if not size]
 
 
 def _wrong_sizes(row: TaskRow, source: Source) -> list[str]:

@@ -47,12 +47,20 @@ def shared_images(
 
 
 def check_leak(record: Record, leaks: Leaks) -> None:
-    """Raise `InputError` if a training image is held out too and nobody said what to do then."""
+    """Raise `InputError` if a training image is held out too and nobody said what to do then.
+
+    Likewise if all are, and are to be left out.
+    """
+    count, total = len(record.leaked), record.splits["train"].count
+    if count == total and leaks == "drop" and not record.cars_leak:
+        raise InputError(
+            f"{record.task}: all {total} training images also occur in validation or test, and "
+            f"--drop-leaks leaves none; correct the split in {record.place}"
+        )
     if record.leaked and leaks == "refuse" and not record.cars_leak:
-        count = len(record.leaked)
         others = f" and {count - len(record.examples)} more" if count > len(record.examples) else ""
         raise InputError(
-            f"{record.task}: {count} of {record.splits['train'].count} training images also occur "
+            f"{record.task}: {count} of {total} training images also occur "
             f"in validation or test ({'; '.join(record.examples)}{others}): correct the split in "
             f"{record.place}, or leave them out of training by --drop-leaks (make: DROP_LEAKS=1), "
             "which captions then state"

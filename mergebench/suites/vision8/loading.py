@@ -14,6 +14,7 @@ from mergebench.suites.split_names import SPLIT_NAMES
 from mergebench.suites.suite import Split, Suite, Task
 from mergebench.suites.vision8.cache import Entry, Record
 from mergebench.suites.vision8.cache_building import cached
+from mergebench.suites.vision8.held_out import check_held_out, val_in_test
 from mergebench.suites.vision8.leaks import check_leak, without
 from mergebench.suites.vision8.prompts import prompts_of
 from mergebench.suites.vision8.task_state import TaskState, survey
@@ -32,8 +33,8 @@ def load_vision8(
     on first use. The suite is called `vision8`, with `-partial` or `-cars_leak` behind it when the
     options say so, and hashes differ with the name. Raises `InputError` with everything that is
     missing, for data of other sizes or classes, for an unreadable image, for a damaged cache or one
-    that cannot be written, and for training images that are validation or test images too,
-    unless `options.leaks` says what to do with them.
+    that cannot be written, for validation images that mostly are test images, and for training
+    images that are validation or test images too, unless `options.leaks` says what to do with them.
     """
     options = options or SuiteOptions()
     states = [survey(row, options) for row in task_rows(tasks)]
@@ -41,11 +42,14 @@ def load_vision8(
     entries = [_entry(state, counting) for state in states]
     for entry in entries:
         check_leak(entry.record, options.leaks)
+    twice = [val_in_test(entry, counting) for entry in entries]
+    for entry, count in zip(entries, twice, strict=True):
+        check_held_out(entry.record, count)
     return Suite(
         name=_name(options),
         tasks=tuple(_task(entry, options.leaks) for entry in entries),
         size=options.resolution,
-        notes=tuple(_notes([entry.record for entry in entries], options.leaks)),
+        notes=tuple(_notes([entry.record for entry in entries], twice, options.leaks)),
     )
 
 
@@ -84,11 +88,14 @@ def _name(options: SuiteOptions) -> str:
     return f"vision8{partial}{'-cars_leak' if options.cars_leak else ''}"
 
 
-def _notes(records: Sequence[Record], leaks: Leaks) -> Iterator[str]:
-    """Yield what captions state: sources, and where splits are not the published ones."""
+def _notes(records: Sequence[Record], twice: Sequence[int], leaks: Leaks) -> Iterator[str]:
+    """Yield what captions state: sources, and where splits are not the published ones, or overlap.
+
+    `twice`: by task, how many validation images are test images too.
+    """
     sources = ", ".join(f"{record.task} {record.source}" for record in records)
     yield f"Images: {sources}."
-    for record in records:
+    for record, count in zip(records, twice, strict=True):
         if record.dealt:
             yield f"{record.task}: validation and test are dealt by class from the whole data set."
         if record.cars_leak:
@@ -99,3 +106,5 @@ def _notes(records: Sequence[Record], leaks: Leaks) -> Iterator[str]:
                 f"{record.task}: {len(record.leaked)} training images that are validation or test "
                 f"images too are {done}."
             )
+        if count:
+            yield f"{record.task}: {count} validation images that are test images too are kept."

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from mergebench.errors import InputError
-from mergebench.suites.images import Indices, Source, SourceSplit, file_state
-from mergebench.suites.parquet_files import check_shards, class_names, open_parquet
+from mergebench.suites.images import Indices, Source, SourceSplit, file_state, opened
+from mergebench.suites.parquet_files import check_shards, open_parquet, readable
 from mergebench.suites.prompts import Prompts
 from mergebench.suites.split_files import files_below, split_files
+from mergebench.suites.vision8.parquet_labels import order_of, read_labels
 
 _BATCH = 64
 
@@ -38,22 +39,12 @@ class ParquetFiles(SourceSplit):
     @cached_property
     def count(self) -> int:
         """Return the number of rows, from the files' footers."""
-        return sum(open_parquet(file).metadata.num_rows for file in self.files)
+        return sum(self._rows)
 
     @cached_property
     def labels(self) -> Indices:
         """Return the labels `(count,)`; `InputError` for one that is not among the classes."""
-        found: list[Any] = []
-        for file in self.files:
-            found += (
-                open_parquet(file).read(columns=[self.label_column])[self.label_column].to_pylist()
-            )
-        if self.orders is None:
-            return np.array(found, dtype=np.int64)
-        strange = next((label for label in found if label not in self.orders), None)
-        if strange is not None or None in found:
-            raise InputError(f"{self.files[0]}: label {strange!r} is none of its own classes")
-        return np.array([self.orders[label] for label in found], dtype=np.int64)
+        return read_labels(self.files, self.label_column, self.orders)
 
     @property
     def identity(self) -> Sequence[object]:
@@ -61,14 +52,18 @@ class ParquetFiles(SourceSplit):
         return [(file.name, *file_state(file)) for file in self.files]
 
     def name_of(self, index: int) -> str:
-        """Return the position in the split."""
-        return f"{self.files[0]}, row {index} of its split"
+        """Return the file and the row in it, from 0."""
+        shard = int(np.searchsorted(np.cumsum(self._rows), index, side="right"))
+        return f"{self.files[shard]}, row {index - sum(self._rows[:shard])}"
 
     def images(self, indices: Indices) -> Iterator[Image.Image]:
-        """Open the images of these rows; batches without any of them are not decoded."""
+        """Open the images of these rows; batches without any of them are not decoded.
+
+        Raises `ImageError` naming a row that is no image, `InputError` a file that is damaged.
+        """
         wanted = iter(indices)
         index = next(wanted, None)
-        for start, batch in self._batches():
+        for start, batch in self._batches(first=index or 0):
             values = None
             while index is not None and index < start + len(batch):
                 values = values or batch.column(0)
@@ -77,12 +72,25 @@ class ParquetFiles(SourceSplit):
             if index is None:
                 return
 
-    def _batches(self) -> Iterator[tuple[int, Any]]:
+    @cached_property
+    def _rows(self) -> Sequence[int]:
+        return [open_parquet(file).metadata.num_rows for file in self.files]
+
+    def _batches(self, *, first: int) -> Iterator[tuple[int, Any]]:
+        """Yield batches with the number of their first row, from the row group with `first` on."""
         start = 0
         for file in self.files:
-            for batch in open_parquet(file).iter_batches(batch_size=_BATCH, columns=["image"]):
-                yield start, batch
-                start += len(batch)
+            shard = open_parquet(file)
+            for group in range(shard.num_row_groups):
+                if start + shard.metadata.row_group(group).num_rows <= first:
+                    start += shard.metadata.row_group(group).num_rows
+                    continue
+                with readable(file):
+                    for batch in shard.iter_batches(
+                        batch_size=_BATCH, row_groups=[group], columns=["image"]
+                    ):
+                        yield start, batch
+                        start += len(batch)
 
     def _opened(self, value: Any, index: int) -> Image.Image:
         content = value.get("bytes") if isinstance(value, dict) else value
@@ -90,10 +98,7 @@ class ParquetFiles(SourceSplit):
             raise InputError(
                 f"{self.name_of(index)}: `image` holds no bytes; export it with the images embedded"
             )
-        try:
-            return Image.open(io.BytesIO(content))
-        except UnidentifiedImageError as error:
-            raise InputError(f"{self.name_of(index)}: not a readable image") from error
+        return opened(io.BytesIO(content), self.name_of(index))
 
 
 def find_parquet(
@@ -123,25 +128,13 @@ def _opened_split(
     files: Sequence[Path], prompts: Prompts, label_columns: Sequence[str], *, partial: bool
 ) -> ParquetFiles:
     check_shards(files)
-    schema = open_parquet(files[0]).schema_arrow
-    column = next((name for name in label_columns if name in schema.names), None)
-    if column is None or "image" not in schema.names:
-        raise InputError(
-            f"{files[0]}: has the columns {', '.join(schema.names)}; expected image and "
-            f"{' or '.join(label_columns)}"
-        )
-    orders: dict[object, int] | None = None
-    names = class_names(files[0], schema, column)
-    if names is not None:
-        orders = dict(enumerate(prompts.order_of(names, str(files[0]), partial=partial)))
-    elif str(schema.field(column).type) in ("string", "large_string"):
-        texts = {text for file in files for text in _strings(file, column)}
-        spelled = sorted(texts)
-        numbers = prompts.order_of(spelled, str(files[0]), partial=partial)
-        orders = dict(zip(spelled, numbers, strict=True))
+    columns = [open_parquet(file).schema_arrow.names for file in files]
+    column = next((name for name in label_columns if name in columns[0]), label_columns[0])
+    for file, names in zip(files, columns, strict=True):
+        if not {column, "image"} <= {*names}:
+            raise InputError(
+                f"{file}: has the columns {', '.join(names)}; expected image and "
+                f"{' or '.join(label_columns)}"
+            )
+    orders = order_of(files, column, prompts, partial=partial)
     return ParquetFiles(files=tuple(files), label_column=column, orders=orders)
-
-
-def _strings(file: Path, column: str) -> list[str]:
-    values: list[str] = open_parquet(file).read(columns=[column])[column].unique().to_pylist()
-    return values

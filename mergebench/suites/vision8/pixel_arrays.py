@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.io import loadmat, whosmat
-from scipy.io.matlab import MatReadError
 
 from mergebench.errors import InputError
 from mergebench.suites.idx import read_idx
 from mergebench.suites.images import Indices, Source, SourceSplit, file_state
 
 Pixels = NDArray[np.uint8]
+_SIDES = (28, 28)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class PixelArray(SourceSplit):
 def find_idx(folder: Path) -> Source | None:
     """Find MNIST's four idx files in `folder`, gzipped or not; None unless all are there.
 
-    Raises `InputError` for a file of another format and for unequal counts.
+    Raises `InputError` for a file of another format or shape and for unequal counts.
     """
     splits: dict[str, SourceSplit] = {}
     for split, prefix in (("train", "train"), ("test", "t10k")):
@@ -65,10 +65,11 @@ def find_idx(folder: Path) -> Source | None:
         labels = _plain_or_gzipped(folder / f"{prefix}-labels-idx1-ubyte")
         if images is None or labels is None:
             return None
-        pixels = _read_idx(images)
-        known = _read_idx(labels).astype(np.int64)
+        pixels, known = _read_idx(images), _read_idx(labels)
+        _check_shape(images, pixels.shape, _SIDES)
+        _check_shape(labels, known.shape, ())
         _check_counts(images, len(pixels), len(known))
-        splits[split] = PixelArray(path=images, known_labels=known, read=_read_idx)
+        splits[split] = PixelArray(path=images, known_labels=known.astype(np.int64), read=_read_idx)
     return Source(format="idx files", place=str(folder), splits=splits)
 
 
@@ -83,10 +84,21 @@ def find_svhn_mat(folder: Path) -> Source | None:
     splits: dict[str, SourceSplit] = {}
     for split, path in files.items():
         with _matlab_file(path):
-            sizes = {name: shape for name, shape, _ in whosmat(path)}
-            labels = loadmat(path, variable_names=["y"])["y"].ravel().astype(np.int64) % 10
-            _check_counts(path, sizes["X"][3], len(labels))
-        splits[split] = PixelArray(path=path, known_labels=labels, read=_read_svhn)
+            arrays = {name: (shape, kind) for name, shape, kind in whosmat(path)}
+            shape, kind = arrays["X"]
+            labels = loadmat(path, variable_names=["y"])["y"].ravel()
+        if shape[:3] != (32, 32, 3) or len(shape) != 4 or kind != "uint8":
+            raise InputError(
+                f"{path}: X is {shape} {kind}, expected (32, 32, 3, N) uint8; fetch it again"
+            )
+        _check_counts(path, shape[3], len(labels))
+        strange = labels[~np.isin(labels, range(11))]
+        if len(strange):
+            raise InputError(
+                f"{path}: y has the label {strange[0]}, expected 1 to 10; fetch it again"
+            )
+        known = labels.astype(np.int64) % 10
+        splits[split] = PixelArray(path=path, known_labels=known, read=_read_svhn)
     return Source(format="MATLAB files", place=str(folder), splits=splits)
 
 
@@ -100,7 +112,9 @@ def _plain_or_gzipped(path: Path) -> Path | None:
 def _read_idx(path: Path) -> Pixels:
     try:
         return read_idx(path)
-    except (ValueError, EOFError, OSError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever gzip comes across in a damaged file
         raise InputError(f"{path}: {error}; fetch it again") from error
 
 
@@ -114,12 +128,20 @@ def _read_svhn(path: Path) -> Pixels:
 def _matlab_file(path: Path) -> Iterator[None]:
     try:
         yield
-    except InputError:
+    except (InputError, MemoryError):
         raise
-    except (ValueError, OSError, KeyError, IndexError, TypeError, MatReadError) as error:
+    except Exception as error:  # whatever scipy comes across in a damaged or newer file
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(
-            f"{path}: not a MATLAB file with X (32, 32, 3, N) and y; fetch it again"
+            f"{path}: not a MATLAB file with X (32, 32, 3, N) and y ({reason}); fetch it again"
         ) from error
+
+
+def _check_shape(path: Path, found: tuple[int, ...], sides: tuple[int, ...]) -> None:
+    """Raise `InputError` unless `found` is a count and `sides`."""
+    if not found or found[1:] != sides:
+        expected = f"({', '.join(['N', *map(str, sides)])}{'' if sides else ','})"
+        raise InputError(f"{path}: has the shape {found}, expected {expected}; fetch it again")
 
 
 def _check_counts(path: Path, images: int, labels: int) -> None:

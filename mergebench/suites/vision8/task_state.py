@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mergebench.counting import on_stderr
 from mergebench.errors import InputError
 from mergebench.suites.data_state import NOT_FOUND, DataState, sizes_text
-from mergebench.suites.images import Source
+from mergebench.suites.images import Source, check_decodable
 from mergebench.suites.options import SuiteOptions
 from mergebench.suites.split_names import SplitName
 from mergebench.suites.vision8.cache import Entry, entry_folder, only_entry, read_entry
-from mergebench.suites.vision8.completeness import problems_of
+from mergebench.suites.vision8.completeness import problems_of, without_images
 from mergebench.suites.vision8.finding import find_source
 from mergebench.suites.vision8.splitting import parts_of
 from mergebench.suites.vision8.tasks import TaskRow, split_sizes
@@ -53,9 +54,14 @@ class TaskState(DataState):
         return str(self.source or self.problem or "decoded before")
 
     def verify(self) -> None:
-        """Read all decoded images; raises `InputError` for those that differ from the record."""
+        """Read all decoded images, or decode those that will be, and keep none.
+
+        Raises `InputError` for those that differ from the record or cannot be decoded.
+        """
         if self.entry is not None:
             self.entry.verify()
+        elif self.source is not None and not self.problem:
+            check_decodable(self.source.splits, self.row.name, on_stderr)
 
     @property
     def cache_bytes(self) -> int:
@@ -70,8 +76,10 @@ def survey(row: TaskRow, options: SuiteOptions) -> TaskState:
         source = find_source(row, options)
         if source is None:
             return _without_source(row, options)
-        entry = read_entry(entry_folder(row, source, options))
         problems = problems_of(row, source, partial=options.partial)
+        parts = {} if problems else parts_of(row, source, cars_leak=options.cars_leak)
+        sizes = {name: len(part) for name, part in parts.items()}
+        problems = problems or without_images(sizes)
         if problems:
             return TaskState(
                 row=row,
@@ -80,8 +88,7 @@ def survey(row: TaskRow, options: SuiteOptions) -> TaskState:
                 sizes={},
                 problem=f"{source}: {', '.join(problems)}",
             )
-        parts = parts_of(row, source, cars_leak=options.cars_leak)
-        sizes = {name: len(part) for name, part in parts.items()}
+        entry = read_entry(entry_folder(row, source, options))
     except InputError as error:
         return TaskState(row=row, options=options, sizes={}, problem=str(error))
     return TaskState(row=row, options=options, source=source, entry=entry, sizes=sizes, problem="")
@@ -95,7 +102,9 @@ def _without_source(row: TaskRow, options: SuiteOptions) -> TaskState:
         if options.cars_leak and row.name == "cars":
             expected["train"] = row.sizes["test"]
         complete = options.partial or dict(entry.sizes) == expected
-        problem = "" if complete else f"{entry.folder}: has images of partial data only"
+        lacking = ["has images of partial data only"] if not complete else []
+        lacking = lacking or without_images(entry.sizes)
+        problem = f"{entry.folder}: {', '.join(lacking)}" if lacking else ""
     return TaskState(
         row=row,
         options=options,

@@ -21,6 +21,7 @@ from vision8_loading import NAMES, load, sizes_of
 
 from mergebench.counting import silently
 from mergebench.errors import InputError
+from mergebench.suites.images import pixel_writing
 from mergebench.suites.vision8 import load_vision8, survey, task_rows, tasks
 from mergebench.suites.vision8.prompts import prompts_of
 from mergebench.suites.vision8.tasks import TASKS
@@ -110,6 +111,30 @@ def test_miniature_is_refused_unless_it_is_said_to_be_partial(options):
     assert load("mnist", options).splits["train"].labels.shape == (13,)
     with pytest.raises(InputError, match="train has 13 images, expected 60000, test has 11 images"):
         load("mnist", replace(options, partial=False))
+
+
+@pytest.mark.parametrize(
+    ("task", "sizes", "lacking"),
+    [
+        ("mnist", {"train": 13, "test": 4}, "val has no images"),
+        ("mnist", {"train": 13, "test": 0}, "val has no images, test has no images"),
+        ("mnist", {"train": 0, "test": 11}, "train has no images"),
+        ("dtd", {"train": 5, "val": 0, "test": 3}, "val has no images"),
+    ],
+)
+def test_partial_data_without_images_of_a_split_are_refused(
+    monkeypatch, options, task, sizes, lacking
+):
+    write_image_folders(options.data_root, task, pictures(task, sizes))
+    for split in sizes:
+        name = prompts_of(task).labels[0]
+        (options.data_root / task / split / name).mkdir(parents=True, exist_ok=True)
+    monkeypatch.setattr(pixel_writing, "square", None)
+    (row,) = task_rows([task])
+    place = f"image folders in {options.data_root / task}"
+    assert survey(row, options).problem == f"{place}: {lacking}"
+    with pytest.raises(InputError, match=f"{place}: {lacking}"):
+        load(task, options)
 
 
 def test_everything_missing_is_named_at_once(options):

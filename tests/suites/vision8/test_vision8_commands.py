@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
-from vision8_data import pictures, write_archive, write_hub_cache, write_parquet
+from vision8_data import (
+    pictures,
+    write_archive,
+    write_hub_cache,
+    write_image_folders,
+    write_parquet,
+)
 from vision8_loading import SIDE, entry_folder, load_one
 
 from mergebench import cli
+from mergebench.errors import InputError
 from mergebench.suites import SuiteOptions
 from mergebench.suites.vision8 import fetching, survey, task_rows
 
@@ -59,6 +67,41 @@ def test_check_verifies_every_decoded_image(capsys, options, words):
     file.write_bytes(content)
     assert cli.main(command) == 2
     assert "train.pixels: damaged" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_no_network")
+@pytest.mark.parametrize("form", ["folders", "parquet"])
+def test_check_decodes_what_is_not_decoded_yet(capsys, options, words, form):
+    splits = pictures("dtd", {"train": 9, "val": 6, "test": 10})
+    for place, content in ((0, b"nothing"), (4, splits["val"][4].content[:400]), (5, b"")):
+        splits["val"][place] = replace(splits["val"][place], content=content)
+    command = ["data", "check", "dtd", "mnist", *words, "--hashes"]
+    if form == "folders":
+        write_image_folders(options.data_root, "dtd", splits)
+        named = ["00000.jpg (no image)", "00004.jpg (", "00005.jpg (no image)"]
+    else:
+        write_parquet(options.data_root / "dtd", "dtd", splits)
+        named = ["parquet, row 0 (no image)", "parquet, row 4 (", "parquet, row 5 (no image)"]
+    assert cli.main(command[:-1]) == 0
+    capsys.readouterr()
+    assert cli.main(command) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "dtd: 3 of 25 images cannot be decoded: " in line
+    assert all(name in line for name in named)
+    assert not options.cache.exists()
+
+
+def test_check_of_a_damaged_file_of_images_stops_at_once(options):
+    write_parquet(
+        options.data_root / "dtd", "dtd", pictures("dtd", {"train": 9, "val": 6, "test": 10})
+    )
+    state = survey(task_rows(["dtd"])[0], options)
+    file = options.data_root / "dtd" / "validation-00000-of-00001.parquet"
+    content = bytearray(file.read_bytes())
+    content[4:60] = bytes(56)
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=rf"^{file}: cannot be read as Parquet"):
+        state.verify()
 
 
 @pytest.mark.usefixtures("_no_network")

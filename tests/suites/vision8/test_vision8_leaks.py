@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from vision8_data import pictures, write_archive
+from vision8_data import pictures, write_archive, write_image_folders
 from vision8_loading import entry_folder, load_one
 
 from mergebench.errors import InputError
 from mergebench.suites import Split, SuiteOptions
 from mergebench.suites.images import SplitRecord
+from mergebench.suites.vision8 import held_out
 from mergebench.suites.vision8.cache import VERSION, Record, read_entry
 from mergebench.suites.vision8.leaks import check_leak, without
 
@@ -93,6 +94,16 @@ def test_dropped_leaks_are_no_longer_trained_on(options):
     assert read_entry(entry_folder(options, "dtd")).verify() is None
 
 
+def test_leaks_that_leave_no_training_image_are_refused(options):
+    splits = dict(pictures("dtd", {"train": 9, "val": 6, "test": 10}))
+    splits["train"] = splits["test"][:9]
+    write_archive(options.data_root, "dtd", splits)
+    message = "^dtd: all 9 training images also occur in .* leaves none; correct the split in "
+    with pytest.raises(InputError, match=message):
+        load_one(replace(options, leaks="drop"), "dtd")
+    assert len(load_one(replace(options, leaks="keep"), "dtd").tasks[0].splits["train"]) == 9
+
+
 @pytest.mark.parametrize("places", [[], [0], [4], [3, 4], [0, 4], [0, 1, 2, 3, 4]])
 def test_rows_are_left_out_in_place(places):
     rows = torch.arange(5)
@@ -111,3 +122,32 @@ def test_cars_leak_trains_on_the_test_images(options):
     state = np.random.RandomState(420).permutation(10)
     held_out = torch.cat([leaking["val"].inputs, leaking["test"].inputs])
     assert torch.equal(leaking["train"].inputs[torch.from_numpy(state)], held_out)
+
+
+@pytest.mark.parametrize("leaks", ["refuse", "drop", "keep"])
+def test_validation_that_is_a_copy_of_test_is_refused(options, leaks):
+    splits = dict(pictures("dtd", {"train": 9, "val": 6, "test": 10}))
+    splits["val"] = splits["test"]
+    write_image_folders(options.data_root, "dtd", splits)
+    message = (
+        r"^dtd: 10 of 10 validation images are test images too: .*; correct the split in .*dtd"
+    )
+    for _ in range(2):  # decoded, and from the cache
+        with pytest.raises(InputError, match=message) as caught:
+            load_one(replace(options, leaks=leaks), "dtd")
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kept", [None, "", "{}", "[1]"])
+def test_few_validation_images_that_are_test_images_are_counted(options, kept):
+    splits = pictures("dtd", {"train": 9, "val": 6, "test": 10})
+    splits["val"][2:5] = splits["test"][4:7]
+    write_image_folders(options.data_root, "dtd", splits)
+    note = "dtd: 3 validation images that are test images too are kept."
+    assert load_one(options, "dtd").notes[1:] == (note,)
+    file = entry_folder(options, "dtd") / held_out.COUNT_FILE
+    known = file.read_text()
+    # Images decoded before this was counted, and a damaged count.
+    file.unlink() if kept is None else file.write_text(kept)
+    assert load_one(options, "dtd").notes[1:] == (note,)
+    assert file.read_text() == known

@@ -122,6 +122,41 @@ def test_copy_on_the_hub_without_validation_is_passed_over(options, hub_cache):
     assert state_of("dtd", options).source.format == "original archive"
 
 
+def _cut(files: Path) -> None:
+    file = files / "train-00000-of-00001.parquet"
+    file.write_bytes(file.read_bytes()[:-20])
+
+
+def _misnamed(files: Path) -> None:
+    names = [*prompts_of("dtd").labels[:-1], "tartan"]
+    write_parquet(files, "dtd", pictures("dtd", sizes_of("dtd")), names=names)
+
+
+def _mislabelled(files: Path) -> None:
+    splits = pictures("dtd", sizes_of("dtd"))
+    splits["val"][2] = replace(splits["val"][2], label=47)
+    write_parquet(files, "dtd", splits, named=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_cut, "train-00000-of-00001.parquet: not a complete Parquet file"),
+        (_misnamed, "'tartan' among its classes"),
+        (_mislabelled, "val has the label 47, expected 0 to 46"),
+    ],
+)
+def test_copy_on_the_hub_that_cannot_be_used_is_no_matter_beside_an_archive(
+    options, hub_cache, change, message
+):
+    splits = pictures("dtd", sizes_of("dtd"))
+    change(write_hub_cache(hub_cache, "dtd", splits))
+    assert message in state_of("dtd", options).problem
+    write_archive(options.data_root, "dtd", splits)
+    state = state_of("dtd", options)
+    assert (state.problem, state.source.format) == ("", "original archive")
+
+
 def test_other_configurations_and_splits_on_the_hub_are_not_read(options, hub_cache):
     splits = pictures("svhn", sizes_of("svhn"))
     files = write_hub_cache(hub_cache, "svhn", splits, config="cropped_digits")
@@ -178,7 +213,7 @@ def test_image_that_cannot_be_decoded_is_named(options, write):
         name = r"00004\.jpg"
     else:
         write_parquet(options.data_root / "dtd", "dtd", splits)
-        name = "row 4 of its split"
+        name = "test-00000-of-00001.parquet, row 4"
     with pytest.raises(InputError, match=f"{name}: cannot be decoded"):
         load("dtd", options)
 
@@ -202,3 +237,21 @@ def test_damaged_annotations_are_named(options, task, file):
     problem = state_of(task, options).problem
     assert str(path) in problem
     assert "fetch it again" in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "expected"),
+    [
+        ("train-images-idx3-ubyte", (13, 784), "(N, 28, 28)"),
+        ("train-images-idx3-ubyte", (13, 14, 56), "(N, 28, 28)"),
+        ("t10k-labels-idx1-ubyte", (11, 1), "(N,)"),
+        ("t10k-labels-idx1-ubyte", (), "(N,)"),
+    ],
+)
+def test_idx_files_of_other_shapes_are_refused(options, name, shape, expected):
+    write_archive(options.data_root, "mnist", pictures("mnist", sizes_of("mnist")))
+    path = options.data_root / "MNIST" / "raw" / name
+    head = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">u4").tobytes()
+    path.write_bytes(head + bytes(int(np.prod(shape))))
+    problem = state_of("mnist", options).problem
+    assert problem == f"{path}: has the shape {shape}, expected {expected}; fetch it again"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,10 +14,13 @@ from vision8_data import (
     labels,
     pictures,
     write_archive,
+    write_image_folders,
 )
-from vision8_loading import SIDE, load, state_of
+from vision8_loading import SIDE, load, sizes_of, state_of
 
 from mergebench.counting import silently
+from mergebench.errors import InputError
+from mergebench.suites import SuiteOptions
 from mergebench.suites.images import square
 from mergebench.suites.vision8 import load_vision8
 from mergebench.suites.vision8.splitting import parts_of, stored_shuffle
@@ -69,6 +75,19 @@ def test_validation_is_the_first_fifth_of_the_shuffled_test_images(options):
     assert known.tolist() == labels(splits, "test")[order].tolist()
 
 
+def test_numbers_of_files_need_no_zeros_before_them(tmp_path, options):
+    splits = pictures("mnist", {"train": 13, "test": 40})
+    write_archive(options.data_root, "mnist", splits)
+    known = load("mnist", options)
+    other = replace(options, data_root=tmp_path / "unpadded")
+    write_image_folders(other.data_root, "mnist", splits)
+    for file in other.data_root.rglob("*.png"):
+        file.rename(file.with_name(f"{int(file.stem)}.png"))
+    found = load("mnist", other)
+    for name in ("val", "test"):
+        assert found.splits[name].sha256 == known.splits[name].sha256
+
+
 def test_unsplit_archive_is_dealt_by_class(options):
     write_archive(options.data_root, "eurosat", pictures("eurosat", {"all": 200}, classes=10))
     state = state_of("eurosat", options)
@@ -97,3 +116,37 @@ def test_images_are_resized_and_cropped_as_by_clip(size, mode):
     top, left = ((length - 32) // 2 for length in resized.shape[1:])
     expected = resized[:, top : top + 32, left : left + 32]
     assert np.array_equal(square(image, 32), expected)
+
+
+_GREY = [
+    ("I;16", np.full((30, 30), 78 * 257, dtype=np.uint16), "png"),
+    ("I;16", np.full((30, 30), 78 * 257, dtype=np.uint16), "tiff"),
+    ("L", np.full((30, 30), 78, dtype=np.uint8), "png"),
+]
+_UNKNOWN = [
+    ("I", np.full((30, 30), 20_000, dtype=np.int32), "tiff"),
+    ("F", np.full((30, 30), 0.5, dtype=np.float32), "tiff"),
+]
+
+
+def _with_one(options: SuiteOptions, mode: str, pixels: np.ndarray, suffix: str) -> Path:
+    """Write DTD with these pixels as a test image of class 0, the last of the files."""
+    write_image_folders(options.data_root, "dtd", pictures("dtd", sizes_of("dtd")))
+    file = options.data_root / "dtd" / "test" / "banded" / f"99999.{suffix}"
+    Image.fromarray(pixels).save(file)
+    assert Image.open(file).mode == mode
+    return file
+
+
+@pytest.mark.parametrize(("mode", "pixels", "suffix"), _GREY)
+def test_sixteen_bits_of_grey_become_eight(options, mode, pixels, suffix):
+    _with_one(options, mode, pixels, suffix)
+    assert load("dtd", options).splits["test"].inputs[-1].unique().tolist() == [78]
+
+
+@pytest.mark.parametrize(("mode", "pixels", "suffix"), _UNKNOWN)
+def test_pixels_whose_white_is_not_known_are_refused(options, mode, pixels, suffix):
+    file = _with_one(options, mode, pixels, suffix)
+    message = rf"^{file}: cannot be decoded \(its pixels have 32 bits, [^\n]*\); replace it"
+    with pytest.raises(InputError, match=message):
+        load("dtd", options)
