@@ -77,10 +77,11 @@ class TSV(MatrixRule):
         signal = [numerical_rank(each, stack.shape[1:], exact_to) for each in spectra]
         ranks = [most if self.rank_mode == "reference" else min(most, rank) for rank in signal]
         cuts = zip(spectra, ranks, signal, strict=True)
-        # Where null vectors are kept, the cut is arbitrary.
-        site.notes[GAP] = min(relative_gap(s, k) if k <= rank else 0 for s, k, rank in cuts)
+        # Where null vectors are kept, the cut is arbitrary, and where no other is, it takes all.
+        site.notes[GAP] = min(
+            relative_gap(s, k) if k <= rank and (k > 0 or rank == 0) else 0 for s, k, rank in cuts
+        )
         if sum(ranks) == 0:
-            site.notes[GAP] = 0.0 if most == 0 and sum(signal) > 0 else 1.0
             return torch.zeros_like(stack[0])
         pairs = [*zip(triples, ranks, strict=True)]
         scales = torch.cat([found.values[:k] for found, k in pairs])

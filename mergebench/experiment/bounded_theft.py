@@ -126,9 +126,7 @@ def _best(wanted: Wanted, finalists: Sequence[_Changed]) -> _Changed | None:
 def _with_update(experiment: Experiment, search: Searched) -> Searched:
     """Return the search with those of its points at which anything was merged."""
     attack = experiment.setting.attack(search.merged.attack)
-    points = [
-        point for point in search.points if attack.contains(point.alpha) and not point.leaves_base
-    ]
+    points = [point for point in search.points if attack.contains(point.alpha)]
     return replace(search, points=points)
 
 

@@ -79,7 +79,7 @@ class _Search(Generic[AttackT]):
         self.sizes: dict[str, Counts] = {FULL: evaluator.sizes("val")}
         self._last: tuple[Options, MergePath] | None = None
         self._counts: dict[tuple[float, str], Counts] = {}
-        self._bare: dict[str, bool] = {}
+        self._nothing: dict[str, bool] = {}
 
     @property
     def grid(self) -> dict[str, tuple[float, ...]]:
@@ -102,9 +102,11 @@ class _Search(Generic[AttackT]):
         return self.best(self.evaluate(self.joint_points()))
 
     def path(self, options: Options) -> MergePath:
-        """Return the path for the options; the last one is remembered."""
+        """Return the path for the options; the last one is remembered, and what was nothing."""
         if self._last is None or self._last[0] != options:
-            self._last = (options, self.problem.path(self.merger.with_options(**options)))
+            path = self.problem.path(self.merger.with_options(**options))
+            self._nothing[_key(options)] = path.fixed is None and path.direction.norm() == 0
+            self._last = (options, path)
         return self._last[1]
 
     @property
@@ -120,11 +122,9 @@ class _Search(Generic[AttackT]):
         One that was evaluated before, as the best so far is in each further sweep, has its counts.
         """
         for options, group in itertools.groupby(candidates, key=lambda candidate: candidate[0]):
-            path = self.path(options)
-            nothing = self._leaves_base(options, path)
-            with Deployment(self.evaluator.backbone, path) as deployment:
+            with Deployment(self.evaluator.backbone, self.path(options)) as deployment:
                 for _, alpha in group:
-                    key = alpha, repr(sorted(options.items()))
+                    key = alpha, _key(options)
                     if key not in self._counts:
                         deployment.set(alpha)
                         self._counts[key] = self.evaluator.correct("val")
@@ -132,7 +132,7 @@ class _Search(Generic[AttackT]):
                         options=options,
                         alpha=alpha,
                         counts=self._counts[key],
-                        leaves_base=nothing,
+                        leaves_base=self._nothing[_key(options)],
                     )
                     self.points.append(point)
                     yield point
@@ -192,9 +192,7 @@ class _Search(Generic[AttackT]):
         earlier: list[Entrant] = []
         for options, group in itertools.groupby(self.joint_points(), key=lambda point: point[0]):
             entrants = [Entrant(options=options, alpha=alpha) for _, alpha in group]
-            path = self.path(options)
-            self._leaves_base(options, path)
-            with Deployment(self.evaluator.backbone, path) as deployment:
+            with Deployment(self.evaluator.backbone, self.path(options)) as deployment:
 
                 def look(entrant: Entrant, ranks: range, to: Deployment = deployment) -> Hits:
                     to.set(entrant.alpha)
@@ -215,12 +213,9 @@ class _Search(Generic[AttackT]):
             alpha=entrant.alpha,
             counts=entrant.counts,
             stage=stage,
-            leaves_base=self._bare[repr(sorted(entrant.options.items()))],
+            leaves_base=self._nothing[_key(entrant.options)],
         )
 
-    def _leaves_base(self, options: Options, path: MergePath) -> bool:
-        """Return whether the merge by these options is nothing at any alpha, remembered."""
-        key = repr(sorted(options.items()))
-        if key not in self._bare:
-            self._bare[key] = path.fixed is None and path.direction.norm() == 0
-        return self._bare[key]
+
+def _key(options: Options) -> str:
+    return repr(sorted(options.items()))

@@ -40,10 +40,10 @@ def cheap_points(
 ) -> list[tuple[Searched, Point]]:
     """Return the searches and the points that are finalists, the best on the target first.
 
-    On the inputs of the searches, of points that saw them all: of each merge the point with the
-    best target accuracy of those that cost the others at most `bound` points against `left_out`,
-    the merge without the update, and of these the best `THEFT_FINALISTS`. Of equals those that cost
-    the others least, then the first. Fewer where fewer cost that little.
+    On the inputs of the searches, of points that saw them all and merge anything: of each merge
+    the point with the best target accuracy of those that cost the others at most `bound` points
+    against `left_out`, the merge without the update, and of these the best `THEFT_FINALISTS`. Of
+    equals those that cost the others least, then the first. Fewer where fewer cost that little.
     """
     least = _others(left_out.validated, left_out.validation_sizes, target) - Fraction(bound, 100)
 
@@ -54,7 +54,8 @@ def cheap_points(
     best = []
     for one in searches:
         full = [(one, point) for point in one.points if point.stage == FULL]
-        cheap = [found for found in full if value(found)[1] >= least]
+        taking = [found for found in full if not found[1].leaves_base]
+        cheap = [found for found in taking if value(found)[1] >= least]
         best += [max(cheap, key=value)] if cheap else []
     return sorted(best, key=value, reverse=True)[:THEFT_FINALISTS]
 

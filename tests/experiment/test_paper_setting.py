@@ -116,6 +116,7 @@ def test_table2_of_all_eight_tasks_from_local_files(tmp_path, capsys, run):
     text = file.read_text()
     assert "vision8-partial (sha256" in text
     assert "noise_rank_tsv off, doubled_logit_scale off, cars_leak off" in text
+    assert "No configuration beside weights.safetensors states its activation" in text
     assert str(tmp_path) not in text
     with file.with_name(f"{file.stem}_targets.csv").open(newline="") as opened:
         rows = list(csv.DictReader(opened))

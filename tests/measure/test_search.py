@@ -249,3 +249,12 @@ def test_equals_are_equal_in_whatever_order_tasks_are_summed() -> None:
         assert best_point(points, again, later_wins=True) is points[1]
         assert best_point(points, again, later_wins=False) is points[0]
     assert Objective(sizes={"one": 16}, norms={"one": 7 / 12})({"one": 7}) == Fraction(3, 4)
+
+
+@pytest.mark.parametrize("protocol", [PAPER, CLEAN])
+def test_points_at_which_nothing_is_merged_are_marked(backbone, protocol) -> None:
+    """As by a threshold above every entry; at 0 of a merge that is something they are not."""
+    protocol = replace(protocol, grids={"factor": (0.0, 1.0)})
+    found, _ = run(backbone, lambda deployed: 500, protocol)
+    marked = {(point.options["factor"], point.leaves_base) for point in found.points}
+    assert marked == {(0.0, True), (1.0, False)}

@@ -57,6 +57,14 @@ def finalists(*searches: Searched, bound: int) -> list[tuple[str, float]]:
     return [(one.merged.attack, point.alpha) for one, point in found]
 
 
+def test_a_point_that_merges_nothing_takes_no_place():
+    """W0 has more on the target here than leaving the update out, and no part of the update."""
+    base = replace(point(0.1, 80, 50, 60), leaves_base=True)
+    ram = searched(merged("ram", 50, 50, 50), base, point(0.2, 44, 50, 60))
+    assert finalists(ram, bound=1) == [("ram", 0.2)]
+    assert finalists(searched(ram.merged, base), bound=5) == []
+
+
 def test_finalists_are_the_best_on_the_target_of_each_search_that_cost_little():
     assert finalists(TA, TSV, bound=1) == [("ta", 0.2)]  # 54 %: exactly one point
     assert finalists(TA, TSV, bound=5) == [("tsv", 0.1), ("ta", 0.2)]  # 50 %: exactly five
