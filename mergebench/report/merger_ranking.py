@@ -12,17 +12,21 @@ from mergebench.report.merged_accuracies import AttackInSpace, MergedCell, Table
 
 _ByTask = Mapping[str, float]
 
+_DIGITS = 9
+"""Of means in percent: one test input moves them by far more, the order of a sum by less."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RankedMerger:
     """One merger in one space.
 
     `rank`: from 1, by the mean accuracy over all tasks of the unprotected merge, `kept`, in
-    percent. `behind`: how many points it is behind the first on the same tasks. Both with a 95 %
-    interval over other tasks, None with a single one. `alpha`: the chosen coefficient, `warnings`:
-    how many of the merges carry one, by kind. `protected` and `comparisons`: by protection, as of
-    `Table2`; None where not all was measured. `places`: by protection its rank, from 1, by the
-    accuracy on the target, among the mergers that have one.
+    percent; equal ones share one, and the next counts them all. `behind`: how many points it is
+    behind the first on the same tasks. Both means with a 95 % interval over other tasks, None with
+    a single one. `alpha`: the chosen coefficient, `warnings`: how many of the merges carry one, by
+    kind. `protected` and `comparisons`: by protection, as of `Table2`; None where not all was
+    measured. `places`: by protection its rank, likewise, by the accuracy on the target, among the
+    mergers that have one.
     """
 
     rank: int
@@ -47,22 +51,23 @@ def rank_mergers(table: Table2) -> tuple[RankedMerger, ...]:
     Equal ones stay in the order of the columns.
     """
     kept = {column: _by_task(table, column) for column in table.columns}
-    measured = [column for column in table.columns if kept[column]]
-    measured.sort(key=lambda column: -fmean(kept[column].values()))
-    return tuple(_ranked(table, measured, kept))
+    kept = {column: own for column, own in kept.items() if own}
+    ranks = _ranks({column: fmean(own.values()) for column, own in kept.items()})
+    return tuple(_ranked(table, ranks, kept))
 
 
 def _ranked(
-    table: Table2, columns: list[AttackInSpace], kept: Mapping[AttackInSpace, _ByTask]
+    table: Table2, ranks: Mapping[AttackInSpace, int], kept: Mapping[AttackInSpace, _ByTask]
 ) -> Iterator[RankedMerger]:
     guarded = [one for one in table.protections if one != UNPROTECTED]
-    places = {one: _places(table, columns, one) for one in guarded}
-    for place, column in enumerate(columns):
-        own, first = kept[column], kept[columns[0]]
+    places = {one: _places(table, [*ranks], one) for one in guarded}
+    first = kept[next(iter(ranks))] if ranks else {}
+    for column, rank in ranks.items():
+        own = kept[column]
         differences = [first[task] - own[task] for task in own]
         cell = table.cells[UNPROTECTED, column]
         yield RankedMerger(
-            rank=place + 1,
+            rank=rank,
             column=column,
             kept=_mean([*own.values()]),
             behind=_mean(differences),
@@ -77,11 +82,20 @@ def _ranked(
 def _places(
     table: Table2, columns: Sequence[AttackInSpace], protection: str
 ) -> dict[AttackInSpace, int]:
-    """Return the ranks by accuracy on the target; equal ones stay in the order of `columns`."""
+    """Return the ranks by accuracy on the target."""
     found = {column: table.cells[protection, column] for column in columns}
-    means = {column: cell.target.mean for column, cell in found.items() if cell}
-    best_first = sorted(means, key=lambda column: -means[column])
-    return {column: place for place, column in enumerate(best_first, start=1)}
+    return _ranks({column: cell.target.mean for column, cell in found.items() if cell})
+
+
+def _ranks(means: Mapping[AttackInSpace, float]) -> dict[AttackInSpace, int]:
+    """Return ranks from 1, the largest mean first; means equal up to rounding share one."""
+    ranks: dict[AttackInSpace, int] = {}
+    best_first = sorted(means, key=lambda column: -round(means[column], _DIGITS))
+    for place, column in enumerate(best_first, start=1):
+        before = best_first[max(0, place - 2)]
+        equal = place > 1 and abs(means[before] - means[column]) < 10**-_DIGITS
+        ranks[column] = ranks[before] if equal else place
+    return ranks
 
 
 def _mean(by_task: list[float]) -> Estimate:

@@ -63,6 +63,15 @@ def test_what_a_protection_leaves_stands_beside_where_it_was_measured(tmp_path: 
     assert found.loc["ta", "trap2_rank"] == 1
 
 
+def test_equal_mergers_share_a_rank(tmp_path: Path) -> None:
+    """60, 60 and 40 % twice: the second time 60 % on the last task and 40 on the first."""
+    same = replace(UNPROTECTED, attack="cart", correct=counts(80, 48, 30))
+    found = ranking(replace(RANKED, merged=(*RANKED.merged, same)), tmp_path)
+    assert sorted(found["attack"][:2]) == ["cart", "tsv"]
+    assert list(found["attack"][2:]) == ["ties", "ta"]
+    assert list(found["rank"]) == [1, 1, 3, 4]
+
+
 def guarded(attack: str, space: str, correct: int) -> list[Merged]:
     """Return what a merger leaves of each protected target."""
     return [
@@ -82,6 +91,12 @@ def test_every_protection_has_a_rank_of_its_own(tmp_path: Path) -> None:
     rows = [line for line in (tmp_path / "mergers.md").read_text().splitlines() if "|" in line]
     place = rows[0].split(" | ").index("rank, Trap²")
     assert [row.split(" | ")[place] for row in rows[2:5]] == ["1", "3", "2"]
+
+
+def test_equal_protected_mergers_share_a_rank(tmp_path: Path) -> None:
+    more = [*guarded("ties", "full", 40), *guarded("tsv", "core", 40)]
+    found = ranking(replace(RANKED, merged=(*RANKED.merged, *more)), tmp_path)
+    assert list(found["trap2_rank"]) == [1, 1, 3]
 
 
 def test_the_terminal_shows_the_same(tmp_path: Path) -> None:
