@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from torch import Tensor
@@ -42,12 +42,16 @@ class Realign(InformedMerger):
 
     def path(self, given: Suspected) -> MergePath:
         """Return the merge of all updates, the protected one realigned."""
-        key = repr(replace(self, rule=None))
+        updates = given.with_protected(self.undone(given))
+        return MergePath(direction=given.merged(updates), merged=updates)
+
+    def undone(self, given: Suspected) -> Update:
+        """Return the protected update realigned, computed once for all points of a search."""
+        key = f"{Realign.name} {self.method}"
         if key not in given.kept:
             checkpoint = Checkpoint(backbone=given.backbone, update=given.protected)
             given.kept[key] = self.realigned(checkpoint)
-        updates = given.with_protected(given.kept[key])
-        return MergePath(direction=given.merged(updates), merged=updates)
+        return given.kept[key]
 
     def realigned(self, checkpoint: Checkpoint) -> Update:
         """Return the update of the realigned checkpoint; the given one if nothing is to be done."""

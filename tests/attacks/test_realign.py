@@ -13,11 +13,13 @@ from small_tower import full_updates, small_backbone, tasks_of
 from torch import Tensor
 from torch.func import functional_call
 
+from attacks.hold import Hold
+from attacks.hold_realigned import HoldRealigned
 from attacks.realign import Realign
 from attacks.task_arithmetic import TaskArithmetic
 from attacks.ties import Ties
 from mergebench.backbones import Backbone, load_backbone
-from mergebench.contracts import Space
+from mergebench.contracts import InformedMerger, Space
 from mergebench.errors import InputError
 from mergebench.merging import InformedProblem
 from mergebench.registry import registry
@@ -221,6 +223,26 @@ def test_a_merge_with_a_protected_update_is_that_of_the_unprotected_one(backbone
         merged(hidden, base=None)
 
 
+@pytest.mark.parametrize("protection", [Params(attention="nonsymmetric"), MergeLock(kappa=2.0)])
+@pytest.mark.parametrize("nominal", [0.9, 1.0])
+def test_held_is_what_realigning_gives_back_however_it_was_rearranged(
+    backbone, protection: PostHoc, nominal: float
+) -> None:
+    updates = [trained(backbone, seed=seed) for seed in range(3)]
+    hidden = protected(protection, backbone, updates[1])
+    space = registry().get(Space, "full")()
+
+    def merged(attack: InformedMerger, own: Update) -> Update:
+        given = [updates[0], own, updates[2]]
+        problem = InformedProblem(given, place=1, space=space, base=lambda: backbone)
+        return problem.path(attack).at(0.4)
+
+    hold = Hold(rule=RULE, nominal=nominal)
+    held = merged(hold, realigned(backbone, updates[1]))
+    assert difference(merged(HoldRealigned(rule=RULE, nominal=nominal), hidden), held) < 1e-6
+    assert difference(merged(hold, hidden), held) > 0.1
+
+
 def test_it_is_realigned_once_for_all_points(monkeypatch) -> None:
     backbone, calls = small_backbone(), []
     monkeypatch.setattr(Realign, "realigned", lambda self, one: calls.append(self) or one.update)
@@ -229,6 +251,7 @@ def test_it_is_realigned_once_for_all_points(monkeypatch) -> None:
     problem = InformedProblem(given, place=1, space=space, base=lambda: backbone)
     for rule in (RULE, Ties(top_k=10), Ties(top_k=20)):
         problem.path(Realign(rule=rule))
+    problem.path(HoldRealigned(rule=RULE))
     problem.path(Realign(rule=RULE, method="aga"))
     assert len(calls) == 2
 

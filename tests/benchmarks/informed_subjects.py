@@ -93,4 +93,4 @@ NOTHING_OF_THEIR_OWN = (
 )
 """They cost what their rule does on the updates that they have it merge."""
 
-LOOKING_AT_WEIGHTS = ("realign",)
+LOOKING_AT_WEIGHTS = ("realign", "hold_realigned")
