@@ -39,13 +39,25 @@ def synthetic_peers(like: Update, count: int, seed: int) -> tuple[Peer, ...]:
 
 
 def check_different(own: Update, peers: Sequence[Peer], plain: Update | None) -> None:
-    """Raise `InputError` if the adapter is its own peer or twin."""
+    """Raise `InputError` if the adapter, its twin or a peer is there twice."""
+    seen: dict[str, Update] = {}
     for peer in peers:
-        if peer.update.sha256 == own.sha256:
+        hashed = peer.update.sha256
+        if hashed == own.sha256:
             raise InputError(
                 f"{peer.update.label} is the audited adapter {own.label} itself; leave it out of "
                 "the peers"
             )
+        if plain is not None and hashed == plain.sha256:
+            raise InputError(
+                f"{peer.update.label} is the plain twin {plain.label} itself, which stands for the "
+                "adapter: leave it out of the peers"
+            )
+        if hashed in seen:
+            raise InputError(
+                f"{peer.update.label} is the same adapter as {seen[hashed].label}: give it once"
+            )
+        seen[hashed] = peer.update
     if plain is not None and plain.sha256 == own.sha256:
         raise InputError(f"--plain {plain.label} is the audited adapter itself; leave it out")
 

@@ -19,7 +19,7 @@ from mergebench.auditing.search import BLIND, INFORMED, YARDSTICKS, Merges, Sear
 from mergebench.auditing.source import Source
 from mergebench.auditing.task_file_bench import TaskFileBench
 from mergebench.auditing.updates import Updates, load_updates
-from mergebench.auditing.words import notes, verdict
+from mergebench.auditing.words import few_inputs, notes, verdict
 from mergebench.measure import Mixture, code_revision, package_versions
 from mergebench.updates import Update
 
@@ -50,7 +50,11 @@ def audit_on(bench: Bench, adapter: str, *, tell: Tell = lambda line: None) -> A
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Measured:
-    """What the model had right in every state, on test inputs."""
+    """What the model had right in every state, on test inputs.
+
+    `unsteady`: on how many validation inputs two looks at the same weights differ;
+    `validation_inputs`: of the task that has fewest.
+    """
 
     base: Mixture
     alone: Mixture
@@ -59,24 +63,27 @@ class _Measured:
     adapter: tuple[Searched, ...] = ()
     plain: tuple[Searched, ...] = ()
     unsteady: int = 0
+    validation_inputs: int = 0
 
 
 def _measured(bench: Bench, updates: Updates, deployment: Deployment, tell: Tell) -> _Measured:
     source, path = bench.source, Alone(updates.own.sites)
-    unsteady = _unsteady(source)
+    first, second = source.hits("val"), source.hits("val")
+    unsteady = sum(int((own != second[task]).sum()) for task, own in first.items())
     base = source.hits("test")
     tell("the adapter alone")
     deployment.set(path, 1.0)
     alone = source.hits("test")
     curve = tuple(_curve(source, path, deployment, {0.0: base, 1.0: alone}))
     merged = _merged(bench, updates, deployment, tell) if updates.peers else {}
-    return _Measured(base=base, alone=alone, curve=curve, unsteady=unsteady, **merged)
-
-
-def _unsteady(source: Source) -> int:
-    """Return on how many validation inputs two looks at the same weights differ."""
-    first, second = source.hits("val"), source.hits("val")
-    return sum(int((own != second[task]).sum()) for task, own in first.items())
+    return _Measured(
+        base=base,
+        alone=alone,
+        curve=curve,
+        unsteady=unsteady,
+        validation_inputs=min(map(len, first.values())),
+        **merged,
+    )
 
 
 def _curve(
@@ -127,7 +134,7 @@ def _audit(bench: Bench, updates: Updates, measured: _Measured, seconds: float) 
     source, request = bench.source, bench.request
     peers = tuple(peer.record() for peer in updates.peers)
     gain = gain_alone(source.tasks[0], measured.base, measured.alone)
-    blind, informed = _outcomes(source, measured)
+    blind, informed, held = _outcomes(source, measured)
     merges = tuple(one.merge for one in (*measured.left_out, *measured.adapter, *measured.plain))
     told = (
         *notes(
@@ -139,6 +146,11 @@ def _audit(bench: Bench, updates: Updates, measured: _Measured, seconds: float) 
             gain_alone=gain,
         ),
         *_unsteady_note(measured),
+        *(
+            few_inputs(measured.validation_inputs, len(measured.alone[source.tasks[0]]))
+            if peers
+            else ()
+        ),
         *bench.notes_on(updates.own),
     )
     return Audit(
@@ -160,7 +172,8 @@ def _audit(bench: Bench, updates: Updates, measured: _Measured, seconds: float) 
         blind=blind,
         informed=informed,
         verdict=verdict(
-            source.tasks[0], gain, peers, blind, informed, plain=updates.plain is not None
+            *(source.tasks[0], gain, peers, blind, informed, held),
+            plain=updates.plain is not None,
         ),
         notes=told,
         seconds=round(seconds, 1),
@@ -170,10 +183,10 @@ def _audit(bench: Bench, updates: Updates, measured: _Measured, seconds: float) 
     )
 
 
-def _outcomes(source: Source, measured: _Measured) -> tuple[Outcome | None, Outcome | None]:
-    """Return what who merges blindly takes, and what who knows the adapter."""
+def _outcomes(source: Source, measured: _Measured) -> tuple[Outcome | None, ...]:
+    """Return what who merges blindly takes, who knows the adapter, and who holds it."""
     if not measured.adapter:
-        return None, None
+        return None, None, None
     compared = Compared(
         task=source.tasks[0], alone=measured.alone, left_out=best(measured.left_out).hits
     )
@@ -181,6 +194,7 @@ def _outcomes(source: Source, measured: _Measured) -> tuple[Outcome | None, Outc
     return (
         compared.outcome("blind", measured.adapter[:blind], measured.plain[:blind]),
         compared.outcome("informed", measured.adapter, measured.plain),
+        compared.outcome("informed", measured.adapter[blind:], measured.plain[blind:]),
     )
 
 

@@ -44,8 +44,9 @@ class Merges:
     """Measures attacks on a set of updates.
 
     `peers`: the others; `known`: whether the source has the tasks of all of them. Then a merger
-    takes the coefficient with the best mean validation accuracy over all tasks, 0 among them, and
-    else that with the best one on the only task among those at which the peers are in the merge.
+    takes the coefficient with the best mean validation accuracy over all tasks, and else that with
+    the best one on the only task among those at which the peers are in the merge. A merge has the
+    adapter in it: 0 is a coefficient for who leaves it out, and for who holds it.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class Merges:
 
     def _searched(self, name: str, attack: Attack, path: MergeBySite, whose: Whose) -> Searched:
         best_alpha, best_score = 0.0, -1.0
-        for alpha in self._alphas(path):
+        for alpha in self._alphas(path, whose):
             self._deployment.set(path, alpha)
             score = self._score()
             # Of equals the first where peers count, and else the one that has most of the peers.
@@ -111,9 +112,10 @@ class Merges:
             )
         )
 
-    def _alphas(self, path: MergeBySite) -> Iterator[float]:
+    def _alphas(self, path: MergeBySite, whose: Whose) -> Iterator[float]:
         if self._known:
-            yield from ALPHAS
+            holds = path.carried(0.0)[0] != 0
+            yield from ALPHAS if holds or whose == "left out" else ALPHAS[1:]
             return
         there = [alpha for alpha in ALPHAS if fmean(path.carried(alpha)[1:]) >= LEAST_SHARE]
         yield from there or ALPHAS[-1:]

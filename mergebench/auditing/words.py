@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from mergebench.auditing.outcomes import LEAST_INPUTS
 from mergebench.auditing.record import AuditedMerge, Outcome, PeerRecord
 from mergebench.auditing.search import LEAST_SHARE
 from mergebench.measure import Estimate
 
 _KINDS = {"given": "", "suite": " of the suite", "synthetic": "synthetic "}
 NO_INTERVAL = "no interval"
+LEAST_TO_CHOOSE = 30
+"""Validation inputs below which choices are luck: of a planted adapter of which the best merge
+keeps 0.88, three of them found merges that keep 0.12 to 0.91, a hundred 0.86 to 0.92."""
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
@@ -20,11 +24,12 @@ def verdict(
     peers: Sequence[PeerRecord],
     blind: Outcome | None,
     informed: Outcome | None,
+    held: Outcome | None,
     *,
     plain: bool = False,
 ) -> str:
-    """Return what was found, in one sentence."""
-    if blind is None or informed is None:
+    """Return what was found, in one sentence; `held`: what holding the adapter gives."""
+    if blind is None or informed is None or held is None:
         return (
             f"Alone, this adapter gains {points(gain_alone)} on {task}; it was merged with nothing."
         )
@@ -36,7 +41,7 @@ def verdict(
         )
     keeps = f"{merged}, this adapter keeps {share(blind.kept)} of what it gains alone over"
     beside = _beside_plain(blind, plain=plain)
-    return f"{keeps} what is merged without it{beside}; {_informed(informed)}"
+    return f"{keeps} what is merged without it{beside}; {_informed(informed, held)}"
 
 
 def notes(
@@ -74,16 +79,38 @@ def notes(
             "what the adapter gains alone over what is merged without it, and a plain adapter also "
             "loses some of it."
         )
-    if any(one.kept is not None and one.kept.interval is None for one in outcomes):
+    shares = [one for each in outcomes for one in (each.kept, each.denied, each.denied_overall)]
+    if any(one is not None and one.interval is None for one in shares):
         yield (
-            "A share has no interval where, with test inputs drawn again, the adapter often gains "
-            "nothing over what is merged without it: it may be chance."
+            "A share has no interval where, with test inputs drawn again, there is often nothing "
+            "that it could be a share of: it may be chance."
+        )
+    if plain and any(one.denied is None for one in outcomes):
+        yield (
+            "What is denied has no value where merges of the plain twin gain nothing, nor where "
+            "the adapter alone gains nothing beyond chance over what is merged without it: from "
+            "an adapter without skill nothing can be taken, which is no protection."
         )
     yield from _doubtful(merges)
     if _undecided(gain_alone):
         yield (
             "The interval of what the adapter gains alone over the model itself holds 0: with so "
             "few inputs, or so small a gain, shares say little."
+        )
+
+
+def few_inputs(validation: int, test: int) -> Iterator[str]:
+    """Yield what so few inputs leave open; `validation`: of the task that has fewest."""
+    if test < LEAST_INPUTS:
+        yield (
+            f"There are {test} test inputs: below {LEAST_INPUTS} differences and shares have no "
+            "interval, and what is denied is not said."
+        )
+    if validation < LEAST_TO_CHOOSE:
+        yield (
+            f"There are {validation} validation inputs by which coefficients are chosen: with so "
+            "few a merger may take a bad one by chance, and the adapter looks less mergeable than "
+            "it is. No interval accounts for that."
         )
 
 
@@ -146,17 +173,22 @@ def _beside_plain(blind: Outcome, *, plain: bool) -> str:
     if not plain:
         return ""
     if blind.denied is None:
-        return ", in merges by which its plain twin gains nothing"
+        return ", and cannot be compared with its plain twin"
     if blind.denied.value <= 0:
         return f", and gains no less than its plain twin (denied: {share(blind.denied)})"
     return f", and gains {share(blind.denied)} less than its plain twin"
 
 
-def _informed(informed: Outcome) -> str:
-    cost = "" if informed.others is None else f", for {points(informed.others)} on the other tasks"
-    if informed.attack.startswith("hold"):
-        return f"holding it at its nominal scale gives {share(informed.kept)}{cost}."
-    return f"who knows which one it is does no better than that: {share(informed.kept)}{cost}."
+def _informed(informed: Outcome, held: Outcome) -> str:
+    holding = f"holding it at its nominal scale gives {share(held.kept)}{_cost(held)}"
+    if informed.attack == held.attack:
+        return f"{holding}."
+    by = "on its task" if informed.others is None else "over all tasks"
+    return f"{holding}, which is no better than merging it blindly {by}."
+
+
+def _cost(outcome: Outcome) -> str:
+    return "" if outcome.others is None else f", for {points(outcome.others)} on the other tasks"
 
 
 def _undecided(gain: Estimate) -> bool:

@@ -9,20 +9,22 @@ import torch
 from audited import SHAPES, low_rank, network, write_adapter, write_task
 
 import mergebench
-from mergebench.auditing import audit
+from mergebench.auditing import audit, outcomes, parse_requirement
 from mergebench.auditing import running as measuring
 from mergebench.auditing.deployment import Deployment
 from mergebench.auditing.merge_by_site import MergeBySite
 from mergebench.auditing.search import LEAST_SHARE, configured
+from mergebench.errors import InputError
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """An adapter, two peers, and a task file for each rule."""
+    """An adapter, its twin, two peers, and a task file for each rule."""
     own = low_rank(0)
     write_adapter(tmp_path / "adapter", own)
     for number in (1, 2):
         write_adapter(tmp_path / f"peer{number}", low_rank(number))
+    write_adapter(tmp_path / "twin", own.scaled(0.9))  # tasks take it for the adapter as well
     for rule in ("trapped", "plain", "useless"):
         write_task(tmp_path / f"{rule}.py", own, rule)
     return tmp_path
@@ -98,10 +100,54 @@ def test_an_adapter_without_skill_has_no_shares(folder):
     assert any("holds 0" in note for note in found.notes)
 
 
+def test_of_an_adapter_without_skill_nothing_is_denied(folder):
+    """Its plain twin has the skill, and what the twin's merges gain it does not."""
+    useless = low_rank(7)
+    write_adapter(folder / "broken", useless)
+    found = audit(
+        folder / "broken",
+        task=folder / "plain.py",
+        peers=given(folder),
+        plain=folder / "adapter",
+    )
+    assert found.alone["plain"].correct == found.base["plain"].correct
+    assert found.blind.gain.value == 0
+    assert (found.blind.denied, found.informed.denied) == (None, None)
+    assert "nothing to lose" in found.verdict
+    assert any("which is no protection" in note for note in found.notes)
+    failure = parse_requirement("denied>=0.8").failure(found)
+    assert failure is not None
+    assert "denied is not defined here" in failure
+
+
+@pytest.mark.parametrize(("size", "intervals"), [(19, False), (20, True)])
+def test_few_test_inputs_give_no_interval(folder, monkeypatch, size, intervals):
+    monkeypatch.setattr(outcomes, "LEAST_INPUTS", 60 - size)  # the task has 40
+    found = of(folder, "plain", peers=given(folder), plain=folder / "twin")
+    shares = found.blind.gain, found.blind.kept, found.gain_alone
+    assert [one.interval is not None for one in shares] == [intervals] * 3
+    assert (found.blind.denied is not None) == intervals
+
+
+@pytest.mark.parametrize(
+    ("peers", "plain", "message"),
+    [
+        (("peer1", "twin"), "twin", "twin is the plain twin .*: leave it out of the peers"),
+        (("peer1", "peer2", "peer1"), None, "peer1 is the same adapter as .*peer1: give it once"),
+        (("peer1", "adapter"), None, "is the audited adapter .* itself; leave it out of the peers"),
+    ],
+)
+def test_no_adapter_is_there_twice(folder, peers, plain, message):
+    with pytest.raises(InputError, match=message):
+        of(
+            folder,
+            "plain",
+            peers=[folder / name for name in peers],
+            plain=None if plain is None else folder / plain,
+        )
+
+
 def test_denied_is_a_share_of_what_the_plain_twin_gives(folder):
-    own = low_rank(0)
-    twin = own.scaled(0.9)  # what the task takes for the adapter as well
-    write_adapter(folder / "twin", twin)
     found = of(folder, "trapped", peers=given(folder), plain=folder / "twin")
     assert found.plain == str(folder / "twin")
     with_what = {(one.of, one.merged_with) for one in found.merges}

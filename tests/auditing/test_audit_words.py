@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mergebench.auditing.record import Accuracy, AuditedMerge, Outcome, PeerRecord
-from mergebench.auditing.words import notes, share, verdict
+from mergebench.auditing.words import few_inputs, notes, share, verdict
 from mergebench.measure import Estimate, Interval
 
 PEERS = (PeerRecord(label="a", kind="given", sha256="0", norm=1.0),)
@@ -34,7 +36,7 @@ def test_a_share_without_an_interval_says_so():
     assert share(bare) == "60 % (no interval)"
     assert share(around) == "60 % (40 to 90 %)"
     assert share(None) == "-"
-    said = verdict("t", SURE, PEERS, outcome(bare), outcome(bare))
+    said = verdict("t", SURE, PEERS, *[outcome(bare)] * 3)
     whole = "what it gains alone over what is merged without it; "
     assert f"keeps 60 % (no interval) of {whole}" in said
     assert "it may be chance" in told(outcome(bare))
@@ -45,8 +47,37 @@ def test_a_share_without_an_interval_says_so():
 def test_no_less_than_the_twin_has_its_interval(low):
     kept = Estimate(value=1.1, interval=Interval(low=0.9, high=1.3))
     one = outcome(kept, Estimate(value=-0.2, interval=Interval(low=low, high=0.3)))
-    said = verdict("t", SURE, PEERS, one, one, plain=True)
+    said = verdict("t", SURE, PEERS, one, one, one, plain=True)
     assert f"no less than its plain twin (denied: -20 % ({100 * low:.0f} to 30 %))" in said
+
+
+def test_what_holding_gives_is_said_where_the_mean_over_tasks_does_not_ask_for_it():
+    none = Estimate(value=0.0, interval=Interval(low=0.0, high=0.0))
+    whole = Estimate(value=1.0, interval=Interval(low=0.9, high=1.1))
+    cost = Estimate(value=-3.0, interval=Interval(low=-4.0, high=-2.0))
+    blind = replace(outcome(none), others=cost)
+    held = replace(outcome(whole), attack="hold:ta@full", others=cost)
+    said = verdict("t", SURE, PEERS, blind, blind, held)
+    assert "holding it at its nominal scale gives 100 % (90 to 110 %), for -3.0 points" in said
+    assert said.endswith("which is no better than merging it blindly over all tasks.")
+    assert verdict("t", SURE, PEERS, blind, held, held).endswith(
+        "points (-4.0 to -2.0) on the other tasks."
+    )
+
+
+@pytest.mark.parametrize(
+    ("validation", "test", "words"),
+    [
+        (30, 20, ()),
+        (29, 20, ("29 validation inputs",)),
+        (30, 19, ("19 test inputs",)),
+        (3, 3, ("3 test inputs", "3 validation inputs")),
+    ],
+)
+def test_few_inputs_are_said(validation, test, words):
+    said = [*few_inputs(validation, test)]
+    assert len(said) == len(words)
+    assert all(word in line for word, line in zip(words, said, strict=True))
 
 
 @pytest.mark.parametrize("doubts", [(), ("smallest relative gap 1e-09 (below 0.0001)",)])
