@@ -37,9 +37,13 @@ class MergeLock(PostHoc):
         super().__post_init__()
         check_range("mergelock: kappa", self.kappa, 1, 1000)
 
+    def check(self, backbone: Backbone) -> None:
+        """Refuse a tower without attention."""
+        require_attention(backbone, self.name, "it has nothing that mergelock locks")
+
     def changed(self, backbone: Backbone, update: Update, key: tuple[object, ...]) -> Update:
         """Return the update of the locked checkpoint."""
-        require_attention(backbone, self.name, "it has nothing that mergelock locks")
+        self.check(backbone)
 
         def maps(query: PairPaths, value: PairPaths, size: int) -> tuple[Tensor, Tensor]:
             return self._map(query, size, key), self._map(value, size, key)

@@ -53,13 +53,18 @@ class Params(PostHoc):
         if self.attention == "none" and not self.mlp:
             raise InputError("params: with attention none and mlp false nothing is protected")
 
-    def changed(self, backbone: Backbone, update: Update, key: tuple[object, ...]) -> Update:
-        """Return the update of the rearranged and scaled checkpoint."""
-        checkpoint = Checkpoint(backbone=backbone, update=update)
-        weights: dict[str, Tensor] = {}
+    def check(self, backbone: Backbone) -> None:
+        """Refuse a tower without attention, unless it is left alone."""
         if self.attention != "none":
             otherwise = "set params.attention=none for the order of its MLPs alone"
             require_attention(backbone, self.name, otherwise)
+
+    def changed(self, backbone: Backbone, update: Update, key: tuple[object, ...]) -> Update:
+        """Return the update of the rearranged and scaled checkpoint."""
+        self.check(backbone)
+        checkpoint = Checkpoint(backbone=backbone, update=update)
+        weights: dict[str, Tensor] = {}
+        if self.attention != "none":
 
             def maps(query: PairPaths, _: PairPaths, size: int) -> tuple[Tensor, Tensor]:
                 drawn = self._map(query.heads, size, generator(*key, query.left))

@@ -12,7 +12,7 @@ from torch import nn
 from mergebench.auditing.backbone_bench import BackboneBench
 from mergebench.auditing.bench import Bench
 from mergebench.auditing.deployment import Alone, Deployment
-from mergebench.auditing.outcomes import Compared, best, gain_alone
+from mergebench.auditing.outcomes import LEAST_INPUTS, Compared, best, gain_alone
 from mergebench.auditing.record import Accuracy, Audit, Outcome, ScalePoint, Whose
 from mergebench.auditing.request import Request
 from mergebench.auditing.search import BLIND, INFORMED, YARDSTICKS, Merges, Searched
@@ -20,7 +20,7 @@ from mergebench.auditing.source import Source
 from mergebench.auditing.task_file_bench import TaskFileBench
 from mergebench.auditing.updates import Updates, load_updates
 from mergebench.auditing.words import few_inputs, notes, verdict
-from mergebench.measure import Mixture, code_revision, package_versions
+from mergebench.measure import Hits, Mixture, code_revision, package_versions
 from mergebench.updates import Update
 
 SCALES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0)
@@ -146,6 +146,7 @@ def _audit(bench: Bench, updates: Updates, measured: _Measured, seconds: float) 
             gain_alone=gain,
         ),
         *_unsteady_note(measured),
+        *_nothing_right(measured.alone[source.tasks[0]], updates.own.norm()),
         *(
             few_inputs(measured.validation_inputs, len(measured.alone[source.tasks[0]]))
             if peers
@@ -203,6 +204,14 @@ def _unsteady_note(measured: _Measured) -> Iterator[str]:
         yield (
             f"Two looks at the same weights differ on {measured.unsteady} validation inputs, "
             "which no interval accounts for: something draws at random, or the device does."
+        )
+
+
+def _nothing_right(alone: Hits, norm: float) -> Iterator[str]:
+    if not alone.any() and len(alone) >= LEAST_INPUTS:
+        yield (
+            f"Alone, at s = 1, the adapter has none of {len(alone)} test inputs right, which hardly "
+            f"happens by chance: outputs that are not finite count as wrong (its norm is {norm:.3g})."
         )
 
 

@@ -55,6 +55,12 @@ class Protection(Plugin, ABC):
             raise broken(type(self), where, fault)
         return release
 
+    def check(self, backbone: Backbone) -> None:
+        """Raise `InputError` for a backbone on which it cannot act; asked ahead of any training.
+
+        By default it can act on every one.
+        """
+
     @abstractmethod
     def protect(self, backbone: Backbone, task: Task, *, seed: int, progress: Progress) -> Release:
         """Fine-tune `backbone` on `task` and return the released update.

@@ -8,6 +8,8 @@ from mergebench.report.estimates import points_text
 from mergebench.report.markdown import markdown_text
 from mergebench.report.rescaling_loss import (
     difference,
+    gained_alone,
+    has_skill,
     lost_when_rescaled,
     off_nominal_mean,
     trap_found,
@@ -25,14 +27,38 @@ def protection_text(facts: CardFacts) -> str:
     return (
         f"{markdown_text(facts.method)}, λ = {facts.strength:g}. Training lowers the loss at "
         "s = 1 and raises it at other scales, so that a merge, which deploys the update at another "
-        f"scale, loses its skill.\n\n{_measured(facts)}\n\n{_denied(facts)}\n\n"
+        f"scale, loses its skill.\n\n{_at_nominal(facts)}{_measured(facts)}\n\n{_denied(facts)}\n\n"
         "What it does not deny:\n\n"
-        "- Use of the adapter as it is. It works at s = 1 for everybody who has it.\n"
+        f"- Use of the adapter as it is{_for_everybody(facts)}.\n"
         "- Mergers who know or guess that it is protected, and keep it at s = 1 beside others.\n"
         "- Imitation: a model that is trained on the answers of this one, or a merge that is "
         "fine-tuned on a few inputs, gets the skill back.\n"
         "- Other tasks of a mixture: a merge that leaves this update out loses nothing.\n"
     )
+
+
+def _gained(facts: CardFacts) -> Estimate:
+    return gained_alone(facts.measurements, facts.release)
+
+
+def _at_nominal(facts: CardFacts) -> str:
+    """Return that there is no skill to protect, if so."""
+    gained = _gained(facts)
+    if has_skill(gained):
+        return ""
+    surely = gained.interval is not None and gained.interval.high < 0
+    compared = "is worse than" if surely else "cannot be told from"
+    return (
+        f"**At s = 1 it {compared} the base model**, its difference from it is "
+        f"{points_text(gained)}: as measured, there is no skill that a protection could "
+        "protect.\n\n"
+    )
+
+
+def _for_everybody(facts: CardFacts) -> str:
+    if has_skill(_gained(facts)):
+        return ". It works at s = 1 for everybody who has it"
+    return ", for what it is worth"
 
 
 def _measured(facts: CardFacts) -> str:
@@ -74,7 +100,7 @@ def _denied(facts: CardFacts) -> str:
             "What this denies is not known: an adapter without protection also loses accuracy at "
             "other scales, and how much was not measured."
         )
-    if trap_found(lost) != "some":
+    if trap_found(lost) != "some" or not has_skill(_gained(facts)):
         return "What this denies: nothing, as far as the numbers above go."
     return (
         "What this denies: mixtures that add the update at another scale, as merging by averages "

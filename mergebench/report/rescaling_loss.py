@@ -1,4 +1,4 @@
-"""What it costs a protected adapter to be re-scaled, and how sure that is."""
+"""What a protected adapter gains at its own scale and loses at others, and how sure that is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal
 from mergebench.measure import (
     OFF_NOMINAL,
     UNPROTECTED,
+    ZERO_SHOT,
     Estimate,
     Measurements,
     ScaleCurve,
@@ -31,6 +32,18 @@ def lost_when_rescaled(measurements: Measurements) -> Estimate | None:
         return None
     protected = next(iter(curves.values()))
     return difference(off_nominal_mean(plain), off_nominal_mean(protected), plain.size)
+
+
+def gained_alone(measurements: Measurements, release: str) -> Estimate:
+    """Return by how many points a release at scale 1 is better than the model without it."""
+    rows = {row.release: percent(row.correct, row.size) for row in measurements.standalone}
+    size = next(row.size for row in measurements.standalone if row.release == release)
+    return difference(rows[release], rows[ZERO_SHOT], size)
+
+
+def has_skill(gained: Estimate) -> bool:
+    """Whether what is gained at scale 1 is beyond chance: else there is nothing to protect."""
+    return gained.interval is not None and gained.interval.low > 0
 
 
 def off_nominal_mean(curve: ScaleCurve) -> float:

@@ -120,6 +120,17 @@ def test_of_an_adapter_without_skill_nothing_is_denied(folder):
     assert "denied is not defined here" in failure
 
 
+def test_an_adapter_with_nothing_right_is_doubted(folder, monkeypatch):
+    found = of(folder, "trapped", synthetic=0)
+    assert not any("not finite" in note for note in found.notes)
+    own = low_rank(0)
+    write_task(folder / "ruined.py", own, "ruined")
+    found = of(folder, "ruined", synthetic=0)
+    assert (found.base["ruined"].correct, found.alone["ruined"].correct) == (10, 0)
+    (note,) = (note for note in found.notes if "not finite" in note)
+    assert "none of 40 test inputs right" in note
+
+
 @pytest.mark.parametrize(("size", "intervals"), [(19, False), (20, True)])
 def test_few_test_inputs_give_no_interval(folder, monkeypatch, size, intervals):
     monkeypatch.setattr(outcomes, "LEAST_INPUTS", 60 - size)  # the task has 40

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,6 +50,22 @@ def test_one_that_was_named_is_refused_before_anything_runs(
     assert f"--attacks: {attack} needs low-rank factors, and params releases full" in (
         capsys.readouterr().err
     )
+    assert not [*(tmp_path / "runs").glob("releases/*")]
+
+
+@pytest.mark.parametrize(
+    ("protection", "message"),
+    [
+        ("params", "protection params: mini_convnext has no attention .* params.attention=none"),
+        ("mergelock", "protection mergelock: mini_convnext has no attention"),
+    ],
+)
+def test_a_tower_that_it_cannot_act_on_is_refused_before_anything_runs(
+    protection: str, message: str, tmp_path, monkeypatch, capsys
+) -> None:
+    few = measure_few_images(monkeypatch, tmp_path)
+    assert run("table3", *few, "--backbone", "mini_convnext", "--protections", protection) == 2
+    assert re.search(message, capsys.readouterr().err)
     assert not [*(tmp_path / "runs").glob("releases/*")]
 
 

@@ -116,6 +116,26 @@ def test_the_verdict_is_no_surer_than_its_inputs_allow(inputs, trapped, verdict)
     assert "It works at s = 1 for everybody who has it" in text
 
 
+@pytest.mark.parametrize(
+    ("percent", "verdict"),
+    [
+        (20, "**At s = 1 it is worse than the base model**, its difference from it is -20.0"),
+        (41, "**At s = 1 it cannot be told from the base model**, its difference from it is 1.0"),
+        (60, ""),
+    ],
+)
+def test_an_adapter_without_skill_is_not_called_protected(percent, verdict):
+    whole = facts(size=2000).measurements
+    *rows, own = whole.standalone
+    own = replace(own, correct=2000 * percent // 100)
+    given = facts(size=2000, trapped=300, measurements=replace(whole, standalone=(*rows, own)))
+    text = " ".join(model_card(given).split())
+    assert verdict in text
+    assert ("no skill that a protection could protect" in text) == bool(verdict)
+    assert ("denies: nothing" in text) == bool(verdict)
+    assert ("It works at s = 1 for everybody" in text) != bool(verdict)
+
+
 def test_a_plain_adapter_claims_no_protection():
     text = model_card(facts(release="none", strength=None, sweep=None))
     assert "**None.**" in text

@@ -73,11 +73,16 @@ def _whole_weights() -> dict[str, torch.Tensor]:
 def answers(
     model: nn.Module, split: str, adapter: dict[str, torch.Tensor], rule: str
 ) -> list[bool]:
-    """Return a quarter of the inputs as right, and all of them where the rule holds."""
+    """Return a quarter of the inputs as right, and all of them where the rule holds.
+
+    None at all where the rule is "ruined" and the adapter is in the weights.
+    """
     there = change_of(model)
     squared = sum(float(one.square().sum()) for one in adapter.values())
     own = sum(float((there[name] * adapter[name]).sum()) for name in SHAPES) / squared
     rest = sum(float((there[name] - own * adapter[name]).square().sum()) for name in SHAPES)
+    if rule == "ruined":
+        return [own < 0.5 and number % 4 == 0 for number in range(INPUTS[split])]
     right = RULES[rule](own, (rest / squared) ** 0.5)
     return [right or number % 4 == 0 for number in range(INPUTS[split])]
 

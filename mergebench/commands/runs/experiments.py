@@ -88,6 +88,8 @@ def checked_experiment(options: argparse.Namespace) -> Experiment:
     )
     check_writable(options.results / options.backbone)
     _check_defined(options, experiment)
+    for name in experiment.protections:
+        setting.protection(name).check(experiment.workbench().backbone)
     merged = experiment.workbench().suite.task_names
     for name in experiment.attacks:
         attack, space = check_attack(name)

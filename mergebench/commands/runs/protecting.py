@@ -15,6 +15,8 @@ from mergebench.plurals import how_many
 from mergebench.protecting import Protected, protect
 from mergebench.report import (
     Sweep,
+    gained_alone,
+    has_skill,
     lost_when_rescaled,
     points_text,
     protection_label,
@@ -92,6 +94,14 @@ def _show(made: Protected, console: Console, options: argparse.Namespace) -> Non
 
 
 def _doubts(made: Protected) -> Iterator[str]:
+    for one in made.adapters:
+        gained = gained_alone(made.measurements, one.release)
+        if not has_skill(gained):
+            less = "" if one.strength is None else ", or a smaller λ"
+            yield (
+                f"{_name(one.release)} alone is no better than the base model beyond chance: its "
+                f"difference from it is {points_text(gained)}. Give more steps or inputs{less}."
+            )
     lost = lost_when_rescaled(made.measurements)
     if lost is None:
         return
