@@ -210,8 +210,9 @@ def _unsteady_note(measured: _Measured) -> Iterator[str]:
 def _nothing_right(alone: Hits, norm: float) -> Iterator[str]:
     if not alone.any() and len(alone) >= LEAST_INPUTS:
         yield (
-            f"Alone, at s = 1, the adapter has none of {len(alone)} test inputs right, which hardly "
-            f"happens by chance: outputs that are not finite count as wrong (its norm is {norm:.3g})."
+            f"Alone, at s = 1, the adapter has none of {len(alone)} test inputs right, which "
+            "hardly happens by chance: outputs that are not finite count as wrong (its norm is "
+            f"{norm:.3g})."
         )
 
 
