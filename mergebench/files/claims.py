@@ -35,9 +35,9 @@ class Claims:
     """Claims of pieces of work: a file each in `folder`, made when there is something to claim.
 
     A claim is void when its process is gone, which is seen at once on the same machine, or when its
-    file was not touched for `EXPIRY_S` or has a time that lies so far ahead. Then whoever comes first has the work. In doubt, such as
-    after a process was suspended, two may be at the same work; what they write must be whole and
-    equal anyway.
+    file was not touched for `EXPIRY_S`, or has a time that lies so far ahead. Then whoever comes
+    first has the work. In doubt, such as after a process was suspended, two may be at the same
+    work; what they write must be whole and equal anyway.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -106,8 +106,8 @@ class Claims:
     def _is_void(self, claim: _Claim) -> bool:
         if claim.process is not None and claim.process.has_ended():
             return True
-        # A time ahead is of before the clock was set back, as after a power cut: a holder that lives
-        # touches its file anew. Both times are of the same file system.
+        # A time ahead is from before the clock was set back, as after a power cut: whoever lives
+        # touches the file anew. Both times are of the same file system.
         return abs(self._now() - claim.touched) > EXPIRY_S
 
     def _now(self) -> float:
