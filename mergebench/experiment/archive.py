@@ -7,12 +7,19 @@ import lzma
 import re
 import tarfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from mergebench.backbones import find_source
 from mergebench.errors import InputError
-from mergebench.experiment.release_records import RECORD_NAME, check_record
+from mergebench.experiment.formats import OtherFormatError
+from mergebench.experiment.release_records import (
+    RECORD_NAME,
+    check_record,
+    parse_record,
+    record_content,
+)
 from mergebench.experiment.store import Store, existing_store, parse_cell
 from mergebench.files import content_of, read_bounded, replacing
 from mergebench.measure import CellResults
@@ -31,7 +38,7 @@ _LARGEST_PLAIN = 2**31
 class Archived:
     """What an archive holds: cells by key and records by the folder of their release, as written.
 
-    Everything in it is intact: `InputError` naming `file` if not.
+    Everything in it is intact: `InputError` naming `file` if not, or if it is of another version.
     """
 
     file: Path
@@ -40,14 +47,13 @@ class Archived:
 
     def __post_init__(self) -> None:
         for key, content in self.cells.items():
-            try:
+            with _reading(self.file, f"cell {key[:12]}..."):
                 fits = parse_cell(content).key == key
-            except ValueError as error:
-                raise _damaged(self.file, f"cell {key[:12]}...: {error}") from error
             if not fits:
                 raise _damaged(self.file, f"cell {key[:12]}... is another one")
-        for content in self.records.values():
-            check_record(self.file, content)
+        for name, content in self.records.items():
+            with _reading(self.file, f"record of {name}"):
+                parse_record(content)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +75,8 @@ def pack(store: Path, backbone: str, file: Path) -> Archived:
 
     What is in it stays as it is. Equal content gives equal bytes. Raises `InputError` when the
     store has nothing of the backbone, or something else than the archive of the same inputs, as
-    another kind of processor makes it; when there is no such backbone, something is damaged or the
-    file cannot be written.
+    another kind of processor makes it; when the archive is of another backbone, there is no such
+    backbone, something is damaged or the file cannot be written.
     """
     known = existing_store(store)
     found = [cell for cell in known.cells() if cell.inputs.backbone == backbone]
@@ -86,7 +92,8 @@ def pack(store: Path, backbone: str, file: Path) -> Archived:
     cells = {cell.key: content_of(known.path(cell.key)) for cell in found}
     if file.exists() and file.stat().st_size:
         before = archived(file)
-        _check_alike(before, store, cells, records)
+        _check_backbone(before, backbone)
+        _check_alike(before, store, {cell.key: cell.results for cell in found}, records)
         cells, records = {**cells, **before.cells}, {**records, **before.records}
     together = Archived(file=file, cells=cells, records=records)
     with replacing(file) as temporary:
@@ -97,21 +104,17 @@ def pack(store: Path, backbone: str, file: Path) -> Archived:
 def unpack(file: Path, store: Path) -> Unpacked:
     """Put the cells and records of an archive into `store`, where they are not there.
 
-    Raises `InputError` for what is no such archive or cannot be written; of an archive that is
-    damaged nothing is written.
+    Raises `InputError` for what is no such archive or cannot be written. Nothing is written of an
+    archive that is damaged, nor into a store in which a record is, or a cell that is in both.
     """
     found, known = archived(file), Store(store / "cells")
-    there = _records(store)
-    cells = {key: content_of(known.path(key)) for key in found.cells if known.path(key).exists()}
+    there = {key: cell.results for key in found.cells if (cell := known.get(key)) is not None}
+    others = _other_updates(store, _records(store), found)
+    unlike = _other_results(there, found)
     new = sum(_written(known.path(key), content) for key, content in found.cells.items())
     for name, content in found.records.items():
         new += _written(store / "releases" / name / RECORD_NAME, content)
-    return Unpacked(
-        archived=found,
-        new=new,
-        others=_other_updates(store, there, found),
-        unlike=_other_results(cells, found),
-    )
+    return Unpacked(archived=found, new=new, others=others, unlike=unlike)
 
 
 def archived(file: Path) -> Archived:
@@ -127,8 +130,18 @@ def archived(file: Path) -> Archived:
     return Archived(file=file, cells=cells, records=records)
 
 
+def _check_backbone(before: Archived, backbone: str) -> None:
+    """Raise `InputError` for an archive of another backbone than the one to be packed."""
+    packed = {parse_cell(content).inputs.backbone for content in before.cells.values()}
+    if packed - {backbone}:
+        raise InputError(
+            f"{before.file} holds measurements of {', '.join(sorted(packed))}, and an archive is "
+            f"of one backbone: pack {backbone} into another file"
+        )
+
+
 def _check_alike(
-    before: Archived, store: Path, cells: Mapping[str, bytes], records: Mapping[str, bytes]
+    before: Archived, store: Path, cells: Mapping[str, CellResults], records: Mapping[str, bytes]
 ) -> None:
     """Raise `InputError` for what a store has otherwise than the archive it is to be added to.
 
@@ -157,23 +170,22 @@ def _other_updates(store: Path, records: Mapping[str, bytes], found: Archived) -
     )
 
 
-def _other_results(cells: Mapping[str, bytes], found: Archived) -> tuple[str, ...]:
+def _other_results(cells: Mapping[str, CellResults], found: Archived) -> tuple[str, ...]:
     """Return the cells, by the first digits of their keys, whose results an archive has otherwise.
 
     How they were measured may differ, as its time does.
     """
     return tuple(
         f"{key[:12]}..."
-        for key, content in cells.items()
-        if content != found.cells.get(key, content)
-        and _results_of(content) != _results_of(found.cells[key])
+        for key, results in cells.items()
+        if key in found.cells and parse_cell(found.cells[key]).results != results
     )
 
 
 def _records(store: Path) -> dict[str, bytes]:
-    """Return the records of a store by the folder of their release."""
-    files = sorted((store / "releases").glob(f"*/{RECORD_NAME}"))
-    return {file.parent.name: content_of(file) for file in files}
+    """Return the records of a store by the folder of their release; `InputError` as they raise."""
+    folders = [file.parent for file in sorted((store / "releases").glob(f"*/{RECORD_NAME}"))]
+    return {folder.name: record_content(folder) for folder in folders}
 
 
 def _written(place: Path, content: bytes) -> bool:
@@ -188,10 +200,6 @@ def _written(place: Path, content: bytes) -> bool:
 def _update_of(place: Path, content: bytes) -> str:
     found: str = check_record(place, content)["update_sha256"]
     return found
-
-
-def _results_of(content: bytes) -> CellResults:
-    return parse_cell(content).results
 
 
 def _compressed(content: Archived) -> bytes:
@@ -218,9 +226,10 @@ def _members(file: Path) -> Iterator[tuple[str, bytes]]:
             raise _damaged(file, "it ends early, or is too large")
         with tarfile.open(fileobj=io.BytesIO(plain), mode="r:") as archive:
             for member in archive:
-                stream = archive.extractfile(member)
+                # Of a link what it leads to would be read, which need not be there.
+                stream = archive.extractfile(member) if member.isreg() else None
                 if stream is None:
-                    raise _damaged(file, f"{member.name} is no file")
+                    raise _damaged(file, f"{member.name} is no regular file")
                 yield member.name, stream.read()
     except FileNotFoundError as error:
         raise InputError(
@@ -228,6 +237,19 @@ def _members(file: Path) -> Iterator[tuple[str, bytes]]:
         ) from error
     except (tarfile.TarError, lzma.LZMAError) as error:
         raise _damaged(file, str(error)) from error
+
+
+@contextmanager
+def _reading(file: Path, what: str) -> Iterator[None]:
+    """Turn what is wrong with `what` in an archive into one line that names it."""
+    try:
+        yield
+    except OtherFormatError as error:
+        raise InputError(
+            f"{file} is of another version of mergebench ({what}: {error}): use it with that one"
+        ) from error
+    except ValueError as error:
+        raise _damaged(file, f"{what}: {error}") from error
 
 
 def _damaged(file: Path, reason: str) -> InputError:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mergebench.backbones import Backbone
 from mergebench.errors import InputError
+from mergebench.experiment.formats import NoChecksumError, check_format
 from mergebench.experiment.releases import load_release, save_release
 from mergebench.files import content_of, replacing, replacing_folder
 from mergebench.measure import CellRun, plain, sha256_of
@@ -58,7 +59,7 @@ def find_record(folder: Path, inputs: Mapping[str, Any], backbone: Backbone) -> 
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise InputError(f"{folder / RECORD_NAME} cannot be read: {error.strerror}") from error
+        raise _unreadable(folder, error) from error
     except ValueError as error:
         raise _damaged(folder, f"{RECORD_NAME}: {error}") from error
     return record if "format" in record else _adopt(folder, record, inputs, backbone)
@@ -101,8 +102,11 @@ def restore_trained(update: Update, folder: Path, record: Record, backbone: Back
 
 
 def has_update(folder: Path) -> bool:
-    """Whether the folder holds more than the record of its training, as what is unpacked does."""
-    return any(file.name != RECORD_NAME for file in folder.iterdir())
+    """Whether the folder holds more than the record of its training, which alone is unpacked.
+
+    Hidden files, as killed writers and file browsers leave them, are no part of an update.
+    """
+    return any(file.name != RECORD_NAME and file.name[0] != "." for file in folder.iterdir())
 
 
 def _intact(folder: Path, inputs: Mapping[str, Any], backbone: Backbone) -> bool:
@@ -142,21 +146,45 @@ def _write_record(
     return record
 
 
-def check_record(place: Path, content: bytes) -> Record:
-    """Return the record that a file at `place` has; `InputError` naming it if not intact."""
+def record_content(folder: Path) -> bytes:
+    """Return the bytes of the record in `folder`; `InputError` naming it if it cannot be read."""
     try:
-        record = _parsed(content)
-        if "sha256" not in record:
-            raise ValueError("it has no checksum")
-        return _verified(record)
+        return content_of(folder / RECORD_NAME)
+    except OSError as error:
+        raise _unreadable(folder, error) from error
     except ValueError as error:
-        raise _damaged(place, f"{RECORD_NAME}: {error}") from error
+        raise _damaged(folder, f"{RECORD_NAME}: {error}") from error
+
+
+def check_record(folder: Path, content: bytes) -> Record:
+    """Return the record that `folder` has; `InputError` naming it if not intact, or too old."""
+    try:
+        return parse_record(content)
+    except NoChecksumError as error:
+        raise InputError(
+            f"{folder} has a record of older code, without a checksum: run a table that uses this "
+            "update (as `mergebench table1`), which gives it one"
+        ) from error
+    except ValueError as error:
+        raise _damaged(folder, f"{RECORD_NAME}: {error}") from error
+
+
+def parse_record(content: bytes) -> Record:
+    """Return the record of a file's content; ValueError with a short reason if it is not intact.
+
+    That is an `OtherFormatError` for one of another version of mergebench, and a `NoChecksumError`
+    for one from before there were checksums.
+    """
+    record = _parsed(content)
+    if _is_unsigned(record) and "protection" in record:  # else it is no record of ours
+        raise NoChecksumError("it has no checksum")
+    return _verified(record)
 
 
 def _read_record(folder: Path, inputs: Mapping[str, Any]) -> Record:
     """Return the record without its checksum; ValueError with a short reason if not intact."""
     record = _parsed(content_of(folder / RECORD_NAME))
-    if "format" not in record and "sha256" not in record:
+    if _is_unsigned(record):
         stated = {name: plain(inputs[name]) for name in ("backbone", "sites", "protection")}
         if any(record.get(name) != value for name, value in stated.items()):
             raise ValueError("not the record of this training")
@@ -177,13 +205,21 @@ def _parsed(content: bytes) -> Record:
     return record
 
 
+def _is_unsigned(record: Record) -> bool:
+    """Whether it is as records were before there were checksums."""
+    return "format" not in record and "sha256" not in record
+
+
 def _verified(record: Record) -> Record:
     """Return the record, from which its checksum is taken."""
-    if record.get("format") != RECORD_FORMAT:
-        raise ValueError(f"not a record of format {RECORD_FORMAT}")
+    check_format(record.get("format"), RECORD_FORMAT, "record")
     if record.pop("sha256", None) != sha256_of(record):
         raise ValueError("its content does not match its checksum")
     return record
+
+
+def _unreadable(folder: Path, error: OSError) -> InputError:
+    return InputError(f"{folder / RECORD_NAME} cannot be read: {error.strerror}")
 
 
 def _damaged(folder: Path, reason: str) -> InputError:

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from mergebench.errors import InputError
+from mergebench.experiment.formats import OtherFormatError, check_format
 from mergebench.files import check_writable, content_of, replacing
 from mergebench.measure import CELL_FORMAT, Cell, plain, sha256_of
 
@@ -22,13 +23,14 @@ class Store:
     """A folder of cells that any number of processes may read and write.
 
     A cell is there completely or not at all: a process that is killed leaves at most a temporary
-    file, which nobody reads. Writing a cell again replaces it. Raises `InputError` when the folder
-    cannot be made or written.
+    file, which nobody reads. Writing a cell again replaces it. With `read_only` the folder is left
+    as it is; else `InputError` is raised when it cannot be made or written.
     """
 
-    def __init__(self, root: str | Path) -> None:
+    def __init__(self, root: str | Path, *, read_only: bool = False) -> None:
         self.root = Path(root)
-        check_writable(self.root)
+        if not read_only:
+            check_writable(self.root)
 
     def path(self, key: str) -> Path:
         """Return the file of the cell with that key."""
@@ -37,7 +39,8 @@ class Store:
     def get(self, key: str) -> Cell | None:
         """Return the cell, or None if it has not been measured.
 
-        Raises `InputError` naming the file when it was damaged, edited or renamed.
+        Raises `InputError` naming the file when it was damaged, edited or renamed, or is of another
+        version of mergebench.
         """
         file = self.path(key)
         try:
@@ -46,6 +49,11 @@ class Store:
             return None
         except OSError as error:
             raise InputError(f"{file} cannot be read: {error.strerror}") from error
+        except OtherFormatError as error:
+            raise InputError(
+                f"{file} is of another version of mergebench ({error}): read it with that one, or "
+                "delete it to measure it again"
+            ) from error
         except ValueError as error:
             raise InputError(
                 f"{file} is damaged ({error}): delete it to measure it again"
@@ -62,8 +70,13 @@ class Store:
             temporary.write_text(text + "\n")
 
     def keys(self) -> tuple[str, ...]:
-        """Return the keys of all cells, sorted."""
-        names = os.listdir(self.root)
+        """Return the keys of all cells, sorted; `InputError` if the folder cannot be read."""
+        try:
+            names = os.listdir(self.root)
+        except OSError as error:
+            raise InputError(
+                f"{self.root} cannot be read: {error.strerror}; make it readable"
+            ) from error
         return tuple(sorted(name.removesuffix(".json") for name in names if _NAME.fullmatch(name)))
 
     def cells(self) -> Iterator[Cell]:
@@ -75,23 +88,28 @@ class Store:
 
 
 def existing_store(folder: Path, option: str = "--store") -> Store:
-    """Return the cells of a store that measurements made; none is made here.
+    """Return the cells of a store that measurements made, to be read; none is made here.
 
-    Raises `InputError`, which names `option`, for a folder without cells.
+    The folder need not be writable. Raises `InputError`, which names `option`, for a folder without
+    cells.
     """
     if not (folder / "cells").is_dir():
         raise InputError(f"{option} {folder}: has no folder cells; give one that measurements made")
-    return Store(folder / "cells")
+    return Store(folder / "cells", read_only=True)
 
 
 def parse_cell(content: bytes) -> Cell:
-    """Return the cell of a file's content; ValueError with a short reason if it is not intact."""
+    """Return the cell of a file's content; ValueError with a short reason if it is not intact.
+
+    That is an `OtherFormatError` for a cell of another version of mergebench.
+    """
     try:
         record = json.loads(content)
     except (ValueError, RecursionError):
         raise ValueError("not valid JSON") from None
-    if not isinstance(record, dict) or record.pop("format", None) != CELL_FORMAT:
+    if not isinstance(record, dict):
         raise ValueError(f"not a cell of format {CELL_FORMAT}")
+    check_format(record.pop("format", None), CELL_FORMAT, "cell")
     if record.pop("sha256", None) != sha256_of(record):
         raise ValueError("its content does not match its checksum")
     try:

@@ -35,9 +35,9 @@ class Claims:
     """Claims of pieces of work: a file each in `folder`, made when there is something to claim.
 
     A claim is void when its process is gone, which is seen at once on the same machine, or when its
-    file was not touched for `EXPIRY_S`. Then whoever comes first has the work. In doubt, such as
-    after a process was suspended, two may be at the same work; what they write must be whole and
-    equal anyway.
+    file was not touched for `EXPIRY_S`, or has a time that lies so far ahead. Then whoever comes
+    first has the work. In doubt, such as after a process was suspended, two may be at the same
+    work; what they write must be whole and equal anyway.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -48,7 +48,7 @@ class Claims:
         """Claim a piece of work, named as a file may be, until the context is left.
 
         Raises `ClaimedError` if another process has it, and `InputError` naming the folder if it
-        cannot be written.
+        cannot be written, or what is there instead of a claim.
         """
         file = self._folder / name
         descriptor = self._take(file)
@@ -59,7 +59,7 @@ class Claims:
             _let_go(file, descriptor)
 
     def is_held(self, name: str) -> bool:
-        """Whether another process is at the piece of work."""
+        """Whether another process is at the piece of work; `InputError` for a folder instead."""
         claim = _read(self._folder / name)
         return claim is not None and not self._is_void(claim)
 
@@ -68,7 +68,8 @@ class Claims:
         if self._folder.is_dir():
             remove_leftovers(self._folder)
             for file in [*self._folder.glob("[!.]*")]:
-                if not self.is_held(file.name):
+                # Anything else is no claim, and is nobody's concern before that name is claimed.
+                if file.is_file() and not self.is_held(file.name):
                     with suppress(InputError), self.claimed(file.name):
                         pass  # claimed and let go
 
@@ -105,7 +106,9 @@ class Claims:
     def _is_void(self, claim: _Claim) -> bool:
         if claim.process is not None and claim.process.has_ended():
             return True
-        return self._now() - claim.touched > EXPIRY_S
+        # A time ahead is from before the clock was set back, as after a power cut: whoever lives
+        # touches the file anew. Both times are of the same file system.
+        return abs(self._now() - claim.touched) > EXPIRY_S
 
     def _now(self) -> float:
         """Return the time of the file system, which those of other machines may differ from."""
@@ -149,6 +152,9 @@ def _made(file: Path) -> int | None:
 
 
 def _read(file: Path) -> _Claim | None:
+    """Return a claim, None if there is none; `InputError` naming a folder in its place."""
+    if file.is_dir():
+        raise InputError(f"{file} is a folder, no claim: delete it")
     try:
         status, content = _content(file)
     except FileNotFoundError:

@@ -67,6 +67,19 @@ def test_what_cannot_be_is_one_line(store: Path, words: list[str], line: str, ca
     assert Path("mine.tar.xz").read_text() == "mine"
 
 
+def test_an_archive_is_of_one_backbone(store: Path, capsys) -> None:
+    assert run("pack", "measured.tar.xz", "--backbone", "toy") == 0
+    before = Path("measured.tar.xz").read_bytes()
+    Store(store / "cells").put(replace(CELL, inputs=replace(INPUTS, backbone="other")))
+    capsys.readouterr()
+    assert run("pack", "measured.tar.xz", "--backbone", "other") == 2
+    assert capsys.readouterr().err == (
+        "mergebench: measured.tar.xz holds measurements of toy, and an archive is of one backbone: "
+        "pack other into another file\n"
+    )
+    assert Path("measured.tar.xz").read_bytes() == before
+
+
 def put_record(store: Path, folder: str, update: str) -> None:
     """Write the record of a training whose update has this hash."""
     record = {"format": 2, "backbone": "a" * 64, "update_sha256": update}

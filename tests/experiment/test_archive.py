@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import lzma
 import shutil
 import tarfile
@@ -84,6 +85,16 @@ def test_another_update_is_not_taken_for_the_one_that_was_measured(emptied, monk
     assert not list(emptied.rglob("*.safetensors"))
 
 
+def test_leftovers_beside_a_record_are_no_update(emptied):
+    for record in emptied.rglob("record.json"):
+        record.with_name(".DS_Store").write_bytes(b"")
+        record.with_name(".record.json.1-0123abcd.tmp").mkdir()
+    experiment_module._workbench.cache_clear()
+    release = experiment_in(emptied).workbench().release("trap2", "mnist", 0, Silent())
+    assert release.sha256
+    assert len(list(emptied.rglob(WEIGHTS))) == 1
+
+
 def test_an_archive_is_the_same_file_again(store, archive, emptied, tmp_path):
     for source in (store, emptied):
         pack(source, "mini_vit", tmp_path / "again.tar.xz")
@@ -110,14 +121,57 @@ def test_what_a_store_has_stays(archive, emptied):
     assert lost.exists()
 
 
-def changed(archive: Path, rename: dict[str, str], edit: dict[str, bytes]) -> bytes:
-    """Return an archive with other names and contents; a key names the first member it is in."""
+def _empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def _folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize("damage", [_empty, _folder])
+@pytest.mark.parametrize("name", ["cells/*.json", "releases/*/record.json"])
+def test_into_a_damaged_store_nothing_is_unpacked(archive, emptied, name, damage):
+    bad, lost, *_ = sorted(emptied.glob(name))
+    lost.unlink()
+    damage(bad)
+    found = str(bad if bad.parent.name == "cells" else bad.parent)
+    with pytest.raises(InputError, match=r"is damaged \(.*\): delete it to") as refusal:
+        unpack(archive, emptied)
+    assert str(refusal.value).startswith(found)
+    assert not lost.exists()
+    with pytest.raises(InputError, match=r"is damaged \(.*\): delete it to") as refusal:
+        pack(emptied, "mini_vit", emptied / "again.tar.xz")
+    assert str(refusal.value).startswith(found)
+
+
+def test_a_record_without_a_checksum_is_of_older_code(emptied, archive):
+    record = min(emptied.rglob("record.json"))
+    content = json.loads(record.read_text())
+    for name in ("format", "sha256", "inputs_sha256", "update_sha256"):
+        del content[name]
+    record.write_text(json.dumps(content))
+    message = rf"^{record.parent} has a record of older code, without a checksum: run a table that"
+    for use in (
+        lambda: pack(emptied, "mini_vit", emptied / "again.tar.xz"),
+        lambda: unpack(archive, emptied),
+    ):
+        with pytest.raises(InputError, match=message):
+            use()
+
+
+def changed(archive: Path, rename: dict[str, str], edit: dict[str, tuple[bytes, bytes]]) -> bytes:
+    """Return an archive with other names and contents; a key names the first member it is in.
+
+    `edit`: what is replaced, and by what.
+    """
     plain = io.BytesIO()
     with tarfile.open(archive) as old, tarfile.open(fileobj=plain, mode="w") as new:
         for member in old:
             content = old.extractfile(member).read()
             for part in [part for part in edit if part in member.name]:
-                content = content.replace(b'"seed": 0', edit.pop(part))
+                content = content.replace(*edit.pop(part))
             for part in [part for part in rename if part in member.name]:
                 member.name = rename.pop(part)
             member.size = len(content)
@@ -131,8 +185,8 @@ def changed(archive: Path, rename: dict[str, str], edit: dict[str, bytes]) -> by
         ({"cells/": "../cells/a.json"}, {}, "neither a cell nor a record"),
         ({"cells/": f"cells/{'0' * 64}.json"}, {}, "is another one"),
         ({"releases/": "releases/../record.json"}, {}, "neither a cell nor a record"),
-        ({}, {"cells/": b'"seed": 1'}, "does not match its checksum"),
-        ({}, {"releases/": b'"seed": 1'}, "does not match its checksum"),
+        ({}, {"cells/": (b'"seed": 0', b'"seed": 1')}, "does not match its checksum"),
+        ({}, {"releases/": (b'"seed": 0', b'"seed": 1')}, "does not match its checksum"),
     ],
 )
 def test_of_a_damaged_archive_nothing_is_unpacked(archive, tmp_path, rename, edit, reason):
@@ -142,6 +196,35 @@ def test_of_a_damaged_archive_nothing_is_unpacked(archive, tmp_path, rename, edi
         unpack(bad, tmp_path / "runs")
     assert str(bad) in str(refusal.value)
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("member", "found", "reads"), [("cells/", 3, "cell"), ("releases/", 2, "record")]
+)
+def test_an_archive_of_another_version_is_said_to_be_one(archive, tmp_path, member, found, reads):
+    other = tmp_path / "other.tar.xz"
+    format = (f'"format": {found}'.encode(), b'"format": 7')
+    other.write_bytes(changed(archive, {}, {member: format}))
+    message = (
+        rf"^{other} is of another version of mergebench \({reads} .*: not a {reads} of format "
+        rf"{found}, which this version reads, but of format 7\): use it with that one$"
+    )
+    with pytest.raises(InputError, match=message):
+        unpack(other, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE])
+def test_a_member_that_is_no_file_is_refused(tmp_path, kind):
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as new:
+        member = tarfile.TarInfo(f"cells/{'0' * 64}.json")
+        member.type, member.linkname = kind, "elsewhere"
+        new.addfile(member)
+    bad = tmp_path / "bad.tar.xz"
+    bad.write_bytes(lzma.compress(plain.getvalue()))
+    with pytest.raises(InputError, match=r"bad.tar.xz is no archive .* is no regular file\)"):
+        archived(bad)
 
 
 @pytest.mark.parametrize("size", [0, 40, -40])

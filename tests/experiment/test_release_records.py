@@ -127,7 +127,11 @@ def double(file: Path) -> None:
         ("record.json", lambda file: file.write_text("[" * 10**5), "record.json: not valid JSON"),
         ("record.json", lambda file: file.write_text("[]"), "not the record of this training"),
         ("record.json", lambda file: file.write_text("{}"), "not the record of this training"),
-        ("record.json", lambda file: file.write_text('{"format": 9}'), "not a record of format 2"),
+        (
+            "record.json",
+            lambda file: file.write_text('{"format": 9}'),
+            "not a record of format 2, ",
+        ),
         ("record.json", lambda file: nest(file, 600), "record.json: nested too deeply"),
         ("record.json", lambda file: nest(file, 900), "record.json: n"),
         ("record.json", edit, "its content does not match its checksum"),

@@ -17,7 +17,8 @@ import pytest
 import torch
 
 from mergebench.errors import InputError
-from mergebench.experiment.store import Store
+from mergebench.experiment import store as store_module
+from mergebench.experiment.store import Store, existing_store
 from mergebench.files.leftovers import LEFTOVER_AGE_S
 from mergebench.measure.cell import (
     Cell,
@@ -167,6 +168,12 @@ def nest(file: Path, depth: int) -> None:
         (lambda file: file.write_bytes(bytes(300)), "not valid JSON"),
         (lambda file: file.write_text("{}"), "not a cell of format"),
         (lambda file: file.write_text('["cell"]'), "not a cell of format"),
+        (lambda file: file.write_text('{"format": "4"}'), r"damaged \(not a cell of format 3\)"),
+        (
+            lambda file: file.write_text('{"format": 4}'),
+            r"is of another version of mergebench \(not a cell of format 3, which this version "
+            r"reads, but of format 4\): read it with that one, or delete it",
+        ),
         (lambda file: nest(file, 600), r"damaged \(nested too deeply\)"),
         (lambda file: nest(file, 900), r"damaged \(n"),
         (lambda file: nest(file, 10**5), r"damaged \(not valid JSON\)"),
@@ -179,6 +186,8 @@ def nest(file: Path, depth: int) -> None:
         "zeroed",
         "no cell",
         "no object",
+        "no format",
+        "another format",
         600,
         900,
         10**5,
@@ -225,6 +234,29 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, root: str) -
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match=f"cannot write in .*{root}.*choose another directory"):
         Store(tmp_path / root)
+
+
+def test_a_store_is_read_where_nothing_can_be_written(tmp_path: Path, monkeypatch) -> None:
+    Store(tmp_path / "cells").put(measured(INPUTS))
+
+    def full(folder: Path) -> None:
+        raise InputError(f"cannot write in {folder}")
+
+    monkeypatch.setattr(store_module, "check_writable", full)
+    assert [cell.key for cell in existing_store(tmp_path).cells()] == [INPUTS.key]
+    with pytest.raises(InputError, match="cannot write in"):
+        Store(tmp_path / "cells")
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch) -> None:
+    store = Store(tmp_path)
+
+    def denied(folder: Path) -> list[str]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "listdir", denied)
+    with pytest.raises(InputError, match=f"^{tmp_path} cannot be read: Permission denied; make it"):
+        store.keys()
 
 
 # --- kills and company ------------------------------------------------------------------------

@@ -63,10 +63,12 @@ def test_what_is_claimed_is_held_until_it_is_let_go(tmp_path: Path) -> None:
         (NAMESAKE, EXPIRY_S + 60, False),
         (None, 0, True),
         (None, EXPIRY_S + 60, False),
+        (ELSEWHERE, 60 - EXPIRY_S, True),
+        (ELSEWHERE, -EXPIRY_S - 60, False),
     ],
     ids=[
         *("alive", "silent", "ended", "elsewhere", "silent elsewhere"),
-        *("namesake", "silent namesake", "empty", "old and empty"),
+        *("namesake", "silent namesake", "empty", "old and empty", "soon", "clock set back"),
     ],
 )
 def test_a_claim_is_void_when_its_process_is_gone_or_silent(
@@ -116,6 +118,22 @@ def test_a_link_to_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message), claims.claimed("work"):
         pass
     assert [file.name for file in tmp_path.iterdir()] == ["work"]
+
+
+def test_a_folder_is_no_claim_and_blocks_no_other(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    void = claim_of(tmp_path, ENDED)
+    claims = Claims(tmp_path)
+    claims.remove_void()
+    assert not void.exists()
+    message = f"^{tmp_path / 'folder'} is a folder, no claim: delete it$"
+    with pytest.raises(InputError, match=message):
+        claims.is_held("folder")
+    with pytest.raises(InputError, match=message), claims.claimed("folder"):
+        pass
+    with claims.claimed("work"):
+        pass
+    assert [file.name for file in tmp_path.iterdir()] == ["folder"]
 
 
 @pytest.mark.parametrize(

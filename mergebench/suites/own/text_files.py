@@ -120,7 +120,10 @@ def _records(split: str, files: Sequence[Path]) -> Iterator[Record]:
     if suffix_of(files[0]) == "parquet":
         check_shards(files)
     elif split != WHOLE and len(files) > 1:
-        raise InputError(f"{files[0]}: is {split}, and {files[1].name} is too; keep one of them")
+        raise InputError(
+            f"{files[0]}: is {split}, and {files[1].name} is too; join them into one file, or keep "
+            "one if they are copies"
+        )
     for file in files:
         yield from FORMATS[suffix_of(file)][1](file)
 

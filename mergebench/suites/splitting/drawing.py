@@ -21,7 +21,8 @@ def splits_of(
 
     `pools` lacks the splits that are held out of training; test is held out first. `caps`: the most
     examples of a split, where there is a most. The draws hang on the name of the task and on the
-    examples alone, not on their order in the source; so does the order of the result.
+    examples alone, not on their order; so does the order of the result. (Which of several
+    duplicates is among them hangs on the source's order: `distinct` keeps the first.)
     """
     train = list(pools["train"])
     splits: dict[SplitName, list[Example[T]]] = {}

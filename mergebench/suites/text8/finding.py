@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -27,9 +28,12 @@ def find_source(row: TextRow, options: SuiteOptions) -> Source | None:
 
     In order: JSON lines, then Parquet files in `<data_root>/<task>`; the snapshots of the hub's
     cache, of which those that cannot be used are passed over if another one can. Raises
-    `InputError` for a source that is damaged, has other classes or (unless `partial`) other sizes.
+    `InputError` for a source that is damaged, has other classes or (unless `partial`) other sizes,
+    and for local copies whose splits are of two formats.
     """
-    local = _read(row, options.data_root / row.name, "", options)
+    folder = options.data_root / row.name
+    _check_one_format(folder)
+    local = _read(row, folder, "", options)
     if local is not None:
         return local
     refused = []
@@ -49,6 +53,32 @@ def chosen_files(names: Sequence[str], config: str) -> tuple[str, Mapping[str, l
         if found:
             return suffix, found
     return "", {}
+
+
+def files_there(folder: Path) -> list[str]:
+    """Return the paths, relative to `folder`, of its files of any kind but hidden ones, sorted."""
+    found = (
+        (Path(inside) / name).relative_to(folder)
+        for inside, _, names in os.walk(folder)
+        for name in names
+    )
+    return sorted(path.as_posix() for path in found if not any(p[0] == "." for p in path.parts))
+
+
+def _check_one_format(folder: Path) -> None:
+    """Raise `InputError` if a format that is not read has a split that the one that is read lacks.
+
+    That one alone may be a part of the data set.
+    """
+    names = files_below(folder, *FORMATS)
+    chosen = chosen_files(names, "")[1]
+    for suffix in FORMATS:
+        for split, other in split_files(names, suffix=suffix, aliases=_ALIASES).items():
+            if split not in chosen:
+                first = min(name for own in chosen.values() for name in own)
+                raise InputError(
+                    f"{folder}: has {first} and {other[0]}, splits of two formats; keep one format"
+                )
 
 
 def _in_hub_cache(row: TextRow, options: SuiteOptions) -> Iterator[Source | InputError]:
@@ -80,12 +110,26 @@ def _read(row: TextRow, folder: Path, config: str, options: SuiteOptions) -> Sou
 def _file(row: TextRow, files: Sequence[Path], suffix: str, *, partial: bool) -> SourceFile:
     if suffix == "jsonl":
         if len(files) > 1:
-            raise InputError(f"{files[0]}: the same texts as {files[1].name}; keep one of them")
+            raise InputError(
+                f"{files[0]}: is of the same split as {files[1].name}; join them into one file, or "
+                "keep one if they are copies"
+            )
         names = None
         records = [*read_json_lines(files[0])]
     else:
         check_shards(files)
-        names = noted_names(files[0])
+        names = _names_of(files)
         records = [record for file in files for record in read_parquet(file)]
     reader = LabelReader(row=row, file=files[0], names=names, partial=partial)
     return reader.labelled(records)
+
+
+def _names_of(shards: Sequence[Path]) -> list[str] | None:
+    """Return the names that a split's files note for their labels; `InputError` if they differ."""
+    noted = [noted_names(file) for file in shards]
+    for file, names in zip(shards, noted, strict=True):
+        if names != noted[0]:
+            raise InputError(
+                f"{file}: has other class names than {shards[0].name}, or none; keep one copy"
+            )
+    return noted[0]

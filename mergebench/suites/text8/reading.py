@@ -16,7 +16,8 @@ def read_tasks(
 ) -> tuple[TextTask, ...]:
     """Return these tasks of text8, or all, in the suite's order.
 
-    The same texts give the same splits in the same order, whatever the source's order and format.
+    The same texts give the same splits in the same order, whatever the source's order and format;
+    but of duplicates that are spelt or labelled differently the first is kept.
     Raises `InputError` for an unknown task and, in one message, for all data that are missing,
     damaged or of other sizes or classes.
     """

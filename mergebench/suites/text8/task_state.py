@@ -9,7 +9,7 @@ from mergebench.errors import InputError
 from mergebench.suites.data_state import NOT_FOUND, DataState, sizes_text
 from mergebench.suites.options import SuiteOptions
 from mergebench.suites.text8.building import task_of
-from mergebench.suites.text8.finding import find_source
+from mergebench.suites.text8.finding import FORMATS, files_there, find_source
 from mergebench.suites.text8.tasks import TextRow, split_sizes
 from mergebench.suites.texts import TextTask
 
@@ -55,8 +55,19 @@ def survey(row: TextRow, options: SuiteOptions) -> TextState:
     try:
         source = find_source(row, options)
         if source is None:
-            return TextState(row=row, options=options, problem=NOT_FOUND)
+            return TextState(row=row, options=options, problem=_what_is_there(row, options))
         task = task_of(row, source, partial=options.partial)
     except InputError as error:
         return TextState(row=row, options=options, problem=str(error))
     return TextState(row=row, options=options, problem="", task=task, place=source.place)
+
+
+def _what_is_there(row: TextRow, options: SuiteOptions) -> str:
+    """Return that nothing was found, or what a folder of local copies has instead."""
+    folder = options.data_root / row.name
+    names = files_there(folder)
+    if not names:
+        return NOT_FOUND
+    there = f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
+    forms = " or .".join(FORMATS)
+    return f"{folder}: has {there}; expected train, val and test, or all, as .{forms}"

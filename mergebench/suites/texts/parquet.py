@@ -16,7 +16,8 @@ _BATCH = 4096
 def read_parquet(file: Path) -> Iterator[Record]:
     """Yield the records of a file; labels are what the file holds.
 
-    Raises `InputError` for a damaged file, missing columns, and naming the row for a wrong text.
+    Raises `InputError` for a damaged file, for columns that are missing or there twice, for what is
+    no UTF-8, and naming the row for a wrong text.
     """
     column = label_column(open_parquet(file).schema_arrow.names, file)
     for number, (text, label) in enumerate(_pairs(file, column), 1):
@@ -34,5 +35,7 @@ def _pairs(file: Path, column: str) -> Iterator[tuple[Any, Any]]:
         for batch in open_parquet(file).iter_batches(_BATCH, columns=[TEXT_COLUMN, column]):
             texts, labels = (batch.column(name).to_pylist() for name in (TEXT_COLUMN, column))
             yield from zip(texts, labels, strict=True)
+    except UnicodeDecodeError as error:  # which is a ValueError
+        raise InputError(f"{file}: has a text or label that is not UTF-8; convert it") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: not a complete Parquet file; fetch it again") from error

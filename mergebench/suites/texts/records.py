@@ -36,13 +36,20 @@ class Record:
 
 
 def label_column(columns: Collection[str], where: object) -> str:
-    """Return which of a file's columns is the label; `InputError` naming what is there instead."""
+    """Return which of a file's columns is the label.
+
+    Raises `InputError` naming what is there instead, and for one of the two that is there twice.
+    """
     found = next((name for name in LABEL_COLUMNS if name in columns), None)
     if found is None or TEXT_COLUMN not in columns:
         raise InputError(
             f"{where}: has {', '.join(map(repr, columns)) or 'nothing'}; expected "
             f"{TEXT_COLUMN!r} and {' or '.join(map(repr, LABEL_COLUMNS))}"
         )
+    names = [*columns]
+    twice = next((name for name in (TEXT_COLUMN, found) if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{where}: has the column {twice!r} more than once; keep one of them")
     return found
 
 

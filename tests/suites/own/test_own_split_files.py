@@ -51,7 +51,7 @@ def test_a_suffix_in_capitals_is_a_file_too(tmp_path):
 
 def test_a_split_in_two_spellings(tmp_path):
     message = refused(tmp_path, "train.csv", "Train.csv", "test.csv")
-    assert "is train, and train.csv is too; keep one of them" in message
+    assert "is train, and train.csv is too; join them into one file, or keep one if" in message
 
 
 @pytest.mark.parametrize(

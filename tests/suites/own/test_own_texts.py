@@ -208,6 +208,7 @@ def test_a_label_that_is_no_name(tmp_path, label):
         (b"", "has nothing; expected 'text' and"),
         (b"text,class\na,b\n", "has 'text', 'class'; expected 'text' and"),
         (b"text,label\na,b\nc,d,e\n", "line 3: has 3 values, and the first line 2 names"),
+        (b"text,label,text\na,b,c\n", "has the column 'text' more than once; keep one of them"),
         (b"text,label\n,b\n", "line 2: has an empty text"),
         (b"text,label\na,\n", "line 2: has an empty label"),
         (b'text,label\n"a,b\n', "line 2: not CSV"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -107,7 +108,10 @@ def _no_label(folder: Path) -> str:
 def _twice(folder: Path) -> str:
     for name in ("dev", "validation"):
         (folder / f"{name}.jsonl").write_bytes(GOOD)
-    return "dev.jsonl: the same texts as validation.jsonl; keep one of them"
+    return (
+        "dev.jsonl: is of the same split as validation.jsonl; join them into one file, or keep one "
+        "if they are copies"
+    )
 
 
 def _mixed(folder: Path) -> str:
@@ -199,6 +203,40 @@ def test_damaged_metadata_are_refused(options):
     file = _parquet(options, text=["What ?"], label=[0])
     pq.write_table(table.replace_schema_metadata({"huggingface": "[1"}), file)
     assert problem(options).startswith(f"{file}: the metadata `huggingface` are not those of")
+
+
+def test_shards_that_name_their_classes_otherwise_are_refused(options):
+    folder, labels = options.data_root / "trec", prompts_of("trec").labels
+    first = folder / "train-00000-of-00002.parquet"
+    other = folder / "train-00001-of-00002.parquet"
+    refusal = f"{other}: has other class names than {first.name}, or none; keep one copy"
+    for names in (labels[::-1], None):
+        write_parquet(folder, files_of("trec", SIZES), names=labels, shards=2)
+        write_parquet(folder / "other", files_of("trec", SIZES), names=labels[::-1], shards=2)
+        spoilt = pq.read_table(folder / "other" / other.name)
+        pq.write_table(spoilt if names else spoilt.replace_schema_metadata(None), other)
+        shutil.rmtree(folder / "other")
+        assert problem(options) == refusal
+
+
+@pytest.mark.parametrize("name", ["text", "label"])
+def test_a_column_that_is_there_twice_is_named(options, name):
+    file = _parquet(options, text=["What ?"], label=["DESC"], more=["DESC"])
+    table = pq.read_table(file).rename_columns(["text", "label", name])
+    pq.write_table(table, file)
+    assert problem(options) == f"{file}: has the column {name!r} more than once; keep one of them"
+
+
+def test_other_columns_may_be_there_twice(options):
+    file = _parquet(options, text=["What ?"], label=["DESC"], more=[1], another=[2])
+    pq.write_table(pq.read_table(file).rename_columns(["text", "label", "more", "more"]), file)
+    assert problem(options).endswith("add some")  # it was read
+
+
+def test_a_text_that_is_not_utf_8_is_named(options):
+    text = pa.array([b"caf\xe9"], pa.binary()).view(pa.string())
+    file = _parquet(options, text=text, label=["DESC"])
+    assert problem(options) == f"{file}: has a text or label that is not UTF-8; convert it"
 
 
 def test_a_broken_file_and_a_missing_shard_are_refused(options):

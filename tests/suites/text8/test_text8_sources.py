@@ -92,6 +92,39 @@ def test_local_copies_come_before_the_hub(options, hub_cache):
     assert read_task(row, options).source == "JSON lines (partial)"
 
 
+def test_splits_of_two_formats_are_refused(options):
+    """The part that is read may be another form of the data set, as the test file of agnews is."""
+    row, folder = row_of("agnews"), options.data_root / "agnews"
+    write_json_lines(folder, files_of("agnews", {"test": 24}))
+    assert read_task(row, options).source == "JSON lines (partial)"
+    write_parquet(folder, files_of("agnews", {"test": 24}))
+    assert read_task(row, options).source == "JSON lines (partial)"
+    write_parquet(folder, files_of("agnews", {"train": 60}))
+    assert survey(row, options).problem == (
+        f"{folder}: has test.jsonl and train-00000-of-00001.parquet, splits of two formats; keep "
+        "one format"
+    )
+
+
+def test_local_copies_that_are_not_read_are_named(options):
+    row, folder = row_of("trec"), options.data_root / "trec"
+    (folder / ".git").mkdir(parents=True)
+    (folder / ".git" / "head").write_text("")
+    assert survey(row, options).absent
+    for name in ("data/train.jsonl.gz", "test.csv", "trec_dev.jsonl", ".hidden"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("")
+    state = survey(row, options)
+    expected = "expected train, val and test, or all, as .jsonl or .parquet"
+    there = "data/train.jsonl.gz, test.csv, trec_dev.jsonl"
+    assert state.problem == f"{folder}: has {there}; {expected}"
+    assert not state.absent
+    (folder / "validation.tsv").write_text("")
+    assert survey(row, options).problem == f"{folder}: has {there}, ...; {expected}"
+    write_json_lines(folder, files_of("trec", SIZES))
+    assert survey(row, options).problem == ""
+
+
 def test_pinned_revision_is_the_one_that_is_read(options, hub_cache):
     row = row_of("agnews")
     files = snapshot(hub_cache, row.hub[0])
