@@ -37,6 +37,8 @@ def readable(file: Path) -> Iterator[None]:
 
     try:
         yield
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: has a text that is not UTF-8; convert it") from error
     except (ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{file}: cannot be read as Parquet ({reason}); fetch it again") from error

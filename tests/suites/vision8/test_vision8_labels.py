@@ -58,6 +58,10 @@ def test_labels_of_any_width_are_those_that_were_written(options, column):
         (lambda numbers: pa.nulls(len(numbers)), "is of the type null; expected whole numbers or"),
         (lambda numbers: pa.array([*numbers[:4], None, *numbers[5:]]), "row 4: 'label' is empty"),
         (lambda numbers: pa.array([None, *_texts(numbers[1:])]), "row 0: 'label' is empty"),
+        (
+            lambda numbers: pa.array([b"\xff"] * len(numbers)).view(pa.string()),
+            "has a text that is not UTF-8; convert it",
+        ),
         (lambda numbers: pa.array([2**63] * len(numbers), pa.uint64()), "cannot be read as Parq"),
     ],
 )
