@@ -192,4 +192,4 @@ def _cost(outcome: Outcome) -> str:
 
 
 def _undecided(gain: Estimate) -> bool:
-    return gain.interval is None or gain.interval.low <= 0 <= gain.interval.high
+    return gain.interval is not None and gain.interval.low <= 0 <= gain.interval.high
