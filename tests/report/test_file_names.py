@@ -29,7 +29,8 @@ def name_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], 
     """Return what the files of a command are called; nothing is loaded."""
     registry.cache_clear()
     tasks = SimpleNamespace(task_names=all_tasks("mini8"))
-    bench = SimpleNamespace(suite=tasks, backbone=None)  # which no protection here looks at
+    parts = SimpleNamespace(attentions=lambda: ["one, which is what protections ask for"])
+    bench = SimpleNamespace(suite=tasks, backbone=SimpleNamespace(parts=parts))
     monkeypatch.setattr(Experiment, "workbench", lambda self: bench)
     parser = Parser(prog="mergebench")
     tables.add_verbs(parser.add_subparsers(dest="verb"))
