@@ -107,7 +107,8 @@ class Outcome:
     twin would give in the same merges that the adapter does not, or `1 - kept` where no twin was
     given. `others`, `overall`: the same difference as `gain` on the mean of the other tasks and of
     all, where these are known; `denied_overall`: `denied` of all tasks, with a twin. None where a
-    number is not defined: nothing can be kept of nothing.
+    number is not defined: nothing can be kept of nothing, and beside a twin nothing is denied of an
+    adapter that alone gains nothing beyond chance.
     """
 
     knowledge: Knowledge
