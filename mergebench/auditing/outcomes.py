@@ -63,8 +63,7 @@ class Compared:
     @property
     def has_skill(self) -> bool:
         """Whether the adapter alone gains over the merge without it, beyond chance."""
-        gain = self.estimate(self.gain(self.alone))
-        return gain.interval is not None and gain.interval.low > 0
+        return self.estimate(self.gain(self.alone)).is_above_chance
 
     def _denied(self, taken: Searched, twin: Searched, part: str) -> Estimate | None:
         """Return what a twin's merge gains that the adapter's does not.

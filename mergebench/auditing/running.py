@@ -19,7 +19,7 @@ from mergebench.auditing.search import BLIND, INFORMED, YARDSTICKS, Merges, Sear
 from mergebench.auditing.source import Source
 from mergebench.auditing.task_file_bench import TaskFileBench
 from mergebench.auditing.updates import Updates, load_updates
-from mergebench.auditing.words import few_inputs, notes, verdict
+from mergebench.auditing.words import notes, verdict
 from mergebench.measure import Hits, Mixture, code_revision, package_versions
 from mergebench.updates import Update
 
@@ -144,14 +144,11 @@ def _audit(bench: Bench, updates: Updates, measured: _Measured, seconds: float) 
             known=updates.known,
             plain=updates.plain is not None,
             gain_alone=gain,
+            validation=measured.validation_inputs,
+            test=len(measured.alone[source.tasks[0]]),
         ),
         *_unsteady_note(measured),
         *_nothing_right(measured.alone[source.tasks[0]], updates.own.norm()),
-        *(
-            few_inputs(measured.validation_inputs, len(measured.alone[source.tasks[0]]))
-            if peers
-            else ()
-        ),
         *bench.notes_on(updates.own),
     )
     return Audit(

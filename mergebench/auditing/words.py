@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from mergebench.auditing.outcomes import LEAST_INPUTS
@@ -52,45 +51,17 @@ def notes(
     known: bool,
     plain: bool,
     gain_alone: Estimate,
+    validation: int,
+    test: int,
 ) -> Iterator[str]:
-    """Yield what has to be known to read the numbers."""
-    kinds = Counter(one.kind for one in peers)
-    if kinds["synthetic"]:
-        yield (
-            "Synthetic peers have the adapter's sites, norms and spectra, and random singular "
-            "vectors: they have no skill, and adapters of real tasks may collide with it more, or "
-            "less."
-        )
-    if peers and not known:
-        yield (
-            "Of the peers no accuracy is known, so that nothing is said of what merging does to "
-            "them; coefficients are the best for this adapter's task on validation inputs among "
-            f"those at which the peers are in the merge with {LEAST_SHARE:g} of their scale or "
-            "more, in the mean."
-        )
-        yield from _without_peers(merges)
-    if peers and known:
-        yield (
-            "Coefficients are the best for the mean accuracy over all tasks, on validation inputs."
-        )
-    if peers and not plain:
-        yield (
-            "No plain twin was given (--plain): denied is the share that merging does not keep of "
-            "what the adapter gains alone over what is merged without it, and a plain adapter also "
-            "loses some of it."
-        )
-    shares = [one for each in outcomes for one in (each.kept, each.denied, each.denied_overall)]
-    if any(one is not None and one.interval is None for one in shares):
-        yield (
-            "A share has no interval where, with test inputs drawn again, there is often nothing "
-            "that it could be a share of: it may be chance."
-        )
-    if plain and any(one.denied is None for one in outcomes):
-        yield (
-            "What is denied has no value where merges of the plain twin gain nothing, nor where "
-            "the adapter alone gains nothing beyond chance over what is merged without it: from "
-            "an adapter without skill nothing can be taken, which is no protection."
-        )
+    """Yield what has to be known to read the numbers.
+
+    `validation`, `test`: so many inputs has the task with fewest, and the adapter's.
+    """
+    if peers:
+        yield from _of_peers(peers, merges, known=known, plain=plain)
+        yield from _few_inputs(validation, test)
+    yield from _without_value(outcomes, plain=plain, few=test < LEAST_INPUTS)
     yield from _doubtful(merges)
     if _undecided(gain_alone):
         yield (
@@ -99,18 +70,64 @@ def notes(
         )
 
 
-def few_inputs(validation: int, test: int) -> Iterator[str]:
-    """Yield what so few inputs leave open; `validation`: of the task that has fewest."""
+def _of_peers(
+    peers: Sequence[PeerRecord], merges: Sequence[AuditedMerge], *, known: bool, plain: bool
+) -> Iterator[str]:
+    """Yield what the peers are, and how a merger chose with what is known of them."""
+    if any(one.kind == "synthetic" for one in peers):
+        yield (
+            "Synthetic peers have the adapter's sites, norms and spectra, and random singular "
+            "vectors: they have no skill, and adapters of real tasks may collide with it more, or "
+            "less."
+        )
+    if known:
+        yield (
+            "Coefficients are the best for the mean accuracy over all tasks, on validation inputs."
+        )
+    else:
+        yield (
+            "Of the peers no accuracy is known, so that nothing is said of what merging does to "
+            "them; coefficients are the best for this adapter's task on validation inputs among "
+            f"those at which the peers are in the merge with {LEAST_SHARE:g} of their scale or "
+            "more, in the mean."
+        )
+        yield from _without_peers(merges)
+    if not plain:
+        yield (
+            "No plain twin was given (--plain): denied is the share that merging does not keep of "
+            "what the adapter gains alone over what is merged without it, and a plain adapter also "
+            "loses some of it."
+        )
+
+
+def _few_inputs(validation: int, test: int) -> Iterator[str]:
+    """Yield what so few inputs leave open."""
     if test < LEAST_INPUTS:
         yield (
             f"There are {test} test inputs: below {LEAST_INPUTS} differences and shares have no "
-            "interval, and what is denied is not said."
+            "interval, and beside a plain twin it is not said what is denied."
         )
     if validation < LEAST_TO_CHOOSE:
         yield (
             f"There are {validation} validation inputs by which coefficients are chosen: with so "
             "few a merger may take a bad one by chance, and the adapter looks less mergeable than "
             "it is. No interval accounts for that."
+        )
+
+
+def _without_value(outcomes: Sequence[Outcome], *, plain: bool, few: bool) -> Iterator[str]:
+    """Yield why shares have no interval or no value; `few`: test inputs alone are the reason."""
+    shares = [one for each in outcomes for one in (each.kept, each.denied, each.denied_overall)]
+    if not few and any(one is not None and one.interval is None for one in shares):
+        yield (
+            "A share has no interval where, with test inputs drawn again, there is often nothing "
+            "that it could be a share of: it may be chance."
+        )
+    if not few and plain and any(one.denied is None for one in outcomes):
+        yield (
+            "What is denied has no value where merges of the plain twin gain nothing, nor where "
+            "the adapter alone gains nothing beyond chance over what is merged without it: from "
+            "an adapter without skill nothing can be taken, which is no protection."
         )
 
 
@@ -192,4 +209,4 @@ def _cost(outcome: Outcome) -> str:
 
 
 def _undecided(gain: Estimate) -> bool:
-    return gain.interval is not None and gain.interval.low <= 0 <= gain.interval.high
+    return gain.interval is not None and 0.0 in gain.interval

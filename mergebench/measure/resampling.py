@@ -45,6 +45,11 @@ class Estimate:
     value: float
     interval: Interval | None
 
+    @property
+    def is_above_chance(self) -> bool:
+        """Whether it has an interval, and all of that is above 0."""
+        return self.interval is not None and self.interval.low > 0
+
     @classmethod
     def of(cls, values: Values) -> Estimate:
         """Return the estimate with its percentile interval."""

@@ -29,7 +29,6 @@ from .model_card import write_model_card as write_model_card
 from .price_files import write_price as write_price
 from .published_tables import published as published
 from .rescaling_loss import gained_alone as gained_alone
-from .rescaling_loss import has_skill as has_skill
 from .rescaling_loss import lost_when_rescaled as lost_when_rescaled
 from .rescaling_loss import trap_found as trap_found
 from .scale_picture import write_scale_picture as write_scale_picture

@@ -9,7 +9,6 @@ from mergebench.report.markdown import markdown_text
 from mergebench.report.rescaling_loss import (
     difference,
     gained_alone,
-    has_skill,
     lost_when_rescaled,
     off_nominal_mean,
     trap_found,
@@ -44,7 +43,7 @@ def _gained(facts: CardFacts) -> Estimate:
 def _at_nominal(facts: CardFacts) -> str:
     """Return that there is no skill to protect, if so."""
     gained = _gained(facts)
-    if has_skill(gained):
+    if gained.is_above_chance:
         return ""
     surely = gained.interval is not None and gained.interval.high < 0
     compared = "is worse than" if surely else "cannot be told from"
@@ -56,7 +55,7 @@ def _at_nominal(facts: CardFacts) -> str:
 
 
 def _for_everybody(facts: CardFacts) -> str:
-    if has_skill(_gained(facts)):
+    if _gained(facts).is_above_chance:
         return ". It works at s = 1 for everybody who has it"
     return ", for what it is worth"
 
@@ -100,7 +99,7 @@ def _denied(facts: CardFacts) -> str:
             "What this denies is not known: an adapter without protection also loses accuracy at "
             "other scales, and how much was not measured."
         )
-    if trap_found(lost) != "some" or not has_skill(_gained(facts)):
+    if trap_found(lost) != "some" or not _gained(facts).is_above_chance:
         return "What this denies: nothing, as far as the numbers above go."
     return (
         "What this denies: mixtures that add the update at another scale, as merging by averages "

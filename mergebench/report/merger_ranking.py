@@ -6,14 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from mergebench.measure import UNPROTECTED, Estimate, bootstrap
+from mergebench.measure import ROUNDING, UNPROTECTED, Estimate, bootstrap
 from mergebench.report.comparison import Comparison
 from mergebench.report.merged_accuracies import AttackInSpace, MergedCell, Table2
 
 _ByTask = Mapping[str, float]
-
-_DIGITS = 9
-"""Of means in percent: one test input moves them by far more, the order of a sum by less."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +86,9 @@ def _places(
 
 def _ranks(means: Mapping[AttackInSpace, float]) -> dict[AttackInSpace, int]:
     """Return ranks from 1, the largest mean first; means equal up to rounding share one."""
-    ranks: dict[AttackInSpace, int] = {}
-    best_first = sorted(means, key=lambda column: -round(means[column], _DIGITS))
-    for place, column in enumerate(best_first, start=1):
-        before = best_first[max(0, place - 2)]
-        equal = place > 1 and abs(means[before] - means[column]) < 10**-_DIGITS
-        ranks[column] = ranks[before] if equal else place
-    return ranks
+    units = {column: round(mean / ROUNDING) for column, mean in means.items()}
+    best_first = sorted(units, key=lambda column: -units[column])
+    return {one: 1 + sum(other > units[one] for other in units.values()) for one in best_first}
 
 
 def _mean(by_task: list[float]) -> Estimate:

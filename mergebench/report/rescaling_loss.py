@@ -41,11 +41,6 @@ def gained_alone(measurements: Measurements, release: str) -> Estimate:
     return difference(rows[release], rows[ZERO_SHOT], size)
 
 
-def has_skill(gained: Estimate) -> bool:
-    """Whether what is gained at scale 1 is beyond chance: else there is nothing to protect."""
-    return gained.interval is not None and gained.interval.low > 0
-
-
 def off_nominal_mean(curve: ScaleCurve) -> float:
     """Return the mean accuracy of a curve over `OFF_NOMINAL`, in percent."""
     counts = [curve.correct[curve.scales.index(scale)] for scale in OFF_NOMINAL]
@@ -64,4 +59,4 @@ def trap_found(lost: Estimate) -> TrapFound:
     """
     if lost.value < LEAST_LOSS:
         return "none"
-    return "perhaps" if lost.interval is None or lost.interval.low <= 0 else "some"
+    return "some" if lost.is_above_chance else "perhaps"

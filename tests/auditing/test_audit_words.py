@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from mergebench.auditing.record import Accuracy, AuditedMerge, Outcome, PeerRecord
-from mergebench.auditing.words import few_inputs, notes, share, verdict
+from mergebench.auditing.words import notes, share, verdict
 from mergebench.measure import Estimate, Interval
 
 PEERS = (PeerRecord(label="a", kind="given", sha256="0", norm=1.0),)
 SURE = Estimate(value=20.0, interval=Interval(low=10.0, high=30.0))
+GIVEN = {"known": False, "plain": False, "gain_alone": SURE, "validation": 100, "test": 100}
 
 
 def outcome(kept: Estimate, denied: Estimate | None = None) -> Outcome:
@@ -27,7 +28,7 @@ def outcome(kept: Estimate, denied: Estimate | None = None) -> Outcome:
 
 
 def told(one: Outcome) -> str:
-    return " ".join(notes(PEERS, (), (one, one), known=False, plain=False, gain_alone=SURE))
+    return " ".join(notes(PEERS, (), (one, one), **GIVEN))
 
 
 def test_a_share_without_an_interval_says_so():
@@ -75,7 +76,8 @@ def test_what_holding_gives_is_said_where_the_mean_over_tasks_does_not_ask_for_i
     ],
 )
 def test_few_inputs_are_said(validation, test, words):
-    said = [*few_inputs(validation, test)]
+    few = notes(PEERS, (), (), **GIVEN | {"validation": validation, "test": test})
+    said = [line for line in few if line.startswith("There are ")]
     assert len(said) == len(words)
     assert all(word in line for word, line in zip(words, said, strict=True))
 
@@ -96,6 +98,6 @@ def test_merges_in_which_rounding_decides_are_named(doubts):
         )
         for attack in ("ta@full", "tsv@full", "hold:tsv@full")
     ]
-    said = " ".join(notes(PEERS, merges, (), known=True, plain=True, gain_alone=SURE))
+    said = " ".join(notes(PEERS, merges, (), **GIVEN))
     assert ("Merged by tsv@full, hold:tsv@full, updates have" in said) == bool(doubts)
     assert ("rounding decides which directions are merged: smallest" in said) == bool(doubts)

@@ -16,7 +16,6 @@ from mergebench.protecting import Protected, protect
 from mergebench.report import (
     Sweep,
     gained_alone,
-    has_skill,
     lost_when_rescaled,
     points_text,
     protection_label,
@@ -96,7 +95,7 @@ def _show(made: Protected, console: Console, options: argparse.Namespace) -> Non
 def _doubts(made: Protected) -> Iterator[str]:
     for one in made.adapters:
         gained = gained_alone(made.measurements, one.release)
-        if not has_skill(gained):
+        if not gained.is_above_chance:
             less = "" if one.strength is None else ", or a smaller λ"
             yield (
                 f"{_name(one.release)} alone is no better than the base model beyond chance: its "
