@@ -1,13 +1,10 @@
-"""Cells on disk: addressed by their inputs, intact after kills, shared between processes."""
+"""Cells on disk: addressed by their inputs, whole or named as what they are."""
 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
-import random
 import re
-import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,57 +12,13 @@ from typing import Any
 
 import pytest
 import torch
+from numbered_cells import INPUTS, TASKS, measured, numbered
 
 from mergebench.errors import InputError
 from mergebench.experiment import store as store_module
 from mergebench.experiment.store import Store, existing_store
 from mergebench.files.leftovers import LEFTOVER_AGE_S
-from mergebench.measure.cell import (
-    Cell,
-    CellInputs,
-    CellResults,
-    CellRun,
-    Method,
-)
-from mergebench.measure.search import Point
-
-TASKS = ("mnist", "fashion")
-SIZES = {"val": {"mnist": 100, "fashion": 100}, "test": {"mnist": 1000, "fashion": 1000}}
-INPUTS = CellInputs(
-    backbone="toy",
-    backbone_sha256="a" * 64,
-    suite="mini8",
-    suite_sha256="b" * 64,
-    tasks=TASKS,
-    seed=0,
-    precision="fp32",
-    protection=Method(name="trap2", version=1, options={"strength": 0.1, "band": (0.9, 1.1)}),
-    target="mnist",
-    attack=Method(name="ties", version=1, options={"top_k": 20.0}),
-    space=Method(name="full", version=1, options={}),
-    protocol={"name": "paper", "alphas": (0.1, 0.2), "grids": {"top_k": (10, 20)}},
-    updates=("c" * 64, "d" * 64),
-)
-
-
-def measured(inputs: CellInputs) -> Cell:
-    points = tuple(
-        Point(options={"top_k": 10.0}, alpha=alpha, counts=dict.fromkeys(TASKS, inputs.seed))
-        for alpha in (0.1, 0.2)
-    )
-    results = CellResults(
-        correct=dict.fromkeys(TASKS, inputs.seed),
-        sizes=SIZES,
-        options={"top_k": 10.0},
-        alpha=0.2,
-        points=points,
-    )
-    return Cell(inputs=inputs, results=results, run=CellRun.now(1.25, torch.device("cpu")))
-
-
-def numbered(seed: int) -> CellInputs:
-    return replace(INPUTS, seed=seed)
-
+from mergebench.measure.cell import CellRun, Method
 
 # --- keys -------------------------------------------------------------------------------------
 
@@ -257,70 +210,3 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch) -> N
     monkeypatch.setattr(os, "listdir", denied)
     with pytest.raises(InputError, match=f"^{tmp_path} cannot be read: Permission denied; make it"):
         store.keys()
-
-
-# --- kills and company ------------------------------------------------------------------------
-
-COUNT = 30
-FORK = multiprocessing.get_context("fork")  # a killed child then costs milliseconds, not imports
-
-
-def work(root: Path, journal: Path, count: int) -> None:
-    """Measure what is missing; note every start and every end."""
-    store = Store(root)
-    with journal.open("a", buffering=1) as lines:
-        for seed in range(count):
-            if store.get(numbered(seed).key) is None:
-                lines.write(f"start {seed}\n")
-                store.put(measured(numbered(seed)))
-                lines.write(f"end {seed}\n")
-
-
-def test_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
-    root, journal = tmp_path / "cells", tmp_path / "journal"
-    moments = random.Random(0)
-    kills = 0
-    seen: set[str] = set()
-    Store(root)
-    while len(seen) < COUNT:
-        noted = len(journal.read_text().splitlines()) if journal.exists() else 0
-        child = FORK.Process(target=work, args=(root, journal, COUNT))
-        child.start()
-        # A kill may come at any moment of a cell; the longer waits make sure that the loop ends.
-        time.sleep(moments.expovariate(1 / (0.003 * 1.15**kills)))
-        os.kill(child.pid or 0, signal.SIGKILL)
-        child.join()
-        kills += 1
-        started = journal.read_text().splitlines()[noted:] if journal.exists() else []
-        repeated = {numbered(int(line.split()[1])).key for line in started if "start" in line}
-        assert not repeated & seen
-        present = set(Store(root).keys())
-        assert present >= seen
-        seen = present
-    assert kills > 3
-    ended = [line for line in journal.read_text().splitlines() if line.startswith("end")]
-    assert len(ended) == len(set(ended))
-    store = Store(root)
-    for seed in range(COUNT):
-        cell = store.get(numbered(seed).key)
-        assert cell is not None
-        assert cell.results == measured(numbered(seed)).results
-
-
-def test_two_processes_share_a_store(tmp_path: Path) -> None:
-    root = tmp_path / "cells"
-    children = [
-        FORK.Process(target=work, args=(root, tmp_path / f"journal{index}", 40))
-        for index in range(2)
-    ]
-    for child in children:
-        child.start()
-    reader = Store(root)
-    while any(child.is_alive() for child in children):
-        for cell in reader.cells():  # never half a cell
-            assert cell.results.correct["mnist"] == cell.inputs.seed
-    for child in children:
-        child.join()
-        assert child.exitcode == 0
-    assert set(reader.keys()) == {numbered(seed).key for seed in range(40)}
-    assert len(list(root.iterdir())) == 40
