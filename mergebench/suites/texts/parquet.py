@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mergebench.errors import InputError
-from mergebench.suites.parquet_files import class_names, open_parquet
+from mergebench.suites.parquet_files import class_names, open_parquet, readable
 from mergebench.suites.texts.records import TEXT_COLUMN, Place, Record, checked, label_column
 
 _BATCH = 4096
@@ -31,11 +30,7 @@ def noted_names(file: Path) -> list[str] | None:
 
 
 def _pairs(file: Path, column: str) -> Iterator[tuple[Any, Any]]:
-    try:
+    with readable(file):
         for batch in open_parquet(file).iter_batches(_BATCH, columns=[TEXT_COLUMN, column]):
             texts, labels = (batch.column(name).to_pylist() for name in (TEXT_COLUMN, column))
             yield from zip(texts, labels, strict=True)
-    except UnicodeDecodeError as error:  # which is a ValueError
-        raise InputError(f"{file}: has a text or label that is not UTF-8; convert it") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: not a complete Parquet file; fetch it again") from error

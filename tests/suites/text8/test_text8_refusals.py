@@ -236,7 +236,7 @@ def test_other_columns_may_be_there_twice(options):
 def test_a_text_that_is_not_utf_8_is_named(options):
     text = pa.array([b"caf\xe9"], pa.binary()).view(pa.string())
     file = _parquet(options, text=text, label=["DESC"])
-    assert problem(options) == f"{file}: has a text or label that is not UTF-8; convert it"
+    assert problem(options) == f"{file}: has a text that is not UTF-8; convert it"
 
 
 def test_a_broken_file_and_a_missing_shard_are_refused(options):
