@@ -71,6 +71,7 @@ class AdaMerging(SweptMerger):
             slopes = _slopes(changes, weights)
             values.grad = slopes if layers > 1 else slopes.sum(dim=1, keepdim=True)
             optimizer.step()
+            given.reached((step + 1) / self.steps)
         for task, own in zip(given.tasks, values.detach(), strict=True):
             given.notes[f"coefficient of {task.name}"] = float(own.mean())
         sites = {

@@ -61,7 +61,7 @@ class Distil(TrainedStandIn):
             return student.update(self.name)
         matching = Matching(self.protected_tower(given, protected))
         task = with_inputs(given.tasks[place], inputs)
-        return train_to_the_end(student, task, matching, given.seed)
+        return train_to_the_end(student, task, matching, given.seed, reached=given.reached)
 
     def _inputs(self, given: MergeData, place: int) -> Tensor:
         chosen = [

@@ -56,6 +56,7 @@ class Fisher(DataMerger):
                 part = weight * update.sites[site].dense().to(weight)
                 sums[site] = sums[site] + part if site in sums else part
                 weights[site] = weights[site] + weight if site in weights else weight
+            given.reached((place + 1) / len(given.updates))
         sites: dict[str, SiteUpdate] = {
             site: Dense(delta=(own / weights[site]).float().cpu()) for site, own in sums.items()
         }

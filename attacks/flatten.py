@@ -54,7 +54,8 @@ class Flatten(TrainedStandIn):
         if self.steps == 0:
             return protected
         labelled = with_inputs(task, inputs.inputs, self.labels(Classifier(tower, task), inputs))
-        return train_to_the_end(tower, labelled, AnyScale(self.least), given.seed)
+        objective = AnyScale(self.least)
+        return train_to_the_end(tower, labelled, objective, given.seed, reached=given.reached)
 
     def labels(self, protected: Classifier, inputs: Split) -> Tensor:
         """Return the labels to train on, `(N,)` int64 on the CPU."""

@@ -15,6 +15,7 @@ from mergebench.backbones import StemOutputs, autocast, joined
 from mergebench.contracts import MergeData, SweptMerger
 from mergebench.errors import check_choice, check_range
 from mergebench.measure import deployed
+from mergebench.progress import Reached, part_of
 from mergebench.seeding import generator
 from mergebench.train import of_like_length
 from mergebench.updates import Dense, Update
@@ -90,8 +91,10 @@ class ProDistill(SweptMerger):
         }
         streams = _Streams(given, Update(sites=sites, label=self.name))
         scales = torch.zeros(2, len(given.updates), dtype=torch.float64)
-        for path, own in inside.items():
-            merged, usage = self._block(given, path, own, streams)
+        for place, (path, own) in enumerate(inside.items()):
+            reached = part_of(given.reached, place, len(inside))
+            merged, usage = self._block(given, path, own, streams, reached)
+            reached(1.0)
             sites |= merged
             scales += usage
         given.notes["relative_error"] = streams.relative_error()
@@ -100,32 +103,44 @@ class ProDistill(SweptMerger):
         return Update(sites={site: sites[site] for site in names}, label=repr(self))
 
     def _block(
-        self, given: MergeData, path: str, names: Mapping[str, str], streams: _Streams
+        self,
+        given: MergeData,
+        path: str,
+        names: Mapping[str, str],
+        streams: _Streams,
+        reached: Reached,
     ) -> tuple[dict[str, Dense], Tensor]:
         """Merge one block and advance the streams; its changes by site, and their usage."""
         block = given.backbone.tower.get_submodule(path)
         own = {site: name.removeprefix(f"{path}.") for site, name in names.items()}
         changes = {name: _stacked(given, site) for site, name in own.items()}
         streams.advance_teachers(block, changes)
-        values = self._learnt(block, changes, streams, generator(given.seed, self.name, path))
+        draws = generator(given.seed, self.name, path)
+        values = self._learnt(block, changes, streams, draws, reached)
         merged = values.weighted()
         streams.advance_student(block, merged)
         sites = {site: Dense(delta=merged[name].cpu()) for site, name in own.items()}
         return sites, values.usage()
 
     def _learnt(
-        self, block: nn.Module, changes: Weights, streams: _Streams, draws: torch.Generator
+        self,
+        block: nn.Module,
+        changes: Weights,
+        streams: _Streams,
+        draws: torch.Generator,
+        reached: Reached,
     ) -> _Coefficients:
         values = _Coefficients(changes, self.granularity, self.initial)
         if not changes:
             return values
         rate = self.learning_rate * self.learning_rate_factor
         optimizer = torch.optim.Adam(values.leaves, lr=rate, fused=True)
-        for _ in range(self.epochs):
+        for epoch in range(self.epochs):
             for rows in streams.batches(self.batch_size, draws):
                 optimizer.zero_grad()
                 streams.loss(block, values.weighted(), rows).backward()
                 optimizer.step()
+            reached((epoch + 1) / self.epochs)
         for leaf in values.leaves:
             leaf.requires_grad_(False)
         return values

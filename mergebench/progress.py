@@ -1,10 +1,22 @@
-"""What a training run tells while it goes on; `monitor` shows it."""
+"""What a training run or a long merge tells while it goes on; `monitor` shows it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
+
+Reached = Callable[[float], None]
+"""Takes how much of a piece of work is done, from 0 to 1."""
+
+
+def unheard(share: float) -> None:
+    """Show nothing of how much is done."""
+
+
+def part_of(reached: Reached, index: int, parts: int) -> Reached:
+    """Return what is told how much is done of part `index`, from 0, of as many equal `parts`."""
+    return lambda share: reached((index + share) / parts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +58,7 @@ class Validated:
 
 
 class Progress(Protocol):
-    """Receives what happens during one training run after another."""
+    """Receives what happens during one training run after another, and during merges that learn."""
 
     def start(self, label: str, steps: int) -> None:
         """Begin a run of that many steps."""
@@ -59,6 +71,9 @@ class Progress(Protocol):
 
     def stop(self) -> None:
         """End the run, finished or not."""
+
+    def reached(self, share: float) -> None:
+        """Take note of how much of a merge is made, from 0 to 1."""
 
 
 class Silent:
@@ -75,3 +90,6 @@ class Silent:
 
     def stop(self) -> None:
         """Ignore the end."""
+
+    def reached(self, share: float) -> None:
+        """Ignore the share."""

@@ -89,13 +89,14 @@ class _Merge:
         shared: list[Stream] = []
         if self.regression.prefix == "merged":
             shared = self._start([self.merged] * len(experts))
-        for step in self.walk.steps:
+        for number, step in enumerate(self.walk.steps, start=1):
             for group in self.walk.groups(step, (own or shared)[0][0][:1]):
                 self._merge(step, group, own, shared)
             for task, stream in enumerate(own):
                 self.walk.advance(step, stream, experts[task])
             for stream in shared:
                 self.walk.advance(step, stream, self.merged)
+            self.given.reached(number / len(self.walk.steps))
         self._note()
         return Update(sites={site: self.merged[site] for site in experts[0]})
 

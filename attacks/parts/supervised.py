@@ -35,7 +35,8 @@ class Supervised(SweptMerger, ABC):
         # Not the seed of the released adapters, whose initial A the fresh one would share.
         seed = derived_seed(given.seed, self.name)
         recipe = replace(recipe, learning_rate=recipe.learning_rate * self.learning_rate_factor)
-        tuned = train_in_turn(make_tower(given.backbone, recipe, seed, tasks[0]), tasks, given.seed)
+        tower = make_tower(given.backbone, recipe, seed, tasks[0])
+        tuned = train_in_turn(tower, tasks, given.seed, reached=given.reached)
         given.notes["images"] = sum(len(task.splits["train"]) for task in tasks)
         given.notes["selected_step"] = tuned.step
         return tuned

@@ -13,6 +13,7 @@ from mergebench.contracts.merger import Merger
 from mergebench.contracts.plugin import fault_of_notes, require
 from mergebench.errors import InputError, check_choice, check_range, shape_text
 from mergebench.plurals import how_many
+from mergebench.progress import Reached, unheard
 
 if TYPE_CHECKING:
     from mergebench.backbones import Backbone, Precision
@@ -52,6 +53,7 @@ class MergeData:
     with the result.
     `merged` returns the merge of updates by a rule, in the space in which the attack merges;
     `kept`: what attacks made of these updates and inputs, by their options, and noted meanwhile.
+    `reached`: is told by an attack that takes minutes how much of its work is done, 0 to 1.
     """
 
     backbone: Backbone
@@ -64,6 +66,7 @@ class MergeData:
     notes: dict[str, float] = field(default_factory=dict, repr=False)
     merged: Callable[[Sequence[Update], Merger], Update] = field(default=_unmerged, repr=False)
     kept: dict[str, tuple[Update, dict[str, float]]] = field(default_factory=dict, repr=False)
+    reached: Reached = field(default=unheard, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,14 +6,15 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from mergebench.experiment.events import CellDone, CellStarted, ReportingProgress
 from mergebench.experiment.executors import Report
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.merges import Merges
-from mergebench.experiment.monitor import CellDone, CellStarted, ReportingProgress
 from mergebench.experiment.reporting import accuracy_reached, report_cells
 from mergebench.experiment.single_models import STORAGE, measured_as_stored
 from mergebench.measure import UNPROTECTED, Cell, CellResults, Merged, merged_row
 from mergebench.plurals import how_many
+from mergebench.progress import Progress
 
 
 def updates_label(protection: str, target: str | None, seed: int) -> str:
@@ -118,12 +119,13 @@ class MergeJob:
     def run(self, report: Report) -> None:
         """Merge, search and measure, one attack after the other."""
         labels = (f"{attack}@{self.space}, {self._updates}" for attack in self.attacks)
-        bench, cells = self.experiment.workbench(), self.cells()
+        bench = self.experiment.workbench()
+        cells = self.cells(ReportingProgress(report, bench.suite.inputs))
         report_cells(report, bench, cells, labels, _searched)
 
-    def cells(self) -> Generator[Cell, None, None]:
-        """Yield the measured or recalled cells in the order of `attacks`."""
-        merges = Merges(self.experiment, self.protection, self.target, self.seed)
+    def cells(self, progress: Progress | None = None) -> Generator[Cell, None, None]:
+        """Yield the measured or recalled cells in the order of `attacks`; see `Merges`."""
+        merges = Merges(self.experiment, self.protection, self.target, self.seed, progress)
         for attack in self.attacks:
             yield merges.cell(
                 attack, self.space, self.options, from_base=self.from_base, tested=self.tested

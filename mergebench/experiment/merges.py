@@ -20,20 +20,29 @@ from mergebench.merging import (
     MergeProblem,
     Problem,
 )
-from mergebench.progress import Silent
+from mergebench.progress import Progress, Silent
 from mergebench.registry import registry
 from mergebench.updates import MergePath, Truncated, Update
 
 
 class Merges:
-    """Cells of one set of updates; merges in one space share their problem."""
+    """Cells of one set of updates; merges in one space share their problem.
+
+    `progress`: is told how far merges are that learn from inputs; nobody by default.
+    """
 
     def __init__(
-        self, experiment: Experiment, protection: str, target: str | None, seed: int
+        self,
+        experiment: Experiment,
+        protection: str,
+        target: str | None,
+        seed: int,
+        progress: Progress | None = None,
     ) -> None:
         self._bench = experiment.workbench()
         self._protocol = experiment.protocol
         self._updates = protection, target, seed
+        self._progress = progress or Silent()
         names = self._bench.suite.task_names
         self._norms = {task: self._bench.norm(task, seed, Silent()) for task in names}
         self._sha256s = self._bench.problems.sha256s(*self._updates, Silent())
@@ -112,7 +121,7 @@ class Merges:
         def problem() -> DataMergeProblem:
             found = registry().get(Space, space)()
             return self._bench.problems.with_data(
-                merger, found, *self._updates, Silent(), start=start
+                merger, found, *self._updates, self._progress, start=start
             )
 
         return self._of(space, problem), begun

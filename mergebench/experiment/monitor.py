@@ -14,90 +14,10 @@ from rich.progress import Progress as RichBar
 from rich.table import Column
 
 from mergebench.experiment.elsewhere import JobLost, JobsQueued
-from mergebench.experiment.executors import Report
-from mergebench.progress import StepDone, Validated
+from mergebench.experiment.events import CellDone, CellPutOff, CellStarted, Making, Training
 
-_STEP_S = 1.0
 _LINE_S = 10.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class CellStarted:
-    """A job begins to measure something, or to recall it from the store."""
-
-    label: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class CellDone:
-    """What a job began is measured, or was `recalled`; `outcome` is a few words about it."""
-
-    label: str
-    recalled: bool
-    outcome: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CellPutOff:
-    """What a job began is measured by another run; the job ends without it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """How far the training run of a job is: its last step and its last evaluation.
-
-    `new_accuracies`: whether the evaluation is what happened now. `inputs`: what the task has, as
-    of `Suite.inputs`.
-    """
-
-    step: StepDone
-    accuracies: Validated | None
-    new_accuracies: bool
-    inputs: str
-
-
-class ReportingProgress:
-    """Sends what happens in a training run to the process that shows it.
-
-    `inputs`: what the task has, as of `Suite.inputs`.
-    """
-
-    def __init__(self, report: Report, inputs: str) -> None:
-        self._report = report
-        self._inputs = inputs
-        self._step: StepDone | None = None
-        self._accuracies: Validated | None = None
-        self._sent = 0.0
-
-    def start(self, label: str, steps: int) -> None:
-        """Forget the run before; the job's own label says whose events follow."""
-        self._step = self._accuracies = None
-
-    def step(self, event: StepDone) -> None:
-        """Send at most about one step a second."""
-        self._step = event
-        if time.monotonic() - self._sent > _STEP_S:
-            self._send(new_accuracies=False)
-
-    def validated(self, event: Validated) -> None:
-        """Send every evaluation, with the losses of its step."""
-        self._accuracies = event
-        self._send(new_accuracies=True)
-
-    def stop(self) -> None:
-        """Send nothing."""
-
-    def _send(self, *, new_accuracies: bool) -> None:
-        if self._step is not None:
-            self._sent = time.monotonic()
-            self._report(
-                Training(
-                    step=self._step,
-                    accuracies=self._accuracies,
-                    new_accuracies=new_accuracies,
-                    inputs=self._inputs,
-                )
-            )
+_LONG_S = 60.0
 
 
 @dataclass(kw_only=True)
@@ -148,7 +68,8 @@ class Monitor:
 
     On a terminal there is a bar for the stage, with the time left, and a row for each cell that is
     running. Elsewhere there is a line per measured cell and, at most every ten seconds, one on a
-    training run. Either way a stage ends with a line that counts what was measured and recalled.
+    training run; a minute without any brings one on a merge that learns. Either way a stage ends
+    with a line that counts what was measured and recalled.
     """
 
     def __init__(self, console: Console) -> None:
@@ -197,6 +118,8 @@ class Monitor:
             self._queued(event.text)
         elif isinstance(event, Training):
             self._trained(index, event)
+        elif isinstance(event, Making):
+            self._made(index, event.share)
         self._update_total()
 
     def waiting(self, jobs: int, holders: Sequence[str]) -> None:
@@ -251,6 +174,16 @@ class Monitor:
             )
         elif event.new_accuracies and time.monotonic() - self._last_line > _LINE_S:
             self._print(f"{running.label}: step {count}: {step.state(event.inputs)}{accuracies}")
+
+    def _made(self, index: int, share: float) -> None:
+        """Show how far a merge is, of which a cell may take several, one for each candidate."""
+        running, count = self._stage.running[index], f"{100 * share:.0f} %"
+        if self._bars is not None and running.row is not None:
+            self._bars.update(
+                running.row, completed=share, total=1.0, count=count, time="", state="of a merge"
+            )
+        elif time.monotonic() - max(self._last_line, self._stage.began) > _LONG_S:
+            self._print(f"{self._stage.count()}: {running.label}: {count} of a merge")
 
     def _update_total(self) -> None:
         if self._bars is not None:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mergebench.experiment.events import ReportingProgress
 from mergebench.experiment.executors import Report
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.jobs import updates_label
 from mergebench.experiment.merges import Merges
 from mergebench.experiment.reporting import accuracy_reached, report_cells
 from mergebench.measure import Cell
+from mergebench.progress import Progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +44,12 @@ class PointJob:
 
     def run(self, report: Report) -> None:
         """Merge, and test or confirm."""
-        cells = (job.cell() for job in [self])
-        report_cells(report, self.experiment.workbench(), cells, [self.label], accuracy_reached)
+        bench = self.experiment.workbench()
+        progress = ReportingProgress(report, bench.suite.inputs)
+        cells = (job.cell(progress) for job in [self])
+        report_cells(report, bench, cells, [self.label], accuracy_reached)
 
-    def cell(self) -> Cell:
-        """Return the measured or recalled cell."""
-        merges = Merges(self.experiment, self.protection, self.target, self.seed)
+    def cell(self, progress: Progress | None = None) -> Cell:
+        """Return the measured or recalled cell; `progress` as of `Merges`."""
+        merges = Merges(self.experiment, self.protection, self.target, self.seed, progress)
         return merges.point(self.attack, self.space, self.options, self.alpha, confirm=self.confirm)

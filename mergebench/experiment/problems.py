@@ -105,6 +105,7 @@ class Problems:
             start=start,
             precision=self._precision,
             known=self._memory(updates),
+            reached=progress.reached,
         )
 
     def _memory(self, updates: list[Update]) -> UpdateMemory:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Generator, Iterable
 
+from mergebench.experiment.events import CellDone, CellStarted
 from mergebench.experiment.executors import Report
-from mergebench.experiment.monitor import CellDone, CellStarted
 from mergebench.experiment.workbench import Workbench
 from mergebench.measure import FULL, Cell, CellResults
 

@@ -9,11 +9,12 @@ from functools import partial
 from typing import Any
 
 from mergebench.experiment.elsewhere import Executor
+from mergebench.experiment.events import CellDone, CellPutOff, CellStarted
 from mergebench.experiment.executors import Report, execute
 from mergebench.experiment.held_job import HeldJob
 from mergebench.experiment.jobs import MergeJob, ReleaseJob, ZeroShotJob
 from mergebench.experiment.making import NotMeasuredError
-from mergebench.experiment.monitor import CellDone, CellPutOff, CellStarted, Monitor
+from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.point_job import PointJob
 from mergebench.experiment.validation_job import ValidationJob
 from mergebench.files import ClaimedError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mergebench.experiment.events import CellDone, CellStarted, ReportingProgress
 from mergebench.experiment.executors import Report
 from mergebench.experiment.experiment import Experiment
-from mergebench.experiment.monitor import CellDone, CellStarted, ReportingProgress
 from mergebench.measure import OFF_NOMINAL, UNPROTECTED, OnValidation
 from mergebench.progress import Progress
 

@@ -14,7 +14,7 @@ from mergebench.experiment import Setting
 from mergebench.gpu_check.budget import Deadline
 from mergebench.gpu_check.record import TrainingSpeed
 from mergebench.gpu_check.stopwatch import wait_for
-from mergebench.progress import StepDone, Validated
+from mergebench.progress import Silent, StepDone
 from mergebench.suites import Task
 
 _WARM_UP = 2
@@ -24,7 +24,7 @@ class _Enough(BaseException):
     """Ends a training run whose steps were timed; no fault of the run."""
 
 
-class _StepClock:
+class _StepClock(Silent):
     """Times the steps of one training run and ends it.
 
     The first steps warm up, the next one has its FLOP counted, which takes time; `steps` of those
@@ -37,9 +37,6 @@ class _StepClock:
         self._counting = ExitStack()
         self._device, self._wanted, self._deadline = device, steps, deadline
         self._began = 0.0
-
-    def start(self, label: str, steps: int) -> None:
-        """Ignore the start."""
 
     def step(self, event: StepDone) -> None:
         """Take the time since the step before, and say whether it is enough."""
@@ -54,9 +51,6 @@ class _StepClock:
             if len(self.taken) >= self._wanted or self._deadline.passed:
                 raise _Enough
         self._began = time.perf_counter()
-
-    def validated(self, event: Validated) -> None:
-        """Ignore an evaluation: none comes before the run is ended."""
 
     def stop(self) -> None:
         """Count no further, also if the run failed."""

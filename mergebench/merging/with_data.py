@@ -12,6 +12,7 @@ from mergebench.merging.merged_sets import MergedSets
 from mergebench.merging.nameless import Nameless
 from mergebench.merging.problem import Problem, check_compatible
 from mergebench.merging.sampling import within_budget, without_inputs
+from mergebench.progress import Reached, unheard
 from mergebench.suites import Task
 from mergebench.updates import MergePath, Update
 
@@ -21,8 +22,8 @@ class DataMergeProblem(Problem[DataMerger]):
 
     `start`: returns the merge that the attack starts from, its coefficient included. `precision`:
     of the forward passes. `known`: as of `MergeProblem`; what an attack made of equal updates
-    serves other problems of these tasks too. Raises `InputError` when the updates do not agree in
-    sites, shapes or dtypes.
+    serves other problems of these tasks too. `reached`: is told how much of a merge is made.
+    Raises `InputError` when the updates do not agree in sites, shapes or dtypes.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class DataMergeProblem(Problem[DataMerger]):
         start: Callable[[], Update] | None = None,
         precision: Precision = "fp32",
         known: UpdateMemory | None = None,
+        reached: Reached = unheard,
     ) -> None:
         if len(updates) != len(tasks):
             raise ValueError(f"{len(updates)} updates for {len(tasks)} tasks")
@@ -50,6 +52,7 @@ class DataMergeProblem(Problem[DataMerger]):
         self._target = target
         self._start = start
         self._precision: Precision = precision
+        self._reached = reached
         self._known = UpdateMemory() if known is None else known
         self._sets = MergedSets(space, seed, self._known)
         self._notes: dict[str, dict[str, float]] = {}
@@ -72,6 +75,7 @@ class DataMergeProblem(Problem[DataMerger]):
             kept=self._known.of(
                 "made", *(one.sha256 for one in self.updates), self._target, self.seed
             ),
+            reached=self._reached,
         )
         try:
             merged = merger(given)

@@ -9,6 +9,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
+from mergebench.progress import Reached, unheard
 from mergebench.seeding import generator
 from mergebench.suites import Task
 from mergebench.train.descent import Descent
@@ -31,16 +32,19 @@ class Tuned:
     first: Mapping[str, int]
 
 
-def train_in_turn(tower: Tower, tasks: Sequence[Task], seed: int) -> Tuned:
+def train_in_turn(
+    tower: Tower, tasks: Sequence[Task], seed: int, *, reached: Reached = unheard
+) -> Tuned:
     """Train `tower` on split `train` of the tasks, one batch of one task per step, in their order.
 
     The recipe of the tower says how, as in `train`, the objective being the cross entropy at
     nominal scale. The start and an evaluation every `evaluate_every` steps are candidates; the one
     with the highest mean over tasks of accuracy on split `val` is returned, of equals the latest;
-    the recipe's probes are not looked at. Raises `InputError` when the loss stops being finite.
+    the recipe's probes are not looked at. `reached`: is told after every step how much is done.
+    Raises `InputError` when the loss stops being finite.
     """
     run = _Run(tower, tasks, seed)
-    run.steps()
+    run.steps(reached)
     return run.best
 
 
@@ -65,13 +69,14 @@ class _Run:
         self.best = Tuned(step=0, update=tower.update("start"), correct=first, first=first)
         self.reference, self.stale = self._accuracy(first), 0
 
-    def steps(self) -> None:
+    def steps(self, reached: Reached) -> None:
         """Train until the last step or until patience runs out."""
         recipe = self.recipe
         turns = [(one, self._batches(one)) for one in self.tasks]
         for step in range(recipe.steps):
             one, batches = turns[step % len(turns)]
             one.take(step, *next(batches))
+            reached((step + 1) / recipe.steps)
             if (step + 1) % recipe.evaluate_every == 0 or step + 1 == recipe.steps:
                 self._consider(step + 1)
                 if recipe.patience is not None and self.stale >= recipe.patience:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mergebench.errors import InputError
+from mergebench.progress import Reached, unheard
 from mergebench.seeding import generator
 from mergebench.suites import Task
 from mergebench.train.accumulation import Accumulation
@@ -20,15 +21,18 @@ from mergebench.train.tower import Tower
 from mergebench.updates import Update
 
 
-def train_to_the_end(tower: Tower, task: Task, objective: Objective, seed: int) -> Update:
+def train_to_the_end(
+    tower: Tower, task: Task, objective: Objective, seed: int, *, reached: Reached = unheard
+) -> Update:
     """Take all steps of the tower's recipe on split `train`, and return the change after the last.
 
-    Nothing is evaluated or selected, and no other split is looked at. Determinism and errors as of
-    `train`.
+    Nothing is evaluated or selected, and no other split is looked at. `reached`: is told after
+    every step how much is done. Determinism and errors as of `train`.
     """
     steps = Steps(tower, task, objective, seed)
     for index, batch in enumerate(steps.batches()):
         steps.take(index, *batch)
+        reached((index + 1) / steps.recipe.steps)
     return tower.update(task.name)
 
 

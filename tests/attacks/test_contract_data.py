@@ -18,6 +18,7 @@ from mergebench.contracts import DataMerger, MergeData, Merger, OnRule, Space
 from mergebench.errors import PluginError
 from mergebench.merging.problem import merge
 from mergebench.merging.with_data import DataMergeProblem
+from mergebench.progress import Reached, unheard
 from mergebench.registry import registry
 from mergebench.suites import Split, Task
 from mergebench.train import TrainingRecipe
@@ -75,7 +76,11 @@ def tasks_of(backbone: Backbone, count: int) -> list[Task]:
 
 
 def problem(
-    backbone: Backbone, attack: DataMerger, updates: Sequence[Update], tasks: Sequence[Task]
+    backbone: Backbone,
+    attack: DataMerger,
+    updates: Sequence[Update],
+    tasks: Sequence[Task],
+    reached: Reached = unheard,
 ) -> DataMergeProblem:
     """Return the problem of `attack`; one that starts from a merge is given 0.3 times that."""
     full = registry().get(Space, "full")()
@@ -92,15 +97,20 @@ def problem(
         space=full,
         target=tasks[0].name if attack.targeted else None,
         start=None if attack.starts_from is None else start,
+        reached=reached,
     )
 
 
 def merged(
-    backbone: Backbone, attack: DataMerger, updates: Sequence[Update], changed: str = ""
+    backbone: Backbone,
+    attack: DataMerger,
+    updates: Sequence[Update],
+    changed: str = "",
+    reached: Reached = unheard,
 ) -> Update:
     """Return the merge; images of split `changed` are half as bright, texts have other words."""
     tasks = [with_other(task, changed) for task in tasks_of(backbone, len(updates))]
-    return problem(backbone, attack, updates, tasks).merge(attack)
+    return problem(backbone, attack, updates, tasks, reached).merge(attack)
 
 
 def with_other(task: Task, split: str) -> Task:
@@ -127,14 +137,18 @@ def assert_sound(found: Update, backbone: Backbone) -> None:
 def test_contract(attack: type[DataMerger], backbone: Backbone) -> None:
     rule, given = small(attack), updates_of(backbone, 2)
     before, weights = hashes(given), weights_of(backbone)
-    state = torch.get_rng_state()
-    found = merged(backbone, rule, given)
+    state, shares = torch.get_rng_state(), []
+    found = merged(backbone, rule, given, reached=shares.append)
     assert torch.equal(torch.get_rng_state(), state), "the global generator was drawn from"
     assert_unchanged(backbone, weights)
     assert not any(module._forward_pre_hooks for module in backbone.tower.modules())
     assert hashes(given) == before, "an input was changed"
     assert_sound(found, backbone)
     assert found.norm() > 0
+    assert shares, "it does not say how far it is"
+    assert shares == sorted(shares)
+    assert shares[0] > 0
+    assert shares[-1] == pytest.approx(1)
 
     torch.manual_seed(1)
     again = merged(backbone, rule, given, changed="test")

@@ -13,9 +13,10 @@ from rich.console import Console
 from attacks.task_arithmetic import TaskArithmetic
 from mergebench.contracts import Space
 from mergebench.experiment import experiment as experiment_module
+from mergebench.experiment.events import CellDone
 from mergebench.experiment.experiment import Experiment
 from mergebench.experiment.jobs import Merges
-from mergebench.experiment.monitor import CellDone, Monitor
+from mergebench.experiment.monitor import Monitor
 from mergebench.experiment.point_job import PointJob
 from mergebench.experiment.worst_case import measure_worst_case
 from mergebench.measure import Level, Measurements
