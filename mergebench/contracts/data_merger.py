@@ -53,7 +53,7 @@ class MergeData:
     with the result.
     `merged` returns the merge of updates by a rule, in the space in which the attack merges;
     `kept`: what attacks made of these updates and inputs, by their options, and noted meanwhile.
-    `reached`: is told by an attack that takes minutes how much of its work is done, 0 to 1.
+    `reached`: is told by the attack how much of its work is done, from above 0 to 1 at its end.
     """
 
     backbone: Backbone
