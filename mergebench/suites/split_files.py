@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from mergebench.errors import InputError
 from mergebench.suites.split_names import SPLIT_ALIASES
 
 _NAME = re.compile(
@@ -45,8 +46,26 @@ def files_below(folder: Path, *suffixes: str) -> list[str]:
     """
     endings = tuple(f".{suffix}" for suffix in suffixes)
     return [
-        (Path(inside) / name).relative_to(folder).as_posix()
-        for inside, folders, files in os.walk(folder)
-        for name in (*folders, *files)
-        if name.lower().endswith(endings)
+        path.relative_to(folder).as_posix()
+        for path in paths_below(folder)
+        if path.name.lower().endswith(endings)
     ]
+
+
+def paths_below(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
+    """Yield what is in a folder at any depth, by name; folders before what is in them.
+
+    Links to folders are followed, but for those that lead back up. `above`: the real paths of the
+    folders that lead here. Nothing is in a folder that is not there. Raises `InputError` for one
+    that cannot be read.
+    """
+    here = os.path.realpath(folder)
+    if here in above or not folder.is_dir():
+        return
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read: {error.strerror}") from error
+    for name in names:
+        yield folder / name
+        yield from paths_below(folder / name, above | {here})

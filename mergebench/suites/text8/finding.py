@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from mergebench.errors import InputError
 from mergebench.suites.hub_client import snapshots, stated
 from mergebench.suites.options import SuiteOptions
 from mergebench.suites.parquet_files import check_shards
-from mergebench.suites.split_files import files_below, split_files
+from mergebench.suites.split_files import files_below, paths_below, split_files
 from mergebench.suites.split_names import SPLIT_ALIASES, WHOLE
 from mergebench.suites.text8.completeness import check_sizes
 from mergebench.suites.text8.labels import LabelReader
@@ -57,11 +56,7 @@ def chosen_files(names: Sequence[str], config: str) -> tuple[str, Mapping[str, l
 
 def files_there(folder: Path) -> list[str]:
     """Return the paths, relative to `folder`, of its files of any kind but hidden ones, sorted."""
-    found = (
-        (Path(inside) / name).relative_to(folder)
-        for inside, _, names in os.walk(folder)
-        for name in names
-    )
+    found = (path.relative_to(folder) for path in paths_below(folder) if not path.is_dir())
     return sorted(path.as_posix() for path in found if not any(p[0] == "." for p in path.parts))
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 from own_data import options_of, pairs, write_texts
 
 from mergebench.errors import InputError
 from mergebench.suites import survey_suite
+from mergebench.suites.split_files import files_below
 
 COUNTS = {"bad": 5, "good": 5}
 
@@ -79,3 +83,31 @@ def test_a_word_that_only_begins_like_a_split_is_none(tmp_path):
 def test_one_file_alone_may_be_called_anything(tmp_path):
     file = write_texts(tmp_path / "reviews_train.csv", pairs("all", COUNTS))
     assert survey_suite("own", None, options_of(tmp_path, file))[0].task.name == "reviews_train"
+
+
+def test_a_link_to_a_folder_is_followed(tmp_path):
+    write_texts(tmp_path / "elsewhere" / "test.csv", pairs("test.csv", COUNTS))
+    (tmp_path / "reviews").mkdir()
+    (tmp_path / "reviews" / "data").symlink_to(tmp_path / "elsewhere")
+    assert_test_split_is(read(tmp_path, "train.csv"), "test.csv")
+
+
+def test_links_back_up_are_not_followed(tmp_path):
+    for one, other in (("here", "there"), ("there", "here")):
+        (tmp_path / one).mkdir()
+        (tmp_path / one / other).symlink_to(tmp_path / other)
+        (tmp_path / one / "train.csv").touch()
+    assert files_below(tmp_path / "here", "csv") == ["there/train.csv", "train.csv"]
+
+
+def test_a_folder_that_cannot_be_read(tmp_path, monkeypatch):
+    (tmp_path / "reviews" / "data").mkdir(parents=True)
+    listed = os.listdir
+
+    def denied(folder):
+        if str(folder).endswith("data"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return listed(folder)
+
+    monkeypatch.setattr(os, "listdir", denied)
+    assert "reviews/data: cannot be read: Permission denied" in refused(tmp_path, "train.csv")
