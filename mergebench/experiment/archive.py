@@ -21,7 +21,7 @@ from mergebench.experiment.release_records import (
     record_content,
 )
 from mergebench.experiment.store import Store, existing_store, parse_cell
-from mergebench.files import content_of, read_bounded, replacing
+from mergebench.files import content_of, read_bounded, replacing, write_missing
 from mergebench.measure import CellResults
 from mergebench.plurals import how_many
 
@@ -111,9 +111,7 @@ def unpack(file: Path, store: Path) -> Unpacked:
     there = {key: cell.results for key in found.cells if (cell := known.get(key)) is not None}
     others = _other_updates(store, _records(store), found)
     unlike = _other_results(there, found)
-    new = sum(_written(known.path(key), content) for key, content in found.cells.items())
-    for name, content in found.records.items():
-        new += _written(store / "releases" / name / RECORD_NAME, content)
+    new = write_missing({store / name: one for name, one in _files(found).items()})
     return Unpacked(archived=found, new=new, others=others, unlike=unlike)
 
 
@@ -188,26 +186,22 @@ def _records(store: Path) -> dict[str, bytes]:
     return {folder.name: record_content(folder) for folder in folders}
 
 
-def _written(place: Path, content: bytes) -> bool:
-    """Write a file that is not there; False if it is."""
-    if place.exists():
-        return False
-    with replacing(place) as temporary:
-        temporary.write_bytes(content)
-    return True
-
-
 def _update_of(place: Path, content: bytes) -> str:
     found: str = check_record(place, content)["update_sha256"]
     return found
 
 
-def _compressed(content: Archived) -> bytes:
-    """Return the bytes of an archive, which say nothing of whose it was and when."""
-    members = {
+def _files(content: Archived) -> dict[str, bytes]:
+    """Return the files of an archive, by their paths in it and in a store."""
+    return {
         **{f"cells/{key}.json": one for key, one in content.cells.items()},
         **{f"releases/{name}/{RECORD_NAME}": one for name, one in content.records.items()},
     }
+
+
+def _compressed(content: Archived) -> bytes:
+    """Return the bytes of an archive, which say nothing of whose it was and when."""
+    members = _files(content)
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for name in sorted(members):

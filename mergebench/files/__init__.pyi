@@ -1,6 +1,7 @@
 from .atomic import check_writable as check_writable
 from .atomic import replacing as replacing
 from .atomic import replacing_folder as replacing_folder
+from .atomic import write_missing as write_missing
 from .claims import ClaimedError as ClaimedError
 from .claims import Claims as Claims
 from .leftovers import remove_leftovers as remove_leftovers

@@ -6,8 +6,8 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mergebench.errors import InputError
@@ -56,6 +56,29 @@ def replacing_folder(folder: Path, *, keep: Callable[[Path], bool]) -> Iterator[
         _flush(folder.parent)
 
 
+def write_missing(files: Mapping[Path, bytes]) -> int:
+    """Write those of `files` that are not there; return how many.
+
+    As with `replacing`, but the disk is waited for once instead of once per file.
+    """
+    scratches = {file: temporary_beside(file) for file in files if not file.exists()}
+    try:
+        for file, scratch in scratches.items():
+            with _writing(file):
+                scratch.write_bytes(files[file])
+        os.sync()
+        for file, scratch in scratches.items():
+            with _writing(file):
+                os.replace(scratch, file)
+        for folder in {file.parent for file in scratches}:
+            _flush(folder)
+    finally:
+        for scratch in scratches.values():
+            with suppress(OSError):  # most have their names by now
+                scratch.unlink()
+    return len(scratches)
+
+
 def check_writable(folder: Path) -> None:
     """Make `folder` if it is missing, delete what killed writers left, and try to write in it.
 
@@ -88,16 +111,24 @@ def _scratch_beside(path: Path) -> Iterator[Path]:
     """
     scratch = temporary_beside(path)
     try:
+        with _writing(path):
+            scratch.mkdir()
+            yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Make the folder of `path` if it is missing, swept; name `path` if it cannot be written."""
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
         swept(path.parent.absolute())
-        scratch.mkdir()
-        yield scratch
+        yield
     except OSError as error:
         raise InputError(
             f"cannot write {path}: {error.strerror or error}; free or choose another place"
         ) from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _renamed(made: Path, folder: Path) -> bool:

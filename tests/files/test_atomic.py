@@ -16,7 +16,13 @@ import torch
 from safetensors.torch import save_file
 
 from mergebench.errors import InputError
-from mergebench.files.atomic import check_writable, replacing, replacing_folder, temporary_beside
+from mergebench.files.atomic import (
+    check_writable,
+    replacing,
+    replacing_folder,
+    temporary_beside,
+    write_missing,
+)
 from mergebench.files.leftovers import LEFTOVER_AGE_S, remove_leftovers, swept
 
 FORK = multiprocessing.get_context("fork")
@@ -51,6 +57,23 @@ def test_folders_have_the_mode_that_the_umask_allows(tmp_path: Path, umask: int)
         save_file({"a": torch.zeros(3)}, temporary)
     assert mode(tmp_path / "new") == 0o777 & ~umask
     assert mode(tmp_path / "new" / "update.safetensors") == 0o666 & ~umask
+
+
+def test_many_files_are_written_where_they_are_not_there(tmp_path: Path, umask: int) -> None:
+    there, new = tmp_path / "cells" / "a.json", tmp_path / "releases" / "b" / "record.json"
+    there.parent.mkdir()
+    there.write_text("old")
+    assert write_missing({there: b"new", new: b"new"}) == 1
+    assert (there.read_text(), new.read_text(), mode(new)) == ("old", "new", 0o666 & ~umask)
+    assert {file for file in tmp_path.rglob("*") if file.is_file()} == {there, new}
+
+
+def test_of_many_files_none_is_written_if_one_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    first, other = tmp_path / "a.json", tmp_path / "file" / "b.json"
+    with pytest.raises(InputError, match=f"cannot write {other}: "):
+        write_missing({first: b"", other: b""})
+    assert [*tmp_path.iterdir()] == [tmp_path / "file"]
 
 
 def fail_in_a_file(file: Path) -> None:
