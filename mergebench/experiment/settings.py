@@ -137,10 +137,19 @@ _CONVNEXT_TRAP: Mapping[str, Any] = {
 }
 
 
-def _few_steps(recipe: Recipe) -> Mapping[str, Any]:
-    """Return the options of attacks that train on few inputs; those with labels select a step."""
+def _few_steps(recipe: Recipe, learning_rate: float | None = None) -> Mapping[str, Any]:
+    """Return the options of attacks that train on few inputs; those with labels select a step.
+
+    The latter have `learning_rate`, if it is given, in the place of the recipe's.
+    """
     tuned = replace(
-        recipe, batch_size=32, steps=100, warmup_steps=0, evaluate_every=25, probe_scales=()
+        recipe,
+        learning_rate=learning_rate or recipe.learning_rate,
+        batch_size=32,
+        steps=100,
+        warmup_steps=0,
+        evaluate_every=25,
+        probe_scales=(),
     )
     return {
         "finetune": {"recipe": tuned},
@@ -191,15 +200,14 @@ _MINILM = Setting(
     suite="text8",
     recipe=_MINILM_RECIPE,
     protections={"trap2": {"strength": 0.1}},
-    attacks=_few_steps(_MINILM_RECIPE),
+    attacks=_few_steps(_MINILM_RECIPE, learning_rate=1.2e-3),
     search_per_task=16,
     precision="fp32",
 )
 """Chosen on validation texts (docs/minilm.md).
 
 Float32 throughout: processors without bf16 units compute it fastest. `search_per_task` and the
-number of steps are small for what a cold table 2 costs. The recipe of fine-tuning on few inputs was
-not looked at.
+number of steps are small for what a cold table 2 costs.
 """
 
 SETTINGS: Mapping[str, Setting] = {
