@@ -63,9 +63,11 @@ def paths_below(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[P
     if here in above or not folder.is_dir():
         return
     try:
-        names = sorted(os.listdir(folder))
+        with os.scandir(folder) as entries:
+            found = sorted((entry.name, entry.is_dir()) for entry in entries)
     except OSError as error:
         raise InputError(f"{folder}: cannot be read: {error.strerror}") from error
-    for name in names:
+    for name, is_folder in found:
         yield folder / name
-        yield from paths_below(folder / name, above | {here})
+        if is_folder:
+            yield from paths_below(folder / name, above | {here})

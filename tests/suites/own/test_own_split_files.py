@@ -102,12 +102,12 @@ def test_links_back_up_are_not_followed(tmp_path):
 
 def test_a_folder_that_cannot_be_read(tmp_path, monkeypatch):
     (tmp_path / "reviews" / "data").mkdir(parents=True)
-    listed = os.listdir
+    scanned = os.scandir
 
     def denied(folder):
         if str(folder).endswith("data"):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        return listed(folder)
+        return scanned(folder)
 
-    monkeypatch.setattr(os, "listdir", denied)
+    monkeypatch.setattr(os, "scandir", denied)
     assert "reviews/data: cannot be read: Permission denied" in refused(tmp_path, "train.csv")
