@@ -26,7 +26,7 @@ def _short_collections() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_waiting_for_the_disk() -> Iterator[None]:
-    """Leave out what only a machine that loses its power would notice: a tenth of the time."""
+    """Leave out what only a machine that loses its power would notice."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield
